@@ -1,0 +1,14 @@
+//! The trace model in OpenTelemetry's own words, lossless against OTLP v1.
+
+mod ids;
+mod span;
+mod tenant;
+mod value;
+
+pub use ids::{ParseIdError, SpanId, TraceId};
+pub use span::{
+    EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanKind, SpanLink, Status, StatusCode, Trace,
+    TraceSpan,
+};
+pub use tenant::{InvalidTenant, TenantId};
+pub use value::{AnyValue, Attribute};

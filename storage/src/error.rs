@@ -1,0 +1,64 @@
+//! What can go wrong, by what the caller does about it.
+
+use std::time::Duration;
+
+/// Why a batch was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// More is waiting than memory allows; send again later.
+    #[error("the store is overloaded; retry after {} ms", retry_after.as_millis())]
+    Overloaded {
+        /// When to send again.
+        retry_after: Duration,
+    },
+    /// The disk refuses writes (full, read-only, failing); send again later.
+    #[error("the store cannot write: {reason}")]
+    Unavailable {
+        /// What the disk said.
+        reason: String,
+        /// When to send again.
+        retry_after: Duration,
+    },
+    /// The batch is no valid OTLP request: never send it again.
+    #[error("not a valid OTLP request: {0}")]
+    Invalid(String),
+    /// The store shuts down; send again later or elsewhere.
+    #[error("the store is shutting down")]
+    Closed,
+    /// Whether the batch is durable is not known; send it again, duplicates collapse.
+    #[error("the outcome of the write is unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The query's time is up.
+    #[error("the query passed its deadline of {} ms", limit.as_millis())]
+    Deadline {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The client has gone.
+    #[error("the query was cancelled")]
+    Cancelled,
+    /// The query would hold more memory than it may.
+    #[error("the query needs more than its memory budget of {limit} bytes")]
+    Memory {
+        /// The budget.
+        limit: usize,
+    },
+    /// Stored bytes do not say what they should.
+    #[error("stored data is damaged at {place}: {reason}")]
+    Corrupt {
+        /// Segment, page and column.
+        place: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// The disk or RocksDB failed.
+    #[error("the store cannot read: {0}")]
+    Storage(String),
+}

@@ -1,0 +1,222 @@
+//! What a search asks of a span: the form that TraceQL, the old `tags` search and the UI all compile to.
+
+use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
+
+/// Where an attribute lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AttributeScope {
+    /// Anywhere: the first of span, resource, event, link, instrumentation scope that has the key (TraceQL `.key`).
+    Any,
+    /// On the resource.
+    Resource,
+    /// On the span.
+    Span,
+    /// On an event of the span.
+    Event,
+    /// On a link of the span.
+    Link,
+    /// On the instrumentation scope.
+    Instrumentation,
+}
+
+/// What every span has without attributes. Names as in TraceQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Intrinsic {
+    /// Span name, a string.
+    Name,
+    /// End minus start, in nanoseconds.
+    Duration,
+    /// Side of the exchange.
+    Kind,
+    /// Status code.
+    Status,
+    /// Status message, a string; missing when empty.
+    StatusMessage,
+    /// Trace id as 32 hex digits.
+    TraceId,
+    /// Span id as 16 hex digits.
+    SpanId,
+    /// Parent's span id as 16 hex digits; missing on a root.
+    ParentId,
+    /// Latest end minus earliest start of all spans of the trace, in nanoseconds.
+    TraceDuration,
+    /// Name of the trace's root span; missing when it has not arrived.
+    RootName,
+    /// Service of the trace's root span; missing when it has not arrived.
+    RootService,
+    /// Name of an event.
+    EventName,
+    /// Event time minus span start, in nanoseconds.
+    EventTimeSinceStart,
+    /// Trace id of a link as hex.
+    LinkTraceId,
+    /// Span id of a link as hex.
+    LinkSpanId,
+    /// Name of the instrumentation scope; missing when empty.
+    ScopeName,
+    /// Version of the instrumentation scope; missing when empty.
+    ScopeVersion,
+}
+
+impl Intrinsic {
+    /// Whether it can only be known from all spans of the trace.
+    #[must_use]
+    pub fn is_of_trace(self) -> bool {
+        matches!(self, Self::TraceDuration | Self::RootName | Self::RootService)
+    }
+}
+
+/// Something of a span that has a value, or is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// Present without attributes.
+    Intrinsic(Intrinsic),
+    /// An attribute.
+    Attribute {
+        /// Where to look.
+        scope: AttributeScope,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl Field {
+    /// The attribute `key` in `scope`.
+    pub fn attribute(scope: AttributeScope, key: impl Into<String>) -> Self {
+        Self::Attribute { scope, key: key.into() }
+    }
+
+    /// The service that made the span: resource attribute `service.name`.
+    #[must_use]
+    pub fn service() -> Self {
+        Self::attribute(AttributeScope::Resource, "service.name")
+    }
+}
+
+/// The value of a field, or a constant to compare it with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// An attribute's value, or a string, number or boolean constant.
+    Any(AnyValue),
+    /// Nanoseconds.
+    Duration(u64),
+    /// A span status.
+    Status(StatusCode),
+    /// A span kind.
+    Kind(SpanKind),
+}
+
+impl Value {
+    /// A string.
+    pub fn string(text: impl Into<String>) -> Self {
+        Self::Any(AnyValue::String(text.into()))
+    }
+}
+
+/// How a value is compared with a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CompareOp {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+}
+
+/// A regular expression (RE2 syntax) that must match the whole string.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    source: String,
+    regex: regex::Regex,
+}
+
+impl Pattern {
+    /// Compiles an expression; the error says what is wrong with it.
+    pub fn new(source: &str) -> Result<Self, String> {
+        let regex = regex::RegexBuilder::new(&format!("^(?:{source})$"))
+            .dot_matches_new_line(true)
+            .size_limit(1 << 20)
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { source: source.to_owned(), regex })
+    }
+
+    /// The expression as written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether all of `text` matches.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+/// A condition on one span.
+///
+/// A missing field makes every comparison false, `Ne` and a negated pattern included; so does a constant of another type. Ints,
+/// doubles and durations compare with each other by number; durations count nanoseconds. Strings are ordered by their bytes.
+/// Of an array, any element may satisfy `Eq`, an order or a pattern; `Ne` and a negated pattern ask it of all elements.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// Every span.
+    True,
+    /// All of them.
+    And(Vec<Filter>),
+    /// Any of them.
+    Or(Vec<Filter>),
+    /// Not this.
+    Not(Box<Filter>),
+    /// The field's value stands in this relation to the constant.
+    Compare {
+        /// Left side.
+        field: Field,
+        /// Relation.
+        op: CompareOp,
+        /// Right side.
+        value: Value,
+    },
+    /// The field is a string (or array of strings) that matches, or with `negated` does not.
+    Matches {
+        /// What is matched.
+        field: Field,
+        /// The expression.
+        pattern: Pattern,
+        /// `!~` instead of `=~`.
+        negated: bool,
+    },
+    /// The field has a value (`true`) or is missing (`false`).
+    Exists {
+        /// The field.
+        field: Field,
+        /// Which of both.
+        present: bool,
+    },
+    /// One event of the span satisfies all of the condition. A bare event field outside of this asks each event alone.
+    Event(Box<Filter>),
+    /// One link of the span satisfies all of the condition. A bare link field outside of this asks each link alone.
+    Link(Box<Filter>),
+}
+
+impl Filter {
+    /// `field op value`.
+    #[must_use]
+    pub fn compare(field: Field, op: CompareOp, value: Value) -> Self {
+        Self::Compare { field, op, value }
+    }
+}

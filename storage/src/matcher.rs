@@ -1,0 +1,204 @@
+//! Says whether one span satisfies a filter, value by value. The columnar scan must agree with it: it is the reference in
+//! tests, and it settles conditions that need the whole trace.
+
+use std::cmp::Ordering;
+
+use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanLink, TraceSpan};
+
+use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+
+/// What is known of a trace as a whole.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TraceFacts {
+    /// Latest end minus earliest start.
+    pub(crate) duration_nanos: u64,
+    /// Service and name of the root span.
+    pub(crate) root: Option<(String, String)>,
+}
+
+/// A span, its trace, and the one event or link under scrutiny.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) span: &'a TraceSpan,
+    pub(crate) trace: &'a TraceFacts,
+    event: Option<&'a SpanEvent>,
+    link: Option<&'a SpanLink>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceFacts) -> Self {
+        Self { span, trace, event: None, link: None }
+    }
+
+    /// Whether the candidate satisfies the filter.
+    pub(crate) fn satisfies(&self, filter: &Filter) -> bool {
+        match filter {
+            Filter::True => true,
+            Filter::And(all) => all.iter().all(|one| self.satisfies(one)),
+            Filter::Or(any) => any.iter().any(|one| self.satisfies(one)),
+            Filter::Not(inner) => !self.satisfies(inner),
+            Filter::Compare { field, op, value } => self.any_value(field, |found| compare(found, *op, value)),
+            Filter::Matches { field, pattern, negated } => {
+                self.any_value(field, |found| matches(found, pattern, *negated))
+            }
+            Filter::Exists { field, present } => self.any_value(field, |_| true) == *present,
+            Filter::Event(inner) => {
+                self.span.span.events.iter().any(|event| Self { event: Some(event), ..*self }.satisfies(inner))
+            }
+            Filter::Link(inner) => {
+                self.span.span.links.iter().any(|link| Self { link: Some(link), ..*self }.satisfies(inner))
+            }
+        }
+    }
+
+    /// Whether any value that the field has satisfies `test`.
+    fn any_value(&self, field: &Field, mut test: impl FnMut(&Value) -> bool) -> bool {
+        let mut found = false;
+        self.each_value(field, &mut |value| found = found || test(&value));
+        found
+    }
+
+    /// Calls `visit` with each value the field has: none when missing, several only for fields of events and links.
+    pub(crate) fn each_value(&self, field: &Field, visit: &mut dyn FnMut(Value)) {
+        match field {
+            Field::Intrinsic(intrinsic) => self.each_intrinsic(*intrinsic, visit),
+            Field::Attribute { scope, key } => self.each_attribute(*scope, key, visit),
+        }
+    }
+
+    fn each_attribute(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) {
+        let mut give = |attributes: &[Attribute]| {
+            let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
+            if let Some(found) = found {
+                visit(Value::Any(found.value.clone()));
+            }
+            found.is_some()
+        };
+        match scope {
+            AttributeScope::Resource => _ = give(&self.span.resource.attributes),
+            AttributeScope::Span => _ = give(&self.span.span.attributes),
+            AttributeScope::Instrumentation => _ = give(&self.span.scope.attributes),
+            AttributeScope::Event => self.events().iter().for_each(|event| _ = give(&event.attributes)),
+            AttributeScope::Link => self.links().iter().for_each(|link| _ = give(&link.attributes)),
+            AttributeScope::Any => {
+                let _ = give(&self.span.span.attributes)
+                    || give(&self.span.resource.attributes)
+                    || self.events().iter().any(|event| give(&event.attributes))
+                    || self.links().iter().any(|link| give(&link.attributes))
+                    || give(&self.span.scope.attributes);
+            }
+        }
+    }
+
+    fn each_intrinsic(&self, intrinsic: Intrinsic, visit: &mut dyn FnMut(Value)) {
+        let span = &self.span.span;
+        let mut text = |text: &str| {
+            if !text.is_empty() {
+                visit(Value::string(text));
+            }
+        };
+        match intrinsic {
+            Intrinsic::Name => visit(Value::string(span.name.as_str())),
+            Intrinsic::Duration => visit(Value::Duration(span.duration_nanos())),
+            Intrinsic::Kind => visit(Value::Kind(span.kind)),
+            Intrinsic::Status => visit(Value::Status(span.status.code)),
+            Intrinsic::StatusMessage => text(&span.status.message),
+            Intrinsic::TraceId => text(&span.trace_id.to_string()),
+            Intrinsic::SpanId => text(&span.span_id.to_string()),
+            Intrinsic::ParentId => span.parent_span_id.iter().for_each(|id| text(&id.to_string())),
+            Intrinsic::TraceDuration => visit(Value::Duration(self.trace.duration_nanos)),
+            Intrinsic::RootName => self.trace.root.iter().for_each(|(_, name)| visit(Value::string(name.as_str()))),
+            Intrinsic::RootService => {
+                self.trace.root.iter().for_each(|(service, _)| visit(Value::string(service.as_str())));
+            }
+            Intrinsic::EventName => self.events().iter().for_each(|event| visit(Value::string(event.name.as_str()))),
+            Intrinsic::EventTimeSinceStart => self.events().iter().for_each(|event| {
+                visit(Value::Duration(event.time_unix_nano.saturating_sub(span.start_unix_nano)));
+            }),
+            Intrinsic::LinkTraceId => self.links().iter().for_each(|link| text(&link.trace_id.to_string())),
+            Intrinsic::LinkSpanId => self.links().iter().for_each(|link| text(&link.span_id.to_string())),
+            Intrinsic::ScopeName => text(&self.span.scope.name),
+            Intrinsic::ScopeVersion => text(&self.span.scope.version),
+        }
+    }
+
+    fn events(&self) -> &'a [SpanEvent] {
+        self.event.map_or(self.span.span.events.as_slice(), std::slice::from_ref)
+    }
+
+    fn links(&self) -> &'a [SpanLink] {
+        self.link.map_or(self.span.span.links.as_slice(), std::slice::from_ref)
+    }
+}
+
+/// Whether `found op constant` holds, by the rules of [`Filter`].
+pub(crate) fn compare(found: &Value, op: CompareOp, constant: &Value) -> bool {
+    if let Value::Any(AnyValue::Array(elements)) = found {
+        let mut each = elements.iter().map(|element| compare(&Value::Any(element.clone()), op, constant));
+        return if op == CompareOp::Ne {
+            !elements.is_empty() && each.all(|holds| holds)
+        } else {
+            each.any(|holds| holds)
+        };
+    }
+    let Some(order) = order(found, constant) else { return false };
+    match op {
+        CompareOp::Eq => order == Ordering::Equal,
+        CompareOp::Ne => order != Ordering::Equal,
+        CompareOp::Lt => order == Ordering::Less,
+        CompareOp::Le => order != Ordering::Greater,
+        CompareOp::Gt => order == Ordering::Greater,
+        CompareOp::Ge => order != Ordering::Less,
+    }
+}
+
+/// Whether the value matches, or with `negated` does not.
+pub(crate) fn matches(found: &Value, pattern: &Pattern, negated: bool) -> bool {
+    match found {
+        Value::Any(AnyValue::String(text)) => pattern.matches(text) != negated,
+        Value::Any(AnyValue::Array(elements)) => {
+            let mut each = elements.iter().map(|element| matches(&Value::Any(element.clone()), pattern, negated));
+            if negated { !elements.is_empty() && each.all(|holds| holds) } else { each.any(|holds| holds) }
+        }
+        _ => false,
+    }
+}
+
+/// How two values of comparable types stand to each other; `None` when their types do not compare.
+pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
+    use AnyValue::{Bool, Bytes, String};
+    match (a, b) {
+        (Value::Any(String(a)), Value::Any(String(b))) => Some(a.as_bytes().cmp(b.as_bytes())),
+        (Value::Any(Bool(a)), Value::Any(Bool(b))) => Some(a.cmp(b)),
+        (Value::Any(Bytes(a)), Value::Any(Bytes(b))) => Some(a.cmp(b)),
+        (Value::Status(a), Value::Status(b)) => Some(a.cmp(b)),
+        (Value::Kind(a), Value::Kind(b)) => Some(a.cmp(b)),
+        _ => match (number(a)?, number(b)?) {
+            (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+            (a, b) => a.to_f64().partial_cmp(&b.to_f64()),
+        },
+    }
+}
+
+enum Number {
+    Int(i128),
+    Double(f64),
+}
+
+impl Number {
+    fn to_f64(&self) -> f64 {
+        match self {
+            Self::Int(value) => *value as f64,
+            Self::Double(value) => *value,
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Any(AnyValue::Int(value)) => Some(Number::Int(i128::from(*value))),
+        Value::Any(AnyValue::Double(value)) => Some(Number::Double(*value)),
+        Value::Duration(nanos) => Some(Number::Int(i128::from(*nanos))),
+        _ => None,
+    }
+}

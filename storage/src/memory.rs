@@ -1,0 +1,212 @@
+//! The plain store: spans in a map, every question answered by looking at every span. The reference for the real store.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::ready;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use hoptrail_proto::model::{StatusCode, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::otlp;
+
+use crate::matcher::{Candidate, TraceFacts, order};
+use crate::search::{
+    FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
+    TraceHit,
+};
+use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
+use crate::{AttributeScope, ReadError, Value, WriteError};
+
+type Traces = BTreeMap<TraceId, Vec<TraceSpan>>;
+
+/// A store in memory, lost with the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    tenants: RwLock<HashMap<TenantId, Traces>>,
+}
+
+impl MemoryStore {
+    fn tenants(&self) -> RwLockReadGuard<'_, HashMap<TenantId, Traces>> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, batch: &SpanBatch) -> Result<(), WriteError> {
+        let spans = otlp::decode(&batch.body).map_err(|error| WriteError::Invalid(error.to_string()))?;
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let traces = tenants.entry(batch.tenant.clone()).or_default();
+        for span in spans {
+            let known = traces.entry(span.span.trace_id).or_default();
+            if !known.contains(&span) {
+                known.push(span);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SpanWriter for MemoryStore {
+    fn write(&self, batch: SpanBatch) -> WriteFuture {
+        Box::pin(ready(self.insert(&batch)))
+    }
+}
+
+impl TraceReader for MemoryStore {
+    fn trace(&self, tenant: &TenantId, id: TraceId, _: &QueryContext) -> Result<Option<Trace>, ReadError> {
+        let spans = self.tenants().get(tenant).and_then(|traces| traces.get(&id)).cloned();
+        Ok(spans.map(|spans| Trace { id, spans }))
+    }
+
+    fn search(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+    ) -> Result<SearchAnswer, ReadError> {
+        let tenants = self.tenants();
+        let mut answer = SearchAnswer::default();
+        for (id, spans) in tenants.get(tenant).into_iter().flatten() {
+            context.check()?;
+            answer.inspected.traces += 1;
+            answer.inspected.spans += spans.len() as u64;
+            answer.hits.extend(hit(*id, spans, request));
+        }
+        answer.hits.sort_by_key(|hit| std::cmp::Reverse((hit.start_unix_nano, hit.trace_id)));
+        answer.hits.truncate(request.limit);
+        answer.inspected = Inspected { segments: 1, ..answer.inspected };
+        Ok(answer)
+    }
+
+    fn attribute_keys(
+        &self,
+        tenant: &TenantId,
+        range: Option<TimeRange>,
+        _: &QueryContext,
+    ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
+        let tenants = self.tenants();
+        let mut keys = BTreeSet::new();
+        for span in tenants.get(tenant).into_iter().flatten().flat_map(|(_, spans)| spans) {
+            if range.is_none_or(|range| range.contains(span.span.start_unix_nano)) {
+                let parts = [
+                    (AttributeScope::Resource, &span.resource.attributes),
+                    (AttributeScope::Span, &span.span.attributes),
+                    (AttributeScope::Instrumentation, &span.scope.attributes),
+                ];
+                let events = span.span.events.iter().map(|event| (AttributeScope::Event, &event.attributes));
+                let links = span.span.links.iter().map(|link| (AttributeScope::Link, &link.attributes));
+                for (scope, attributes) in parts.into_iter().chain(events).chain(links) {
+                    keys.extend(attributes.iter().map(|attribute| (scope, attribute.key.clone())));
+                }
+            }
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    fn field_values(
+        &self,
+        tenant: &TenantId,
+        request: &FieldValuesRequest,
+        _: &QueryContext,
+    ) -> Result<Vec<Value>, ReadError> {
+        let tenants = self.tenants();
+        let mut values = Vec::new();
+        for (_, spans) in tenants.get(tenant).into_iter().flatten() {
+            let facts = facts(spans);
+            for span in
+                spans.iter().filter(|span| request.range.is_none_or(|range| range.contains(span.span.start_unix_nano)))
+            {
+                let candidate = Candidate::new(span, &facts);
+                if candidate.satisfies(&request.filter) {
+                    candidate.each_value(&request.field, &mut |value| values.push(value));
+                }
+            }
+        }
+        Ok(distinct(values, request.limit))
+    }
+}
+
+/// Sorts values by type and value, drops repeated ones, and keeps the first `limit`.
+pub(crate) fn distinct(mut values: Vec<Value>, limit: usize) -> Vec<Value> {
+    let rank = |value: &Value| match value {
+        Value::Any(value) => match value {
+            hoptrail_proto::model::AnyValue::String(_) => 0,
+            hoptrail_proto::model::AnyValue::Int(_) => 1,
+            hoptrail_proto::model::AnyValue::Double(_) => 2,
+            hoptrail_proto::model::AnyValue::Bool(_) => 3,
+            _ => 7,
+        },
+        Value::Duration(_) => 4,
+        Value::Status(_) => 5,
+        Value::Kind(_) => 6,
+    };
+    values.sort_by(|a, b| {
+        let by_text = || format!("{a:?}").cmp(&format!("{b:?}"));
+        rank(a).cmp(&rank(b)).then_with(|| order(a, b).unwrap_or_else(by_text))
+    });
+    values.dedup();
+    values.truncate(limit);
+    values
+}
+
+/// What the spans of one trace say about the trace.
+pub(crate) fn facts(spans: &[TraceSpan]) -> TraceFacts {
+    let start = spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default();
+    let end = spans.iter().map(|span| span.span.end_unix_nano).max().unwrap_or_default();
+    TraceFacts { duration_nanos: end.saturating_sub(start), root: root(spans) }
+}
+
+/// Service and name of the earliest span without a parent.
+fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
+    let roots = spans.iter().filter(|span| span.span.parent_span_id.is_none());
+    let root = roots.min_by_key(|span| (span.span.start_unix_nano, span.span.span_id))?;
+    Some((root.resource.service_name().to_owned(), root.span.name.clone()))
+}
+
+/// The hit that a trace is, when any of its spans matches.
+pub(crate) fn hit(trace_id: TraceId, spans: &[TraceSpan], request: &SearchRequest) -> Option<TraceHit> {
+    let facts = facts(spans);
+    let wanted = |span: &&TraceSpan| {
+        request.range.is_none_or(|range| range.contains(span.span.start_unix_nano))
+            && Candidate::new(span, &facts).satisfies(&request.filter)
+    };
+    let mut matched: Vec<&TraceSpan> = spans.iter().filter(wanted).collect();
+    if matched.is_empty() {
+        return None;
+    }
+    matched.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
+    Some(TraceHit {
+        trace_id,
+        start_unix_nano: spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default(),
+        duration_nanos: facts.duration_nanos,
+        services: services(spans),
+        matched: matched.len() as u64,
+        spans: matched.iter().take(request.spans_per_trace).map(|span| span_hit(span, &facts, request)).collect(),
+        root: facts.root,
+    })
+}
+
+fn span_hit(span: &TraceSpan, facts: &TraceFacts, request: &SearchRequest) -> SpanHit {
+    let mut fields = Vec::new();
+    for field in &request.select {
+        let mut first = None;
+        Candidate::new(span, facts).each_value(field, &mut |value| _ = first.get_or_insert(value));
+        fields.extend(first.map(|value| (field.clone(), value)));
+    }
+    SpanHit {
+        span_id: span.span.span_id,
+        name: span.span.name.clone(),
+        start_unix_nano: span.span.start_unix_nano,
+        duration_nanos: span.span.duration_nanos(),
+        fields,
+    }
+}
+
+fn services(spans: &[TraceSpan]) -> Vec<ServiceStats> {
+    let mut by_name: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for span in spans {
+        let counts = by_name.entry(span.resource.service_name()).or_default();
+        counts.0 += 1;
+        counts.1 += u32::from(span.span.status.code == StatusCode::Error);
+    }
+    by_name
+        .into_iter()
+        .map(|(service, (spans, errors))| ServiceStats { service: service.to_owned(), spans, errors })
+        .collect()
+}

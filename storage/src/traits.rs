@@ -1,0 +1,70 @@
+//! What a trace store promises.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use hoptrail_proto::model::{TenantId, Trace, TraceId};
+
+use crate::search::{FieldValuesRequest, QueryContext, SearchAnswer, SearchRequest, TimeRange};
+use crate::{AttributeScope, ReadError, Value, WriteError};
+
+/// Spans of one tenant that arrived together.
+#[derive(Debug, Clone)]
+pub struct SpanBatch {
+    /// Whose spans they are.
+    pub tenant: TenantId,
+    /// An OTLP `ExportTraceServiceRequest`, every span of it valid (see `hoptrail_proto::otlp::validate`).
+    pub body: Bytes,
+    /// How many spans `body` holds.
+    pub spans: u32,
+}
+
+/// The answer to a write, when it is certain.
+pub type WriteFuture = Pin<Box<dyn Future<Output = Result<(), WriteError>> + Send>>;
+
+/// Takes spans in.
+pub trait SpanWriter: Send + Sync + Debug {
+    /// Hands over a batch.
+    ///
+    /// - `Ok` means durable and visible: the spans survive a crash or power loss that happens after it, and every query that
+    ///   starts after it finds them.
+    /// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been.
+    /// - Writing the same batch again is harmless: exact duplicates of a span collapse to one.
+    /// - The future may be dropped; the batch may then be stored or not.
+    /// - Memory is bounded: a store that cannot keep up answers [`WriteError::Overloaded`] at once.
+    fn write(&self, batch: SpanBatch) -> WriteFuture;
+}
+
+/// Answers questions about stored spans. Calls block the calling thread and never mix tenants.
+pub trait TraceReader: Send + Sync + Debug {
+    /// All spans of a trace, or `None` when no span of it is known. Exact duplicates appear once; order is not promised.
+    fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError>;
+
+    /// The newest traces (by the earliest start of all their spans, then by trace id, both descending) with at least one span
+    /// that matches the filter and starts in the range. Exact: `limit` hits are returned whenever that many exist, and
+    /// the same question over the same spans has the same answer. An empty list is an answer, not an error.
+    fn search(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+    ) -> Result<SearchAnswer, ReadError>;
+
+    /// The attribute keys in use, sorted by scope and key. May name keys of spans a little outside the range.
+    fn attribute_keys(
+        &self,
+        tenant: &TenantId,
+        range: Option<TimeRange>,
+        context: &QueryContext,
+    ) -> Result<Vec<(AttributeScope, String)>, ReadError>;
+
+    /// The distinct values of a field on the spans that match, sorted by type and value, at most `limit`.
+    fn field_values(
+        &self,
+        tenant: &TenantId,
+        request: &FieldValuesRequest,
+        context: &QueryContext,
+    ) -> Result<Vec<Value>, ReadError>;
+}
