@@ -140,6 +140,8 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles an expression; the error says what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
+        // The source alone first: inside of the group below, `a)(b` would pass.
+        regex::Regex::new(source).map_err(|error| error.to_string())?;
         let regex = regex::RegexBuilder::new(&format!("^(?:{source})$"))
             .dot_matches_new_line(true)
             .size_limit(1 << 20)

@@ -5,7 +5,7 @@ pub mod view;
 pub(crate) mod wire;
 
 pub use convert::{
-    decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
+    decode, decode_origin_resource, decode_origin_scope, decode_value, encode, encode_value, from_request, to_request,
     to_resource_spans,
 };
 pub use opentelemetry_proto::tonic as types;

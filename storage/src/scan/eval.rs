@@ -1,6 +1,6 @@
 //! From a filter to the rows of a group.
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanKind, StatusCode};
+use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode, TraceId};
 
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
@@ -248,10 +248,7 @@ impl Scan<'_> {
         }
     }
 
-    fn links(
-        &self,
-        test: impl Fn(&(hoptrail_proto::model::TraceId, hoptrail_proto::model::SpanId)) -> bool,
-    ) -> Result<Bitmap, ReadError> {
+    fn links(&self, test: impl Fn(&(TraceId, SpanId)) -> bool) -> Result<Bitmap, ReadError> {
         let ids = self.group.link_ids()?;
         let mut rows = Bitmap::none(ids.len());
         ids.iter().enumerate().for_each(|(row, ids)| rows.insert_if(row, test(ids)));
@@ -504,15 +501,38 @@ fn intrinsic_values(
             let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, most)?;
             used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
         }
-        Intrinsic::TraceId => rows.iter().try_for_each(|row| {
-            sink(Value::string(group.trace_id(row)?.to_string()));
-            Ok::<_, ReadError>(())
+        Intrinsic::TraceId => give_ids(rows, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
+        Intrinsic::SpanId => give_ids(rows, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
+        Intrinsic::ParentId => give_ids(rows, sink, |row| {
+            let parent = group.parent(row)?;
+            Ok((parent != SpanId::default()).then(|| parent.to_string()))
         })?,
-        Intrinsic::SpanId => rows.iter().try_for_each(|row| {
-            sink(Value::string(group.span_id(row)?.to_string()));
-            Ok::<_, ReadError>(())
-        })?,
-        _ => {}
+        Intrinsic::EventTimeSinceStart => {
+            let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
+            for (time, owner) in times.iter().zip(owners).filter(|(_, owner)| rows.contains(**owner as usize)) {
+                let start = starts.get(*owner as usize).copied().unwrap_or_default();
+                sink(Value::Duration(time.saturating_sub(start)));
+            }
+        }
+        Intrinsic::LinkTraceId | Intrinsic::LinkSpanId => {
+            let links = children_of(group, TableKind::Link, rows)?;
+            for (trace, span) in links.iter().filter_map(|link| group.link_ids().ok()?.get(link)) {
+                let id = if intrinsic == Intrinsic::LinkTraceId { trace.to_string() } else { span.to_string() };
+                sink(Value::string(id));
+            }
+        }
+        Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => {}
+    }
+    Ok(())
+}
+
+fn give_ids(
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+    id: impl Fn(usize) -> Result<Option<String>, ReadError>,
+) -> Result<(), ReadError> {
+    for row in rows.iter() {
+        id(row)?.into_iter().for_each(|id| sink(Value::string(id)));
     }
     Ok(())
 }

@@ -18,8 +18,7 @@ use crate::codec::fuse;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
 use crate::rows::{
-    ColumnKey, Owner, Shape, SpanRow, TableKind, ValueType, owned_by, set_on_event, set_on_link, set_on_span, span_of,
-    to_value,
+    ColumnKey, Owner, Shape, SpanRow, TableKind, ValueType, set_on_event, set_on_link, set_on_span, span_of, to_value,
 };
 use crate::scan::{Projection, RowGroup, TableView, Test, columns_named};
 
@@ -28,8 +27,7 @@ pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
     number: u16,
-    meta: &'a Meta,
-    group: &'a GroupMeta,
+    meta: Arc<Meta>,
     pages: [OnceCell<Page<'a>>; 9],
     shape_numbers: [OnceCell<Vec<u32>>; 3],
     owners: [OnceCell<Vec<u32>>; 2],
@@ -62,19 +60,20 @@ impl<'a> SegmentGroup<'a> {
     pub(crate) fn open(
         source: &'a dyn PageSource,
         segment: u64,
-        meta: &'a Meta,
+        meta: Arc<Meta>,
         number: u16,
     ) -> Result<Self, ReadError> {
-        let group = meta.groups.get(usize::from(number)).ok_or_else(|| ReadError::Corrupt {
-            place: format!("segment {segment}"),
-            reason: format!("group {number} is not described"),
-        })?;
+        if meta.groups.len() <= usize::from(number) {
+            return Err(ReadError::Corrupt {
+                place: format!("segment {segment}"),
+                reason: format!("group {number} is not described"),
+            });
+        }
         Ok(Self {
             source,
             segment,
             number,
             meta,
-            group,
             pages: Default::default(),
             shape_numbers: Default::default(),
             owners: Default::default(),
@@ -86,9 +85,21 @@ impl<'a> SegmentGroup<'a> {
         })
     }
 
-    fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError {
+    /// Checked when the group was opened.
+    fn group(&self) -> &GroupMeta {
+        &self.meta.groups[usize::from(self.number)]
+    }
+
+    fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
         let place = format!("segment {}, group {}, page {page}", self.segment, self.number);
         move |damaged| ReadError::Corrupt { place: place.clone(), reason: damaged.to_string() }
+    }
+
+    /// The rows of each trace.
+    pub(crate) fn each_trace(&self) -> Result<Vec<Vec<u32>>, ReadError> {
+        let traces = self.traces()?;
+        let rows = |trace| traces.rows(trace).map(|rows| (rows.start as u32..rows.end as u32).collect());
+        Ok((0..traces.ids.len()).filter_map(rows).collect())
     }
 
     fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
@@ -107,9 +118,9 @@ impl<'a> SegmentGroup<'a> {
 
     fn rows(&self, kind: TableKind) -> usize {
         match kind {
-            TableKind::Span => self.group.spans as usize,
-            TableKind::Event => self.group.events as usize,
-            TableKind::Link => self.group.links as usize,
+            TableKind::Span => self.group().spans as usize,
+            TableKind::Event => self.group().events as usize,
+            TableKind::Link => self.group().links as usize,
         }
     }
 
@@ -145,22 +156,22 @@ impl<'a> SegmentGroup<'a> {
     fn traces(&self) -> Result<&Traces, ReadError> {
         fill(&self.traces, || {
             let page = self.page(pages::TRACES)?;
-            let traces = Traces::parse(page, self.group.traces as usize).map_err(self.corrupt(pages::TRACES))?;
-            if traces.firsts.last().copied() != Some(self.group.spans) {
+            let traces = Traces::parse(page, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))?;
+            if traces.firsts.last().copied() != Some(self.group().spans) {
                 return Err(self.corrupt(pages::TRACES)(Damaged("traces do not add up to the group")));
             }
             Ok(traces)
         })
     }
 
-    fn table_meta(&self, kind: TableKind) -> &'a TableMeta {
+    fn table_meta(&self, kind: TableKind) -> &TableMeta {
         &self.meta.tables[kind as usize]
     }
 
     /// The bytes of a column, when the group has values of it.
     fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
         let page = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-        match self.group.columns[kind as usize].get(&column) {
+        match self.group().columns[kind as usize].get(&column) {
             None => Ok(None),
             Some(Place::Page { .. }) => {
                 let id = PageId { group: self.number, page };
@@ -177,7 +188,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// Whether the column may hold this text.
     fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
-        let Some(Place::Page { filter: true }) = self.group.columns[kind as usize].get(&column) else {
+        let Some(Place::Page { filter: true }) = self.group().columns[kind as usize].get(&column) else {
             return Ok(true);
         };
         let page = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
@@ -500,7 +511,7 @@ impl View<'_, '_> {
         self.meta().columns.get(column as usize)
     }
 
-    fn corrupt(&self, column: u32) -> impl Fn(Damaged) -> ReadError {
+    fn corrupt(&self, column: u32) -> impl Fn(Damaged) -> ReadError + use<> {
         self.group.corrupt(pages::COLUMNS + 3 * column + self.kind as u32)
     }
 
@@ -620,7 +631,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn starts(&self) -> Result<&[u64], ReadError> {
         let starts = fill(&self.starts, || {
-            let mut starts = self.ints(pages::STARTS, self.group.spans as usize)?;
+            let mut starts = self.ints(pages::STARTS, self.group().spans as usize)?;
             let traces = self.traces()?;
             for (trace, base) in traces.starts.iter().enumerate() {
                 let rows = traces.rows(trace).and_then(|rows| starts.get_mut(rows)).unwrap_or_default();
@@ -633,7 +644,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn durations(&self) -> Result<&[u64], ReadError> {
         let durations = fill(&self.durations, || {
-            let mut durations = self.ints(pages::DURATIONS, self.group.spans as usize)?;
+            let mut durations = self.ints(pages::DURATIONS, self.group().spans as usize)?;
             for (duration, start) in durations.iter_mut().zip(self.starts()?) {
                 *duration = start.wrapping_add(*duration).saturating_sub(*start);
             }
@@ -644,11 +655,11 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn event_times(&self) -> Result<&[u64], ReadError> {
         let times = fill(&self.event_times, || {
-            if self.group.events == 0 {
+            if self.group().events == 0 {
                 return Ok(Vec::new());
             }
             let parts = self.child_parts(TableKind::Event)?;
-            let mut times = decode(parts[2], self.group.events as usize).map_err(self.corrupt(pages::EVENTS))?;
+            let mut times = decode(parts[2], self.group().events as usize).map_err(self.corrupt(pages::EVENTS))?;
             let starts = self.starts()?;
             for (time, owner) in times.iter_mut().zip(self.owners(TableKind::Event)?) {
                 *time = time.wrapping_add(starts.get(*owner as usize).copied().unwrap_or_default());
@@ -662,7 +673,7 @@ impl RowGroup for SegmentGroup<'_> {
         let ids = fill(&self.link_ids, || {
             let mut input = Input(self.child_parts(TableKind::Link)?[2]);
             let mut take = || Ok((TraceId(input.array()?), SpanId(input.array()?)));
-            (0..self.group.links).map(|_| take()).collect::<Result<_, _>>().map_err(self.corrupt(pages::LINKS))
+            (0..self.group().links).map(|_| take()).collect::<Result<_, _>>().map_err(self.corrupt(pages::LINKS))
         });
         ids.map(Vec::as_slice)
     }
@@ -768,9 +779,9 @@ mod tests {
             }).collect();
             let built = encode(&parts.iter().collect::<Vec<_>>());
             let source = InMemory(built.pages);
-            let meta = Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap();
+            let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
             prop_assert_eq!(meta.groups.len(), 1);
-            let group = SegmentGroup::open(&source, 0, &meta, 0).unwrap();
+            let group = SegmentGroup::open(&source, 0, Arc::clone(&meta), 0).unwrap();
             let mut expected: Vec<TraceSpan> = Vec::new();
             for span in batches.into_iter().flatten() {
                 if !expected.contains(&span) {

@@ -8,9 +8,9 @@ mod group;
 mod meta;
 mod order;
 
-pub(crate) use encode::{Built, encode};
+pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::{GroupMeta, Meta, Place, TableMeta};
+pub(crate) use meta::Meta;
 
 use std::ops::Deref;
 
