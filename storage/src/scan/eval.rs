@@ -50,7 +50,8 @@ impl Scan<'_> {
             (Filter::Not(inner), _) => self.rows(inner, !negated),
             (Filter::And(parts), false) | (Filter::Or(parts), true) => self.all(parts, negated),
             (Filter::Or(parts), false) | (Filter::And(parts), true) => self.any(parts, negated),
-            _ if of_trace(filter) => Ok(Bitmap::all(self.len())),
+            // What else a span must satisfy is known only with its whole trace.
+            _ if filter.needs_trace() => Ok(Bitmap::all(self.len())),
             _ => {
                 let mut rows = self.leaf(filter)?;
                 if negated {
@@ -326,15 +327,6 @@ fn keep_first(
         })?);
     }
     Ok(())
-}
-
-/// Whether a leaf can only be judged with the whole trace.
-fn of_trace(filter: &Filter) -> bool {
-    let field = match filter {
-        Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => field,
-        _ => return false,
-    };
-    matches!(field, Field::Intrinsic(intrinsic) if intrinsic.is_of_trace())
 }
 
 /// Cheap and selective conditions first.

@@ -128,20 +128,6 @@ fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
     out
 }
 
-/// Whether the group's spans can be judged only with the rest of their traces.
-fn needs_trace(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().any(needs_trace),
-        Filter::Not(inner) | Filter::Event(inner) | Filter::Link(inner) => needs_trace(inner),
-        Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => of_trace(field),
-        Filter::True => false,
-    }
-}
-
-fn of_trace(field: &Field) -> bool {
-    matches!(field, Field::Intrinsic(intrinsic) if intrinsic.is_of_trace())
-}
-
 /// The columns that a filter and a selection read.
 struct Wanted {
     names: Vec<Vec<u8>>,
@@ -267,7 +253,7 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
         let snapshot = Snapshot::take(&self.shared, tenant);
-        let whole = needs_trace(&request.filter) || of_trace(&request.field);
+        let whole = request.filter.needs_trace() || request.field.is_of_trace();
         let mut found = Vec::new();
         let mut traces = HashSet::new();
         for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
@@ -318,7 +304,7 @@ fn newest(
     context: &QueryContext,
     inspected: &mut Inspected,
 ) -> Result<Vec<(u64, TraceId)>, ReadError> {
-    let whole = needs_trace(&request.filter);
+    let whole = request.filter.needs_trace();
     let wanted = Wanted::of(request);
     let mut newest = Newest { limit: request.limit, found: Vec::new() };
     let mut seen = HashSet::new();
