@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use hoptrail_storage::CompareOp;
 
-use super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, UnaryOp};
 use super::QueryError;
+use super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, UnaryOp};
 
 /// The value of an expression without fields; `None` when it has one.
 ///
@@ -45,12 +45,7 @@ fn unary(op: UnaryOp, value: &LiteralKind, expr: &FieldExpr) -> Result<LiteralKi
     }
 }
 
-fn binary(
-    op: BinaryOp,
-    left: &LiteralKind,
-    right: &LiteralKind,
-    expr: &FieldExpr,
-) -> Result<LiteralKind, QueryError> {
+fn binary(op: BinaryOp, left: &LiteralKind, right: &LiteralKind, expr: &FieldExpr) -> Result<LiteralKind, QueryError> {
     if op.is_arithmetic() {
         return arithmetic(op, left, right).map_err(|reason| fault(expr, reason));
     }

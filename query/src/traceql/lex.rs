@@ -197,9 +197,9 @@ impl<'a> Lexer<'a> {
         match self.peek() {
             Some('.') if word == "parent" => {
                 self.at += 1;
-                let scope = SCOPES.into_iter().find(|(name, _)| {
-                    self.rest().strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
-                });
+                let scope = SCOPES
+                    .into_iter()
+                    .find(|(name, _)| self.rest().strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
                 self.at += scope.map_or(0, |(name, _)| name.len() + 1);
                 self.attribute(start, true, scope.map_or(AttributeScope::Any, |(_, scope)| scope))
             }

@@ -19,21 +19,16 @@ fn attribute_names_end_where_the_language_says() {
     use TokenKind::{Int, Sign as S};
     for (text, expected) in [
         (".a-b", vec![attribute(AttributeScope::Any, "a-b")]),
-        ("span.http.status_code=5", vec![
-            attribute(AttributeScope::Span, "http.status_code"),
-            S(Sign::Eq),
-            Int(5),
-        ]),
+        ("span.http.status_code=5", vec![attribute(AttributeScope::Span, "http.status_code"), S(Sign::Eq), Int(5)]),
         ("span.a*2", vec![attribute(AttributeScope::Span, "a*2")]),
         ("span.a - 1", vec![attribute(AttributeScope::Span, "a"), S(Sign::Minus), Int(1)]),
         ("resource.a/b:c[0]!=1", vec![attribute(AttributeScope::Resource, "a/b:c[0]"), S(Sign::Ne), Int(1)]),
         ("event.\"a b\".c", vec![attribute(AttributeScope::Event, "a b.c")]),
         (r#"link.x"q\"\\\n"y"#, vec![attribute(AttributeScope::Link, r#"xq"\\ny"#)]),
-        ("instrumentation.x,.y", vec![
-            attribute(AttributeScope::Instrumentation, "x"),
-            S(Sign::Comma),
-            attribute(AttributeScope::Any, "y"),
-        ]),
+        (
+            "instrumentation.x,.y",
+            vec![attribute(AttributeScope::Instrumentation, "x"), S(Sign::Comma), attribute(AttributeScope::Any, "y")],
+        ),
         (".ключ", vec![attribute(AttributeScope::Any, "ключ")]),
         (".span.x", vec![attribute(AttributeScope::Any, "span.x")]),
         ("span span", vec![word("span"), word("span")]),
@@ -79,21 +74,14 @@ fn numbers_and_durations_are_told_apart() {
 #[test]
 fn signs_are_taken_as_long_as_possible() {
     use TokenKind::Sign as S;
-    assert_eq!(kinds("!>>!<<&>>&<<"), [
-        S(Sign::NotDescendant),
-        S(Sign::NotAncestor),
-        S(Sign::UnionDescendant),
-        S(Sign::UnionAncestor)
-    ]);
-    assert_eq!(kinds(">=>!~&~&&!||"), [
-        S(Sign::Ge),
-        S(Sign::Gt),
-        S(Sign::NotMatch),
-        S(Sign::UnionSibling),
-        S(Sign::And),
-        S(Sign::Not),
-        S(Sign::Or)
-    ]);
+    assert_eq!(
+        kinds("!>>!<<&>>&<<"),
+        [S(Sign::NotDescendant), S(Sign::NotAncestor), S(Sign::UnionDescendant), S(Sign::UnionAncestor)]
+    );
+    assert_eq!(
+        kinds(">=>!~&~&&!||"),
+        [S(Sign::Ge), S(Sign::Gt), S(Sign::NotMatch), S(Sign::UnionSibling), S(Sign::And), S(Sign::Not), S(Sign::Or)]
+    );
 }
 
 #[test]
@@ -110,21 +98,16 @@ fn strings_are_unescaped() {
 
 #[test]
 fn comments_are_blanks() {
-    assert_eq!(kinds("{ // } \n } /* { */ a"), [
-        TokenKind::Sign(Sign::OpenBrace),
-        TokenKind::Sign(Sign::CloseBrace),
-        word("a")
-    ]);
+    assert_eq!(
+        kinds("{ // } \n } /* { */ a"),
+        [TokenKind::Sign(Sign::OpenBrace), TokenKind::Sign(Sign::CloseBrace), word("a")]
+    );
 }
 
 #[test]
 fn scoped_intrinsics_are_one_token() {
     assert_eq!(kinds("span:childCount"), [TokenKind::Intrinsic(Name::ChildCount)]);
-    assert_eq!(kinds("trace:id=name"), [
-        TokenKind::Intrinsic(Name::TraceId),
-        TokenKind::Sign(Sign::Eq),
-        word("name")
-    ]);
+    assert_eq!(kinds("trace:id=name"), [TokenKind::Intrinsic(Name::TraceId), TokenKind::Sign(Sign::Eq), word("name")]);
 }
 
 #[test]

@@ -30,11 +30,7 @@ pub(super) enum TokenKind {
     /// `span:name` and the like.
     Intrinsic(Name),
     /// `.x`, `span.x`, `parent.span.x`.
-    Attribute {
-        of_parent: bool,
-        scope: AttributeScope,
-        key: String,
-    },
+    Attribute { of_parent: bool, scope: AttributeScope, key: String },
     /// Brackets and operators.
     Sign(Sign),
     /// Text that could not be read; an error has been reported.

@@ -180,7 +180,9 @@ impl Checker {
                 (Type::Kind, _) | (_, Type::Kind) => {
                     "; a kind is unspecified, internal, server, client, producer or consumer"
                 }
-                (Type::Duration, _) | (_, Type::Duration) => "; a duration is written like 1.5s or 100ms, without quotes",
+                (Type::Duration, _) | (_, Type::Duration) => {
+                    "; a duration is written like 1.5s or 100ms, without quotes"
+                }
                 _ => "",
             };
             return self.error(place, format!("{} does not compare with {}{advice}", a.name(), b.name()));

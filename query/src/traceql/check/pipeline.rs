@@ -38,7 +38,8 @@ impl Checker {
             let wants_series = matches!(stage.kind, StageKind::Rank { .. } | StageKind::Keep { .. });
             let wanted = if wants_series { Class::Series } else { Class::Spans };
             if let Some(given) = before.filter(|given| *given != wanted) {
-                let message = format!("this stage needs {}, but the stage before gives {}", wanted.name(), given.name());
+                let message =
+                    format!("this stage needs {}, but the stage before gives {}", wanted.name(), given.name());
                 self.error(stage.place, message);
                 sound = false;
             }
@@ -166,7 +167,8 @@ impl Checker {
                 None
             }
             _ => {
-                let message = "not supported yet: write the function on the left and one number on the right, as in count() > 2";
+                let message =
+                    "not supported yet: write the function on the left and one number on the right, as in count() > 2";
                 self.error(whole.place, message);
                 None
             }

@@ -94,7 +94,7 @@ impl Parser {
                     parser.next();
                     let right = parser.field_operators(power::LOGIC + 1);
                     if !matches!(&left.kind, FieldKind::Logic { op: before, .. } if *before == op) {
-                        links += 1;
+                        parser.count_link(&mut links);
                     }
                     left = join(op, left, right);
                 } else if let Some((op, power)) = binary_op(sign).filter(|(_, power)| *power >= least) {
@@ -103,12 +103,9 @@ impl Parser {
                     let place = left.place.to(right.place);
                     let kind = FieldKind::Binary { op, left: Box::new(left), right: Box::new(right) };
                     left = FieldExpr { kind, place };
-                    links += 1;
+                    parser.count_link(&mut links);
                 } else {
                     break;
-                }
-                if links > 1 {
-                    parser.count_link();
                 }
             }
             left
@@ -134,7 +131,10 @@ impl Parser {
             TokenKind::Word(word) => match Name::of_word(&word) {
                 Some(name) => self.field(FieldRef::Intrinsic(name)),
                 None => {
-                    self.error(start, format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"));
+                    self.error(
+                        start,
+                        format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"),
+                    );
                     self.next();
                     FieldExpr { kind: FieldKind::Error, place: start }
                 }
@@ -175,12 +175,13 @@ impl Parser {
 /// `left op right`, operands of the same operator in one list.
 fn join(op: LogicOp, left: FieldExpr, right: FieldExpr) -> FieldExpr {
     let place = left.place.to(right.place);
-    let mut operands = Vec::new();
-    for side in [left, right] {
-        match side.kind {
-            FieldKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
-            kind => operands.push(FieldExpr { kind, place: side.place }),
-        }
+    let mut operands = match left.kind {
+        FieldKind::Logic { op: inner, operands } if inner == op => operands,
+        kind => vec![FieldExpr { kind, place: left.place }],
+    };
+    match right.kind {
+        FieldKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
+        kind => operands.push(FieldExpr { kind, place: right.place }),
     }
     FieldExpr { kind: FieldKind::Logic { op, operands }, place }
 }

@@ -165,9 +165,10 @@ impl Parser {
         out
     }
 
-    /// Counts an operator that makes the tree deeper.
-    fn count_link(&mut self) {
-        self.chain += 1;
+    /// Counts an operator of one run, whose first makes the tree no deeper than its brackets do.
+    fn count_link(&mut self, links: &mut usize) {
+        *links += 1;
+        self.chain += usize::from(*links > 1);
         if self.chain > MAX_CHAIN {
             self.give_up("the query chains too many operators; use brackets less or compare less");
         }

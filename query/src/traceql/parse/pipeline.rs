@@ -1,8 +1,8 @@
 //! Pipelines, spanset expressions, scalars and metrics.
 
 use super::super::ast::{
-    Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query,
-    Rank, Relation, Stage, StageKind, StructuralMode, StructuralOp,
+    Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
+    Relation, Stage, StageKind, StructuralMode, StructuralOp,
 };
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
@@ -139,12 +139,14 @@ impl Parser {
                 if let Some(op) = logic_op(sign).filter(|_| least <= power::LOGIC) {
                     parser.next();
                     let right = parser.expr(power::LOGIC + 1);
-                    links += usize::from(!matches!(&left.kind, ExprKind::Logic { op: before, .. } if *before == op));
+                    if !matches!(&left.kind, ExprKind::Logic { op: before, .. } if *before == op) {
+                        parser.count_link(&mut links);
+                    }
                     left = join(op, left, right);
                 } else if let Some(op) = structural.filter(|_| least <= power::COMPARE) {
                     parser.next();
                     let right = parser.expr(power::COMPARE + 1);
-                    links += 1;
+                    parser.count_link(&mut links);
                     let place = left.place.to(right.place);
                     let kind = ExprKind::Structural { op, left: Box::new(left), right: Box::new(right) };
                     left = Expr { kind, place };
@@ -153,15 +155,12 @@ impl Parser {
                 {
                     parser.next();
                     let right = parser.expr(right_power(op, power));
-                    links += 1;
+                    parser.count_link(&mut links);
                     let place = left.place.to(right.place);
                     let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
                     left = Expr { kind, place };
                 } else {
                     break;
-                }
-                if links > 1 {
-                    parser.count_link();
                 }
             }
             left
@@ -237,7 +236,9 @@ impl Parser {
         };
         let Some(function) = function else {
             let message = match word {
-                "by" | "select" | "coalesce" | "topk" | "bottomk" => format!("{word}() is a stage of its own, after `|`"),
+                "by" | "select" | "coalesce" | "topk" | "bottomk" => {
+                    format!("{word}() is a stage of its own, after `|`")
+                }
                 _ => format!("unknown function `{word}` or wrong arguments"),
             };
             self.error(start.to(self.before()), message);
@@ -255,7 +256,8 @@ impl Parser {
         let given = arguments.len() + usize::from(argument.is_some());
         if given != wanted {
             let name = function.name();
-            let message = format!("{name}() takes {wanted} argument{}, not {given}", if wanted == 1 { "" } else { "s" });
+            let message =
+                format!("{name}() takes {wanted} argument{}, not {given}", if wanted == 1 { "" } else { "s" });
             self.error(start.to(self.before()), message);
         }
         ExprKind::Aggregate { function, argument }
@@ -372,13 +374,13 @@ impl Expr {
 /// `left op right`, operands of the same operator in one list.
 fn join(op: LogicOp, left: Expr, right: Expr) -> Expr {
     let place = left.place.to(right.place);
-    let mut operands = Vec::new();
-    for side in [left, right] {
-        match side.kind {
-            ExprKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
-            kind => operands.push(Expr { kind, place: side.place }),
-        }
+    let mut operands = match left.kind {
+        ExprKind::Logic { op: inner, operands } if inner == op => operands,
+        kind => vec![Expr { kind, place: left.place }],
+    };
+    match right.kind {
+        ExprKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
+        kind => operands.push(Expr { kind, place: right.place }),
     }
     Expr { kind: ExprKind::Logic { op, operands }, place }
 }
-

@@ -182,6 +182,6 @@ fn long_and_deep_queries_are_refused_without_harm() {
 #[test]
 fn long_lists_of_one_operator_are_fine() {
     let many = vec![".a = 1"; 5_000].join(" || ");
-    assert!(parse(&format!("{{ {many} }}")).is_ok());
-    assert!(parse(&vec!["{ .a }"; 5_000].join(" && ")).is_ok());
+    assert_eq!(parse(&format!("{{ {many} }}")).err(), None);
+    assert_eq!(parse(&vec!["{ .a }"; 5_000].join(" && ")).err(), None);
 }

@@ -51,8 +51,8 @@ fn fields() -> impl Strategy<Value = FieldExpr> {
         Just(AttributeScope::Instrumentation),
     ];
     let key = prop_oneof!["[a-z]{1,4}(\\.[a-z]{1,4})?", "\\PC{1,6}", "span\\.[a-z]", "[0-9][a-z]", "[\"\\\\ {}=]{1,3}"];
-    let attribute = (any::<bool>(), scope, key)
-        .prop_map(|(of_parent, scope, key)| FieldRef::Attribute { of_parent, scope, key });
+    let attribute =
+        (any::<bool>(), scope, key).prop_map(|(of_parent, scope, key)| FieldRef::Attribute { of_parent, scope, key });
     let name = prop_oneof![Just(Name::Duration), Just(Name::ChildCount), Just(Name::Parent), Just(Name::ScopeVersion)];
     prop_oneof![attribute, name.prop_map(FieldRef::Intrinsic)].prop_map(|field| field_expr(FieldKind::Field(field)))
 }
@@ -71,12 +71,16 @@ fn conditions() -> impl Strategy<Value = FieldExpr> {
     leaf.prop_recursive(5, 30, 3, |inner| {
         let boxed = inner.clone().prop_map(Box::new);
         prop_oneof![
-            (binary_ops(), boxed.clone(), boxed.clone())
-                .prop_map(|(op, left, right)| field_expr(FieldKind::Binary { op, left, right })),
+            (binary_ops(), boxed.clone(), boxed.clone()).prop_map(|(op, left, right)| field_expr(FieldKind::Binary {
+                op,
+                left,
+                right
+            })),
             boxed.clone().prop_map(|operand| field_expr(FieldKind::Unary { op: UnaryOp::Not, operand })),
             boxed.prop_map(|operand| field_expr(FieldKind::Unary { op: UnaryOp::Negate, operand })),
             (logic_ops(), prop::collection::vec(inner, 2..4)).prop_map(|(op, operands)| {
-                let same = |operand: &FieldExpr| matches!(&operand.kind, FieldKind::Logic { op: inner, .. } if *inner == op);
+                let same =
+                    |operand: &FieldExpr| matches!(&operand.kind, FieldKind::Logic { op: inner, .. } if *inner == op);
                 let operands = operands
                     .into_iter()
                     .map(|operand| match same(&operand) {
@@ -135,8 +139,11 @@ fn scalars() -> impl Strategy<Value = Expr> {
         let arithmetic = binary_ops().prop_filter("arithmetic", |op| op.is_arithmetic());
         let boxed = inner.prop_map(Box::new);
         prop_oneof![
-            (arithmetic, boxed.clone(), boxed.clone())
-                .prop_map(|(op, left, right)| expr(ExprKind::Binary { op, left, right })),
+            (arithmetic, boxed.clone(), boxed.clone()).prop_map(|(op, left, right)| expr(ExprKind::Binary {
+                op,
+                left,
+                right
+            })),
             boxed.prop_map(|inner| expr(ExprKind::Negate(inner))),
         ]
     })
@@ -152,12 +159,11 @@ fn stages() -> impl Strategy<Value = Vec<StageKind>> {
             let function = MetricsFunction::QuantileOverTime(value, quantiles);
             StageKind::Expr(expr(ExprKind::Metrics(MetricsCall { function, by })))
         });
-    let compare = (prop::option::of(conditions()), prop::collection::vec(numbers(), 0..4)).prop_map(
-        |(selection, numbers)| {
+    let compare =
+        (prop::option::of(conditions()), prop::collection::vec(numbers(), 0..4)).prop_map(|(selection, numbers)| {
             let function = MetricsFunction::Compare { selection, numbers };
             StageKind::Expr(expr(ExprKind::Metrics(MetricsCall { function, by: Vec::new() })))
-        },
-    );
+        });
     let stage = prop_oneof![
         spansets().prop_map(StageKind::Expr).prop_map(|kind| vec![kind]),
         scalar_filter.prop_map(|kind| vec![kind]),
