@@ -3,5 +3,6 @@
 mod convert;
 pub(crate) mod wire;
 
+pub(crate) use convert::to_value;
 pub use convert::{decode, from_request, to_request, to_resource_spans};
 pub use opentelemetry_proto::tonic as types;
