@@ -4,6 +4,7 @@
 
 mod error;
 mod service;
+pub mod tempo;
 pub mod traceql;
 
 pub use error::Error;
