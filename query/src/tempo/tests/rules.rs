@@ -40,6 +40,8 @@ async fn any_method_is_answered_and_unknown_routes_are_404() {
             assert_eq!(tempo.ask(request).await.status, 200, "{method} {route}");
         }
     }
+    tempo.refuses("/api/metrics/query_range?q=x", 501, "not supported yet").await;
+    tempo.refuses("/api/metrics/query?q=x", 501, "not supported yet").await;
     assert_eq!(tempo.get("/api/nothing").await.status, 404);
     assert_eq!(tempo.get("/api/traces/").await.status, 404);
 }

@@ -133,6 +133,7 @@ async fn time_bounds_a_span_s_start() {
     assert_eq!(found(&tempo, &range(0, 100)).await, ["3", "2", "abc"]);
     assert_eq!(found(&tempo, &range(2, 3)).await, ["3", "2"]);
     assert_eq!(found(&tempo, &range(1, 1)).await, ["abc"], "the last second is inside");
+    assert_eq!(found(&tempo, "start=0&end=0").await, ["3", "2", "abc"], "zeros are none");
     assert_eq!(found(&tempo, &range(10, 20)).await, [""; 0]);
     // The clock shows T0 + 100 s.
     assert_eq!(found(&tempo, "since=98s").await, ["3", "2"]);
