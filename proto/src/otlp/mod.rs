@@ -1,7 +1,12 @@
 //! OTLP traces: the generated types, and conversions between them and the model.
 
+#[cfg(test)]
+mod arbitrary;
 mod convert;
+pub(crate) mod schema;
+mod validate;
 pub(crate) mod wire;
 
 pub use convert::{decode, from_request, to_request, to_resource_spans};
 pub use opentelemetry_proto::tonic as types;
+pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};
