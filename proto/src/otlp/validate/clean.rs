@@ -1,6 +1,6 @@
 //! The quick walk: is there anything to refuse or repair? It stops at the first doubt and does not say where.
 
-use crate::otlp::schema::{ANY_VALUE, KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
+use crate::otlp::schema::{KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
 use crate::otlp::wire::{Fields, WireValue};
 
 /// How many spans a request holds, when there is nothing to refuse or repair in it.
@@ -31,32 +31,40 @@ fn holds(table: &'static Message, number: u32) -> bool {
     table.field(number).is_some_and(|field| field.repeated)
 }
 
-/// Whether a span is clean and has its ids.
+/// Whether a span is clean and has its ids. By far the most frequent message, so its fields are told apart without the table.
 pub(super) fn span(bytes: &[u8], depth: usize) -> bool {
-    let mut seen = 0u64;
-    for field in Fields::new(bytes) {
+    let mut seen = 0u32;
+    let mut fields = Fields::new(bytes);
+    loop {
+        while let Some(bytes) = fields.next_short::<9>() {
+            if !attribute(bytes, depth) {
+                return false;
+            }
+        }
+        let Some(field) = fields.next() else { return seen & IDS == IDS };
         let Ok((number, value)) = field else { return false };
         let fine = match (number, value) {
-            (9, WireValue::Bytes(attribute)) => {
-                if !self::attribute(attribute, depth) {
-                    return false;
-                }
-                continue;
-            }
-            (1, WireValue::Bytes(id)) => id.len() == 16 && id.iter().any(|byte| *byte != 0),
-            (2, WireValue::Bytes(id)) => id.len() == 8 && id.iter().any(|byte| *byte != 0),
+            (9, WireValue::Bytes(bytes)) => attribute(bytes, depth),
+            (1, WireValue::Bytes(id)) => <[u8; 16]>::try_from(id).is_ok_and(|id| u128::from_ne_bytes(id) != 0),
+            (2, WireValue::Bytes(id)) => <[u8; 8]>::try_from(id).is_ok_and(|id| u64::from_ne_bytes(id) != 0),
             (4, WireValue::Bytes(id)) => id.is_empty() || id.len() == 8,
+            (3 | 5, WireValue::Bytes(text)) => utf8(text),
+            (6 | 10 | 12 | 14, WireValue::Varint(_)) | (7 | 8, WireValue::Fixed64(_)) => true,
             _ => known(&SPAN, number, value, depth),
         };
-        if !fine || !once(&SPAN, number, &mut seen) {
+        let bit = 1u32.checked_shl(number).unwrap_or(0);
+        if !fine || seen & bit & !REPEATED != 0 {
             return false;
         }
+        seen |= bit;
     }
-    seen & IDS == IDS
 }
 
 /// The bits of a span's `trace_id` and `span_id`.
-const IDS: u64 = 0b11 << 1;
+const IDS: u32 = 1 << 1 | 1 << 2;
+
+/// The bits of a span's attributes, events and links, and of numbers that OTLP does not know.
+const REPEATED: u32 = 1 << 9 | 1 << 11 | 1 << 13 | u32::MAX << 17;
 
 /// Whether a message is well-formed in full depth, its text is UTF-8, and no singular field occurs twice.
 pub(super) fn message(table: &'static Message, bytes: &[u8], depth: usize) -> bool {
@@ -100,36 +108,33 @@ fn nested(inner: &'static Message, bytes: &[u8], depth: usize) -> bool {
     depth > 0 && message(inner, bytes, depth - 1)
 }
 
-/// A `KeyValue`. Nearly all are a short key, then a value with one short field: those are read without loops.
+/// A `KeyValue`. Nearly all are a short ASCII key and a short ASCII text: those are read without loops over fields.
 #[inline]
 fn attribute(bytes: &[u8], depth: usize) -> bool {
-    short_attribute(bytes, depth).unwrap_or_else(|| message(&KEY_VALUE, bytes, depth))
+    (depth > 0 && is_short_text(bytes) && is_ascii(bytes)) || message(&KEY_VALUE, bytes, depth)
 }
 
+/// Whether a `KeyValue` is nothing but a key and a string, each of less than 128 bytes. All bytes around the two are ASCII then.
 #[inline(always)]
-fn short_attribute(bytes: &[u8], depth: usize) -> Option<bool> {
-    let (key, rest) = short(bytes, 0x0a)?;
-    let (value, rest) = short(rest, 0x12)?;
-    if !rest.is_empty() || depth == 0 {
-        return None;
-    }
-    let fine = match short(value, 0x0a) {
-        Some((text, [])) => utf8(text),
-        _ => message(&ANY_VALUE, value, depth - 1),
-    };
-    Some(fine && utf8(key))
-}
-
-/// The bytes of a field of less than 128 bytes whose key is `key`, and what follows.
-#[inline(always)]
-fn short(bytes: &[u8], key: u8) -> Option<(&[u8], &[u8])> {
-    match bytes {
-        [found, length, rest @ ..] if *found == key && *length < 128 => rest.split_at_checked(usize::from(*length)),
-        _ => None,
-    }
+fn is_short_text(bytes: &[u8]) -> bool {
+    let mut pair = Fields::new(bytes);
+    let (Some(_), Some(value)) = (pair.next_short::<1>(), pair.next_short::<2>()) else { return false };
+    let mut value = Fields::new(value);
+    value.next_short::<1>().is_some() && value.is_empty() && pair.is_empty()
 }
 
 #[inline(always)]
 fn utf8(text: &[u8]) -> bool {
-    text.is_ascii() || std::str::from_utf8(text).is_ok()
+    is_ascii(text) || std::str::from_utf8(text).is_ok()
+}
+
+/// As `[u8]::is_ascii`, but made for a few dozen bytes: no alignment, the last word overlaps the one before.
+#[inline(always)]
+fn is_ascii(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().fold(0, |bits, byte| bits | byte) < 128;
+    };
+    let words = text.as_chunks::<8>().0.iter().fold(u64::from_ne_bytes(*last), |bits, word| bits | u64::from_ne_bytes(*word));
+    words & HIGH == 0
 }
