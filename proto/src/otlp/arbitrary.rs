@@ -94,10 +94,8 @@ fn span() -> impl Strategy<Value = Span> {
 }
 
 fn resource() -> impl Strategy<Value = Resource> {
-    let entity =
-        (text(), text(), vec(text(), 0..2), vec(text(), 0..2)).prop_map(|(schema_url, kind, id_keys, keys)| {
-            EntityRef { schema_url, kind, id_keys, description_keys: keys }
-        });
+    let entity = (text(), text(), vec(text(), 0..2), vec(text(), 0..2))
+        .prop_map(|(schema_url, kind, id_keys, keys)| EntityRef { schema_url, kind, id_keys, description_keys: keys });
     (attributes(), any::<u32>(), vec(entity, 0..2), text()).prop_map(
         |(attributes, dropped_attributes_count, entity_refs, schema_url)| Resource {
             attributes,

@@ -218,7 +218,9 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_number_and_by_both_spellings() {
-        for table in [&REQUEST, &RESOURCE_SPANS, &SCOPE_SPANS, &RESOURCE, &SCOPE, &SPAN, &STATUS, &KEY_VALUE, &ANY_VALUE] {
+        for table in
+            [&REQUEST, &RESOURCE_SPANS, &SCOPE_SPANS, &RESOURCE, &SCOPE, &SPAN, &STATUS, &KEY_VALUE, &ANY_VALUE]
+        {
             for field in table.fields.iter().flatten() {
                 assert_eq!(table.field(field.number).map(|found| found.name), Some(field.name));
                 assert_eq!(table.named(field.name).map(|found| found.number), Some(field.number));

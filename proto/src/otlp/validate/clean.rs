@@ -135,6 +135,7 @@ fn is_ascii(text: &[u8]) -> bool {
     let Some(last) = text.last_chunk::<8>() else {
         return text.iter().fold(0, |bits, byte| bits | byte) < 128;
     };
-    let words = text.as_chunks::<8>().0.iter().fold(u64::from_ne_bytes(*last), |bits, word| bits | u64::from_ne_bytes(*word));
+    let words =
+        text.as_chunks::<8>().0.iter().fold(u64::from_ne_bytes(*last), |bits, word| bits | u64::from_ne_bytes(*word));
     words & HIGH == 0
 }

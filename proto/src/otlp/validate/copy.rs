@@ -1,6 +1,6 @@
 //! Copies one message field by field: text that is not UTF-8 becomes so, and is noted.
 
-use super::{REPAIRED, Reason, clean};
+use super::{Path, REPAIRED, Reason, clean};
 use crate::otlp::schema::{Field, Kind, Message};
 use crate::otlp::wire::{Fields, WireValue, put_field};
 
@@ -52,28 +52,10 @@ pub(super) fn copy(table: &'static Message, bytes: &[u8], depth: usize) -> Resul
     Ok(copied)
 }
 
-/// Where the walk is: `events[2]`, `attributes[0]`, `value`.
-#[derive(Debug, Default)]
-struct Path(Vec<(&'static Field, usize)>);
-
-impl Path {
-    fn text(&self) -> String {
-        let mut text = String::new();
-        for (field, index) in &self.0 {
-            let dot = if text.is_empty() { "" } else { "." };
-            text += &match field.repeated {
-                true => format!("{dot}{}[{index}]", field.name),
-                false => format!("{dot}{}", field.name),
-            };
-        }
-        text
-    }
-
-    fn fault(&self, reason: Option<Reason>, what: &str) -> Fault {
-        let place = self.text();
-        let colon = if place.is_empty() { "" } else { ": " };
-        Fault { reason, text: format!("{place}{colon}{what}") }
-    }
+fn fault(path: &Path, reason: Option<Reason>, what: &str) -> Fault {
+    let place = path.text();
+    let colon = if place.is_empty() { "" } else { ": " };
+    Fault { reason, text: format!("{place}{colon}{what}") }
 }
 
 fn fields(
@@ -87,16 +69,15 @@ fn fields(
     let mut counts = [0usize; 17];
     let mut walk = Fields::new(bytes);
     while let Some(next) = walk.next() {
-        let (number, value) =
-            next.map_err(|error| path.fault(None, &format!("byte {}: {error}", walk.offset())))?;
+        let (number, value) = next.map_err(|error| fault(path, None, &format!("byte {}: {error}", walk.offset())))?;
         let Some(field) = table.field(number) else {
             put_field(out, number, value);
             continue;
         };
         let index = counts.get_mut(number as usize).map_or(0, |count| std::mem::replace(count, *count + 1));
-        path.0.push((field, index));
+        path.push(field, index);
         one(field, value, depth, path, out, copied)?;
-        path.0.pop();
+        path.pop();
     }
     Ok(())
 }
@@ -119,16 +100,14 @@ fn one(
         }
         (Kind::Message(inner), WireValue::Bytes(bytes)) => {
             if inner.nests && depth == 0 {
-                // The whole path would be as long as the value is deep.
-                path.0.truncate(4);
-                return Err(path.fault(Some(Reason::Depth), "values are nested too deep"));
+                return Err(fault(path, Some(Reason::Depth), "values are nested too deep"));
             }
             let mut nested = Vec::with_capacity(bytes.len());
             fields(inner, bytes, depth - usize::from(inner.nests), path, &mut nested, copied)?;
             put_field(out, field.number, WireValue::Bytes(&nested));
         }
         _ if fits(field.kind, value) => put_field(out, field.number, value),
-        _ => return Err(path.fault(None, "wrong wire type")),
+        _ => return Err(fault(path, None, "wrong wire type")),
     }
     Ok(())
 }

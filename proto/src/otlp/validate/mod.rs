@@ -5,11 +5,13 @@
 
 mod clean;
 mod copy;
+mod path;
 mod rebuild;
 mod refusals;
 
 use bytes::Bytes;
 
+pub(crate) use path::Path;
 pub use refusals::{Reason, Refusals};
 
 /// How deep `AnyValue`s may hold each other. With the messages around them, 32 levels of key-value lists make 99 nested messages:

@@ -48,9 +48,7 @@ fn lists(levels: usize) -> Value {
 
 fn arrays(levels: usize) -> Value {
     let inner = Value::IntValue(1);
-    (1..levels).fold(inner, |inner, _| {
-        Value::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(inner) }] })
-    })
+    (1..levels).fold(inner, |inner, _| Value::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(inner) }] }))
 }
 
 #[test]
@@ -94,12 +92,14 @@ fn a_bad_span_is_refused_alone_with_its_reason() {
         (
             Span { attributes: vec![attribute("deep", lists(33))], ..good() },
             Reason::Depth,
-            "attributes[0].value.kvlist_value.values[0]: values are nested too deep",
+            "attributes[0].value.kvlist_value.values[0].value.kvlist_value.values[0].value.kvlist_value.values[0]...: \
+             values are nested too deep",
         ),
         (
             Span { attributes: vec![attribute("deep", arrays(33))], ..good() },
             Reason::Depth,
-            "attributes[0].value.array_value.values[0]: values are nested too deep",
+            "attributes[0].value.array_value.values[0].array_value.values[0].array_value.values[0].array_value.values[0]...: \
+             values are nested too deep",
         ),
     ]
     .map(|(span, reason, message)| (span.encode_to_vec(), reason, message));
@@ -147,10 +147,7 @@ fn text_that_is_not_utf8_is_repaired_and_marked() {
         ([field(11, &[]), field(11, &field(2, bad))].concat(), "invalid utf-8 in events[1].name"),
         (field(13, &field(4, &pair(b"a", bad))), "invalid utf-8 in links[0].attributes[0].value.string_value"),
         (field(15, &field(2, bad)), "invalid utf-8 in status.message"),
-        (
-            [field(5, bad), field(4, &[1, 2])].concat(),
-            "invalid utf-8 in name; parent span id of 2 bytes dropped",
-        ),
+        ([field(5, bad), field(4, &[1, 2])].concat(), "invalid utf-8 in name; parent span id of 2 bytes dropped"),
         (
             field(9, &pair(b"a", bad)).repeat(6),
             "invalid utf-8 in attributes[0].value.string_value; invalid utf-8 in attributes[1].value.string_value; \
@@ -240,7 +237,8 @@ fn empty_requests_are_fine() {
 #[test]
 fn fields_that_occur_twice_are_merged() {
     let twice = [good().encode_to_vec(), field(5, b"later"), field(15, &field(2, b"failed")), field(15, &[0x18, 2])];
-    let resource = |key: &str| Resource { attributes: vec![attribute(key, Value::BoolValue(true))], ..Resource::default() };
+    let resource =
+        |key: &str| Resource { attributes: vec![attribute(key, Value::BoolValue(true))], ..Resource::default() };
     let group = [
         field(1, &resource("a").encode_to_vec()),
         field(2, &field(2, &twice.concat())),
