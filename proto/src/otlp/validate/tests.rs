@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::*;
 use crate::otlp::wire::{WireValue, put_field};
-use crate::otlp::{arbitrary, decode, to_request};
+use crate::otlp::{arbitrary, decode, to_request, view};
 
 fn check(body: Vec<u8>) -> Result<Validated, MalformedRequest> {
     validate(Bytes::from(body), &Limits::default())
@@ -266,6 +266,9 @@ fn many_refusals_are_counted_and_a_few_named() {
 fn promised(validated: &Validated) {
     assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(validated.accepted));
     assert_eq!(decode(&validated.body).expect("accepted bytes decode").len(), validated.accepted as usize);
+    let mut walked = 0;
+    view::each_span(&validated.body, |_, _| (), |(), _| walked += 1).expect("accepted bytes can be walked");
+    assert_eq!(walked, validated.accepted);
 }
 
 proptest! {
