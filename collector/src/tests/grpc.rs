@@ -16,6 +16,9 @@ use crate::Config;
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 
+/// Names and values.
+type Headers = &'static [(&'static str, &'static str)];
+
 async fn channel(running: &Running) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address");
     endpoint.connect().await.expect("the server listens")
@@ -31,7 +34,7 @@ async fn export(running: &Running, message: ExportTraceServiceRequest) -> Result
 }
 
 /// Sends the bytes of a gRPC body as they are; answers the status and the bytes that came back.
-async fn raw(running: &Running, path: &str, headers: &[(&'static str, &'static str)], body: &[u8]) -> (Code, Bytes) {
+async fn raw(running: &Running, path: &str, headers: Headers, body: &[u8]) -> (Code, Bytes) {
     let mut channel = channel(running).await;
     let mut request = http::Request::post(format!("http://{}{path}", running.grpc))
         .header("content-type", "application/grpc")
@@ -110,7 +113,7 @@ async fn large_requests_are_taken_up_to_the_limit_and_then_refused_for_good() {
 async fn what_is_no_request_is_refused_for_good() {
     let running = Running::start(Config::default()).await;
     let fine = request(vec![span(1, 1)]).encode_to_vec();
-    let cases: [(&[(&str, &str)], Vec<u8>, Code); 8] = [
+    let cases: [(Headers, Vec<u8>, Code); 8] = [
         (&[], framed(0, b"<html>"), Code::InvalidArgument),
         (&[], vec![], Code::Cancelled),
         (&[], vec![0, 0, 0], Code::Cancelled),

@@ -14,6 +14,9 @@ use crate::Config;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
+/// Names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: String,
@@ -58,7 +61,7 @@ impl Client {
         self.0.write_all(bytes).await.expect("the server reads");
     }
 
-    async fn post(&mut self, content_type: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    async fn post(&mut self, content_type: &str, headers: Headers<'_>, body: &[u8]) -> Answer {
         self.send(
             head("POST", "/v1/traces", content_type, headers, &format!("content-length: {}", body.len())).as_bytes(),
         )
@@ -82,12 +85,12 @@ impl Client {
     }
 }
 
-fn head(method: &str, path: &str, content_type: &str, headers: &[(&str, &str)], framing: &str) -> String {
+fn head(method: &str, path: &str, content_type: &str, headers: Headers<'_>, framing: &str) -> String {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\n{more}{framing}\r\n\r\n")
 }
 
-pub(super) async fn post(running: &Running, content_type: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(super) async fn post(running: &Running, content_type: &str, headers: Headers<'_>, body: &[u8]) -> Answer {
     Client::connect(running).await.post(content_type, headers, body).await
 }
 
@@ -189,7 +192,7 @@ async fn errors_carry_a_status_in_the_requests_format() {
     let bomb = compress("gzip", &vec![b' '; 10 << 20]);
     let gzip = ("content-encoding", "gzip");
     let brotli = ("content-encoding", "br");
-    let cases: [(&str, &[(&str, &str)], &[u8], u16, &str); 10] = [
+    let cases: [(&str, Headers<'_>, &[u8], u16, &str); 10] = [
         (PROTOBUF, &[], b"<html>", 400, "malformed request: request, byte"),
         (JSON, &[], b"<html>", 400, "line 1 column 1"),
         (PROTOBUF, &[gzip], b"no gzip", 400, "not valid gzip"),

@@ -213,7 +213,7 @@ fn broken_framing_refuses_the_request_and_says_where() {
     let cut = fine[..fine.len() - 1].to_vec();
     let cases = [
         (cut, "request, byte 0", "the bytes end inside a field"),
-        ([fine.clone(), vec![0x08, 1]].concat(), "request", "field resource_spans has the wrong wire type"),
+        ([fine, vec![0x08, 1]].concat(), "request", "field resource_spans has the wrong wire type"),
         (field(1, &[field(2, &field(2, &span)), vec![0x12, 99]].concat()), "resource_spans[0], byte", "the bytes end"),
         (field(1, &field(2, &[0x12, 99])), "resource_spans[0].scope_spans[0], byte 0", "the bytes end"),
         (b"<html>".to_vec(), "request, byte", ""),
@@ -226,8 +226,7 @@ fn broken_framing_refuses_the_request_and_says_where() {
 
 #[test]
 fn empty_requests_are_fine() {
-    let empty_group = field(1, &[]);
-    for body in [vec![], empty_group.clone(), field(1, &field(2, &[])), request(vec![])] {
+    for body in [vec![], field(1, &[]), field(1, &field(2, &[])), request(vec![])] {
         let validated = check(body.clone()).expect("empty");
         assert_eq!((validated.accepted, validated.refused.total()), (0, 0));
         assert_eq!(validated.body, body);
