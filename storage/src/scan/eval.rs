@@ -110,7 +110,7 @@ impl Scan<'_> {
     fn children(&self, kind: TableKind, filter: &Filter) -> Result<Bitmap, ReadError> {
         let inner = Scan { kind, ..*self };
         let found = inner.rows(filter, false)?;
-        if self.kind == TableKind::Span { self.to_owners(kind, &found) } else { Ok(found) }
+        self.from_children(kind, found)
     }
 
     /// The spans that own these events or links.

@@ -3,31 +3,26 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use hoptrail_proto::model::{
-    AnyValue, InstrumentationScope, Resource, SpanEvent, SpanId, SpanLink, TraceId, TraceSpan,
-};
-use hoptrail_proto::otlp::view::ValueView;
+use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
+use super::view::View;
 use super::{Page, PageId, PageSource, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
-use crate::codec::ints::{Ints, unordered};
-use crate::codec::strings::{StringCursor, Strings};
-use crate::rows::{
-    ColumnKey, Owner, Shape, SpanRow, TableKind, ValueType, set_on_event, set_on_link, set_on_span, span_of, to_value,
-};
-use crate::scan::{Projection, RowGroup, TableView, Test, columns_named};
+use crate::codec::ints::Ints;
+use crate::rows::TableKind;
+use crate::scan::{Projection, RowGroup, TableView};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
     number: u16,
-    meta: Arc<Meta>,
+    pub(super) meta: Arc<Meta>,
     pages: [OnceCell<Page<'a>>; 9],
     shape_numbers: [OnceCell<Vec<u32>>; 3],
     owners: [OnceCell<Vec<u32>>; 2],
@@ -86,11 +81,11 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Checked when the group was opened.
-    fn group(&self) -> &GroupMeta {
+    pub(super) fn group(&self) -> &GroupMeta {
         &self.meta.groups[usize::from(self.number)]
     }
 
-    fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
+    pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
         let place = format!("segment {}, group {}, page {page}", self.segment, self.number);
         move |damaged| ReadError::Corrupt { place: place.clone(), reason: damaged.to_string() }
     }
@@ -102,7 +97,7 @@ impl<'a> SegmentGroup<'a> {
         Ok((0..traces.ids.len()).filter_map(rows).collect())
     }
 
-    fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
+    pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
         let fetch = || self.source.page(self.segment, PageId { group: self.number, page });
         match self.pages.get(page as usize) {
             Some(cell) => fill(cell, fetch),
@@ -116,7 +111,7 @@ impl<'a> SegmentGroup<'a> {
         decode(bytes, len).map_err(self.corrupt(page))
     }
 
-    fn rows(&self, kind: TableKind) -> usize {
+    pub(super) fn rows(&self, kind: TableKind) -> usize {
         match kind {
             TableKind::Span => self.group().spans as usize,
             TableKind::Event => self.group().events as usize,
@@ -141,7 +136,7 @@ impl<'a> SegmentGroup<'a> {
         decode(parts.get(part).copied().unwrap_or_default(), self.rows(kind)).map_err(self.corrupt(pages::EVENTS))
     }
 
-    fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+    pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
         let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
         let numbers = fill(cell, || {
             let numbers = match kind {
@@ -153,7 +148,7 @@ impl<'a> SegmentGroup<'a> {
         numbers.map(Vec::as_slice)
     }
 
-    fn traces(&self) -> Result<&Traces, ReadError> {
+    pub(super) fn traces(&self) -> Result<&Traces, ReadError> {
         fill(&self.traces, || {
             let page = self.page(pages::TRACES)?;
             let traces = Traces::parse(page, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))?;
@@ -164,12 +159,12 @@ impl<'a> SegmentGroup<'a> {
         })
     }
 
-    fn table_meta(&self, kind: TableKind) -> &TableMeta {
+    pub(super) fn table_meta(&self, kind: TableKind) -> &TableMeta {
         &self.meta.tables[kind as usize]
     }
 
     /// The bytes of a column, when the group has values of it.
-    fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
+    pub(super) fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
         let page = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
         match self.group().columns[kind as usize].get(&column) {
             None => Ok(None),
@@ -187,7 +182,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Whether the column may hold this text.
-    fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
+    pub(super) fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
         let Some(Place::Page { filter: true }) = self.group().columns[kind as usize].get(&column) else {
             return Ok(true);
         };
@@ -197,7 +192,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
-    fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
+    pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.rows(kind));
         if positions.is_empty() {
             return Ok(rows);
@@ -214,7 +209,13 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// The other way round.
-    fn to_positions(&self, kind: TableKind, column: u32, rows: &Bitmap, len: usize) -> Result<Bitmap, ReadError> {
+    pub(super) fn to_positions(
+        &self,
+        kind: TableKind,
+        column: u32,
+        rows: &Bitmap,
+        len: usize,
+    ) -> Result<Bitmap, ReadError> {
         let has: Vec<bool> = self.table_meta(kind).shapes.iter().map(|shape| shape.columns.contains(&column)).collect();
         let mut positions = Bitmap::none(len);
         let mut position = 0;
@@ -225,201 +226,6 @@ impl<'a> SegmentGroup<'a> {
             }
         }
         Ok(positions)
-    }
-
-    /// The values of rows `from..to`, for each row in the order of its shape's columns; `None` where not asked for.
-    fn values(
-        &self,
-        kind: TableKind,
-        range: std::ops::Range<usize>,
-        projection: Projection<'_>,
-    ) -> Result<Vec<(u32, Vec<Option<AnyValue>>)>, ReadError> {
-        let meta = self.table_meta(kind);
-        let numbers = self.shape_numbers(kind)?;
-        let shape = |number: u32| meta.shapes.get(number as usize).map_or(&[][..], |shape| shape.columns.as_slice());
-        let here = numbers.get(range.clone()).unwrap_or_default();
-        let mut out: Vec<(u32, Vec<Option<AnyValue>>)> =
-            here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
-        let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
-        let ranks = self.ranks(kind, numbers.get(..range.start).unwrap_or_default(), &columns);
-        for (column, rank) in columns.into_iter().zip(ranks) {
-            let rows = out.iter_mut().filter_map(|(number, values)| {
-                let place = shape(*number).iter().position(|own| *own == column)?;
-                values.get_mut(place)
-            });
-            self.read_column(kind, column, rank, rows)?;
-        }
-        Ok(out)
-    }
-
-    /// For each of these columns how many of the rows before have it.
-    fn ranks(&self, kind: TableKind, before: &[u32], columns: &[u32]) -> Vec<usize> {
-        let shapes = &self.table_meta(kind).shapes;
-        let mut counts = vec![0usize; shapes.len()];
-        for number in before {
-            if let Some(count) = counts.get_mut(*number as usize) {
-                *count += 1;
-            }
-        }
-        let mut ranks = vec![0; columns.len()];
-        for (shape, count) in shapes.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            for column in &shape.columns {
-                if let Ok(place) = columns.binary_search(column) {
-                    ranks[place] += count;
-                }
-            }
-        }
-        ranks
-    }
-
-    /// Reads consecutive values of a column, from position `position` on.
-    fn read_column<'v>(
-        &self,
-        kind: TableKind,
-        column: u32,
-        mut position: usize,
-        places: impl Iterator<Item = &'v mut Option<AnyValue>>,
-    ) -> Result<(), ReadError> {
-        let Some(key) = self.table_meta(kind).columns.get(column as usize) else { return Ok(()) };
-        let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
-        let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
-        if key.value_type.is_bytes() {
-            let page = Strings::parse(&bytes).map_err(&corrupt)?;
-            let mut cursor = StringCursor::new(&page);
-            let mut value = Vec::new();
-            for place in places {
-                value.clear();
-                cursor.read(position, &mut value).map_err(&corrupt)?;
-                *place = Some(to_value(string_view(key.value_type, &value)));
-                position += 1;
-            }
-        } else {
-            let page = Ints::parse(&bytes).map_err(&corrupt)?;
-            for place in places {
-                let number = page.get(position).map_err(&corrupt)?;
-                *place = Some(to_value(number_view(key.value_type, number)));
-                position += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn scalars(
-        &self,
-        range: std::ops::Range<usize>,
-        trace: TraceId,
-        trace_start: u64,
-    ) -> Result<Vec<SpanRow>, ReadError> {
-        let starts = self.page(pages::STARTS)?;
-        let starts = Ints::parse(starts).map_err(self.corrupt(pages::STARTS))?;
-        let durations = self.page(pages::DURATIONS)?;
-        let durations = Ints::parse(durations).map_err(self.corrupt(pages::DURATIONS))?;
-        range
-            .map(|row| {
-                let start = trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?);
-                let end = start.wrapping_add(durations.get(row).map_err(self.corrupt(pages::DURATIONS))?);
-                Ok(SpanRow::new(trace, self.span_id(row)?, self.parent(row)?, start, end))
-            })
-            .collect()
-    }
-
-    fn children(&self, kind: TableKind, rows: &std::ops::Range<usize>) -> Result<std::ops::Range<usize>, ReadError> {
-        let owners = self.owners(kind)?;
-        let first = owners.partition_point(|owner| (*owner as usize) < rows.start);
-        let end = owners.partition_point(|owner| (*owner as usize) < rows.end);
-        Ok(first..end)
-    }
-
-    /// The spans of consecutive rows of one trace.
-    fn run(
-        &self,
-        rows: std::ops::Range<usize>,
-        trace: TraceId,
-        trace_start: u64,
-        projection: Projection<'_>,
-    ) -> Result<Vec<TraceSpan>, ReadError> {
-        let scalars = self.scalars(rows.clone(), trace, trace_start)?;
-        let values = self.values(TableKind::Span, rows.clone(), projection)?;
-        let meta = self.table_meta(TableKind::Span);
-        let missing = || self.corrupt(pages::SPAN_SHAPES)(Damaged("shape that is not described"));
-        let mut spans = Vec::with_capacity(scalars.len());
-        for (scalars, (shape, values)) in scalars.iter().zip(values) {
-            let shape = meta.shapes.get(shape as usize).ok_or_else(missing)?;
-            let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
-            let mut span = span_of(scalars, shape, name);
-            each_value(meta, shape, values, |key, value| set_on_span(&mut span, key, value));
-            let resource = self.meta.resources.get(shape.resource as usize).ok_or_else(missing)?;
-            let scope = self.meta.scopes.get(shape.scope as usize).ok_or_else(missing)?;
-            spans.push(TraceSpan { span, resource: Arc::clone(resource), scope: Arc::clone(scope) });
-        }
-        if projection.wants_children() {
-            self.add_events(rows.clone(), &mut spans)?;
-            self.add_links(rows, &mut spans)?;
-        }
-        Ok(spans)
-    }
-
-    fn add_events(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
-        let range = self.children(TableKind::Event, &rows)?;
-        if range.is_empty() {
-            return Ok(());
-        }
-        let values = self.values(TableKind::Event, range.clone(), Projection::Whole)?;
-        let (owners, times) = (self.owners(TableKind::Event)?, self.event_times()?);
-        let meta = self.table_meta(TableKind::Event);
-        for (row, (shape, values)) in range.zip(values) {
-            let time_unix_nano = times.get(row).copied().unwrap_or_default();
-            let mut event = SpanEvent { time_unix_nano, ..SpanEvent::default() };
-            if let Some(shape) = meta.shapes.get(shape as usize) {
-                event.name =
-                    meta.names.get(shape.name as usize).map(|name| crate::rows::text(name)).unwrap_or_default();
-                each_value(meta, shape, values, |key, value| set_on_event(&mut event, key, value));
-            }
-            let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
-            if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
-                span.span.events.push(event);
-            }
-        }
-        Ok(())
-    }
-
-    fn add_links(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
-        let range = self.children(TableKind::Link, &rows)?;
-        if range.is_empty() {
-            return Ok(());
-        }
-        let values = self.values(TableKind::Link, range.clone(), Projection::Whole)?;
-        let (owners, ids) = (self.owners(TableKind::Link)?, self.link_ids()?);
-        let meta = self.table_meta(TableKind::Link);
-        for (row, (shape, values)) in range.zip(values) {
-            let (trace_id, span_id) = ids.get(row).copied().unwrap_or_default();
-            let mut link = SpanLink { trace_id, span_id, ..SpanLink::default() };
-            if let Some(shape) = meta.shapes.get(shape as usize) {
-                link.flags = shape.flags;
-                each_value(meta, shape, values, |key, value| set_on_link(&mut link, key, value));
-            }
-            let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
-            if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
-                span.span.links.push(link);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn each_value(
-    meta: &TableMeta,
-    shape: &Shape,
-    values: Vec<Option<AnyValue>>,
-    mut visit: impl FnMut(&ColumnKey, AnyValue),
-) {
-    for (column, value) in shape.columns.iter().zip(values) {
-        if let (Some(key), Some(value)) = (meta.columns.get(*column as usize), value) {
-            visit(key, value);
-        }
     }
 }
 
@@ -434,25 +240,8 @@ fn split(page: &[u8]) -> Result<[&[u8]; 3], Damaged> {
     Ok([input.bytes()?, input.bytes()?, input.0])
 }
 
-fn string_view(value_type: ValueType, bytes: &[u8]) -> ValueView<'_> {
-    match value_type {
-        ValueType::Bytes => ValueView::Bytes(bytes),
-        ValueType::Nested => ValueView::Nested(bytes),
-        _ => ValueView::Text(bytes),
-    }
-}
-
-fn number_view(value_type: ValueType, number: u64) -> ValueView<'static> {
-    match value_type {
-        ValueType::Bool => ValueView::Bool(number != 0),
-        ValueType::Int => ValueView::Int(unordered(number)),
-        ValueType::Double => ValueView::Double(f64::from_bits(number)),
-        _ => ValueView::Empty,
-    }
-}
-
 /// Bytes of a column, in its own page or in the tail.
-enum ColumnBytes<'s, 'a> {
+pub(super) enum ColumnBytes<'s, 'a> {
     Page(Page<'a>),
     Tail(&'s [u8]),
 }
@@ -491,117 +280,8 @@ impl Traces {
         self.firsts.partition_point(|first| *first as usize <= row).saturating_sub(1)
     }
 
-    fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
+    pub(super) fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
         Some(*self.firsts.get(trace)? as usize..*self.firsts.get(trace + 1)? as usize)
-    }
-}
-
-/// The spans, events or links of a segment group.
-struct View<'g, 'a> {
-    group: &'g SegmentGroup<'a>,
-    kind: TableKind,
-}
-
-impl View<'_, '_> {
-    fn meta(&self) -> &TableMeta {
-        self.group.table_meta(self.kind)
-    }
-
-    fn key(&self, column: u32) -> Option<&ColumnKey> {
-        self.meta().columns.get(column as usize)
-    }
-
-    fn corrupt(&self, column: u32) -> impl Fn(Damaged) -> ReadError + use<> {
-        self.group.corrupt(pages::COLUMNS + 3 * column + self.kind as u32)
-    }
-
-    fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test) -> Result<Bitmap, ReadError> {
-        let none = || Bitmap::none(0);
-        if key.value_type == ValueType::Text
-            && let Some(needle) = test.needle()
-            && !self.group.may_hold(self.kind, column, needle)?
-        {
-            return Ok(none());
-        }
-        let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
-        let page = Strings::parse(&bytes).map_err(self.corrupt(column))?;
-        let found = match test.needle().filter(|_| key.value_type == ValueType::Text) {
-            Some(needle) => page.find(needle),
-            None => page.select(|value| test.holds_stored(string_view(key.value_type, value))),
-        };
-        found.map_err(self.corrupt(column))
-    }
-
-    fn select_numbers(&self, column: u32, key: &ColumnKey, test: &Test) -> Result<Bitmap, ReadError> {
-        let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(Bitmap::none(0)) };
-        let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
-        if page.len() > self.len() {
-            return Err(self.corrupt(column)(Damaged("page with a wrong count")));
-        }
-        let mut positions = Bitmap::none(page.len());
-        let mut position = 0;
-        let visit = |number| {
-            positions.insert_if(position, test.holds_stored(number_view(key.value_type, number)));
-            position += 1;
-        };
-        page.each(0, page.len(), visit).map_err(self.corrupt(column))?;
-        Ok(positions)
-    }
-}
-
-impl TableView for View<'_, '_> {
-    fn len(&self) -> usize {
-        self.group.rows(self.kind)
-    }
-
-    fn shapes(&self) -> &[Shape] {
-        &self.meta().shapes
-    }
-
-    fn shape_numbers(&self) -> Result<&[u32], ReadError> {
-        self.group.shape_numbers(self.kind)
-    }
-
-    fn name(&self, number: u32) -> &[u8] {
-        self.meta().names.get(number as usize).map_or(&[], |name| name)
-    }
-
-    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
-        columns_named(self.keys(), owner, name)
-    }
-
-    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError> {
-        let Some(key) = self.key(column) else { return Ok(Bitmap::none(self.len())) };
-        let positions = match test {
-            Test::Present => Bitmap::all(self.len()),
-            _ if key.value_type.is_bytes() => self.select_strings(column, key, test)?,
-            _ => self.select_numbers(column, key, test)?,
-        };
-        self.group.to_rows(self.kind, column, &positions)
-    }
-
-    fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
-        let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else { return Ok(()) };
-        if key.value_type.is_bytes() {
-            let page = Strings::parse(&bytes).map_err(self.corrupt(column))?;
-            let positions = self.group.to_positions(self.kind, column, rows, page.len())?;
-            let visit = |value: &[u8]| visit(string_view(key.value_type, value));
-            return page.distinct(&positions, visit).map_err(self.corrupt(column));
-        }
-        let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
-        let positions = self.group.to_positions(self.kind, column, rows, page.len().min(self.len()))?;
-        let mut seen = hashbrown::HashSet::new();
-        for position in positions.iter() {
-            let number = page.get(position).map_err(self.corrupt(column))?;
-            if seen.insert(number) {
-                visit(number_view(key.value_type, number));
-            }
-        }
-        Ok(())
-    }
-
-    fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_> {
-        Box::new(self.meta().columns.iter())
     }
 }
 

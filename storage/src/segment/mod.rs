@@ -7,6 +7,8 @@ mod encode;
 mod group;
 mod meta;
 mod order;
+mod read;
+mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
