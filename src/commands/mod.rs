@@ -38,7 +38,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(flags) => serve::run(&flags),
         Command::Config(flags) => config::run(&flags),
-        Command::Demo(flags) => demo::run(flags),
+        Command::Demo(flags) => demo::run(&flags),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn stock_sync(s: &mut Story<'_>) -> Vec<Message> {
                         "stock",
                         format!(
                             "UPDATE stock SET on_hand = {}, synced_at = now() WHERE sku = '{sku}'",
-                            s.dice.below(500)
+                            number * 37 % 500
                         ),
                         1_300 * US,
                     ),

@@ -124,7 +124,8 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
         s.internal("rank_candidates", |s| {
             let candidates = s.dice.between(80, 900);
             s.attr("app.candidates.count", candidates as i64);
-            s.attr("app.model.score.max", (s.dice.below(10_000) as f64) / 10_000.0);
+            let score = s.dice.below(10_000) as f64 / 10_000.0;
+            s.attr("app.model.score.max", score);
             s.work(2 * MS + 14 * US * candidates);
             if s.dice.chance(0.008) {
                 return Err(Fault::new("ModelNotLoaded", format!("model {variant} is not loaded on this replica"))
