@@ -13,6 +13,8 @@ pub mod send;
 mod services;
 mod shop;
 mod story;
+#[cfg(test)]
+mod tests;
 mod weather;
 
 pub use run::{Progress, Runner};

@@ -153,13 +153,6 @@ impl<'w> Story<'w> {
         self.now = end;
     }
 
-    /// Tells something whose end nobody waits for.
-    pub(super) fn aside(&mut self, inside: impl FnOnce(&mut Self)) {
-        let now = self.now;
-        inside(self);
-        self.now = now;
-    }
-
     /// Adds an attribute to the open span.
     pub(super) fn attr(&mut self, key: &str, value: impl Into<AnyValue>) {
         if let Some(span) = self.current() {
