@@ -131,6 +131,21 @@ impl<'w> Story<'w> {
         self.span(pod, Library::App, SpanKind::Internal, name, inside)
     }
 
+    /// The same for a step that may fail, and then says so.
+    pub(super) fn step<T>(
+        &mut self,
+        name: impl Into<String>,
+        inside: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        self.internal(name, |s| {
+            let outcome = inside(s);
+            if let Err(fault) = &outcome {
+                s.failed(fault.message.clone());
+            }
+            outcome
+        })
+    }
+
     /// Continues what another process sent with `context`, at the earliest now.
     pub(super) fn continued<T>(&mut self, context: Context, inside: impl FnOnce(&mut Self) -> T) -> T {
         let open = std::mem::take(&mut self.open);

@@ -67,7 +67,7 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
     s.http(Service::Pricing, &request, |s| {
         s.attr("app.quote.lines", count as i64);
         s.attr("app.currency", s.person.currency);
-        s.internal("PriceEngine.evaluate", |s| {
+        s.step("PriceEngine.evaluate", |s| {
             s.attr("code.function.name", "com.shop.pricing.PriceEngine.evaluate");
             s.work(700 * US + 60 * US * count);
             let version = s.feature_flag("pricing-engine", &["v2", "v2", "v2", "v3"]);
@@ -121,7 +121,7 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
         let variant = s.feature_flag("recommendation-model", &["als", "als", "two-tower"]);
         s.attr("app.model.name", variant);
         s.cache("HGETALL", format!("features:{}", s.person.user_id().unwrap_or_default()));
-        s.internal("rank_candidates", |s| {
+        s.step("rank_candidates", |s| {
             let candidates = s.dice.between(80, 900);
             s.attr("app.candidates.count", candidates as i64);
             let score = s.dice.below(10_000) as f64 / 10_000.0;
