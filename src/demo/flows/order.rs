@@ -27,8 +27,8 @@ pub(super) fn add_to_cart(s: &mut Story<'_>) -> Vec<Message> {
         availability(s, &product)?;
         s.grpc(Service::Cart, "shop.cart.v1.CartService", "AddItem", |s| {
             let owner = s.person.user_id().unwrap_or_else(|| s.person.session.clone());
-            s.cache("HINCRBY", format!("cart:{owner} {} {quantity}", product.id));
-            s.cache("EXPIRE", format!("cart:{owner} 1209600"));
+            s.cache("HINCRBY", &format!("cart:{owner} {} {quantity}", product.id));
+            s.cache("EXPIRE", &format!("cart:{owner} 1209600"));
             Ok(())
         })
     });
@@ -263,7 +263,7 @@ fn confirm(s: &mut Story<'_>, placed: &Message) {
 
 fn send_mail(s: &mut Story<'_>) -> Outcome {
     let Some(here) = s.here().cloned() else { return Ok(()) };
-    s.span(here.clone(), Library::Client, hoptrail_proto::model::SpanKind::Client, "HTTP POST", |s| {
+    s.span(&here, Library::Client, hoptrail_proto::model::SpanKind::Client, "HTTP POST", |s| {
         if speaks_old_http(here.service.platform()) {
             s.attr("http.method", "POST");
             s.attr("http.scheme", "https");
