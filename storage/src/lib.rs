@@ -9,7 +9,10 @@ mod error;
 mod filter;
 mod matcher;
 mod memory;
+mod rows;
 mod search;
+#[cfg(test)]
+mod test_spans;
 mod traits;
 
 pub use clock::{Clock, FakeClock, SystemClock};

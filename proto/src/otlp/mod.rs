@@ -8,9 +8,13 @@ pub mod json;
 mod response;
 pub(crate) mod schema;
 mod validate;
+pub mod view;
 pub(crate) mod wire;
 
-pub use convert::{decode, from_request, to_request, to_resource_spans};
+pub use convert::{
+    decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
+    to_resource_spans,
+};
 pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use opentelemetry_proto::tonic as types;
 pub use response::{Detail, ExportResponse, Status};
