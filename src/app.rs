@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::hoptrail_query::Service;
 use anyhow::{Context, anyhow};
+use hoptrail_query::{Service, tempo};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::serve::serve;
-use crate::shim::{Collector, Store, hoptrail_query, hoptrail_ui};
+use crate::shim::{Collector, Store, hoptrail_ui};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -106,13 +106,13 @@ impl App {
 
     fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<()> {
         let mut parts = JoinSet::new();
-        let Some(Listeners { otlp_grpc, otlp_http, tempo, ui }) = self.listeners.take() else { return parts };
-        parts.spawn(Arc::clone(&self.collector).serve_grpc(otlp_grpc, stop.clone()));
-        parts.spawn(Arc::clone(&self.collector).serve_http(otlp_http, stop.clone()));
-        let tempo_router = hoptrail_query::tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
-        parts.spawn(serve(tempo_router, tempo, stop.clone()));
+        let Some(listeners) = self.listeners.take() else { return parts };
+        parts.spawn(Arc::clone(&self.collector).serve_grpc(listeners.otlp_grpc, stop.clone()));
+        parts.spawn(Arc::clone(&self.collector).serve_http(listeners.otlp_http, stop.clone()));
+        let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
+        parts.spawn(serve(tempo_router, listeners.tempo, stop.clone()));
         let ui_router = hoptrail_ui::router(Arc::clone(&self.service)).merge(self.admin.router());
-        parts.spawn(serve(ui_router, ui, stop.clone()));
+        parts.spawn(serve(ui_router, listeners.ui, stop.clone()));
         parts
     }
 }

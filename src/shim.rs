@@ -123,13 +123,6 @@ impl Collector {
     }
 }
 
-pub(crate) mod hoptrail_query {
-    pub(crate) mod tempo {
-        pub(crate) fn router(_: std::sync::Arc<hoptrail_query::Service>) -> axum::Router {
-            axum::Router::new()
-        }
-    }
-}
 pub(crate) mod hoptrail_ui {
     pub(crate) fn router(_: std::sync::Arc<hoptrail_query::Service>) -> axum::Router {
         axum::Router::new()
