@@ -140,7 +140,8 @@ fn registered() -> BTreeSet<String> {
     for path in files(&[".rs"]) {
         let text = std::fs::read_to_string(&path).expect("source is UTF-8");
         let calls = text.split("register(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
-        names.extend(calls.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        names.extend(calls.filter_map(|rest| rest.split('"').next()).filter(is_name).map(str::to_owned));
     }
     names
 }
