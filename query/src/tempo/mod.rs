@@ -32,7 +32,6 @@ struct Api {
 }
 
 /// The routes of the API, for a listener on port 3200.
-#[must_use]
 pub fn router(service: Arc<Service>) -> Router {
     routes(Api { service, clock: Arc::new(SystemClock) })
 }
@@ -48,6 +47,8 @@ fn routes(api: Api) -> Router {
         .route("/api/v2/search/tags", any(names::names_v2))
         .route("/api/search/tag/{*name}", any(values::values))
         .route("/api/v2/search/tag/{*name}", any(values::values_v2))
+        .route("/api/metrics/query_range", any(status::no_metrics))
+        .route("/api/metrics/query", any(status::no_metrics))
         .layer(CompressionLayer::new())
         .with_state(api)
 }

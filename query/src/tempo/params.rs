@@ -43,11 +43,11 @@ impl Params {
         u64::try_from(nanos).map(Some).map_err(|_| ApiError::invalid(format!("invalid {name}: it is negative")))
     }
 
-    /// The time of `start` and `end`, which come together.
-    pub(super) fn closed_range(&self) -> Result<Option<TimeRange>, ApiError> {
+    /// The time of `start` and `end`, which come together; two zeros are Tempo's way of giving none.
+    fn closed_range(&self) -> Result<Option<TimeRange>, ApiError> {
         match (self.number::<u32>("start")?, self.number::<u32>("end")?) {
+            (None, None) | (Some(0), Some(0)) => Ok(None),
             (Some(start), Some(end)) => range(start, end).map(Some),
-            (None, None) => Ok(None),
             _ => Err(ApiError::invalid("start and end must be given together")),
         }
     }
@@ -55,7 +55,7 @@ impl Params {
     /// The time of `start` and `end`, either of which may be missing.
     pub(super) fn open_range(&self) -> Result<Option<TimeRange>, ApiError> {
         match (self.number::<u32>("start")?, self.number::<u32>("end")?) {
-            (None, None) => Ok(None),
+            (None | Some(0), None | Some(0)) => Ok(None),
             (start, end) => range(start.unwrap_or_default(), end.unwrap_or(u32::MAX)).map(Some),
         }
     }

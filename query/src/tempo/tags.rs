@@ -48,7 +48,7 @@ fn pair(key: &str, text: &str) -> Result<Filter, ApiError> {
             Ok(Filter::compare(field, CompareOp::Eq, Value::Kind(kind)))
         }
         Field::Intrinsic(_) => contains(field, text),
-        Field::Attribute { .. } => attribute(key, field, text),
+        Field::Attribute { .. } => attribute(key, &field, text),
     }
 }
 
@@ -61,7 +61,7 @@ fn keyword<T: Copy>(key: &str, text: &str, all: &[T], name: fn(T) -> &'static st
 
 /// The attribute's text has `text` in it, or the attribute is the number or boolean that `text` writes. `error=true` also finds
 /// spans whose status says so.
-fn attribute(key: &str, field: Field, text: &str) -> Result<Filter, ApiError> {
+fn attribute(key: &str, field: &Field, text: &str) -> Result<Filter, ApiError> {
     let mut any = vec![contains(field.clone(), text)?];
     let equal = |value: AnyValue| Filter::compare(field.clone(), CompareOp::Eq, Value::Any(value));
     any.extend(text.parse::<i64>().ok().map(|value| equal(value.into())));
