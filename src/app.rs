@@ -121,10 +121,16 @@ impl App {
         parts.spawn(async { Ok(http.await?) });
         let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
         let tempo_router = serve(tempo_router, listeners.tempo, stop.clone());
-        parts.spawn(async { Ok(tempo_router.await) });
+        parts.spawn(async {
+            tempo_router.await;
+            Ok(())
+        });
         let ui_router = hoptrail_ui::router(Arc::clone(&self.service)).merge(self.admin.router());
         let ui_router = serve(ui_router, listeners.ui, stop.clone());
-        parts.spawn(async { Ok(ui_router.await) });
+        parts.spawn(async {
+            ui_router.await;
+            Ok(())
+        });
         parts
     }
 }

@@ -152,3 +152,17 @@ fn the_demo_stops_at_once_when_told() {
     assert_eq!(demo.wait_with_output().unwrap().status.code(), Some(0));
     server.stop();
 }
+
+#[test]
+fn a_demo_without_a_server_still_ends_when_told() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = format!("http://{free}");
+    let mut demo = hoptrail();
+    demo.args(["demo", "--endpoint", &endpoint, "--rate", "5000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = demo.spawn().unwrap();
+    let mut first = [0];
+    std::io::Read::read_exact(demo.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert!(Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap().success());
+    let output = demo.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains("done: 0 spans"), "{}", text(&output.stdout));
+}
