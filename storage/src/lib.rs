@@ -10,7 +10,9 @@ mod filter;
 mod matcher;
 mod memory;
 mod rows;
+mod scan;
 mod search;
+mod segment;
 #[cfg(test)]
 mod test_spans;
 mod traits;
