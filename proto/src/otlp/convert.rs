@@ -57,12 +57,6 @@ pub fn from_request(request: ExportTraceServiceRequest) -> Vec<TraceSpan> {
     out
 }
 
-/// The bytes of a request that holds these spans.
-#[must_use]
-pub fn encode(spans: &[TraceSpan]) -> Vec<u8> {
-    to_request(spans).encode_to_vec()
-}
-
 /// A request that holds these spans.
 #[must_use]
 pub fn to_request(spans: &[TraceSpan]) -> ExportTraceServiceRequest {
