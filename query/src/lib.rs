@@ -2,6 +2,7 @@
 //!
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
+pub mod assemble;
 mod error;
 mod service;
 
