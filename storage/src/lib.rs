@@ -4,11 +4,15 @@
 //! says what the answers are. Nothing outside this crate knows where spans live.
 
 mod clock;
+mod codec;
 mod error;
 mod filter;
 mod matcher;
 mod memory;
+mod rows;
 mod search;
+#[cfg(test)]
+mod test_spans;
 mod traits;
 
 pub use clock::{Clock, FakeClock, SystemClock};

@@ -1,6 +1,11 @@
 //! OTLP traces: the generated types, and conversions between them and the model.
 
 mod convert;
+pub mod view;
+pub(crate) mod wire;
 
-pub use convert::{decode, from_request, to_request, to_resource_spans};
+pub use convert::{
+    decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
+    to_resource_spans,
+};
 pub use opentelemetry_proto::tonic as types;
