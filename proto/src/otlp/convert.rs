@@ -263,7 +263,7 @@ fn from_value(value: common::AnyValue) -> AnyValue {
     }
 }
 
-fn to_value(value: &AnyValue) -> common::AnyValue {
+pub(crate) fn to_value(value: &AnyValue) -> common::AnyValue {
     use common::any_value::Value;
     let value = match value {
         AnyValue::Empty => None,

@@ -4,6 +4,7 @@ mod convert;
 pub mod view;
 pub(crate) mod wire;
 
+pub(crate) use convert::to_value;
 pub use convert::{
     decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
     to_resource_spans,
