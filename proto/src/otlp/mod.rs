@@ -1,6 +1,12 @@
 //! OTLP traces: the generated types, and conversions between them and the model.
 
+#[cfg(test)]
+mod arbitrary;
 mod convert;
+pub mod json;
+mod response;
+pub(crate) mod schema;
+mod validate;
 pub mod view;
 pub(crate) mod wire;
 
@@ -10,3 +16,5 @@ pub use convert::{
     to_resource_spans,
 };
 pub use opentelemetry_proto::tonic as types;
+pub use response::{Detail, ExportResponse, Status};
+pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};
