@@ -3,12 +3,10 @@
 use std::collections::HashSet;
 
 use hoptrail_proto::model::{AnyValue, Attribute, TraceSpan};
+use hoptrail_proto::otlp::REPAIRED;
 
 use super::Warning;
 use super::draft::Draft;
-
-/// Span attribute under which the collector says what it repaired.
-const REPAIRED: &str = "hoptrail.repaired";
 
 /// Marks every span with what its own content shows.
 pub(super) fn mark(drafts: &mut [Draft<'_>]) {
@@ -38,15 +36,12 @@ fn warnings(span: &TraceSpan) -> Vec<Warning> {
     found
 }
 
+/// What the collector says it repaired on the span, its resource and its scope.
 fn repaired(span: &TraceSpan) -> Option<Warning> {
-    match span.span.attribute(REPAIRED)? {
-        AnyValue::String(what) => Some(Warning::Repaired(what.clone())),
-        AnyValue::Array(parts) => {
-            let parts: Vec<&str> = parts.iter().filter_map(AnyValue::as_str).collect();
-            Some(Warning::Repaired(parts.join(", ")))
-        }
-        _ => Some(Warning::Repaired("the sender's span was not valid".to_owned())),
-    }
+    let places = [&span.span.attributes, &span.resource.attributes, &span.scope.attributes];
+    let marks = places.into_iter().flatten().filter(|attribute| attribute.key == REPAIRED);
+    let texts: Vec<&str> = marks.map(|mark| mark.value.as_str().unwrap_or("by the collector")).collect();
+    (!texts.is_empty()).then(|| Warning::Repaired(texts.join("; ")))
 }
 
 fn dropped(span: &TraceSpan) -> Option<Warning> {

@@ -1,6 +1,8 @@
 //! Times that cannot be drawn as they are, and other content worth a mark.
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent};
+use std::sync::Arc;
+
+use hoptrail_proto::model::{Attribute, SpanEvent};
 
 use super::build::{MS, T0, span, trace, warnings};
 use crate::assemble::{Clocks, Interval, Warning, assemble};
@@ -64,18 +66,23 @@ fn content_is_inspected() {
 }
 
 #[test]
-fn repeated_keys_are_seen_among_many_and_repairs_in_any_form() {
+fn repeated_keys_are_seen_among_many() {
     let many = span(1, 0, "a", 0, 9).change(|span| {
         span.attributes = (0..100).map(|n| Attribute::new(format!("k{}", n % 99), n)).collect();
     });
-    let listed = span(2, 1, "a", 0, 9).change(|span| {
-        let parts = ["end", "name"].map(AnyValue::from).to_vec();
-        span.attributes = vec![Attribute { key: "hoptrail.repaired".into(), value: AnyValue::Array(parts) }];
-    });
-    let trace = trace([many, listed]);
-    let tree = assemble(&trace, Clocks::AsSent);
-    assert_eq!(warnings(&tree, 1), [Warning::RepeatedAttribute("k0".into())]);
-    assert_eq!(warnings(&tree, 2), [Warning::Repaired("end, name".into())]);
+    let trace = trace([many]);
+    assert_eq!(warnings(&assemble(&trace, Clocks::AsSent), 1), [Warning::RepeatedAttribute("k0".into())]);
+}
+
+#[test]
+fn repairs_of_span_and_resource_are_told() {
+    let mut repaired = span(1, 0, "a", 0, 9).with("hoptrail.repaired", "end before start");
+    let mut resource = (*repaired.0.resource).clone();
+    resource.attributes.push(Attribute::new("hoptrail.repaired", "text that is not UTF-8"));
+    repaired.0.resource = Arc::new(resource);
+    let trace = trace([repaired]);
+    let expected = Warning::Repaired("end before start; text that is not UTF-8".into());
+    assert_eq!(warnings(&assemble(&trace, Clocks::AsSent), 1), [expected]);
 }
 
 #[test]
