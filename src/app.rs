@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use hoptrail_collector::Collector;
 use hoptrail_query::{Service, tempo};
+use hoptrail_storage::{Store, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::serve::serve;
-use crate::shim::{Store, hoptrail_ui};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl App {
         };
         let addresses = listeners.addresses()?;
         let mut registry = Registry::default();
-        let store = Store::open(&config.data, &mut registry)
+        let store = Store::open(&config.data, &config.storage, Arc::new(SystemClock), &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
         let collector = Collector::new(&config.collector, store.clone(), &mut registry);
         let service = Service::new(&config.query, store.clone(), &mut registry);
@@ -125,7 +125,7 @@ impl App {
             tempo_router.await;
             Ok(())
         });
-        let ui_router = hoptrail_ui::router(Arc::clone(&self.service)).merge(self.admin.router());
+        let ui_router = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
         let ui_router = serve(ui_router, listeners.ui, stop.clone());
         parts.spawn(async {
             ui_router.await;

@@ -8,5 +8,4 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod serve;
-mod shim;
 pub mod telemetry;

@@ -2,10 +2,15 @@
 //!
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
+pub mod assemble;
 mod error;
 mod service;
 pub mod tempo;
 pub mod traceql;
 
 pub use error::Error;
+pub use hoptrail_storage::{
+    AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Intrinsic, ReadError, SearchAnswer,
+    SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
+};
 pub use service::{Config, Service};

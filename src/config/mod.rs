@@ -33,8 +33,12 @@ pub struct Config {
     pub log: Log,
     /// Taking spans in.
     pub collector: hoptrail_collector::Config,
+    /// Keeping them.
+    pub storage: hoptrail_storage::Config,
     /// Answering queries.
     pub query: hoptrail_query::Config,
+    /// The pages.
+    pub ui: hoptrail_ui::Config,
 }
 
 impl Default for Config {
@@ -45,7 +49,9 @@ impl Default for Config {
             listen: Listen::default(),
             log: Log::default(),
             collector: hoptrail_collector::Config::default(),
+            storage: hoptrail_storage::Config::default(),
             query: hoptrail_query::Config::default(),
+            ui: hoptrail_ui::Config::default(),
         }
     }
 }

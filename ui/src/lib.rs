@@ -1,1 +1,21 @@
-//! stub
+//! The web UI: pages over [`hoptrail_query::Service`], complete without JavaScript.
+//!
+//! A page is a struct, a template and a handler in `pages/`. What is drawn where is decided in `waterfall/`, which is pure.
+//! The pages keep Jaeger's URLs (`/search`, `/trace/{id}`) and their parameters.
+
+mod assets;
+mod chrome;
+mod colour;
+mod config;
+mod context;
+mod error;
+mod format;
+mod pages;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod url;
+mod waterfall;
+
+pub use config::Config;
+pub use routes::{router, router_with_clock};

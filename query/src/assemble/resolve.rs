@@ -1,0 +1,174 @@
+//! Who is whose parent, whatever the ids say.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use hoptrail_proto::model::{SpanId, SpanKind, TraceSpan};
+
+use super::draft::Draft;
+use super::{Interval, NodeKey, NodeKind, Warning};
+
+/// Spans by start, each with its parent, then a placeholder for every parent that is missing. Free of cycles.
+pub(super) fn link(spans: &[TraceSpan]) -> Vec<Draft<'_>> {
+    let mut sorted: Vec<&TraceSpan> = spans.iter().collect();
+    sorted.sort_by(|a, b| by_identity(a, b));
+    let twins = Twins::of(&sorted);
+    let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(spans.len());
+    for (index, span) in sorted.iter().enumerate() {
+        let key = NodeKey { twin: twins.number(index), ..NodeKey::of(span.span.span_id) };
+        let interval = Interval { start: span.span.start_unix_nano, end: span.span.end_unix_nano };
+        drafts.push(Draft::new(key, NodeKind::Span(span), interval));
+    }
+    mark_twins(&mut drafts, &sorted, &twins);
+    let mut missing = HashMap::new();
+    for index in 0..sorted.len() {
+        attach(index, &mut drafts, &sorted, &twins, &mut missing);
+    }
+    cut_cycles(&mut drafts);
+    drafts
+}
+
+/// Orders spans by start, and the same way whatever order they came in.
+fn by_identity(a: &TraceSpan, b: &TraceSpan) -> Ordering {
+    let times = |span: &TraceSpan| (span.span.start_unix_nano, span.span.span_id, span.span.end_unix_nano);
+    times(a)
+        .cmp(&times(b))
+        .then_with(|| (a.span.kind, &a.span.name).cmp(&(b.span.kind, &b.span.name)))
+        .then_with(|| a.resource.service_name().cmp(b.resource.service_name()))
+}
+
+/// Spans by id. Nearly always one each.
+struct Twins {
+    first: HashMap<SpanId, usize>,
+    more: HashMap<SpanId, Vec<usize>>,
+    numbers: HashMap<usize, u32>,
+}
+
+impl Twins {
+    fn of(sorted: &[&TraceSpan]) -> Self {
+        let mut twins =
+            Self { first: HashMap::with_capacity(sorted.len()), more: HashMap::new(), numbers: HashMap::new() };
+        for (index, span) in sorted.iter().enumerate() {
+            let id = span.span.span_id;
+            if twins.first.contains_key(&id) {
+                let more = twins.more.entry(id).or_default();
+                more.push(index);
+                twins.numbers.insert(index, u32::try_from(more.len()).unwrap_or(u32::MAX));
+            } else {
+                twins.first.insert(id, index);
+            }
+        }
+        twins
+    }
+
+    fn number(&self, index: usize) -> u32 {
+        self.numbers.get(&index).copied().unwrap_or_default()
+    }
+
+    /// Indexes of the spans with this id, by start.
+    fn get(&self, id: SpanId) -> impl Iterator<Item = usize> + '_ {
+        let more = self.more.get(&id).into_iter().flatten().copied();
+        self.first.get(&id).copied().into_iter().chain(more)
+    }
+}
+
+/// Marks spans that share an id, and puts a server side under the client side whose id it shares.
+fn mark_twins(drafts: &mut [Draft<'_>], sorted: &[&TraceSpan], twins: &Twins) {
+    for (&id, more) in &twins.more {
+        let all: Vec<usize> = twins.get(id).collect();
+        if let &[a, b] = all.as_slice()
+            && let Some((client, server)) = sides(sorted, a, b)
+        {
+            drafts[server].parent = Some(client);
+            drafts[client].warnings.push(Warning::SharedId);
+            drafts[server].warnings.push(Warning::SharedId);
+            continue;
+        }
+        let spans = u32::try_from(more.len()).unwrap_or(u32::MAX).saturating_add(1);
+        all.iter().for_each(|&index| drafts[index].warnings.push(Warning::DuplicateId { spans }));
+    }
+}
+
+/// Client and server side of one call with one id (Zipkin's shared spans).
+fn sides(sorted: &[&TraceSpan], a: usize, b: usize) -> Option<(usize, usize)> {
+    let (first, second) = (&sorted[a].span, &sorted[b].span);
+    let same_parent = first.parent_span_id == second.parent_span_id;
+    match (first.kind, second.kind) {
+        (SpanKind::Client, SpanKind::Server) | (SpanKind::Producer, SpanKind::Consumer) if same_parent => Some((a, b)),
+        (SpanKind::Server, SpanKind::Client) | (SpanKind::Consumer, SpanKind::Producer) if same_parent => Some((b, a)),
+        _ => None,
+    }
+}
+
+fn attach<'a>(
+    index: usize,
+    drafts: &mut Vec<Draft<'a>>,
+    sorted: &[&'a TraceSpan],
+    twins: &Twins,
+    missing: &mut HashMap<SpanId, usize>,
+) {
+    let span = sorted[index];
+    let Some(parent) = span.span.parent_span_id else { return };
+    if drafts[index].parent.is_some() {
+        return; // The server side of a shared id already has its place.
+    }
+    if parent == span.span.span_id {
+        drafts[index].warnings.push(Warning::SelfParent);
+    } else if let Some(best) = best_parent(span, parent, sorted, twins) {
+        drafts[index].parent = Some(best);
+    } else {
+        let place = *missing.entry(parent).or_insert_with(|| {
+            let interval = Interval { start: span.span.start_unix_nano, end: span.span.end_unix_nano };
+            let mut draft = Draft::new(NodeKey::of(parent), NodeKind::Missing, interval);
+            draft.warnings.push(Warning::NotReceived);
+            drafts.push(draft);
+            drafts.len() - 1
+        });
+        drafts[index].parent = Some(place);
+        drafts[index].warnings.push(Warning::MissingParent(parent));
+    }
+}
+
+/// Of several spans with the parent's id: one of the child's service, else a server side, else the earliest.
+fn best_parent(child: &TraceSpan, id: SpanId, sorted: &[&TraceSpan], twins: &Twins) -> Option<usize> {
+    let service = child.resource.service_name();
+    twins.get(id).min_by_key(|&index| {
+        let candidate = sorted[index];
+        let serves = matches!(candidate.span.kind, SpanKind::Server | SpanKind::Consumer);
+        (candidate.resource.service_name() != service, !serves)
+    })
+}
+
+/// Makes the earliest span of every circle a root.
+fn cut_cycles(drafts: &mut [Draft<'_>]) {
+    const UNSEEN: usize = usize::MAX;
+    let mut seen_in = vec![UNSEEN; drafts.len()];
+    for walk in 0..drafts.len() {
+        let mut at = walk;
+        while seen_in[at] == UNSEEN {
+            seen_in[at] = walk;
+            match drafts[at].parent {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        if seen_in[at] == walk && drafts[at].parent.is_some() {
+            cut(drafts, at);
+        }
+    }
+}
+
+/// Cuts the circle through `member`; drafts are sorted by start, so the smallest index is the earliest.
+fn cut(drafts: &mut [Draft<'_>], member: usize) {
+    let mut earliest = member;
+    let mut at = member;
+    while let Some(parent) = drafts[at].parent {
+        earliest = earliest.min(parent);
+        at = parent;
+        if at == member {
+            break;
+        }
+    }
+    drafts[earliest].parent = None;
+    drafts[earliest].warnings.push(Warning::ParentCycle);
+}

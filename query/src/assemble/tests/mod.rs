@@ -1,0 +1,9 @@
+//! Traces in, trees out.
+
+mod build;
+mod critical;
+mod parents;
+mod peers;
+mod size;
+mod skew;
+mod times;

@@ -1,0 +1,180 @@
+// Comforts only: every page works without this file.
+(() => {
+  "use strict";
+  const $ = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+
+  // The server shows times in the browser's zone from the next page on.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && /^[\w/+-]+$/.test(zone)) document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+  // A page that waits for spans looks again.
+  const refresh = Number(document.body.dataset.refresh);
+  if (refresh) setTimeout(() => location.reload(), refresh * 1000);
+
+  // Search form: another service has other span names; empty fields need not stand in the URL.
+  const form = $("[data-search]");
+  if (form) {
+    $("[data-submit]").addEventListener("change", () => {
+      form.elements.name.value = "";
+      form.requestSubmit();
+    });
+    const custom = form.querySelector(".custom");
+    form.elements.lookback.addEventListener("change", (event) => {
+      custom.open = event.target.value === "custom";
+      if (!custom.open) form.elements.from.value = form.elements.to.value = "";
+    });
+    for (const name of ["from", "to"]) {
+      form.elements[name].addEventListener("input", () => (form.elements.lookback.value = "custom"));
+    }
+    form.elements.q.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+    form.addEventListener("formdata", (event) => {
+      for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+    });
+  }
+
+  // Links that change only a part of the page keep the place on the screen and the focus.
+  const PLACE = "hoptrail-place";
+  const keep = (link) => {
+    const item = link.closest(".item");
+    const place = item ? { id: item.id, top: item.getBoundingClientRect().top } : { y: scrollY };
+    place.path = location.pathname;
+    place.fold = link.classList.contains("fold");
+    sessionStorage.setItem(PLACE, JSON.stringify(place));
+  };
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-keep]");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) keep(link);
+  });
+  const restore = () => {
+    let place;
+    try {
+      place = JSON.parse(sessionStorage.getItem(PLACE));
+    } catch {
+      return;
+    }
+    sessionStorage.removeItem(PLACE);
+    if (!place || place.path !== location.pathname) return;
+    const item = place.id && document.getElementById(place.id);
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const focus = item || target;
+    if (item) scrollTo(0, scrollY + item.getBoundingClientRect().top - place.top);
+    else if (place.y !== undefined && !target) scrollTo(0, place.y);
+    focus?.querySelector(place.fold ? "a.fold" : "a.name")?.focus({ preventScroll: true });
+  };
+  restore();
+
+  // Links to copy.
+  addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-copy]");
+    if (!link || !navigator.clipboard) return;
+    event.preventDefault();
+    try {
+      await navigator.clipboard.writeText(link.href);
+      link.textContent = "Link copied";
+    } catch {
+      location.href = link.href;
+    }
+  });
+
+  // Zoom by dragging over the overview or the time axis.
+  for (const area of all("[data-zoom]")) {
+    const svg = area.querySelector("svg");
+    const axis = $(".axis").dataset;
+    const whole = !area.dataset.length;
+    const total = Number($("[data-rows]").dataset.total);
+    const [offset, length] = whole ? [0, total] : [Number(axis.offset), Number(axis.length)];
+    let from = null;
+    let mark = null;
+    const at = (event) => {
+      const box = svg.getBoundingClientRect();
+      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    };
+    const draw = (event) => {
+      const box = svg.getBoundingClientRect();
+      const outer = area.getBoundingClientRect();
+      const [a, b] = [from, at(event)].sort((x, y) => x - y);
+      mark.style.left = `${box.left - outer.left + a * box.width}px`;
+      mark.style.width = `${(b - a) * box.width}px`;
+    };
+    const stop = () => {
+      mark?.remove();
+      from = mark = null;
+    };
+    area.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      from = at(event);
+      mark = area.appendChild(document.createElement("div"));
+      mark.className = "drag";
+      draw(event);
+      area.setPointerCapture(event.pointerId);
+    });
+    area.addEventListener("pointermove", (event) => from !== null && draw(event));
+    area.addEventListener("pointercancel", stop);
+    area.addEventListener("pointerup", (event) => {
+      if (from === null) return;
+      const [a, b] = [from, at(event)].sort((x, y) => x - y);
+      stop();
+      if (b - a < 0.005) return;
+      const url = new URL(area.dataset.base, location.href);
+      url.searchParams.set("zoom", `${Math.round(offset + a * length)}-${Math.round(offset + b * length)}`);
+      sessionStorage.setItem(PLACE, JSON.stringify({ path: location.pathname, y: scrollY }));
+      location.href = url;
+    });
+  }
+
+  // Keyboard.
+  const help = $("#keys");
+  const helpButton = $("[data-help]");
+  helpButton.hidden = false;
+  helpButton.addEventListener("click", () => help.showModal());
+
+  const items = () => all("[data-rows] > .item");
+  const current = () => document.activeElement.closest?.("[data-rows] > .item");
+  const focusItem = (item) => {
+    const name = item?.querySelector("a.name");
+    name?.focus({ preventScroll: true });
+    item?.firstElementChild.scrollIntoView({ block: "nearest" });
+  };
+  const step = (by) => {
+    const list = items();
+    const item = current();
+    const start = item ? list.indexOf(item) + by : Math.max(0, list.findIndex((one) => one.matches(".selected, :target")));
+    focusItem(list[Math.min(list.length - 1, Math.max(0, start))]);
+  };
+  const fold = (open) => {
+    const item = current();
+    const link = item?.querySelector("a.fold");
+    if (link && link.ariaExpanded === String(!open)) return link.click();
+    if (open) return step(1);
+    let up = item;
+    while (up && Number(up.dataset.level) >= Number(item.dataset.level)) up = up.previousElementSibling;
+    focusItem(up);
+  };
+  const actions = {
+    j: () => step(1), k: () => step(-1), f: () => step(1), b: () => step(-1),
+    s: () => scrollBy({ top: innerHeight / 2 }), w: () => scrollBy({ top: -innerHeight / 2 }),
+    l: () => fold(true), h: () => fold(false),
+    "/": () => ($("#find") ?? $("#q") ?? $(".jump input"))?.focus(),
+    "?": () => help.showModal(),
+  };
+  const inRows = { ArrowDown: () => step(1), ArrowUp: () => step(-1), ArrowRight: () => fold(true), ArrowLeft: () => fold(false) };
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+    if (event.target.closest("input, select, textarea")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const linked = $(`a[data-key="${CSS.escape(event.key)}"]`);
+    const action = actions[event.key] ?? (current() && inRows[event.key]);
+    if (!linked && (!action || !($("[data-rows]") || "/?".includes(event.key)))) return;
+    event.preventDefault();
+    if (linked) linked.click();
+    else action();
+  });
+})();

@@ -1,0 +1,53 @@
+//! Style sheet, script and icon: inside the binary, cached for ever under the hash of their bytes.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::PageError;
+
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+}
+
+const ASSETS: [Asset; 3] = [
+    Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("../assets/hoptrail.css") },
+    Asset {
+        name: "hoptrail.js",
+        kind: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/hoptrail.js"),
+    },
+    Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
+];
+
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let bytes = ASSETS.iter().flat_map(|asset| asset.bytes);
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+});
+
+/// URL of an asset.
+pub(crate) fn url(name: &str) -> String {
+    format!("/assets/{}/{name}", *HASH)
+}
+
+/// `GET /assets/{hash}/{name}`.
+pub(crate) async fn serve(path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>) -> Response {
+    let Ok(Path((hash, name))) = path else { return PageError::NoSuchPage("/assets".into()).into_response() };
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
+        return PageError::NoSuchPage(format!("/assets/{hash}/{name}")).into_response();
+    };
+    // A page of an older version may ask under its hash: it gets what there is, uncached.
+    let cache = if hash == *HASH { "public, max-age=31536000, immutable" } else { "no-cache" };
+    (StatusCode::OK, [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)], asset.bytes).into_response()
+}
+
+/// `GET /favicon.ico`, for browsers that ask without being told of the icon.
+pub(crate) async fn favicon() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[2].bytes)
+}

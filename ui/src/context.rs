@@ -1,0 +1,95 @@
+//! What a page needs besides its parameters: the store, whose data it shows, and the reader's clock.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+use axum::http::request::Parts;
+use hoptrail_proto::model::TenantId;
+use hoptrail_query::{Clock, Service};
+use jiff::tz::TimeZone;
+
+use crate::Config;
+use crate::error::PageError;
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
+    clock: Arc<dyn Clock>,
+    /// The zone of everybody, when the configuration names one.
+    zone: Option<TimeZone>,
+}
+
+impl App {
+    pub(crate) fn new(service: Arc<Service>, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let zone = (!config.time_zone.is_empty()).then(|| {
+            TimeZone::get(&config.time_zone).unwrap_or_else(|error| {
+                tracing::warn!(zone = config.time_zone, %error, "unknown time zone; showing UTC");
+                TimeZone::UTC
+            })
+        });
+        Self { service, clock, zone }
+    }
+}
+
+/// What one request brings along.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    pub(crate) app: Arc<App>,
+    pub(crate) tenant: TenantId,
+    pub(crate) zone: TimeZone,
+    pub(crate) now: u64,
+}
+
+impl Visit {
+    pub(crate) fn service(&self) -> &Service {
+        &self.app.service
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visit {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let tenant = tenant(&parts.headers, app)?;
+        let zone = app.zone.clone().or_else(|| cookie_zone(&parts.headers)).unwrap_or(TimeZone::UTC);
+        Ok(Self { app: Arc::clone(app), tenant, zone, now: app.clock.now_unix_nano() })
+    }
+}
+
+fn tenant(headers: &HeaderMap, app: &App) -> Result<TenantId, PageError> {
+    if !app.service.config().multi_tenant {
+        return Ok(TenantId::single());
+    }
+    let name = headers.get("x-scope-orgid").and_then(|value| value.to_str().ok());
+    TenantId::new(name.ok_or(PageError::NoTenant)?).map_err(|error| PageError::Invalid(error.to_string()))
+}
+
+/// The browser's zone, as the script wrote it: `tz=Europe/Berlin`, slashes possibly as `%2F`.
+fn cookie_zone(headers: &HeaderMap) -> Option<TimeZone> {
+    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    let name = pairs.filter_map(|pair| pair.trim().strip_prefix("tz=")).next()?.replace("%2F", "/");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    (name.len() <= 64 && name.chars().all(plain)).then(|| TimeZone::get(&name).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zone_comes_from_the_cookie_when_it_is_one() {
+        let zone = |cookie: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, cookie.parse().expect("header"));
+            cookie_zone(&headers).and_then(|zone| zone.iana_name().map(str::to_owned))
+        };
+        assert_eq!(zone("a=b; tz=Europe%2FBerlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(zone("tz=America/New_York; x=y").as_deref(), Some("America/New_York"));
+        for none in ["", "tz=", "tz=../../etc/passwd", "tz=Nowhere/Land", "ttz=UTC"] {
+            assert_eq!(zone(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Numbers and times as a person reads them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Three digits and a unit: `1.23 ms`, `45.6 s`; from a minute on two units: `2 min 5 s`.
+pub(crate) fn duration(nanos: u64) -> String {
+    let parts = |big: u64, small: u64, big_name: &str, small_name: &str| {
+        let (whole, rest) = (nanos / big, nanos % big / small);
+        if rest == 0 { format!("{whole} {big_name}") } else { format!("{whole} {big_name} {rest} {small_name}") }
+    };
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..999_500 => digits(nanos, 1_000, "µs"),
+        999_500..999_500_000 => digits(nanos, 1_000_000, "ms"),
+        999_500_000..60_000_000_000 => digits(nanos, SECOND, "s"),
+        _ if nanos < HOUR => parts(MINUTE, SECOND, "min", "s"),
+        _ if nanos < DAY => parts(HOUR, MINUTE, "h", "min"),
+        _ => parts(DAY, HOUR, "d", "h"),
+    }
+}
+
+/// A duration with its sign.
+pub(crate) fn signed_duration(nanos: i64) -> String {
+    let sign = if nanos < 0 { "−" } else { "+" };
+    format!("{sign}{}", duration(nanos.unsigned_abs()))
+}
+
+/// Three significant digits, zeros behind the point cut.
+fn digits(nanos: u64, unit: u64, name: &str) -> String {
+    let value = nanos as f64 / unit as f64;
+    let places = match value {
+        0.0..9.995 => 2,
+        9.995..99.95 => 1,
+        _ => 0,
+    };
+    format!("{} {name}", trimmed(value, places))
+}
+
+fn trimmed(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A duration in the unit that suits `of`, for the labels of one axis.
+pub(crate) fn tick(nanos: u64, of: u64) -> String {
+    if nanos == 0 {
+        return "0".to_owned();
+    }
+    let (unit, name) = match of {
+        0..2_000 => (1, "ns"),
+        2_000..2_000_000 => (1_000, "µs"),
+        2_000_000..2_000_000_000 => (1_000_000, "ms"),
+        2_000_000_000..300_000_000_000 => (SECOND, "s"),
+        _ => return duration(nanos),
+    };
+    format!("{} {name}", trimmed(nanos as f64 / unit as f64, 3))
+}
+
+/// A count with thin spaces between thousands.
+pub(crate) fn count(number: u64) -> String {
+    let text = number.to_string();
+    let mut out = String::with_capacity(text.len() * 2);
+    for (at, digit) in text.chars().enumerate() {
+        if at > 0 && (text.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count with its noun: `1 span`, `2 spans`.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number as u64), if number == 1 { one } else { many })
+}
+
+/// How much of `whole` a part is, in whole percent.
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 { 0 } else { (u128::from(part) * 100 / u128::from(whole)) as u64 }
+}
+
+/// A moment in a zone.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    /// `2026-11-23 19:44:02.123`.
+    pub(crate) text: String,
+    /// `UTC`, `CET`.
+    pub(crate) zone: String,
+    /// RFC 3339 in UTC, to the nanosecond.
+    pub(crate) machine: String,
+}
+
+impl Moment {
+    pub(crate) fn new(unix_nano: u64, zone: &TimeZone) -> Self {
+        let time = timestamp(unix_nano);
+        let zoned = time.to_zoned(zone.clone());
+        Self {
+            text: zoned.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            zone: zoned.strftime("%Z").to_string(),
+            machine: format!("{time:.9}"),
+        }
+    }
+}
+
+/// A moment for `<input type="datetime-local">`.
+pub(crate) fn local_input(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The day and time of a moment, for a sentence.
+pub(crate) fn day_and_time(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
+pub(crate) fn axis_time(unix_nano: u64, range: u64, zone: &TimeZone) -> String {
+    let zoned = timestamp(unix_nano).to_zoned(zone.clone());
+    let form = match range {
+        0..SECOND => "%H:%M:%S%.3f",
+        SECOND..600_000_000_000 => "%H:%M:%S",
+        _ if range <= DAY => "%H:%M",
+        _ => "%m-%d %H:%M",
+    };
+    zoned.strftime(form).to_string()
+}
+
+fn timestamp(unix_nano: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(unix_nano)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// How long ago: `12 s ago`, `3 min ago`, `5 d ago`; `in the future` beyond a second.
+pub(crate) fn age(unix_nano: u64, now: u64) -> String {
+    if unix_nano > now.saturating_add(SECOND) {
+        return "in the future".to_owned();
+    }
+    let ago = now.saturating_sub(unix_nano);
+    match ago {
+        0..SECOND => "just now".to_owned(),
+        SECOND..MINUTE => format!("{} s ago", ago / SECOND),
+        _ if ago < HOUR => format!("{} min ago", ago / MINUTE),
+        _ if ago < 2 * DAY => format!("{} h ago", ago / HOUR),
+        _ => format!("{} d ago", ago / DAY),
+    }
+}
+
+/// The first `most` characters, with an ellipsis when something is cut.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let cases = [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1 µs"),
+            (1_234, "1.23 µs"),
+            (9_999, "10 µs"),
+            (99_940, "99.9 µs"),
+            (99_960, "100 µs"),
+            (999_499, "999 µs"),
+            (999_500, "1 ms"),
+            (1_230_000, "1.23 ms"),
+            (12_340_000, "12.3 ms"),
+            (123_400_000, "123 ms"),
+            (1_500_000_000, "1.5 s"),
+            (59_940_000_000, "59.9 s"),
+            (60_000_000_000, "1 min"),
+            (125_000_000_000, "2 min 5 s"),
+            (2 * HOUR + 3 * MINUTE, "2 h 3 min"),
+            (3 * DAY + 4 * HOUR, "3 d 4 h"),
+            (u64::MAX, "213503 d 23 h"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(duration(nanos), text);
+        }
+        assert_eq!(signed_duration(-1_500), "−1.5 µs");
+    }
+
+    #[test]
+    fn counts_and_ages() {
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!((counted(1, "span", "spans"), counted(999, "span", "spans")), ("1 span".into(), "999 spans".into()));
+        let now = 100 * DAY;
+        let cases = [
+            (now, "just now"),
+            (now - 59 * SECOND, "59 s ago"),
+            (now - HOUR, "1 h ago"),
+            (now - 50 * HOUR, "2 d ago"),
+            (now + MINUTE, "in the future"),
+        ];
+        for (then, text) in cases {
+            assert_eq!(age(then, now), text);
+        }
+    }
+
+    #[test]
+    fn moments_state_their_zone() {
+        let moment = Moment::new(1_760_000_000_123_456_789, &TimeZone::UTC);
+        assert_eq!((moment.text.as_str(), moment.zone.as_str()), ("2025-10-09 08:53:20.123", "UTC"));
+        assert_eq!(moment.machine, "2025-10-09T08:53:20.123456789Z");
+        Moment::new(u64::MAX, &TimeZone::UTC);
+    }
+
+    #[test]
+    fn ticks_of_one_axis_share_a_unit() {
+        let texts = [0, 250_000, 1_000_000].map(|nanos| tick(nanos, 5_000_000));
+        assert_eq!(texts, ["0", "0.25 ms", "1 ms"]);
+    }
+}

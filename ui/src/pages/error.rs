@@ -1,0 +1,120 @@
+//! The page instead of a page.
+
+use askama::Template;
+use hoptrail_proto::model::TraceId;
+
+use crate::chrome::Chrome;
+use crate::error::PageError;
+
+/// What happened and what to do about it.
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+pub(crate) struct ErrorPage {
+    chrome: Chrome,
+    status: u16,
+    title: &'static str,
+    text: String,
+    advice: Vec<&'static str>,
+    /// Pages that may be what the visitor wanted.
+    links: Vec<(String, String)>,
+}
+
+impl ErrorPage {
+    pub(crate) fn new(error: &PageError) -> Self {
+        let (title, advice) = say(error);
+        Self {
+            chrome: Chrome::new(),
+            status: error.status().as_u16(),
+            title,
+            text: sentence(&error.to_string()),
+            advice: advice.to_vec(),
+            links: links(error),
+        }
+    }
+}
+
+/// The first letter large, a full stop at the end.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest = chars.as_str();
+    if rest.ends_with(['.', '?', '!']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
+}
+
+fn links(error: &PageError) -> Vec<(String, String)> {
+    let trace = |id: &TraceId| (format!("/trace/{id}"), format!("Trace {id}"));
+    match error {
+        PageError::Compare(a, b) => vec![trace(a), trace(b)],
+        _ => vec![],
+    }
+}
+
+fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
+    match error {
+        PageError::NoSuchPage(_) => ("No such page", &["Check the address, or start from the search."]),
+        PageError::WrongMethod => ("Wrong method", &["Open the address in a browser, or send GET."]),
+        PageError::BadTraceId { .. } => (
+            "Not a trace ID",
+            &[
+                "A trace ID has 32 hex digits, for example 4bf92f3577b34da6a3ce929d0e0e4736. Leading zeros may be left out.",
+                "Copy it from a log line (trace_id), from the traceparent header (its second part), or from the search.",
+            ],
+        ),
+        PageError::Compare(..) => ("Comparison is not there yet", &["Open both traces in two windows meanwhile."]),
+        PageError::UnknownTrace(_) => (
+            "Trace not found",
+            &[
+                "It may still be on its way: SDKs send in batches, usually within 5 seconds. Reload in a moment.",
+                "It may not have been sampled: look for a sampler in the SDK or Collector (OTEL_TRACES_SAMPLER).",
+                "It may be past the retention time, or belong to another tenant.",
+                "Check that all digits were copied.",
+            ],
+        ),
+        PageError::Invalid(_) => ("The request cannot be understood", &["Change what is named above and try again."]),
+        PageError::NoTenant => (
+            "No tenant",
+            &["This server keeps tenants apart: the proxy in front of it must send the header X-Scope-OrgID."],
+        ),
+        PageError::Busy => (
+            "Too busy right now",
+            &[
+                "Other queries fill the server. Try again in a few seconds.",
+                "If this happens often, raise query.concurrency or query.waiting in the configuration.",
+            ],
+        ),
+        PageError::TooSlow(_) => (
+            "The query took too long",
+            &[
+                "Search a shorter time range, or add a service.",
+                "query.timeout_seconds in the configuration is the limit.",
+            ],
+        ),
+        PageError::TooLarge(_) => (
+            "The query needs too much memory",
+            &[
+                "Search a shorter time range, or ask for fewer traces.",
+                "query.memory_mb in the configuration is the limit.",
+            ],
+        ),
+        PageError::Cancelled => ("Cancelled", &["Try again."]),
+        PageError::Store => (
+            "Stored data cannot be read",
+            &["Nothing is wrong with your request. The server's log says which file is at fault."],
+        ),
+        PageError::Internal => (
+            "That is our fault",
+            &["The server's log has the details. Please report them together with the address of this page."],
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_become_sentences() {
+        assert_eq!(sentence("no span of trace x is known"), "No span of trace x is known.");
+        assert_eq!(sentence(""), ".");
+    }
+}

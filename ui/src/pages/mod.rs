@@ -1,0 +1,6 @@
+//! The pages, one folder or file each.
+
+pub(crate) mod error;
+pub(crate) mod search;
+pub(crate) mod start;
+pub(crate) mod trace;

@@ -1,0 +1,233 @@
+//! Find traces: the form, what it found, and what to do when it found nothing.
+
+mod attributes;
+mod form;
+mod results;
+mod scatter;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use hoptrail_proto::model::{AnyValue, TraceId};
+use hoptrail_query::{CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, Value};
+
+use self::form::{FieldError, Form, Question};
+use self::results::Row;
+use self::scatter::Scatter;
+use super::start::StartPage;
+use crate::chrome::{Chrome, page};
+use crate::context::Visit;
+use crate::error::PageError;
+use crate::format;
+use crate::url::Params;
+
+pub(crate) use self::attributes::quoted;
+pub(crate) use self::results::shown_service;
+
+/// Most services and span names offered.
+const MOST_NAMES: usize = 1_000;
+const LOOKBACKS: [(&str, &str); 9] = [
+    ("5m", "Last 5 minutes"),
+    ("15m", "Last 15 minutes"),
+    ("1h", "Last hour"),
+    ("6h", "Last 6 hours"),
+    ("24h", "Last 24 hours"),
+    ("2d", "Last 2 days"),
+    ("7d", "Last 7 days"),
+    ("all", "All time"),
+    ("custom", "From … to …"),
+];
+const LIMITS: [&str; 5] = ["20", "50", "100", "200", "500"];
+const STATUSES: [(&str, &str); 4] = [("", "Any status"), ("error", "Error"), ("ok", "OK"), ("unset", "Unset")];
+const KINDS: [(&str, &str); 6] = [
+    ("", "Any kind"),
+    ("server", "Server"),
+    ("client", "Client"),
+    ("producer", "Producer"),
+    ("consumer", "Consumer"),
+    ("internal", "Internal"),
+];
+
+/// An entry of a list to choose from.
+#[derive(Debug)]
+struct Choice {
+    value: String,
+    label: String,
+    chosen: bool,
+}
+
+/// The search page.
+#[derive(Debug, Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    chrome: Chrome,
+    form: Form,
+    services: Vec<Choice>,
+    names: Vec<String>,
+    statuses: Vec<Choice>,
+    kinds: Vec<Choice>,
+    lookbacks: Vec<Choice>,
+    limits: Vec<Choice>,
+    orders: Vec<(String, Choice)>,
+    zone: String,
+    errors: Vec<FieldError>,
+    found: Option<Found>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+struct Found {
+    rows: Vec<Row>,
+    scatter: Option<Scatter>,
+    heading: String,
+    /// Whether there may be more than the limit shows.
+    cut: bool,
+    traceql: Option<String>,
+    inspected: String,
+    /// Wider searches, when nothing was found.
+    advice: Vec<(String, &'static str)>,
+}
+
+impl SearchPage {
+    fn error(&self, field: &str) -> Option<&FieldError> {
+        self.errors.iter().find(|error| error.field == field)
+    }
+}
+
+/// `GET /search`.
+pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageError> {
+    let form = Form::read(&params, &visit.zone);
+    if let Some(redirect) = typed_trace_id(&form) {
+        return Ok(redirect);
+    }
+    let services = values(&visit, Field::service(), Filter::True).await?;
+    if services.is_empty() && store_is_empty(&visit).await? {
+        return Ok(page(StatusCode::OK, &StartPage::empty_store()));
+    }
+    let names = names(&visit, &form.service).await?;
+    let (status, errors, found) = match form.question(visit.now, &visit.zone) {
+        Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
+        Ok(question) => {
+            let answer = visit.service().search(&visit.tenant, question.request.clone()).await?;
+            (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services)))
+        }
+    };
+    Ok(page(status, &search_page(&visit, form, &services, names, errors, found)))
+}
+
+/// A trace id typed into the query box opens the trace.
+fn typed_trace_id(form: &Form) -> Option<Response> {
+    let id: TraceId = form.query.parse().ok().filter(|_| form.query.len() == 32)?;
+    Some(Redirect::to(&format!("/trace/{id}")).into_response())
+}
+
+/// Whether there is no span at all; spans without a service name are spans, too.
+async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
+    Ok(values(visit, Field::Intrinsic(Intrinsic::Name), Filter::True).await?.is_empty())
+}
+
+async fn names(visit: &Visit, service: &str) -> Result<Vec<String>, PageError> {
+    let filter = match service {
+        "" => Filter::True,
+        service => Filter::compare(Field::service(), CompareOp::Eq, Value::string(service)),
+    };
+    values(visit, Field::Intrinsic(Intrinsic::Name), filter).await
+}
+
+/// The strings a field has, over all time.
+async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<String>, PageError> {
+    let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES };
+    let values = visit.service().field_values(&visit.tenant, request).await?;
+    let text = |value: Value| match value {
+        Value::Any(AnyValue::String(text)) => Some(text),
+        _ => None,
+    };
+    Ok(values.into_iter().filter_map(text).collect())
+}
+
+fn found(visit: &Visit, form: &Form, question: Question, answer: SearchAnswer, services: &[String]) -> Found {
+    let mut hits = answer.hits;
+    let cut = hits.len() >= question.request.limit;
+    let scatter = scatter::plot(&hits, &visit.zone);
+    results::sort(&mut hits, &form.sort);
+    let palette = results::palette(&hits, services);
+    let inspected = answer.inspected;
+    Found {
+        scatter,
+        rows: results::rows(&hits, &palette, &visit.zone, visit.now),
+        heading: heading(hits.len(), cut),
+        cut,
+        traceql: question.traceql.filter(|_| form.is_restricted()),
+        inspected: format!(
+            "{} in {} looked at",
+            format::counted(usize::try_from(inspected.spans).unwrap_or(usize::MAX), "span", "spans"),
+            format::counted(usize::try_from(inspected.traces).unwrap_or(usize::MAX), "trace", "traces"),
+        ),
+        advice: if hits.is_empty() { advice(form) } else { vec![] },
+    }
+}
+
+fn heading(hits: usize, cut: bool) -> String {
+    match (hits, cut) {
+        (0, _) => "No traces found".to_owned(),
+        (hits, true) => format!("The newest {}", format::counted(hits, "trace", "traces")),
+        (hits, false) => format!("All {}", format::counted(hits, "trace", "traces")).replace("All 1 ", "1 "),
+    }
+}
+
+/// Wider searches than one that found nothing.
+fn advice(form: &Form) -> Vec<(String, &'static str)> {
+    let mut advice = Vec::new();
+    for (value, text) in [("24h", "the last 24 hours"), ("7d", "the last 7 days"), ("all", "all time")] {
+        if form.lookback != value && form.lookback != "all" {
+            advice.push((form.with("lookback", value), text));
+        }
+    }
+    if form.is_restricted() {
+        advice.push((
+            crate::url::href("/search", [("lookback", form.lookback.as_str())]),
+            "everything, without conditions",
+        ));
+    }
+    advice
+}
+
+fn search_page(
+    visit: &Visit,
+    form: Form,
+    services: &[String],
+    names: Vec<String>,
+    errors: Vec<FieldError>,
+    found: Option<Found>,
+) -> SearchPage {
+    let services = services.iter().map(|name| (name.as_str(), name.as_str()));
+    SearchPage {
+        chrome: Chrome::new(),
+        services: choices(std::iter::once(("", "All services")).chain(services), &form.service),
+        names,
+        statuses: choices(STATUSES, &form.status),
+        kinds: choices(KINDS, &form.kind),
+        lookbacks: choices(LOOKBACKS, &form.lookback),
+        limits: choices(LIMITS.map(|limit| (limit, limit)), &form.limit),
+        orders: choices(results::ORDERS, &form.sort)
+            .into_iter()
+            .map(|choice| (form.with("sort", &choice.value), choice))
+            .collect(),
+        zone: format::Moment::new(visit.now, &visit.zone).zone,
+        form,
+        errors,
+        found,
+    }
+}
+
+/// The choices, with the chosen value among them even when it is not on the list.
+fn choices<'a>(offered: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
+    let mut choices: Vec<Choice> = offered
+        .into_iter()
+        .map(|(value, label)| Choice { value: value.into(), label: label.into(), chosen: value == chosen })
+        .collect();
+    if !choices.iter().any(|choice| choice.chosen) {
+        choices.push(Choice { value: chosen.into(), label: chosen.into(), chosen: true });
+    }
+    choices
+}

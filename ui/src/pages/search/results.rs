@@ -1,0 +1,111 @@
+//! What was found, as rows.
+
+use hoptrail_query::{ServiceStats, TraceHit};
+use jiff::tz::TimeZone;
+
+use crate::colour::Palette;
+use crate::format::{self, Moment};
+
+/// Most services shown on a row.
+const CHIPS: usize = 6;
+
+/// How the rows are ordered. All orders are of the traces found, which are the newest that match.
+pub(super) const ORDERS: [(&str, &str); 4] =
+    [("", "Newest first"), ("longest", "Longest first"), ("spans", "Most spans"), ("errors", "Most errors")];
+
+/// A trace on the list.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) href: String,
+    pub(crate) short_id: String,
+    pub(crate) service: String,
+    pub(crate) name: String,
+    pub(crate) rootless: bool,
+    pub(crate) colour: usize,
+    pub(crate) spans: String,
+    pub(crate) matched: String,
+    pub(crate) errors: usize,
+    pub(crate) chips: Vec<Chip>,
+    pub(crate) more_services: usize,
+    pub(crate) duration: String,
+    /// Width of the bar, in percent of the longest.
+    pub(crate) width: String,
+    pub(crate) start: Moment,
+    pub(crate) age: String,
+}
+
+/// A service on a row.
+#[derive(Debug)]
+pub(crate) struct Chip {
+    pub(crate) name: String,
+    pub(crate) colour: usize,
+    pub(crate) spans: String,
+    pub(crate) errors: usize,
+}
+
+/// Spans and errors of a trace.
+pub(super) fn totals(hit: &TraceHit) -> (u64, u64) {
+    hit.services
+        .iter()
+        .fold((0, 0), |(spans, errors), service| (spans + u64::from(service.spans), errors + u64::from(service.errors)))
+}
+
+pub(super) fn sort(hits: &mut [TraceHit], order: &str) {
+    match order {
+        "longest" => hits.sort_by_key(|hit| std::cmp::Reverse(hit.duration_nanos)),
+        "spans" => hits.sort_by_key(|hit| std::cmp::Reverse(totals(hit).0)),
+        "errors" => hits.sort_by_key(|hit| std::cmp::Reverse(totals(hit).1)),
+        _ => {}
+    }
+}
+
+pub(super) fn palette(hits: &[TraceHit], services: &[String]) -> Palette {
+    let found = hits.iter().flat_map(|hit| hit.services.iter().map(|service| service.service.as_str()));
+    Palette::of(services.iter().map(String::as_str).chain(found))
+}
+
+pub(super) fn rows(hits: &[TraceHit], palette: &Palette, zone: &TimeZone, now: u64) -> Vec<Row> {
+    let longest = hits.iter().map(|hit| hit.duration_nanos).max().unwrap_or_default().max(1);
+    hits.iter().map(|hit| row(hit, palette, zone, now, longest)).collect()
+}
+
+fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, longest: u64) -> Row {
+    let (spans, errors) = totals(hit);
+    let (service, name) = hit.root.clone().unwrap_or_default();
+    let id = hit.trace_id.to_string();
+    Row {
+        href: format!("/trace/{id}"),
+        short_id: id[..8].to_owned(),
+        colour: palette.colour(&service),
+        service: shown_service(&service),
+        name: if name.is_empty() { "(no name)".to_owned() } else { name },
+        rootless: hit.root.is_none(),
+        spans: format::count(spans),
+        matched: format::count(hit.matched),
+        errors: usize::try_from(errors).unwrap_or(usize::MAX),
+        chips: chips(&hit.services, palette),
+        more_services: hit.services.len().saturating_sub(CHIPS),
+        duration: format::duration(hit.duration_nanos),
+        width: format!("{:.2}", 100.0 * hit.duration_nanos as f64 / longest as f64),
+        start: Moment::new(hit.start_unix_nano, zone),
+        age: format::age(hit.start_unix_nano, now),
+    }
+}
+
+/// The services with the most spans, those with errors before others.
+fn chips(services: &[ServiceStats], palette: &Palette) -> Vec<Chip> {
+    let mut sorted: Vec<&ServiceStats> = services.iter().collect();
+    sorted.sort_by_key(|service| std::cmp::Reverse((service.errors > 0, service.spans)));
+    let chip = |service: &&ServiceStats| Chip {
+        name: shown_service(&service.service),
+        colour: palette.colour(&service.service),
+        spans: format::count(u64::from(service.spans)),
+        errors: service.errors as usize,
+    };
+    sorted.iter().take(CHIPS).map(chip).collect()
+}
+
+/// A service's name, or a word for a service without one.
+pub(crate) fn shown_service(name: &str) -> String {
+    if name.is_empty() { "unknown service".to_owned() } else { name.to_owned() }
+}

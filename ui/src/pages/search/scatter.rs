@@ -1,0 +1,150 @@
+//! Traces by start and duration, as points.
+
+use hoptrail_query::TraceHit;
+use jiff::tz::TimeZone;
+
+use super::results::totals;
+use crate::format;
+
+/// The plot.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Scatter {
+    pub(crate) points: Vec<Point>,
+    pub(crate) times: Vec<Tick>,
+    pub(crate) durations: Vec<Tick>,
+    pub(crate) zone: String,
+}
+
+/// A trace. Positions are percent from the left and the top.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) x: String,
+    pub(crate) y: String,
+    /// Radius in pixels, larger for more spans.
+    pub(crate) radius: u32,
+    pub(crate) error: bool,
+    pub(crate) href: String,
+    pub(crate) title: String,
+}
+
+/// A line of the grid with its label.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Tick {
+    pub(crate) at: String,
+    pub(crate) label: String,
+}
+
+/// Durations on a logarithmic axis: they differ by orders of magnitude, and the slow ones are the interesting ones.
+struct Axis {
+    least: f64,
+    most: f64,
+}
+
+impl Axis {
+    fn of(durations: impl Iterator<Item = u64> + Clone) -> Self {
+        let log = |nanos: Option<u64>| (nanos.unwrap_or(1).max(1) as f64).log10();
+        let (least, most) = (log(durations.clone().min()), log(durations.max()));
+        // A third of a decade above and below keeps points off the edges and single points in the middle.
+        Self { least: (least - 0.33).max(0.0), most: most + 0.33 }
+    }
+
+    /// Percent from the top.
+    fn place(&self, nanos: u64) -> f64 {
+        let log = (nanos.max(1) as f64).log10();
+        100.0 - 100.0 * (log - self.least) / (self.most - self.least)
+    }
+
+    /// Powers of ten, and with few of them also twice and five times these; every other one when there are many.
+    fn ticks(&self) -> Vec<Tick> {
+        let decades = self.most - self.least;
+        let factors: &[f64] = if decades < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let step = if decades > 4.5 { 2 } else { 1 };
+        let powers = (0..20).step_by(step);
+        let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
+        let inside = values.filter(|value| (self.least..=self.most).contains(&value.log10()));
+        let tick =
+            |value: f64| Tick { at: format!("{:.2}", self.place(value as u64)), label: format::duration(value as u64) };
+        inside.map(tick).collect()
+    }
+}
+
+/// The plot of these traces; `None` when there are too few to compare.
+pub(super) fn plot(hits: &[TraceHit], zone: &TimeZone) -> Option<Scatter> {
+    if hits.len() < 2 {
+        return None;
+    }
+    let starts = || hits.iter().map(|hit| hit.start_unix_nano);
+    let (first, last) = (starts().min()?, starts().max()?);
+    let axis = Axis::of(hits.iter().map(|hit| hit.duration_nanos));
+    let range = (last - first).max(1);
+    let x = |start: u64| 3.0 + 94.0 * (start - first) as f64 / range as f64;
+    let points = hits.iter().map(|hit| point(hit, x(hit.start_unix_nano), axis.place(hit.duration_nanos)));
+    let times = (0..=4).map(|quarter| {
+        let time = first + (u128::from(range) * quarter / 4) as u64;
+        Tick { at: format!("{:.2}", x(time.min(last))), label: format::axis_time(time, range, zone) }
+    });
+    let mut points: Vec<Point> = points.collect();
+    points.sort_by_key(|point| point.error);
+    Some(Scatter {
+        points,
+        times: times.collect(),
+        durations: axis.ticks(),
+        zone: format::Moment::new(first, zone).zone,
+    })
+}
+
+fn point(hit: &TraceHit, x: f64, y: f64) -> Point {
+    let (spans, errors) = totals(hit);
+    let name = hit.root.as_ref().map_or("root not received", |(_, name)| name.as_str());
+    let errors_text = if errors > 0 { format!(", {errors} errors") } else { String::new() };
+    Point {
+        x: format!("{x:.2}"),
+        y: format!("{y:.2}"),
+        radius: 4 + (spans.max(1).ilog10() * 2).min(8),
+        error: errors > 0,
+        href: format!("/trace/{}", hit.trace_id),
+        title: format!(
+            "{}: {}, {}{errors_text}",
+            format::shortened(name, 60),
+            format::duration(hit.duration_nanos),
+            format::counted(usize::try_from(spans).unwrap_or_default(), "span", "spans"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::model::TraceId;
+
+    use super::*;
+
+    fn hit(start: u64, duration: u64) -> TraceHit {
+        TraceHit {
+            trace_id: TraceId([1; 16]),
+            root: None,
+            start_unix_nano: start,
+            duration_nanos: duration,
+            services: vec![],
+            matched: 1,
+            spans: vec![],
+        }
+    }
+
+    #[test]
+    fn points_lie_inside_and_in_order() {
+        let hits = [hit(1_000, 5), hit(2_000, 50_000), hit(3_000, 0), hit(1_500, u64::MAX)];
+        let plot = plot(&hits, &TimeZone::UTC).expect("plot");
+        let number = |text: &str| text.parse::<f64>().expect("number");
+        let places: Vec<(f64, f64)> = plot.points.iter().map(|point| (number(&point.x), number(&point.y))).collect();
+        assert!(places.iter().all(|(x, y)| (0.0..=100.0).contains(x) && (0.0..=100.0).contains(y)), "{places:?}");
+        assert!(places[0].0 < places[1].0 && places[1].1 < places[0].1, "later is right, longer is higher");
+        assert!(plot.durations.iter().all(|tick| (0.0..=100.0).contains(&number(&tick.at))));
+        assert_eq!(plot.times.len(), 5);
+    }
+
+    #[test]
+    fn a_single_trace_is_no_plot_and_equal_ones_are_one() {
+        assert_eq!(plot(&[hit(1, 1)], &TimeZone::UTC), None);
+        assert!(plot(&[hit(7, 9), hit(7, 9)], &TimeZone::UTC).is_some_and(|plot| !plot.durations.is_empty()));
+    }
+}

@@ -1,0 +1,132 @@
+//! Attribute values as text.
+
+use std::fmt::Write;
+
+use hoptrail_proto::model::{AnyValue, Attribute};
+use hoptrail_query::traceql::field_text;
+use hoptrail_query::{AttributeScope, Field};
+
+use crate::pages::search::quoted;
+
+/// Most characters of one value that a page shows; the download has all of them.
+const MOST_SHOWN: usize = 16_000;
+
+/// A value as text: strings as they are, lists and maps as in JSON.
+pub(super) fn text(value: &AnyValue) -> String {
+    match value {
+        AnyValue::String(text) => text.clone(),
+        other => {
+            let mut out = String::new();
+            write_value(other, &mut out);
+            out
+        }
+    }
+}
+
+fn write_value(value: &AnyValue, out: &mut String) {
+    match value {
+        AnyValue::Empty => out.push_str("(empty)"),
+        AnyValue::String(text) => out.push_str(&serde_json::Value::from(text.as_str()).to_string()),
+        AnyValue::Bool(value) => _ = write!(out, "{value}"),
+        AnyValue::Int(value) => _ = write!(out, "{value}"),
+        AnyValue::Double(value) => _ = write!(out, "{value:?}"),
+        AnyValue::Bytes(bytes) => bytes.iter().for_each(|byte| _ = write!(out, "{byte:02x}")),
+        AnyValue::Array(elements) => list(out, '[', ']', elements, write_value),
+        AnyValue::KvList(pairs) => list(out, '{', '}', pairs, |pair, out| {
+            out.push_str(&serde_json::Value::from(pair.key.as_str()).to_string());
+            out.push_str(": ");
+            write_value(&pair.value, out);
+        }),
+    }
+}
+
+fn list<T>(out: &mut String, open: char, close: char, items: &[T], mut write: impl FnMut(&T, &mut String)) {
+    out.push(open);
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push_str(", ");
+        }
+        write(item, out);
+    }
+    out.push(close);
+}
+
+/// A key with its value, as a table shows it.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// The type, when it is not a string.
+    pub(crate) kind: &'static str,
+    /// Whether it is long enough to be folded.
+    pub(crate) long: bool,
+    /// What stands in its place while it is.
+    pub(crate) preview: String,
+    /// A search for other spans with this value; empty when there is none.
+    pub(crate) search: String,
+}
+
+/// Attributes sorted by key, with links that search for their values in `scope`.
+pub(super) fn pairs(attributes: &[Attribute], scope: AttributeScope) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = attributes.iter().map(|attribute| pair(attribute, scope)).collect();
+    pairs.sort_by(|a, b| a.key.cmp(&b.key));
+    pairs
+}
+
+fn pair(attribute: &Attribute, scope: AttributeScope) -> Pair {
+    let value = crate::format::shortened(&text(&attribute.value), MOST_SHOWN);
+    Pair {
+        long: value.len() > 600 || value.matches('\n').count() > 8,
+        preview: crate::format::shortened(value.lines().next().unwrap_or_default(), 160),
+        kind: kind(&attribute.value),
+        search: search(attribute, scope).unwrap_or_default(),
+        key: attribute.key.clone(),
+        value,
+    }
+}
+
+fn kind(value: &AnyValue) -> &'static str {
+    match value {
+        AnyValue::String(_) | AnyValue::Empty => "",
+        AnyValue::Bool(_) => "bool",
+        AnyValue::Int(_) => "int",
+        AnyValue::Double(_) => "double",
+        AnyValue::Bytes(_) => "bytes",
+        AnyValue::Array(_) => "array",
+        AnyValue::KvList(_) => "map",
+    }
+}
+
+/// Where spans with the same value are found.
+fn search(attribute: &Attribute, scope: AttributeScope) -> Option<String> {
+    let constant = match &attribute.value {
+        AnyValue::String(text) if text.len() <= 200 => quoted(text),
+        AnyValue::Bool(value) => value.to_string(),
+        AnyValue::Int(value) => value.to_string(),
+        _ => return None,
+    };
+    let field = field_text(&Field::attribute(scope, attribute.key.as_str()));
+    let query = format!("{{ {field} = {constant} }}");
+    Some(crate::url::href("/search", [("q", query.as_str()), ("lookback", "24h")]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_like_json() {
+        let map = AnyValue::KvList(vec![Attribute::new("a\"b", 1), Attribute::new("c", 2.5)]);
+        let value =
+            AnyValue::Array(vec!["x\n".into(), true.into(), map, AnyValue::Bytes(vec![0, 255]), AnyValue::Empty]);
+        assert_eq!(text(&value), r#"["x\n", true, {"a\"b": 1, "c": 2.5}, 00ff, (empty)]"#);
+        assert_eq!(text(&"plain \"text\"".into()), "plain \"text\"");
+    }
+
+    #[test]
+    fn values_lead_to_other_spans_that_have_them() {
+        let found = pairs(&[Attribute::new("b", "x y"), Attribute::new("a", 5)], AttributeScope::Span);
+        assert_eq!(found[0].search, "/search?q=%7B+span.a+%3D+5+%7D&lookback=24h");
+        assert_eq!((found[0].kind, found[1].kind, found[1].key.as_str()), ("int", "", "b"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Which URL is which page, and what every answer carries.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use hoptrail_query::{Clock, Service, SystemClock};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::context::App;
+use crate::error::PageError;
+use crate::{Config, assets, pages};
+
+/// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The pages over `service`.
+pub fn router(service: Arc<Service>, config: &Config) -> Router {
+    router_with_clock(service, config, Arc::new(SystemClock))
+}
+
+/// The pages over `service`, with the time of day from `clock`.
+pub fn router_with_clock(service: Arc<Service>, config: &Config, clock: Arc<dyn Clock>) -> Router {
+    let app = Arc::new(App::new(service, config, clock));
+    Router::new()
+        .route("/", get(home))
+        .route("/search", get(pages::search::show))
+        .route("/trace", get(pages::trace::open))
+        .route("/trace/{id}", get(pages::trace::show))
+        .route("/trace/{id}/json", get(pages::trace::download))
+        .route("/help", get(pages::start::show))
+        .route("/assets/{hash}/{name}", get(assets::serve))
+        .route("/favicon.ico", get(assets::favicon))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(0))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
+        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-cache")))
+        .layer(CompressionLayer::new().gzip(true))
+}
+
+fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+async fn home() -> Redirect {
+    Redirect::temporary("/search")
+}
+
+async fn not_found(uri: Uri) -> PageError {
+    PageError::NoSuchPage(uri.path().to_owned())
+}
+
+async fn wrong_method() -> PageError {
+    PageError::WrongMethod
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("unknown"), "a page panicked");
+    PageError::Internal.into_response()
+}

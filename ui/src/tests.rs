@@ -1,0 +1,1 @@
+//! Routes, asked like a browser asks.

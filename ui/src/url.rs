@@ -1,0 +1,94 @@
+//! Query strings: read with every repetition, written with every odd character escaped.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::Uri;
+use axum::http::request::Parts;
+
+/// The parameters of a URL, in its order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        // Bytes that are not UTF-8 become replacement characters, so this does not fail on any query string.
+        Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    /// The first value of `name`, trimmed; empty when absent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default().trim()
+    }
+
+    /// The first of these parameters that is present and not empty.
+    pub(crate) fn first(&self, names: &[&str]) -> &str {
+        names.iter().map(|name| self.text(name)).find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, value)| value.is_empty())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.uri))
+    }
+}
+
+/// A path with a query string of the pairs whose value is not empty.
+pub(crate) fn href<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut url = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+        url.push(separator);
+        url.push_str(name);
+        url.push('=');
+        escape(value, &mut url);
+        separator = '&';
+    }
+    url
+}
+
+/// Percent-encodes everything but what is plain in a query string.
+fn escape(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b',' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => _ = write!(out, "%{byte:02X}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let odd = "a b+c&d=e%ü\"<>#?~\n";
+        let url = href("/search", [("q", odd), ("empty", ""), ("x", "1")]);
+        assert!(url.is_ascii() && !url.contains(['"', '<', ' ', '#']), "{url}");
+        let params = Params::of(&url.parse().expect("uri"));
+        assert_eq!(params.all("q").next(), Some(odd));
+        assert_eq!((params.text("x"), params.text("empty"), params.first(&["empty", "x"])), ("1", "", "1"));
+    }
+
+    #[test]
+    fn any_query_string_is_read() {
+        for uri in ["/?%ff%00=%zz&&=&a", "/?", "/?a=1&a=2"] {
+            Params::of(&uri.parse().expect("uri"));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Which nodes of a tree become lines. A small trace is shown whole; of a large one the upper levels and the first children, as
+//! many as a page holds, so that opening it costs the same whatever its size. The reader opens the rest.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use hoptrail_query::assemble::{NodeKey, TraceTree};
+
+use super::{View, Window};
+
+/// A tree of at most so many nodes is shown whole.
+const WHOLE: usize = 500;
+/// Lines shown of a larger tree before the reader opens anything.
+const FIRST_LINES: usize = 250;
+/// Children shown of a node in a larger tree.
+const FIRST_CHILDREN: usize = 20;
+/// Levels shown of a larger tree.
+const FIRST_LEVELS: usize = 30;
+/// Children that one click adds.
+const STEP: usize = 200;
+/// Children shown of one node at most; beyond that the window moves on.
+const MOST_CHILDREN: usize = WHOLE;
+/// Lines of a page at most.
+const MOST_LINES: usize = 1_000;
+/// A wanted node deeper than this below the top is shown with its nearest ancestors only.
+const DEEP: usize = 60;
+/// How many of its ancestors.
+const NEAR: usize = 12;
+
+/// A line of the waterfall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A node.
+    Node {
+        /// Its place in the tree.
+        index: usize,
+        /// Steps below the top of the view.
+        level: usize,
+        /// Whether its children are shown; `None` when it has none.
+        open: Option<bool>,
+    },
+    /// Children that are not shown.
+    Rest(Rest),
+}
+
+/// Children of one node that are not shown, before or after those that are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// The node; `None` for roots.
+    pub(crate) parent: Option<usize>,
+    pub(crate) level: usize,
+    /// The first hidden child's place among the children.
+    pub(crate) first: usize,
+    /// How many are hidden.
+    pub(crate) hidden: usize,
+    /// The window that a click asks for.
+    pub(crate) next: Window,
+    /// Whether they come after the shown ones.
+    pub(crate) after: bool,
+}
+
+/// The lines of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folded {
+    pub(crate) lines: Vec<Line>,
+    /// The node at the top, when it is not the whole trace.
+    pub(crate) top: Option<usize>,
+    /// Whether a page's worth of lines was not enough.
+    pub(crate) cut: bool,
+}
+
+/// The lines that `view` shows, those of `focus` and its ancestors among them.
+pub(crate) fn fold(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Folded {
+    let top = top(tree, view, focus);
+    let size = top.map_or(tree.nodes.len(), |top| tree.nodes[top].next - top);
+    let folder = Folder {
+        tree,
+        view,
+        path: focus.map(|focus| std::iter::once(focus).chain(tree.ancestors(focus)).collect()).unwrap_or_default(),
+        opened: view.open.iter().copied().collect(),
+        shut: view.shut.iter().copied().collect(),
+        windows: view.windows.iter().copied().collect(),
+        whole: size <= WHOLE,
+        base: top.map_or(0, |top| tree.nodes[top].depth),
+    };
+    let tops: Vec<usize> = top.map_or_else(|| tree.roots().collect(), |top| vec![top]);
+    let open = folder.choose(&tops);
+    let (lines, cut) = folder.emit(&tops, &open);
+    Folded { lines, top, cut }
+}
+
+/// The node at the top: the one asked for, unless the focus lies elsewhere or too deep below it.
+fn top(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Option<usize> {
+    let asked = view.root.and_then(|key| tree.find(&key));
+    let Some(focus) = focus else { return asked };
+    let asked = asked.filter(|&top| (top..tree.nodes[top].next).contains(&focus));
+    let base = asked.map_or(0, |top| tree.nodes[top].depth);
+    if tree.nodes[focus].depth - base <= DEEP { asked } else { tree.ancestors(focus).nth(NEAR - 1) }
+}
+
+struct Folder<'t> {
+    tree: &'t TraceTree<'t>,
+    view: &'t View,
+    /// The focus and its ancestors.
+    path: HashSet<usize>,
+    opened: HashSet<NodeKey>,
+    shut: HashSet<NodeKey>,
+    windows: HashMap<Option<NodeKey>, Window>,
+    /// Whether the tree is small enough to be shown whole.
+    whole: bool,
+    /// Depth of the top.
+    base: usize,
+}
+
+/// The children of a node that are shown, and how many there are before and after.
+struct Shown {
+    children: Vec<usize>,
+    window: Window,
+    total: usize,
+}
+
+impl Folder<'_> {
+    /// The nodes whose children are shown: first what the reader asked for, then upper levels, then the critical path, then the long.
+    fn choose(&self, tops: &[usize]) -> HashSet<usize> {
+        let mut open = HashSet::new();
+        let mut heap = BinaryHeap::new();
+        let first = self.shown(None, tops.to_vec());
+        let mut lines = first.children.len();
+        first.children.iter().for_each(|&index| heap.push(self.rank(index)));
+        while let Some((wanted, .., Reverse(index))) = heap.pop() {
+            if !self.may_open(index, wanted) {
+                continue;
+            }
+            let shown = self.shown(Some(index), self.tree.children(index).collect());
+            let cost = shown.children.len() + usize::from(shown.children.len() < shown.total);
+            let room = if self.whole || wanted { MOST_LINES } else { FIRST_LINES };
+            if lines + cost > room && !wanted {
+                continue;
+            }
+            lines += cost;
+            open.insert(index);
+            if lines > MOST_LINES {
+                break;
+            }
+            shown.children.iter().for_each(|&child| heap.push(self.rank(child)));
+        }
+        open
+    }
+
+    #[expect(clippy::type_complexity, reason = "an order of precedence, used in one place")]
+    fn rank(&self, index: usize) -> (bool, Reverse<usize>, bool, u64, Reverse<usize>) {
+        let node = &self.tree.nodes[index];
+        let wanted = self.is_above_focus(index) || self.opened.contains(&node.key);
+        (wanted, Reverse(node.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
+    }
+
+    /// Whether the focus lies below the node.
+    fn is_above_focus(&self, index: usize) -> bool {
+        self.path.contains(&index) && self.tree.children(index).any(|child| self.path.contains(&child))
+    }
+
+    fn may_open(&self, index: usize, wanted: bool) -> bool {
+        let node = &self.tree.nodes[index];
+        let level = node.depth - self.base;
+        let most_levels = if self.whole { usize::MAX } else { FIRST_LEVELS };
+        let allowed = level < self.view.level.unwrap_or(most_levels);
+        let by_hand = self.shut.contains(&node.key) && !self.is_above_focus(index);
+        node.next > index + 1 && !by_hand && (allowed || wanted)
+    }
+
+    fn shown(&self, parent: Option<usize>, children: Vec<usize>) -> Shown {
+        let total = children.len();
+        let key = parent.map(|parent| self.tree.nodes[parent].key);
+        let default = Window { start: 0, len: if self.whole { MOST_CHILDREN } else { FIRST_CHILDREN } };
+        let mut window = self.windows.get(&key).copied().unwrap_or(default);
+        window.len = window.len.min(MOST_CHILDREN);
+        window.start = window.start.min(total.saturating_sub(1));
+        if let Some(place) = children.iter().position(|child| self.path.contains(child))
+            && !(window.start..window.start + window.len).contains(&place)
+        {
+            window = Window { start: place.saturating_sub(FIRST_CHILDREN / 4), len: FIRST_CHILDREN };
+        }
+        let children = children.into_iter().skip(window.start).take(window.len).collect();
+        Shown { children, window, total }
+    }
+
+    fn emit(&self, tops: &[usize], open: &HashSet<usize>) -> (Vec<Line>, bool) {
+        let mut lines = Vec::new();
+        let mut stack = Vec::new();
+        self.push(None, self.shown(None, tops.to_vec()), 0, &mut stack);
+        while let Some(line) = stack.pop() {
+            if lines.len() >= MOST_LINES {
+                return (lines, true);
+            }
+            let mut line = line;
+            if let Line::Node { index, level, open: state } = &mut line {
+                let has_children = self.tree.nodes[*index].next > *index + 1;
+                *state = has_children.then(|| open.contains(index));
+                if *state == Some(true) {
+                    let shown = self.shown(Some(*index), self.tree.children(*index).collect());
+                    self.push(Some(*index), shown, *level + 1, &mut stack);
+                }
+            }
+            lines.push(line);
+        }
+        (lines, false)
+    }
+
+    /// Puts the shown children and what stands for the others on the stack, last first.
+    fn push(&self, parent: Option<usize>, shown: Shown, level: usize, stack: &mut Vec<Line>) {
+        let Window { start, len } = shown.window;
+        let after = start + shown.children.len();
+        if after < shown.total {
+            let grown = len.max(FIRST_CHILDREN) + STEP;
+            let next =
+                if grown <= MOST_CHILDREN { Window { start, len: grown } } else { Window { start: after, len: STEP } };
+            let hidden = shown.total - after;
+            stack.push(Line::Rest(Rest { parent, level, first: after, hidden, next, after: true }));
+        }
+        stack.extend(shown.children.iter().rev().map(|&index| Line::Node { index, level, open: None }));
+        if start > 0 {
+            let next = Window { start: start.saturating_sub(STEP), len: STEP.min(start) };
+            stack.push(Line::Rest(Rest { parent, level, first: 0, hidden: start, next, after: false }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hoptrail_proto::model::{InstrumentationScope, Resource, Span, SpanId, Trace, TraceId, TraceSpan};
+    use hoptrail_query::assemble::{Clocks, assemble};
+
+    use super::*;
+
+    fn trace(count: u64, parent: impl Fn(u64) -> u64) -> Trace {
+        let resource = Arc::new(Resource::default());
+        let scope = Arc::new(InstrumentationScope::default());
+        let span = |number: u64| Span {
+            span_id: SpanId(number.to_be_bytes()),
+            parent_span_id: Some(parent(number)).filter(|id| *id > 0).map(|id| SpanId(id.to_be_bytes())),
+            start_unix_nano: 1_000 + number,
+            end_unix_nano: 10_000_000 - number,
+            ..Span::default()
+        };
+        let spans = (1..=count).map(|number| TraceSpan {
+            span: span(number),
+            resource: Arc::clone(&resource),
+            scope: Arc::clone(&scope),
+        });
+        Trace { id: TraceId([1; 16]), spans: spans.collect() }
+    }
+
+    fn key(number: u64) -> NodeKey {
+        NodeKey::of(SpanId(number.to_be_bytes()))
+    }
+
+    fn nodes(folded: &Folded) -> Vec<usize> {
+        folded
+            .lines
+            .iter()
+            .filter_map(|line| if let Line::Node { index, .. } = line { Some(*index) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn a_small_trace_is_shown_whole() {
+        let trace = trace(500, |number| number / 2);
+        let tree = assemble(&trace, Clocks::AsSent);
+        let folded = fold(&tree, &View::default(), None);
+        assert_eq!(nodes(&folded), (0..500).collect::<Vec<_>>());
+        assert!(!folded.cut && folded.lines.len() == 500);
+    }
+
+    #[test]
+    fn large_traces_of_any_shape_fit_on_a_page() {
+        type Parent = fn(u64) -> u64;
+        let shapes: [(&str, Parent); 4] =
+            [("chain", |n| n - 1), ("fan", |n| u64::from(n > 1)), ("bush", |n| n / 3), ("roots", |_| 0)];
+        for (name, parent) in shapes {
+            let trace = trace(20_000, parent);
+            let tree = assemble(&trace, Clocks::AsSent);
+            let folded = fold(&tree, &View::default(), None);
+            assert!((15..=300).contains(&folded.lines.len()), "{name}: {}", folded.lines.len());
+            let all: Vec<NodeKey> = tree.nodes.iter().map(|node| node.key).collect();
+            let greedy = View { open: all, ..View::default() };
+            assert!(fold(&tree, &greedy, None).lines.len() <= MOST_LINES, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_focus_is_always_on_the_page() {
+        type Parent = fn(u64) -> u64;
+        let shapes: [Parent; 4] = [|n| n - 1, |n| u64::from(n > 1), |n| n / 2, |_| 0];
+        for parent in shapes {
+            let trace = trace(20_000, parent);
+            let tree = assemble(&trace, Clocks::AsSent);
+            for number in [1, 2, 100, 9_999, 20_000] {
+                let focus = tree.find(&key(number)).expect("node");
+                let hostile = View { level: Some(0), shut: vec![key(1)], root: Some(key(3)), ..View::default() };
+                for view in [View::default(), hostile] {
+                    let folded = fold(&tree, &view, Some(focus));
+                    assert!(nodes(&folded).contains(&focus), "span {number}");
+                    assert!(folded.lines.len() <= 400);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hands_open_and_shut() {
+        let trace = trace(7, |number| number / 2);
+        let tree = assemble(&trace, Clocks::AsSent);
+        let shown = |view: &View| nodes(&fold(&tree, view, None)).len();
+        assert_eq!(shown(&View { shut: vec![key(2)], ..View::default() }), 5);
+        assert_eq!(shown(&View { level: Some(0), ..View::default() }), 1);
+        assert_eq!(shown(&View { level: Some(1), ..View::default() }), 3);
+        assert_eq!(shown(&View { level: Some(0), open: vec![key(1)], ..View::default() }), 3);
+        let below = fold(&tree, &View { root: Some(key(3)), ..View::default() }, None);
+        assert_eq!((nodes(&below).len(), below.top), (3, tree.find(&key(3))));
+    }
+
+    #[test]
+    fn clicks_walk_through_all_children() {
+        let trace = trace(5_000, |number| u64::from(number > 1));
+        let tree = assemble(&trace, Clocks::AsSent);
+        let mut view = View::default();
+        let mut seen = HashSet::new();
+        for _ in 0..40 {
+            let folded = fold(&tree, &view, None);
+            seen.extend(nodes(&folded));
+            let next = folded.lines.iter().find_map(|line| match line {
+                Line::Rest(rest) if rest.after => Some(rest.clone()),
+                _ => None,
+            });
+            let Some(next) = next else { break };
+            assert_eq!(next.first + next.hidden, 4_999);
+            view = view.windowed(Some(key(1)), next.next);
+        }
+        assert_eq!(seen.len(), 5_000);
+        let folded = fold(&tree, &view, None);
+        let before = folded.lines.iter().find_map(|line| match line {
+            Line::Rest(rest) if !rest.after => Some(rest.next),
+            _ => None,
+        });
+        assert!(before.is_some_and(|window| window.len == STEP));
+    }
+}
