@@ -1,0 +1,5 @@
+//! End-to-end tests of the binary. One test binary, because every test binary links all of RocksDB.
+
+mod cli;
+mod harness;
+mod tidy;
