@@ -16,6 +16,9 @@ ATTRIBUTES = {
     "sample.bools": [True, False],
     "sample.ints": [1, -2, 3],
     "sample.doubles": [1.5, -2.25],
+    "sample.bytes": b"\x00\x01\xff",
+    "sample.mixed": ["a", 1, True],
+    "sample.map": {"a": 1, "b": {"c": "d"}},
 }
 LINKED = SpanContext(
     trace_id=0x0AF7651916CD43DD8448EB211C80319C,
