@@ -56,7 +56,10 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("stdout is text");
             let prefix = format!("listening {name} ");
-            line.trim_end().strip_prefix(&prefix).unwrap_or_else(|| panic!("{line:?} does not say {prefix:?}")).to_owned()
+            line.trim_end()
+                .strip_prefix(&prefix)
+                .unwrap_or_else(|| panic!("{line:?} does not say {prefix:?}"))
+                .to_owned()
         };
         let (otlp_grpc, otlp_http) = (address("otlp-grpc"), address("otlp-http"));
         let (tempo, ui) = (address("tempo"), address("ui"));

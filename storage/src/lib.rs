@@ -4,6 +4,7 @@
 //! says what the answers are. Nothing outside this crate knows where spans live.
 
 mod clock;
+mod codec;
 mod error;
 mod filter;
 mod matcher;

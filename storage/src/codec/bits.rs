@@ -1,0 +1,199 @@
+//! Streams of bits, lowest first, and sets of rows.
+
+use super::Damaged;
+
+/// Bits needed to write `value`; 0 for 0.
+pub(crate) fn width_of(value: u64) -> u32 {
+    64 - value.leading_zeros()
+}
+
+/// Appends values of any width to a stream of bits.
+#[derive(Debug, Default)]
+pub(crate) struct BitWriter {
+    bytes: Vec<u8>,
+    pending: u64,
+    filled: u32,
+}
+
+impl BitWriter {
+    /// Bits written.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() * 8 + self.filled as usize
+    }
+
+    /// Appends the lowest `width` bits of `value`; the others must be zero.
+    #[inline]
+    pub(crate) fn put(&mut self, value: u64, width: u32) {
+        if width == 0 {
+            return;
+        }
+        self.pending |= value << self.filled;
+        let total = self.filled + width;
+        if total >= 64 {
+            self.bytes.extend_from_slice(&self.pending.to_le_bytes());
+            let used = 64 - self.filled;
+            self.pending = if used == 64 { 0 } else { value >> used };
+            self.filled = total - 64;
+        } else {
+            self.filled = total;
+        }
+    }
+
+    /// The stream, with the 8 zero bytes after it that [`read`] needs.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&self.pending.to_le_bytes());
+        let used = self.bytes.len() - 8 + (self.filled as usize).div_ceil(8);
+        self.bytes.truncate(used);
+        self.bytes.extend_from_slice(&[0; 8]);
+        self.bytes
+    }
+}
+
+/// The `width` bits at bit `at`; an error when they lie outside of the stream.
+#[inline]
+pub(crate) fn read(stream: &[u8], at: usize, width: u32) -> Result<u64, Damaged> {
+    const OUTSIDE: Damaged = Damaged("bits outside of their page");
+    if width == 0 {
+        return Ok(0);
+    }
+    let byte = at / 8;
+    let shift = (at % 8) as u32;
+    let window = stream.get(byte..byte + 8).ok_or(OUTSIDE)?;
+    let low = u64::from_le_bytes(window.try_into().map_err(|_| OUTSIDE)?) >> shift;
+    let value = if shift + width > 64 {
+        let high = u64::from(*stream.get(byte + 8).ok_or(OUTSIDE)?);
+        low | high << (64 - shift)
+    } else {
+        low
+    };
+    Ok(if width == 64 { value } else { value & ((1 << width) - 1) })
+}
+
+/// A set of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bitmap {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bitmap {
+    /// No row of `len`.
+    pub(crate) fn none(len: usize) -> Self {
+        Self { words: vec![0; len.div_ceil(64)], len }
+    }
+
+    /// Every row of `len`.
+    pub(crate) fn all(len: usize) -> Self {
+        let mut set = Self { words: vec![u64::MAX; len.div_ceil(64)], len };
+        set.trim();
+        set
+    }
+
+    fn trim(&mut self) {
+        if !self.len.is_multiple_of(64)
+            && let Some(last) = self.words.last_mut()
+        {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, row: usize) {
+        if let Some(word) = self.words.get_mut(row / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
+    /// Adds the row when `holds`, without a branch.
+    #[inline]
+    pub(crate) fn insert_if(&mut self, row: usize, holds: bool) {
+        if let Some(word) = self.words.get_mut(row / 64) {
+            *word |= u64::from(holds) << (row % 64);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, row: usize) -> bool {
+        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub(crate) fn and(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a &= b);
+    }
+
+    pub(crate) fn and_not(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a &= !b);
+    }
+
+    pub(crate) fn or(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a |= b);
+    }
+
+    /// The rows in the set, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(index * 64 + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(values in prop::collection::vec((any::<u64>(), 0u32..=64), 0..300)) {
+            let mut writer = BitWriter::default();
+            let mut expected = Vec::new();
+            for (value, width) in values {
+                let value = if width == 64 { value } else { value & ((1 << width) - 1) };
+                expected.push((writer.len(), width, value));
+                writer.put(value, width);
+            }
+            let stream = writer.finish();
+            for (at, width, value) in expected {
+                prop_assert_eq!(read(&stream, at, width), Ok(value));
+            }
+        }
+    }
+
+    #[test]
+    fn sets_know_their_rows() {
+        let mut set = Bitmap::none(130);
+        set.insert(0);
+        set.insert_if(64, true);
+        set.insert_if(65, false);
+        set.insert(129);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 129]);
+        assert_eq!(Bitmap::all(130).count(), 130);
+        let mut rest = Bitmap::all(130);
+        rest.and_not(&set);
+        assert_eq!(rest.count(), 127);
+        assert!(!rest.contains(129) && rest.contains(128));
+    }
+
+    #[test]
+    fn bits_outside_are_an_error() {
+        assert!(read(&[0; 8], 1, 64).is_err());
+        assert!(read(&[0; 8], 64, 1).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! Columns of 64-bit integers: a dictionary where values are few, else frame of reference in blocks of 256.
+
+use super::Damaged;
+use super::bits::{self, BitWriter, width_of};
+use super::bytes::{Input, put_varint};
+
+/// Rows of one frame of reference.
+const BLOCK: usize = 256;
+/// Most distinct values of a dictionary.
+const DICTIONARY: usize = 256;
+/// Bytes of a block's header: base, bit offset, width.
+const HEADER: usize = 8 + 4 + 1;
+
+/// Writes a page. Values are compared as unsigned; signed ones come mapped by [`ordered`].
+pub(crate) fn encode(values: &[u64]) -> Vec<u8> {
+    let dictionary = dictionary_of(values);
+    let blocks = encode_blocks(values);
+    let Some(dictionary) = dictionary else { return blocks };
+    let width = width_of(dictionary.len().saturating_sub(1) as u64);
+    if dictionary.len() * 8 + values.len() * width as usize / 8 + 8 > blocks.len() {
+        return blocks;
+    }
+    let mut out = vec![1];
+    put_varint(&mut out, values.len() as u64);
+    put_varint(&mut out, dictionary.len() as u64);
+    dictionary.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    let mut codes = BitWriter::default();
+    for value in values {
+        codes.put(dictionary.partition_point(|known| known < value) as u64, width);
+    }
+    out.extend_from_slice(&codes.finish());
+    out
+}
+
+/// The distinct values, sorted, when they are few.
+fn dictionary_of(values: &[u64]) -> Option<Vec<u64>> {
+    let mut known: Vec<u64> = Vec::new();
+    let mut last = None;
+    for value in values {
+        if last == Some(*value) {
+            continue;
+        }
+        last = Some(*value);
+        if let Err(place) = known.binary_search(value) {
+            if known.len() == DICTIONARY {
+                return None;
+            }
+            known.insert(place, *value);
+        }
+    }
+    Some(known)
+}
+
+fn encode_blocks(values: &[u64]) -> Vec<u8> {
+    let mut out = vec![0];
+    put_varint(&mut out, values.len() as u64);
+    let mut packed = BitWriter::default();
+    for block in values.chunks(BLOCK) {
+        let base = block.iter().copied().min().unwrap_or_default();
+        let width = width_of(block.iter().copied().max().unwrap_or_default() - base);
+        out.extend_from_slice(&base.to_le_bytes());
+        out.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        out.push(width as u8);
+        block.iter().for_each(|value| packed.put(value - base, width));
+    }
+    out.extend_from_slice(&packed.finish());
+    out
+}
+
+/// Maps signed integers to unsigned ones in the same order.
+#[inline]
+pub(crate) fn ordered(value: i64) -> u64 {
+    value as u64 ^ (1 << 63)
+}
+
+/// The inverse of [`ordered`].
+#[inline]
+pub(crate) fn unordered(value: u64) -> i64 {
+    (value ^ (1 << 63)) as i64
+}
+
+/// A page of integers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ints<'a> {
+    len: usize,
+    /// Dictionary values, or block headers.
+    table: &'a [u8],
+    /// Width of a code; `None` for blocks.
+    code_width: Option<u32>,
+    packed: &'a [u8],
+}
+
+impl<'a> Ints<'a> {
+    pub(crate) fn parse(page: &'a [u8]) -> Result<Self, Damaged> {
+        let mut input = Input(page);
+        let form = input.byte()?;
+        let len = input.count(0)?;
+        match form {
+            0 => {
+                let table = input.take(len.div_ceil(BLOCK) * HEADER)?;
+                Ok(Self { len, table, code_width: None, packed: input.0 })
+            }
+            1 => {
+                let values = input.count(64)?;
+                let table = input.take(values * 8)?;
+                let width = width_of(values.saturating_sub(1) as u64);
+                Ok(Self { len, table, code_width: Some(width), packed: input.0 })
+            }
+            _ => Err(Damaged("unknown form of an integer page")),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The value at `row`.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Result<u64, Damaged> {
+        if row >= self.len {
+            return Err(Damaged("row outside of its page"));
+        }
+        if let Some(width) = self.code_width {
+            let code = bits::read(self.packed, row * width as usize, width)?;
+            return self.word(code as usize * 8);
+        }
+        let block = row / BLOCK * HEADER;
+        let (base, at, width) = self.block(block)?;
+        Ok(base.wrapping_add(bits::read(self.packed, at + row % BLOCK * width as usize, width)?))
+    }
+
+    /// All values, in order.
+    pub(crate) fn decode(&self) -> Result<Vec<u64>, Damaged> {
+        let mut out = Vec::with_capacity(self.len.min(1 << 20));
+        self.each(0, self.len, |value| out.push(value))?;
+        Ok(out)
+    }
+
+    /// Calls `visit` with the values of rows `from..to`.
+    pub(crate) fn each(&self, from: usize, to: usize, mut visit: impl FnMut(u64)) -> Result<(), Damaged> {
+        if to > self.len || from > to {
+            return Err(Damaged("row outside of its page"));
+        }
+        if let Some(width) = self.code_width {
+            for row in from..to {
+                let code = bits::read(self.packed, row * width as usize, width)?;
+                visit(self.word(code as usize * 8)?);
+            }
+            return Ok(());
+        }
+        let mut row = from;
+        while row < to {
+            let (base, at, width) = self.block(row / BLOCK * HEADER)?;
+            let end = to.min((row / BLOCK + 1) * BLOCK);
+            for inside in row % BLOCK..row % BLOCK + (end - row) {
+                visit(base.wrapping_add(bits::read(self.packed, at + inside * width as usize, width)?));
+            }
+            row = end;
+        }
+        Ok(())
+    }
+
+    fn word(&self, at: usize) -> Result<u64, Damaged> {
+        let bytes = self.table.get(at..at + 8).ok_or(Damaged("code outside of its dictionary"))?;
+        Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| Damaged("code outside of its dictionary"))?))
+    }
+
+    fn block(&self, at: usize) -> Result<(u64, usize, u32), Damaged> {
+        let mut header = Input(self.table.get(at..).ok_or(Damaged("row outside of its page"))?);
+        let (base, at, width) = (header.u64()?, header.u32()? as usize, u32::from(header.byte()?));
+        if width > 64 { Err(Damaged("width over 64 bits")) } else { Ok((base, at, width)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pages_keep_their_values(values in prop_oneof![
+            prop::collection::vec(any::<u64>(), 0..1000),
+            prop::collection::vec(0u64..40, 0..1000),
+            prop::collection::vec(1_700_000_000_000u64..1_700_000_900_000, 0..1000),
+        ]) {
+            let page = encode(&values);
+            let read = Ints::parse(&page).unwrap();
+            prop_assert_eq!(read.decode().unwrap(), values.clone());
+            for (row, value) in values.iter().enumerate() {
+                prop_assert_eq!(read.get(row).unwrap(), *value);
+            }
+        }
+
+        #[test]
+        fn damaged_pages_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(page) = Ints::parse(&bytes) {
+                let _ = page.get(0);
+                let _ = page.each(0, page.len().min(4096), |_| ());
+            }
+        }
+
+        #[test]
+        fn order_survives(a: i64, b: i64) {
+            prop_assert_eq!(a.cmp(&b), ordered(a).cmp(&ordered(b)));
+            prop_assert_eq!(unordered(ordered(a)), a);
+        }
+    }
+}

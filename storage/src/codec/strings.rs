@@ -1,0 +1,448 @@
+//! Columns of strings and bytes: each row is a code into a dictionary of templates, and the template's numbers as bits.
+//!
+//! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values, few templates.
+//! *Plain*: neither; the row is its own code.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Damaged;
+use super::bits::{self, BitWriter, Bitmap, width_of};
+use super::blocks::{self, BlockCursor, Blocks};
+use super::bytes::{Input, put_bytes, put_varint};
+use super::template;
+
+/// Rows between two bit offsets.
+const BLOCK: usize = 128;
+/// Most distinct whole values of a dictionary.
+const DICTIONARY: usize = 4096;
+
+const PLAIN: u8 = 0;
+const CODED: u8 = 1;
+const TEMPLATES: u8 = 2;
+
+/// What the values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// UTF-8; templates may be used.
+    Text,
+    /// Anything.
+    Bytes,
+}
+
+/// Writes a page.
+pub(crate) fn encode(values: &[&[u8]], content: Content) -> Vec<u8> {
+    let most = DICTIONARY.min(values.len() / 4 + 16);
+    if let Some((codes, dictionary)) = number_off(values.iter().copied(), most) {
+        return encode_coded(CODED, &codes, &dictionary, &[]);
+    }
+    let templates = if content == Content::Text { encode_templates(values) } else { None };
+    templates.unwrap_or_else(|| {
+        let mut out = vec![PLAIN];
+        put_varint(&mut out, values.len() as u64);
+        out.extend_from_slice(&blocks::encode(values.iter().copied()));
+        out
+    })
+}
+
+/// Gives each distinct value a code in order of appearance; `None` when there are more than `most`.
+fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option<(Vec<u32>, Vec<&'a [u8]>)> {
+    let mut table: HashTable<u32> = HashTable::new();
+    let mut known: Vec<&[u8]> = Vec::new();
+    let mut codes = Vec::with_capacity(values.size_hint().0);
+    for value in values {
+        let hash = xxh3_64(value);
+        let same = |code: &u32| known.get(*code as usize) == Some(&value);
+        let code = match table.find(hash, same) {
+            Some(code) => *code,
+            None => {
+                if known.len() == most {
+                    return None;
+                }
+                let code = known.len() as u32;
+                table.insert_unique(hash, code, |code| known.get(*code as usize).map_or(0, |known| xxh3_64(known)));
+                known.push(value);
+                code
+            }
+        };
+        codes.push(code);
+    }
+    Some((codes, known))
+}
+
+fn encode_coded(form: u8, codes: &[u32], dictionary: &[&[u8]], rest: &[u8]) -> Vec<u8> {
+    let mut out = vec![form];
+    put_varint(&mut out, codes.len() as u64);
+    put_bytes(&mut out, &blocks::encode(dictionary.iter().copied()));
+    let width = width_of(dictionary.len().saturating_sub(1) as u64);
+    let mut packed = BitWriter::default();
+    codes.iter().for_each(|code| packed.put(u64::from(*code), width));
+    put_bytes(&mut out, &packed.finish());
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Smallest value and width of one number of a template.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    base: u64,
+    width: u32,
+}
+
+fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut texts = Vec::new();
+    let mut ends = Vec::with_capacity(values.len());
+    let mut numbers = Vec::new();
+    let (mut template, mut found) = (Vec::new(), Vec::new());
+    for value in values {
+        template::split(value, &mut template, &mut found);
+        texts.extend_from_slice(&template);
+        ends.push(texts.len());
+        numbers.extend_from_slice(&found);
+    }
+    let mut start = 0;
+    let split = ends.iter().map(|end| &texts[std::mem::replace(&mut start, *end)..*end]);
+    let (codes, dictionary) = number_off(split, values.len() / 8 + 16)?;
+    let slots = slots(&codes, &dictionary, &numbers);
+    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, &numbers)))
+}
+
+/// The range of each number of each template.
+fn slots(codes: &[u32], dictionary: &[&[u8]], numbers: &[u64]) -> Vec<Vec<Slot>> {
+    let mut ranges: Vec<Vec<(u64, u64)>> =
+        dictionary.iter().map(|template| vec![(u64::MAX, 0); template::variables(template)]).collect();
+    let mut numbers = numbers.iter();
+    for code in codes {
+        for (range, number) in ranges[*code as usize].iter_mut().zip(&mut numbers) {
+            *range = (range.0.min(*number), range.1.max(*number));
+        }
+    }
+    let slot = |(least, most): (u64, u64)| Slot { base: least.min(most), width: width_of(most.saturating_sub(least)) };
+    ranges.into_iter().map(|ranges| ranges.into_iter().map(slot).collect()).collect()
+}
+
+fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for slot in slots.iter().flatten() {
+        put_varint(&mut out, slot.base);
+        out.push(slot.width as u8);
+    }
+    let mut offsets = Vec::new();
+    let mut packed = BitWriter::default();
+    let mut numbers = numbers.iter();
+    for (row, code) in codes.iter().enumerate() {
+        if row.is_multiple_of(BLOCK) {
+            offsets.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        }
+        for (slot, number) in slots[*code as usize].iter().zip(&mut numbers) {
+            packed.put(number - slot.base, slot.width);
+        }
+    }
+    out.extend_from_slice(&offsets);
+    out.extend_from_slice(&packed.finish());
+    out
+}
+
+/// A page of strings. Opening it reads the header; values come through a [`StringCursor`].
+#[derive(Debug)]
+pub(crate) struct Strings<'a> {
+    len: usize,
+    dictionary: Blocks<'a>,
+    form: Form<'a>,
+}
+
+#[derive(Debug)]
+enum Form<'a> {
+    Plain,
+    Coded { codes: &'a [u8], width: u32 },
+    Templates { codes: &'a [u8], width: u32, numbers: Numbers<'a> },
+}
+
+#[derive(Debug)]
+struct Numbers<'a> {
+    /// For each template the end of its slots in `slots`, and the bits of a row.
+    templates: Vec<(u32, u32)>,
+    slots: Vec<Slot>,
+    offsets: &'a [u8],
+    packed: &'a [u8],
+}
+
+impl<'a> Strings<'a> {
+    pub(crate) fn parse(page: &'a [u8]) -> Result<Self, Damaged> {
+        let mut input = Input(page);
+        let form = input.byte()?;
+        let len = input.count(0)?;
+        if form == PLAIN {
+            let dictionary = Blocks::parse(input.0)?;
+            if dictionary.len() != len {
+                return Err(Damaged("plain page with a wrong count"));
+            }
+            return Ok(Self { len, dictionary, form: Form::Plain });
+        }
+        let dictionary = Blocks::parse(input.bytes()?)?;
+        let width = width_of(dictionary.len().saturating_sub(1) as u64);
+        let codes = input.bytes()?;
+        if width > 32 || codes.len() < (len * width as usize).div_ceil(8) {
+            return Err(Damaged("codes shorter than their page"));
+        }
+        let form = match form {
+            CODED => Form::Coded { codes, width },
+            TEMPLATES => Form::Templates { codes, width, numbers: Numbers::parse(input, len, dictionary)? },
+            _ => return Err(Damaged("unknown form of a string page")),
+        };
+        Ok(Self { len, dictionary, form })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn code(&self, row: usize) -> Result<usize, Damaged> {
+        if row >= self.len {
+            return Err(Damaged("row outside of its page"));
+        }
+        match &self.form {
+            Form::Plain => Ok(row),
+            Form::Coded { codes, width } | Form::Templates { codes, width, .. } => {
+                Ok(bits::read(codes, row * *width as usize, *width)? as usize)
+            }
+        }
+    }
+
+    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few. With `only`, other rows
+    /// may be left out.
+    pub(crate) fn select(&self, only: Option<&Bitmap>, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
+        let mut rows = Bitmap::none(self.len);
+        match &self.form {
+            Form::Coded { .. } => {
+                let mut good = Bitmap::none(self.dictionary.len());
+                self.dictionary.each(|code, value| good.insert_if(code, test(value)))?;
+                if good.is_empty() {
+                    return Ok(rows);
+                }
+                for row in 0..self.len {
+                    rows.insert_if(row, good.contains(self.code(row)?));
+                }
+            }
+            _ => {
+                let mut cursor = StringCursor::new(self);
+                let mut value = Vec::new();
+                for row in (0..self.len).filter(|row| only.is_none_or(|only| only.contains(*row))) {
+                    value.clear();
+                    cursor.read(row, &mut value)?;
+                    rows.insert_if(row, test(&value));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The rows whose value is `needle`.
+    pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
+        let Form::Templates { numbers, .. } = &self.form else {
+            return self.select(None, |value| value == needle);
+        };
+        let (mut template, mut wanted) = (Vec::new(), Vec::new());
+        template::split(needle, &mut template, &mut wanted);
+        let mut code = None;
+        self.dictionary.each(|index, known| {
+            if known == template.as_slice() {
+                code = Some(index);
+            }
+        })?;
+        let mut rows = Bitmap::none(self.len);
+        let Some(code) = code else { return Ok(rows) };
+        let mut at = 0;
+        for row in 0..self.len {
+            let found = self.code(row)?;
+            let (slots, bits) = numbers.template(found)?;
+            if found == code {
+                rows.insert_if(row, numbers.row(slots, at).eq(wanted.iter().copied().map(Ok)));
+            }
+            at += bits;
+        }
+        Ok(rows)
+    }
+
+    /// Calls `visit` with the values of these rows; a value that many rows share may come once only.
+    pub(crate) fn distinct(&self, rows: &Bitmap, mut visit: impl FnMut(&[u8])) -> Result<(), Damaged> {
+        if let Form::Coded { .. } = self.form {
+            let mut used = Bitmap::none(self.dictionary.len());
+            for row in rows.iter() {
+                used.insert(self.code(row)?);
+            }
+            return self.dictionary.each(|code, value| {
+                if used.contains(code) {
+                    visit(value);
+                }
+            });
+        }
+        let mut cursor = StringCursor::new(self);
+        let mut value = Vec::new();
+        for row in rows.iter() {
+            value.clear();
+            cursor.read(row, &mut value)?;
+            visit(&value);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Numbers<'a> {
+    fn parse(mut input: Input<'a>, len: usize, dictionary: Blocks<'a>) -> Result<Self, Damaged> {
+        let mut counts = Vec::with_capacity(dictionary.len().min(1 << 16));
+        dictionary.each(|_, template| counts.push(template::variables(template)))?;
+        let mut slots = Vec::new();
+        let mut templates = Vec::with_capacity(counts.len());
+        for count in counts {
+            let mut bits = 0;
+            for _ in 0..count {
+                let slot = Slot { base: input.varint()?, width: u32::from(input.byte()?) };
+                if slot.width > 64 {
+                    return Err(Damaged("width over 64 bits"));
+                }
+                bits += slot.width;
+                slots.push(slot);
+            }
+            templates.push((slots.len() as u32, bits));
+        }
+        let offsets = input.take(len.div_ceil(BLOCK) * 4)?;
+        Ok(Self { templates, slots, offsets, packed: input.0 })
+    }
+
+    /// The slots of a template, and the bits one row of it takes.
+    fn template(&self, code: usize) -> Result<(&[Slot], usize), Damaged> {
+        const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
+        let (end, bits) = *self.templates.get(code).ok_or(OUTSIDE)?;
+        let start = code.checked_sub(1).and_then(|before| self.templates.get(before)).map_or(0, |(end, _)| *end);
+        Ok((self.slots.get(start as usize..end as usize).ok_or(OUTSIDE)?, bits as usize))
+    }
+
+    /// The numbers of the row whose bits begin at `at`.
+    fn row<'s>(&'s self, slots: &'s [Slot], mut at: usize) -> impl Iterator<Item = Result<u64, Damaged>> + 's {
+        slots.iter().map(move |slot| {
+            let number = bits::read(self.packed, at, slot.width)?;
+            at += slot.width as usize;
+            Ok(slot.base.wrapping_add(number))
+        })
+    }
+
+    fn offset(&self, block: usize) -> Result<usize, Damaged> {
+        let bytes = self.offsets.get(block * 4..).ok_or(Damaged("row outside of its page"))?;
+        Ok(Input(bytes).u32()? as usize)
+    }
+}
+
+/// Reads rows of a page; ascending rows cost least.
+#[derive(Debug)]
+pub(crate) struct StringCursor<'p, 'a> {
+    page: &'p Strings<'a>,
+    dictionary: BlockCursor<'a>,
+    /// The next row whose bit position is known, and the position.
+    next: (usize, usize),
+}
+
+impl<'p, 'a> StringCursor<'p, 'a> {
+    pub(crate) fn new(page: &'p Strings<'a>) -> Self {
+        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (0, 0) }
+    }
+
+    /// Appends the value at `row` to `out`.
+    pub(crate) fn read(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), Damaged> {
+        let code = self.page.code(row)?;
+        let Form::Templates { numbers, .. } = &self.page.form else {
+            out.extend_from_slice(self.dictionary.get(code)?);
+            return Ok(());
+        };
+        let at = self.position(numbers, row)?;
+        let (slots, bits) = numbers.template(code)?;
+        self.next = (row + 1, at + bits);
+        let mut damage = None;
+        let values = numbers.row(slots, at).map(|value| {
+            value.unwrap_or_else(|error| {
+                damage = Some(error);
+                0
+            })
+        });
+        template::join(self.dictionary.get(code)?, values, out);
+        damage.map_or(Ok(()), Err)
+    }
+
+    /// Where the bits of `row` begin.
+    fn position(&self, numbers: &Numbers<'_>, row: usize) -> Result<usize, Damaged> {
+        let block = row / BLOCK;
+        let (mut from, mut at) = self.next;
+        if from > row || from / BLOCK != block {
+            (from, at) = (block * BLOCK, numbers.offset(block)?);
+        }
+        for before in from..row {
+            at += numbers.template(self.page.code(before)?)?.1;
+        }
+        Ok(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(values: &[Vec<u8>], content: Content) {
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let page = encode(&slices, content);
+        let read = Strings::parse(&page).unwrap();
+        assert_eq!(read.len(), values.len());
+        let mut cursor = StringCursor::new(&read);
+        for row in (0..values.len()).chain((0..values.len()).rev().step_by(7)) {
+            let mut value = Vec::new();
+            cursor.read(row, &mut value).unwrap();
+            assert_eq!(&value, &values[row]);
+        }
+        if let Some(needle) = values.get(values.len() / 2) {
+            let expected: Vec<usize> = (0..values.len()).filter(|row| &values[*row] == needle).collect();
+            assert_eq!(read.find(needle).unwrap().iter().collect::<Vec<_>>(), expected);
+            let selected = read.select(None, |value| value == needle.as_slice()).unwrap();
+            assert_eq!(selected.iter().collect::<Vec<_>>(), expected);
+        }
+        assert!(read.find(b"not there 17").unwrap().is_empty());
+        assert!(cursor.read(values.len(), &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn each_form_keeps_its_values() {
+        let few = |n: u32| format!("worker-{}", n % 60).into_bytes();
+        let many = |n: u32| format!("GET /users/{}/orders/{:04}", n * 7919 % 100_003, n % 13).into_bytes();
+        let odd = |n: u32| format!("{:x}z{:x}", n.wrapping_mul(0x9e37_79b9), n.wrapping_mul(77)).into_bytes();
+        for values in [few as fn(u32) -> Vec<u8>, many, odd] {
+            check(&(0..9000).map(values).collect::<Vec<_>>(), Content::Text);
+            check(&(0..300).map(values).collect::<Vec<_>>(), Content::Bytes);
+        }
+        check(&[], Content::Text);
+    }
+
+    #[test]
+    fn templates_are_small() {
+        let values: Vec<Vec<u8>> =
+            (0..60_000u64).map(|n| format!("user-{}", n * 7_919 % 500_000).into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let bits = encode(&slices, Content::Text).len() as f64 * 8.0 / 60_000.0;
+        assert!(bits < 19.5, "{bits} bits a value, of which 18.9 are the number");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(values in prop::collection::vec("[a-c0-3 /.]{0,12}", 0..400)) {
+            check(&values.into_iter().map(String::into_bytes).collect::<Vec<_>>(), Content::Text);
+        }
+
+        #[test]
+        fn damaged_pages_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), form in 0u8..3) {
+            let bytes = [vec![form], bytes].concat();
+            if let Ok(page) = Strings::parse(&bytes) && page.len() < 10_000 {
+                let _ = StringCursor::new(&page).read(0, &mut Vec::new());
+                let _ = page.find(b"a1");
+                let _ = page.select(None, |_| true);
+            }
+        }
+    }
+}
