@@ -11,4 +11,7 @@ mod spans;
 mod browser;
 mod capture;
 mod journey;
+mod kill;
+mod life;
+mod load;
 mod matrix;

@@ -1,0 +1,100 @@
+//! What was acknowledged stays, once, whatever ends the process.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::api::Http;
+use super::load::{Writer, write_all};
+use crate::harness::{Server, hoptrail};
+
+const WRITERS: u64 = 6;
+const ROUNDS: usize = 24;
+/// Most batches of a writer in one round: bounds the data when the machine is fast.
+const BATCHES: u64 = 200;
+
+/// Settings that make the store seal and merge often, so that kills hit that too.
+const BUSY_STORE: &[&str] = &[];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
+    let data = tempfile::tempdir().unwrap();
+    let http = Http::new();
+    let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
+    let mut interrupted = 0;
+    let started = Instant::now();
+    for round in 0..ROUNDS {
+        if round % 4 == 3 {
+            kill_while_starting(data.path());
+        }
+        let mut server = Server::start_with(data.path(), BUSY_STORE);
+        for writer in &writers {
+            writer.check_newest(&http, &server, 2).await;
+        }
+        let writing = tokio::spawn({
+            let address = server.otlp_grpc.clone();
+            async move { write_all(writers, &address, BATCHES).await }
+        });
+        tokio::time::sleep(Duration::from_millis(rand::random_range(10..400))).await;
+        server.signal("KILL");
+        server.wait();
+        writers = writing.await.expect("the writers do not fail");
+        interrupted += writers.iter().filter(|writer| writer.is_waiting()).count();
+    }
+    eprintln!("{ROUNDS} rounds in {:?}, {interrupted} batches in flight at a kill", started.elapsed());
+    assert!(interrupted >= ROUNDS / 2, "the kills came when nobody wrote: {interrupted} batches in flight");
+
+    let server = Server::start_with(data.path(), BUSY_STORE);
+    let writers = write_all(writers, &server.otlp_grpc, 1).await;
+    for writer in &writers {
+        writer.check_all(&http, &server).await;
+    }
+    server.stop();
+    let server = Server::start_with(data.path(), BUSY_STORE);
+    for writer in &writers {
+        writer.check_all(&http, &server).await;
+    }
+    let spans: usize = writers.iter().map(Writer::spans).sum();
+    eprintln!("{spans} spans acknowledged, all there once, after {:?}", started.elapsed());
+    server.stop();
+}
+
+/// Kills a process that is still opening the store.
+fn kill_while_starting(data: &Path) {
+    let mut command = hoptrail();
+    command.args(["serve", "--data"]).arg(data).args(BUSY_STORE);
+    for port in ["--otlp-grpc", "--otlp-http", "--tempo", "--ui"] {
+        command.args([port, "127.0.0.1:0"]);
+    }
+    let mut starting = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    std::thread::sleep(Duration::from_millis(rand::random_range(1..60)));
+    starting.kill().expect("the process can be killed");
+    starting.wait().expect("the process ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_under_load_ends_well_and_loses_nothing_acknowledged() {
+    let data = tempfile::tempdir().unwrap();
+    let http = Http::new();
+    let mut server = Server::start(data.path());
+    let writers = (0..WRITERS).map(Writer::new).collect();
+    let writing = tokio::spawn({
+        let address = server.otlp_grpc.clone();
+        async move { write_all(writers, &address, u64::MAX).await }
+    });
+    super::api::eventually("some load", || async {
+        http.metric(&server.ui, "hoptrail_spans_received_total", "").await.filter(|count| *count > 1000.0)
+    })
+    .await;
+    let asked = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(11), "{:?} is longer than the grace period", asked.elapsed());
+    let writers = writing.await.expect("the writers do not fail");
+
+    let server = Server::start(data.path());
+    let writers = write_all(writers, &server.otlp_grpc, 1).await;
+    for writer in &writers {
+        writer.check_all(&http, &server).await;
+    }
+}
