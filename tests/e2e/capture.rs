@@ -51,7 +51,7 @@ async fn the_requests_of_the_demo_shop_come_out_complete() {
 /// Posts every file of the folder, then compares each trace by id with what was sent; all that was sent. Restarts in between, so that
 /// both the fresh and the reopened store answer.
 async fn goes_in_and_comes_out(folder: &Path) -> Vec<Seen> {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(data.path());
     let http = Http::new();
     let mut sent = Vec::new();
@@ -126,7 +126,7 @@ async fn record_the_capture() {
     let (_sink, grpc, http) = sink(&python, &own_capture()).await;
 
     // A copy elsewhere: stack traces and command lines name the folder that the programs stand in.
-    let copy = tempfile::Builder::new().prefix("shop").tempdir().unwrap();
+    let copy = tempfile::Builder::new().prefix("shop").tempdir().expect("a temporary folder");
     let copied = Command::new("cp").arg("-r").arg(sources()).arg(copy.path()).status().await;
     assert!(copied.expect("cp starts").success());
     let copy = copy.path().join("clients");

@@ -82,14 +82,14 @@ pub(crate) async fn complete(http: &Http, server: &Server, id: &str) -> Vec<Seen
 }
 
 fn find<'a>(spans: &'a [Seen], (service, kind, name): (&str, SpanKind, &str)) -> Option<&'a Seen> {
-    spans.iter().find(|seen| {
-        seen.service() == service && seen.span.kind == kind as i32 && seen.span.name.starts_with(name)
-    })
+    spans
+        .iter()
+        .find(|seen| seen.service() == service && seen.span.kind == kind as i32 && seen.span.name.starts_with(name))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_followed_across_three_processes_in_two_languages_to_an_uninstrumented_one() {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(data.path());
     let Some(shop) = Journey::start(&server.otlp_grpc, &server.otlp_http).await else { return };
     let http = Http::new();

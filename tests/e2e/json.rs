@@ -69,11 +69,7 @@ fn span(span: &Value) -> Span {
 }
 
 fn pairs(pairs: &Value) -> Vec<KeyValue> {
-    list(pairs, |pair| KeyValue {
-        key: text(&pair["key"]),
-        value: Some(any(&pair["value"])),
-        ..KeyValue::default()
-    })
+    list(pairs, |pair| KeyValue { key: text(&pair["key"]), value: Some(any(&pair["value"])), ..KeyValue::default() })
 }
 
 fn any(value: &Value) -> AnyValue {

@@ -18,7 +18,7 @@ const BUSY_STORE: &[&str] = &[];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a temporary folder");
     let http = Http::new();
     let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
     let mut interrupted = 0;
@@ -74,7 +74,7 @@ fn kill_while_starting(data: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_ends_well_and_loses_nothing_acknowledged() {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a temporary folder");
     let http = Http::new();
     let mut server = Server::start(data.path());
     let writers = (0..WRITERS).map(Writer::new).collect();

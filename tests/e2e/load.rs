@@ -49,7 +49,7 @@ impl Writer {
                 break;
             };
             assert_eq!(answer.partial_success.unwrap_or_default().rejected_spans, 0);
-            if self.acknowledged % REPEATS == 0 {
+            if self.acknowledged.is_multiple_of(REPEATS) {
                 _ = connection.export(batch).await;
             }
             self.acknowledged += 1;
@@ -93,9 +93,9 @@ impl Writer {
             let distinct: BTreeSet<u64> = got.iter().map(|seen| number(&seen.span.span_id)).collect();
             assert_eq!(got.len(), distinct.len(), "trace {id} holds a span twice");
             let lost: Vec<_> = sent.difference(&distinct).filter(|id| !unsure.contains(id)).collect();
-            assert!(lost.is_empty(), "trace {id} lost {} acknowledged spans: {lost:x?}", lost.len());
+            assert!(lost.is_empty(), "trace {id} lost {} of {} acknowledged spans", lost.len(), sent.len());
             let strange: Vec<_> = distinct.difference(sent).collect();
-            assert!(strange.is_empty(), "trace {id} holds spans that nobody sent: {strange:x?}");
+            assert!(strange.is_empty(), "trace {id} holds {} spans that nobody sent", strange.len());
         }
     }
 

@@ -88,7 +88,7 @@ fn is_the_agents_trace(spans: &[Seen], case: &str) {
 }
 
 fn start() -> (tempfile::TempDir, Server, Http) {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(data.path());
     (data, server, Http::new())
 }
@@ -99,12 +99,7 @@ fn exporter<'a>(server: &'a Server, protocol: &'a str, compression: &'a str, ser
 }
 
 /// Sends the sample trace with every exporter to one server and checks what came.
-async fn each(
-    cases: &[(&str, &str)],
-    language: &str,
-    extended: Extended,
-    command: impl Fn(&Exporter) -> Command,
-) {
+async fn each(cases: &[(&str, &str)], language: &str, extended: Extended, command: impl Fn(&Exporter) -> Command) {
     let (_data, server, http) = start();
     for (protocol, compression) in cases {
         let case = format!("{language} {protocol} {compression}");
