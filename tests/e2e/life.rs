@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::api::{Http, escape};
 use super::export::{Grpc, request, span};
-use super::spans::{by_name, hex, pair};
+use super::spans::{by_name, hex};
 use crate::harness::{Server, hoptrail};
 
 fn start() -> (tempfile::TempDir, Server, Http) {
@@ -30,18 +30,25 @@ async fn health_readiness_and_metrics_answer_on_both_http_listeners() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_move_with_what_happens() {
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
     let (_data, server, http) = start();
     let mut grpc = Grpc::to(&server).await;
-    let received = |http: Http| async move { http.metric(&server.ui, "hoptrail_spans_received_total", "").await };
-    let before = received(http.clone()).await.unwrap_or_default();
-    let mut good = span(1, 1, "good");
-    good.attributes.push(pair("n", Value::IntValue(1)));
-    let mut bad = span(1, 2, "bad");
-    bad.trace_id = vec![0; 16];
-    let answer = grpc.export(request("metrics", vec![good, bad])).await.expect("the good span is taken");
-    assert_eq!(answer.partial_success.expect("the bad span is told").rejected_spans, 1);
-    _ = before;
+    let count = async |name: &str, label: &str| http.metric(&server.ui, name, label).await.unwrap_or_default();
+    assert_eq!(count("hoptrail_spans_received_total", "").await, 0.0);
+
+    let mut refused = span(1, 2, "bad");
+    refused.trace_id = vec![0; 16];
+    let answer = grpc.export(request("metrics", vec![span(1, 1, "good"), refused])).await;
+    let partial = answer.expect("the good span is taken").partial_success.expect("the refused span is told");
+    assert_eq!(partial.rejected_spans, 1);
+    assert!(!partial.error_message.is_empty());
+    assert_eq!(count("hoptrail_spans_received_total", "").await, 1.0);
+    assert_eq!(count("hoptrail_spans_refused_total", "reason=").await, 1.0);
+    assert!(count("hoptrail_received_bytes_total", "").await > 0.0);
+
+    http.trace(&server, &hex(&1_u128.to_be_bytes())).await;
+    http.search(&server, r#"{ name = "good" }"#).await;
+    assert_eq!(count("hoptrail_queries_total", r#"kind="trace""#).await, 1.0);
+    assert_eq!(count("hoptrail_queries_total", r#"kind="search""#).await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
