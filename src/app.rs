@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::hoptrail_query::Service;
 use anyhow::{Context, anyhow};
+use hoptrail_collector::Collector;
+use hoptrail_query::{Service, tempo};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::serve::serve;
-use crate::shim::{Collector, Store, hoptrail_query, hoptrail_ui};
+use crate::shim::{Store, hoptrail_ui};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl App {
         tokio::select! {
             () = stop.cancelled() => {}
             Some(ended) = parts.join_next() => {
-                ended.context("a listener failed")?;
+                ended.context("a listener failed")??;
                 if !stop.is_cancelled() {
                     return Err(anyhow!("a listener ended by itself"));
                 }
@@ -95,7 +96,13 @@ impl App {
         }
         self.admin.set_stopping();
         let started = Instant::now();
-        let drain = async { while parts.join_next().await.is_some() {} };
+        let drain = async {
+            while let Some(ended) = parts.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::warn!(%error, "a listener did not end well");
+                }
+            }
+        };
         if tokio::time::timeout_at(started + grace * 3 / 4, drain).await.is_err() {
             tracing::warn!("requests are still open near the end of the grace period: cutting them off");
             parts.shutdown().await;
@@ -104,15 +111,26 @@ impl App {
         Ok(())
     }
 
-    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<()> {
+    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<anyhow::Result<()>> {
         let mut parts = JoinSet::new();
-        let Some(Listeners { otlp_grpc, otlp_http, tempo, ui }) = self.listeners.take() else { return parts };
-        parts.spawn(Arc::clone(&self.collector).serve_grpc(otlp_grpc, stop.clone()));
-        parts.spawn(Arc::clone(&self.collector).serve_http(otlp_http, stop.clone()));
-        let tempo_router = hoptrail_query::tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
-        parts.spawn(serve(tempo_router, tempo, stop.clone()));
+        let Some(listeners) = self.listeners.take() else { return parts };
+        let collector = || Arc::clone(&self.collector);
+        let grpc = collector().serve_grpc(listeners.otlp_grpc, stop.clone());
+        parts.spawn(async { Ok(grpc.await?) });
+        let http = collector().serve_http(listeners.otlp_http, stop.clone());
+        parts.spawn(async { Ok(http.await?) });
+        let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
+        let tempo_router = serve(tempo_router, listeners.tempo, stop.clone());
+        parts.spawn(async {
+            tempo_router.await;
+            Ok(())
+        });
         let ui_router = hoptrail_ui::router(Arc::clone(&self.service)).merge(self.admin.router());
-        parts.spawn(serve(ui_router, ui, stop.clone()));
+        let ui_router = serve(ui_router, listeners.ui, stop.clone());
+        parts.spawn(async {
+            ui_router.await;
+            Ok(())
+        });
         parts
     }
 }

@@ -5,3 +5,4 @@
 
 pub mod model;
 pub mod otlp;
+pub mod tempo;

@@ -4,6 +4,8 @@
 
 mod error;
 mod service;
+pub mod tempo;
+pub mod traceql;
 
 pub use error::Error;
 pub use service::{Config, Service};

@@ -94,7 +94,11 @@ fn judge(progress: &Progress, endpoint: &Endpoint) -> anyhow::Result<()> {
     }
     let reason = progress.last_failure().unwrap_or_default();
     if progress.accepted.load(Ordering::Relaxed) == 0 {
-        bail!("nothing could be sent to {}: {reason}; is `hoptrail serve` running there?", endpoint.url());
+        let other = match endpoint.protocol() {
+            Protocol::Grpc => "and is it its gRPC port (for its HTTP port: --protocol http)",
+            Protocol::Http => "and is it its HTTP port (for its gRPC port: --protocol grpc)",
+        };
+        bail!("nothing could be sent to {}: {reason}; is `hoptrail serve` running there, {other}?", endpoint.url());
     }
     Err(anyhow!("{lost} spans were lost: {reason}"))
 }

@@ -44,7 +44,17 @@ pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
         }
         config = set(config, flag, key, value)?;
     }
+    check(&config)?;
     Ok((config, unknown))
+}
+
+/// What is wrong only in combination.
+fn check(config: &Config) -> Result<(), Error> {
+    if config.collector.multi_tenant != config.query.multi_tenant {
+        let message = "differs from query.multi_tenant: spans would be kept for a tenant whom nobody can ask; set both";
+        return Err(Error::Value { origin: "collector.multi_tenant".to_owned(), message: message.to_owned() });
+    }
+    Ok(())
 }
 
 /// The environment variable that sets a key: `listen.otlp_grpc` is `HOPTRAIL_LISTEN_OTLP_GRPC`.
@@ -183,6 +193,22 @@ mod tests {
         ]);
         let (_, unknown) = load(&Sources { environment, ..Sources::default() }).expect("valid");
         assert_eq!(unknown, ["HOPTRAIL_LGO_LEVEL"]);
+    }
+
+    #[test]
+    fn tenants_are_kept_apart_on_both_sides_or_on_none() {
+        let both = environment(&[("HOPTRAIL_COLLECTOR_MULTI_TENANT", "true"), ("HOPTRAIL_QUERY_MULTI_TENANT", "true")]);
+        let one = environment(&[("HOPTRAIL_QUERY_MULTI_TENANT", "true")]);
+        assert!(load(&Sources { environment: both, ..Sources::default() }).is_ok());
+        let error = load(&Sources { environment: one, ..Sources::default() }).expect_err("one side").to_string();
+        assert!(error.contains("collector.multi_tenant"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_written_with_commas() {
+        let environment = environment(&[("HOPTRAIL_COLLECTOR_CORS_ORIGINS", "https://a.example, https://b.example")]);
+        let (config, _) = load(&Sources { environment, ..Sources::default() }).expect("valid");
+        assert_eq!(config.collector.cors_origins, ["https://a.example", "https://b.example"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Config {
     /// What it logs.
     pub log: Log,
     /// Taking spans in.
-    pub collector: crate::shim::CollectorConfig,
+    pub collector: hoptrail_collector::Config,
     /// Answering queries.
     pub query: hoptrail_query::Config,
 }
@@ -44,7 +44,7 @@ impl Default for Config {
             shutdown_grace_seconds: 10,
             listen: Listen::default(),
             log: Log::default(),
-            collector: crate::shim::CollectorConfig::default(),
+            collector: hoptrail_collector::Config::default(),
             query: hoptrail_query::Config::default(),
         }
     }

@@ -51,12 +51,12 @@ impl Story<'_> {
         let Some(here) = self.here().cloned() else { return inside(self) };
         let pod = self.cluster.pod(to, self.dice);
         let name = format!("{service}/{method}");
-        self.span(here, Library::Rpc, SpanKind::Client, name.clone(), |s| {
+        self.span(&here, Library::Rpc, SpanKind::Client, name.clone(), |s| {
             s.rpc_attributes(service, method);
             s.attr("server.address", format!("{}.shop.svc", to.name()));
             s.attr("server.port", i64::from(to.port()));
             s.work(140 * US);
-            let answer = s.span(pod, Library::Rpc, SpanKind::Server, name, |s| {
+            let answer = s.span(&pod, Library::Rpc, SpanKind::Server, name, |s| {
                 s.rpc_attributes(service, method);
                 s.attr("client.address", s.person.ip.clone());
                 s.runtime_attributes(to.platform());
@@ -94,7 +94,7 @@ impl Story<'_> {
     pub(super) fn sql(&mut self, database: Database, statement: &Sql) -> Outcome {
         let Some(here) = self.here().cloned() else { return Ok(()) };
         let name = format!("{} {}.{}", statement.verb, database.namespace, statement.table);
-        self.span(here, Library::Database, SpanKind::Client, name, |s| {
+        self.span(&here, Library::Database, SpanKind::Client, name, |s| {
             s.attr("db.system.name", "postgresql");
             s.attr("db.namespace", database.namespace);
             s.attr("db.collection.name", statement.table);
@@ -123,9 +123,9 @@ impl Story<'_> {
     }
 
     /// Runs a command on the cache.
-    pub(super) fn cache(&mut self, command: &'static str, key: String) {
+    pub(super) fn cache(&mut self, command: &'static str, key: &str) {
         let Some(here) = self.here().cloned() else { return };
-        self.span(here, Library::Cache, SpanKind::Client, command, |s| {
+        self.span(&here, Library::Cache, SpanKind::Client, command, |s| {
             s.attr("db.system.name", "redis");
             s.attr("db.operation.name", command);
             s.attr("db.query.text", format!("{command} {key}"));
@@ -136,12 +136,12 @@ impl Story<'_> {
     }
 
     /// Reads the cache; on a miss runs `load` and stores what it found.
-    pub(super) fn cached(&mut self, hit_rate: f64, key: String, load: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
-        self.cache("GET", key.clone());
+    pub(super) fn cached(&mut self, hit_rate: f64, key: &str, load: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        self.cache("GET", key);
         if self.dice.chance(hit_rate) {
             return Ok(());
         }
-        self.event("cache.miss", vec![Attribute::new("cache.key", key.clone())]);
+        self.event("cache.miss", vec![Attribute::new("cache.key", key)]);
         load(self)?;
         self.cache("SETEX", key);
         Ok(())
@@ -152,7 +152,7 @@ impl Story<'_> {
         let here = self.here().cloned()?;
         let partition = self.dice.below(12);
         let offset = (self.now / (900 * MS)) as i64 * 7 + self.dice.below(7) as i64;
-        self.span(here, Library::Messaging, SpanKind::Producer, format!("send {topic}"), |s| {
+        self.span(&here, Library::Messaging, SpanKind::Producer, format!("send {topic}"), |s| {
             s.attr("messaging.operation.name", "send");
             s.attr("messaging.operation.type", "send");
             s.kafka_attributes(topic, key, partition, offset);
@@ -174,7 +174,7 @@ impl Story<'_> {
         let name = format!("process {}", message.topic);
         self.now = message.sent + self.dice.log_normal(delay, 0.8);
         self.continued(message.context, |s| {
-            s.span(pod, Library::Messaging, SpanKind::Consumer, name, |s| {
+            s.span(&pod, Library::Messaging, SpanKind::Consumer, name, |s| {
                 s.attr("messaging.operation.name", "process");
                 s.attr("messaging.operation.type", "process");
                 s.attr("messaging.consumer.group.name", by.name());
@@ -203,7 +203,7 @@ impl Story<'_> {
     /// Asks OpenSearch.
     pub(super) fn opensearch(&mut self, index: &'static str, query: String, median: u64) {
         let Some(here) = self.here().cloned() else { return };
-        self.span(here, Library::Client, SpanKind::Client, format!("search {index}"), |s| {
+        self.span(&here, Library::Client, SpanKind::Client, format!("search {index}"), |s| {
             s.attr("db.system.name", "opensearch");
             s.attr("db.operation.name", "search");
             s.attr("db.collection.name", index);
@@ -229,10 +229,10 @@ impl Story<'_> {
         let pod = self.cluster.pod(Service::Gateway, self.dice);
         let request_id = self.dice.uuid();
         let name = format!("{to}.shop.svc:8080/*");
-        self.span(pod.clone(), Library::Server, SpanKind::Server, name, |s| {
+        self.span(&pod, Library::Server, SpanKind::Server, name, |s| {
             s.envoy_attributes(method, path, &request_id, to);
             s.work(210 * US);
-            let answer = s.span(pod, Library::Server, SpanKind::Client, format!("router {to} egress"), |s| {
+            let answer = s.span(&pod, Library::Server, SpanKind::Client, format!("router {to} egress"), |s| {
                 s.envoy_attributes(method, path, &request_id, to);
                 s.work(120 * US);
                 let answer = inside(s);

@@ -52,7 +52,7 @@ impl Story<'_> {
     ) -> Outcome<T> {
         let Some(here) = self.here().cloned() else { return self.serve_http(to, request, inside) };
         let name = client_name(here.service.platform(), request);
-        self.span(here, Library::Client, SpanKind::Client, name, |s| {
+        self.span(&here, Library::Client, SpanKind::Client, name, |s| {
             s.attr("http.request.method", request.method);
             s.attr("url.full", format!("http://{}.shop.svc:{}{}", to.name(), to.port(), target(request)));
             s.attr("server.address", format!("{}.shop.svc", to.name()));
@@ -76,7 +76,7 @@ impl Story<'_> {
         let pod = self.cluster.pod(to, self.dice);
         let peer = self.here().map_or_else(|| self.person.ip.clone(), |here| here.ip.clone());
         let name = format!("{} {}", request.method, request.route);
-        self.span(pod, Library::Server, SpanKind::Server, name, |s| {
+        self.span(&pod, Library::Server, SpanKind::Server, name, |s| {
             s.attr("http.request.method", request.method);
             s.attr("http.route", request.route);
             s.attr("url.scheme", "http");
@@ -148,7 +148,7 @@ impl Story<'_> {
     pub(super) fn partner(&mut self, to: Partner, request: &Request, timeout: u64, fault: Option<Fault>) -> Outcome {
         let Some(here) = self.here().cloned() else { return Ok(()) };
         let name = client_name(here.service.platform(), request);
-        self.span(here, Library::Client, SpanKind::Client, name, |s| {
+        self.span(&here, Library::Client, SpanKind::Client, name, |s| {
             s.attr("http.request.method", request.method);
             s.attr("url.full", format!("https://{}{}", to.host, target(request)));
             s.attr("server.address", to.host);

@@ -23,6 +23,8 @@ const IN_FLIGHT: usize = 8;
 const TICK: Duration = Duration::from_millis(100);
 /// A server may be away that long, for an upgrade, before spans are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// When told to stop, it does not wait longer than this for a server that does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Counts of what happened so far.
 #[derive(Debug, Default)]
@@ -57,6 +59,8 @@ impl Progress {
 #[derive(Debug)]
 pub struct Runner {
     shop: Shop,
+    /// Whether there is a past to catch up with, however long that takes.
+    has_past: bool,
     exporter: Exporter,
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
@@ -72,6 +76,7 @@ impl Runner {
         let start = clock.now_unix_nano().saturating_sub(nanos(backfill));
         Self {
             shop: Shop::new(seed, start, rate),
+            has_past: !backfill.is_zero(),
             exporter,
             clock,
             progress: Arc::default(),
@@ -93,13 +98,22 @@ impl Runner {
         let end = duration.map_or(u64::MAX, |duration| self.clock.now_unix_nano().saturating_add(nanos(duration)));
         while !stop.is_cancelled() {
             let now = self.clock.now_unix_nano();
-            if self.shop.next_start() >= end && self.pending.is_empty() {
+            let told = self.shop.next_start() >= end || (!self.has_past && now >= end);
+            if told && self.pending.is_empty() {
                 break;
             }
-            stop.run_until_cancelled(self.advance(now.min(end), now)).await;
+            stop.run_until_cancelled(self.advance(now, end)).await;
             stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
         }
-        // Stopped early: what is still under way in the shop is sent as if it had ended.
+        if stop.is_cancelled() {
+            _ = tokio::time::timeout(LAST_WORDS, self.finish()).await;
+        } else {
+            self.finish().await;
+        }
+    }
+
+    /// Sends what is still under way in the shop as if it had ended, and waits for the answers.
+    async fn finish(&mut self) {
         let rest = std::mem::take(&mut self.pending);
         self.batch.extend(rest.into_iter().map(|Reverse(pending)| pending.span));
         while !self.batch.is_empty() {
@@ -109,10 +123,14 @@ impl Runner {
         self.tasks.wait().await;
     }
 
-    /// Tells the traces that begin before `until` and sends the spans that have ended by `now`.
-    async fn advance(&mut self, until: u64, now: u64) {
-        while self.shop.next_start() < until {
+    /// Tells the traces that begin before `now` and before `end`, and sends the spans that have ended by `now`.
+    async fn advance(&mut self, now: u64, end: u64) {
+        while self.shop.next_start() < now.min(end) {
             self.release(self.shop.next_start()).await;
+            // A server slower than the rate must not prolong the run.
+            if !self.has_past && self.clock.now_unix_nano() >= end {
+                break;
+            }
             self.progress.traces.fetch_add(1, Ordering::Relaxed);
             self.progress.reached.store(self.shop.next_start(), Ordering::Relaxed);
             for span in self.shop.next_trace() {

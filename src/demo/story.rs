@@ -113,7 +113,7 @@ impl<'w> Story<'w> {
     /// A span of `pod` around what `inside` tells.
     pub(super) fn span<T>(
         &mut self,
-        pod: Arc<Pod>,
+        pod: &Arc<Pod>,
         library: Library,
         kind: SpanKind,
         name: impl Into<String>,
@@ -128,7 +128,22 @@ impl<'w> Story<'w> {
     /// A span of the pod at work, inside one process.
     pub(super) fn internal<T>(&mut self, name: impl Into<String>, inside: impl FnOnce(&mut Self) -> T) -> T {
         let Some(pod) = self.here().map(Arc::clone) else { return inside(self) };
-        self.span(pod, Library::App, SpanKind::Internal, name, inside)
+        self.span(&pod, Library::App, SpanKind::Internal, name, inside)
+    }
+
+    /// The same for a step that may fail, and then says so.
+    pub(super) fn step<T>(
+        &mut self,
+        name: impl Into<String>,
+        inside: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        self.internal(name, |s| {
+            let outcome = inside(s);
+            if let Err(fault) = &outcome {
+                s.failed(fault.message.clone());
+            }
+            outcome
+        })
     }
 
     /// Continues what another process sent with `context`, at the earliest now.
@@ -203,9 +218,9 @@ impl<'w> Story<'w> {
         self.open.last().and_then(|open| self.spans.get_mut(open.at)).map(|span| &mut span.span)
     }
 
-    fn begin(&mut self, pod: Arc<Pod>, library: Library, kind: SpanKind, name: String) {
+    fn begin(&mut self, pod: &Arc<Pod>, library: Library, kind: SpanKind, name: String) {
         let parent = self.context().or(self.parent);
-        let remote = self.here().is_none_or(|here| !Arc::ptr_eq(here, &pod)) && parent.is_some();
+        let remote = self.here().is_none_or(|here| !Arc::ptr_eq(here, pod)) && parent.is_some();
         let span = Span {
             trace_id: parent.map_or(self.trace_id, |parent| parent.trace_id),
             span_id: SpanId(self.dice.bytes()),
@@ -217,7 +232,7 @@ impl<'w> Story<'w> {
             ..Span::default()
         };
         let scope = self.cluster.scope(pod.service.platform(), library);
-        self.open.push(Open { at: self.spans.len(), pod: Arc::clone(&pod) });
+        self.open.push(Open { at: self.spans.len(), pod: Arc::clone(pod) });
         self.spans.push(TraceSpan { span, resource: Arc::clone(&pod.resource), scope });
     }
 

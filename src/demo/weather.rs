@@ -35,7 +35,7 @@ pub(super) fn weather(seed: u64, unix_nano: u64) -> Weather {
 pub(super) fn traffic(unix_nano: u64) -> f64 {
     let seconds = (unix_nano / SECOND) as f64;
     let wave = |period: f64| (std::f64::consts::TAU * seconds / period).sin();
-    1.0 + 0.2 * wave(86_400.0) + 0.15 * wave(1_200.0)
+    1.0 + 0.12 * wave(86_400.0) + 0.13 * wave(1_200.0)
 }
 
 #[cfg(test)]

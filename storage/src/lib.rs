@@ -9,7 +9,12 @@ mod error;
 mod filter;
 mod matcher;
 mod memory;
+mod rows;
+mod scan;
 mod search;
+mod segment;
+#[cfg(test)]
+mod test_spans;
 mod traits;
 
 pub use clock::{Clock, FakeClock, SystemClock};

@@ -18,6 +18,27 @@ pub fn decode(body: &[u8]) -> Result<Vec<TraceSpan>, prost::DecodeError> {
     Ok(from_request(ExportTraceServiceRequest::decode(body)?))
 }
 
+/// Decodes a `Resource` message with the schema URL of its group.
+pub fn decode_origin_resource(message: &[u8], schema_url: &str) -> Result<Resource, prost::DecodeError> {
+    Ok(from_resource(Some(resource::Resource::decode(message)?), schema_url.to_owned()))
+}
+
+/// Decodes an `InstrumentationScope` message with the schema URL of its group.
+pub fn decode_origin_scope(message: &[u8], schema_url: &str) -> Result<InstrumentationScope, prost::DecodeError> {
+    Ok(from_scope(Some(common::InstrumentationScope::decode(message)?), schema_url.to_owned()))
+}
+
+/// Decodes an `AnyValue` message.
+pub fn decode_value(message: &[u8]) -> Result<AnyValue, prost::DecodeError> {
+    Ok(from_value(common::AnyValue::decode(message)?))
+}
+
+/// Encodes an `AnyValue` message.
+#[must_use]
+pub fn encode_value(value: &AnyValue) -> Vec<u8> {
+    to_value(value).encode_to_vec()
+}
+
 /// The spans of a request in its order, each with its resource and scope.
 #[must_use]
 pub fn from_request(request: ExportTraceServiceRequest) -> Vec<TraceSpan> {
@@ -242,7 +263,7 @@ fn from_value(value: common::AnyValue) -> AnyValue {
     }
 }
 
-fn to_value(value: &AnyValue) -> common::AnyValue {
+pub(crate) fn to_value(value: &AnyValue) -> common::AnyValue {
     use common::any_value::Value;
     let value = match value {
         AnyValue::Empty => None,

@@ -99,6 +99,16 @@ mod tests {
     }
 
     #[test]
+    fn what_our_receiver_writes_is_understood() {
+        let pause = Duration::from_millis(1_234);
+        let detail = crate::otlp::Detail::RetryInfo(pause);
+        let status = crate::otlp::Status { code: 8, message: String::new(), details: vec![detail] };
+        assert_eq!(retry_delay(&status.to_protobuf()), Some(pause));
+        let response = crate::otlp::ExportResponse { rejected_spans: 3, error_message: "no id".to_owned() };
+        assert_eq!(PartialSuccess::decode(&response.to_protobuf()).expect("valid").rejected_spans, 3);
+    }
+
+    #[test]
     fn an_empty_answer_means_that_all_was_taken() {
         assert_eq!(PartialSuccess::decode(b"").expect("valid"), PartialSuccess::default());
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "no id".to_owned() };

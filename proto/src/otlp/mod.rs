@@ -1,9 +1,22 @@
 //! OTLP traces: the generated types, and conversions between them and the model.
 
+#[cfg(test)]
+mod arbitrary;
 mod convert;
 mod exporter;
+pub mod json;
+mod response;
+pub(crate) mod schema;
+mod validate;
+pub mod view;
 pub(crate) mod wire;
 
-pub use convert::{decode, from_request, to_request, to_resource_spans};
+pub(crate) use convert::to_value;
+pub use convert::{
+    decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
+    to_resource_spans,
+};
 pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use opentelemetry_proto::tonic as types;
+pub use response::{Detail, ExportResponse, Status};
+pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};

@@ -53,7 +53,28 @@ impl<'a> Fields<'a> {
         self.length - self.rest.len()
     }
 
-    #[inline]
+    /// Whether no field is left.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The next field, when it is number `N` and holds less than 128 bytes: much cheaper than [`Self::next`] for a repeated
+    /// field that is likely to come.
+    #[inline(always)]
+    pub(crate) fn next_short<const N: u8>(&mut self) -> Option<&'a [u8]> {
+        const { assert!(N > 0 && N < 16, "the key is one byte") };
+        match self.rest {
+            [key, length, rest @ ..] if *key == N << 3 | 2 && *length < 128 => {
+                let (bytes, rest) = rest.split_at_checked(usize::from(*length))?;
+                self.rest = rest;
+                Some(bytes)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
     fn read(rest: &mut &'a [u8]) -> Result<(u32, WireValue<'a>), WireError> {
         let key = u32::try_from(varint(rest)?).map_err(|_| WireError::FieldNumber)?;
         let number = key >> 3;
@@ -77,7 +98,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, WireValue<'a>), WireError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -220,6 +241,15 @@ mod tests {
         }
         assert_eq!(all(&[0xff, 0xff, 0xff, 0xff, 0xff, 1, 0]), Err(WireError::FieldNumber));
         assert_eq!(all(&[0x0a, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]), Err(WireError::Truncated));
+    }
+
+    #[test]
+    fn a_short_field_is_taken_only_when_it_is_the_next_and_whole() {
+        let mut fields = Fields::new(&[0x0a, 2, 7, 8, 0x12, 1, 9, 0x0a, 2, 7]);
+        assert_eq!((fields.next_short::<2>(), fields.next_short::<1>()), (None, Some([7, 8].as_slice())));
+        assert_eq!((fields.offset(), fields.next_short::<1>()), (4, None));
+        assert_eq!((fields.next_short::<2>(), fields.next_short::<1>()), (Some([9].as_slice()), None));
+        assert_eq!(fields.next(), Some(Err(WireError::Truncated)));
     }
 
     #[test]

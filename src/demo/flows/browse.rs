@@ -98,7 +98,7 @@ pub(super) fn login(s: &mut Story<'_>) -> Vec<Message> {
     let request = Request::plain("POST", "/login");
     visit(s, Service::Frontend, &request, |s| {
         s.grpc(Service::Auth, "shop.auth.v1.AuthService", "SignIn", |s| {
-            s.cache("INCR", format!("attempts:{}", s.person.ip));
+            s.cache("INCR", &format!("attempts:{}", s.person.ip));
             s.sql(
                 CORE_DB,
                 &Sql::new(
@@ -134,7 +134,7 @@ pub(super) fn login(s: &mut Story<'_>) -> Vec<Message> {
                     2 * MS,
                 ),
             )?;
-            s.cache("SETEX", format!("session:{}", s.person.session));
+            s.cache("SETEX", &format!("session:{}", s.person.session));
             Ok(())
         })
     });
@@ -178,7 +178,7 @@ pub(super) fn crawler(s: &mut Story<'_>) -> Vec<Message> {
     let request = Request::new("GET", "/products/{slug}", format!("/products/{}-old", product.slug));
     visit(s, Service::Frontend, &request, |s| {
         s.grpc(Service::Catalog, "shop.catalog.v1.CatalogService", "GetProduct", |s| {
-            s.cache("GET", format!("slug:{}-old", product.slug));
+            s.cache("GET", &format!("slug:{}-old", product.slug));
             Err(Fault::new("NotFound", format!("no product with slug {}-old", product.slug)).codes(404, 5))
         })
     });

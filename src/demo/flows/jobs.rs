@@ -17,7 +17,7 @@ pub(super) fn probe(s: &mut Story<'_>) -> Vec<Message> {
     let service = s.dice.pick(&[Service::Catalog, Service::Auth, Service::Inventory, Service::Pricing]);
     _ = s.serve_http(service, &Request::plain("GET", "/readyz"), |s| {
         s.sql(CORE_DB, &Sql::new("SELECT", "pg_stat_activity", "SELECT 1", 250 * US))?;
-        s.cache("PING", String::new());
+        s.cache("PING", "");
         Ok(())
     });
     Vec::new()
@@ -89,7 +89,7 @@ fn job(s: &mut Story<'_>, name: &'static str, mut inside: impl FnMut(&mut Story<
     s.person.ip = "10.42.0.1".to_owned();
     s.person.agent = "Go-http-client/1.1".to_owned();
     let scheduler = s.cluster.pod(Service::Scheduler, s.dice);
-    s.span(scheduler, Library::App, SpanKind::Internal, format!("job {name}"), |s| {
+    s.span(&scheduler, Library::App, SpanKind::Internal, format!("job {name}"), |s| {
         s.attr("app.job.name", name);
         s.attr("app.job.trigger", "cron");
         s.work(2 * MS);
@@ -107,7 +107,7 @@ fn job(s: &mut Story<'_>, name: &'static str, mut inside: impl FnMut(&mut Story<
 pub(in crate::demo) fn analytics_batch(s: &mut Story<'_>, messages: &[Message]) {
     let pod = s.cluster.pod(Service::AnalyticsWorker, s.dice);
     let topic = messages.first().map_or("product.viewed", |message| message.topic);
-    s.span(pod, Library::Messaging, SpanKind::Consumer, format!("process {topic}"), |s| {
+    s.span(&pod, Library::Messaging, SpanKind::Consumer, format!("process {topic}"), |s| {
         s.attr("messaging.system", "kafka");
         s.attr("messaging.operation.type", "process");
         s.attr("messaging.destination.name", topic);

@@ -87,7 +87,7 @@ fn visit(s: &mut Story<'_>, to: Service, request: &Request, mut inside: impl FnM
     }
     let browser = s.cluster.pod(Service::Web, s.dice);
     s.span(
-        browser,
+        &browser,
         Library::Client,
         hoptrail_proto::model::SpanKind::Client,
         format!("HTTP {}", request.method),

@@ -18,7 +18,7 @@ pub(super) fn catalog_product(s: &mut Story<'_>, product: &Product) -> Outcome {
     let slow = database_factor(s);
     s.grpc(Service::Catalog, "shop.catalog.v1.CatalogService", "GetProduct", |s| {
         s.attr("app.product.id", product.id.clone());
-        s.cached(0.7, format!("product:{}", product.id), |s| {
+        s.cached(0.7, &format!("product:{}", product.id), |s| {
             s.sql(
                 CATALOG_DB,
                 &Sql::new(
@@ -49,7 +49,7 @@ pub(super) fn catalog_list(s: &mut Story<'_>, category: &'static str) -> Outcome
         s.attr("app.category", category);
         s.attr("app.page.size", count as i64);
         let page = s.dice.popular(40) + 1;
-        s.cached(0.45, format!("list:{category}:{page}"), |s| {
+        s.cached(0.45, &format!("list:{category}:{page}"), |s| {
             let text = format!("SELECT p.id, p.name, p.slug, m.url FROM products p LEFT JOIN media m ON m.product_id = p.id AND m.position = 0 WHERE p.category_id = $1 AND p.visible ORDER BY p.rank LIMIT {count} OFFSET $2");
             s.sql(CATALOG_DB, &Sql::new("SELECT", "products", text, 6 * MS * slow))?;
             s.internal("hydrateProducts", |s| {
@@ -67,7 +67,7 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
     s.http(Service::Pricing, &request, |s| {
         s.attr("app.quote.lines", count as i64);
         s.attr("app.currency", s.person.currency);
-        s.internal("PriceEngine.evaluate", |s| {
+        s.step("PriceEngine.evaluate", |s| {
             s.attr("code.function.name", "com.shop.pricing.PriceEngine.evaluate");
             s.work(700 * US + 60 * US * count);
             let version = s.feature_flag("pricing-engine", &["v2", "v2", "v2", "v3"]);
@@ -76,7 +76,7 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
                 let message = format!("no tax rule for region {} in rule set 2026-11", s.person.country);
                 return Err(Fault::new(class, message));
             }
-            s.cached(0.85, format!("rules:{}:{}", s.person.country, s.person.currency), |s| {
+            s.cached(0.85, &format!("rules:{}:{}", s.person.country, s.person.currency), |s| {
                 s.sql(CORE_DB, &Sql::new("SELECT", "price_rules", "SELECT rule_id, kind, payload FROM price_rules WHERE country = $1 AND valid_from <= now() AND (valid_to IS NULL OR valid_to > now())", 4 * MS))
             })
         })
@@ -120,8 +120,8 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
     let answer = s.http(Service::Recommendation, &request, |s| {
         let variant = s.feature_flag("recommendation-model", &["als", "als", "two-tower"]);
         s.attr("app.model.name", variant);
-        s.cache("HGETALL", format!("features:{}", s.person.user_id().unwrap_or_default()));
-        s.internal("rank_candidates", |s| {
+        s.cache("HGETALL", &format!("features:{}", s.person.user_id().unwrap_or_default()));
+        s.step("rank_candidates", |s| {
             let candidates = s.dice.between(80, 900);
             s.attr("app.candidates.count", candidates as i64);
             let score = s.dice.below(10_000) as f64 / 10_000.0;
@@ -137,7 +137,7 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
             s.internal("refresh_features", |s| {
                 s.work(3 * MS);
                 s.lose_current();
-                s.cache("HSET", "features:batch".to_owned());
+                s.cache("HSET", "features:batch");
             });
         }
         Ok(())
@@ -152,7 +152,7 @@ pub(super) fn ads(s: &mut Story<'_>, category: &'static str) {
     let request = Request::plain("GET", "/ads").query(format!("context={category}&slots=3"));
     _ = s.http(Service::Ads, &request, |s| {
         s.attr("app.ads.context", category);
-        s.cache("SRANDMEMBER", format!("ads:{category}"));
+        s.cache("SRANDMEMBER", &format!("ads:{category}"));
         s.work(600 * US);
         if s.dice.chance(0.003) {
             return Err(Fault::new("RangeError", "Maximum call stack size exceeded"));
@@ -165,7 +165,7 @@ pub(super) fn ads(s: &mut Story<'_>, category: &'static str) {
 pub(super) fn session(s: &mut Story<'_>) -> Outcome {
     s.grpc(Service::Auth, "shop.auth.v1.AuthService", "Introspect", |s| {
         s.attr("session.id", s.person.session.clone());
-        s.cached(0.93, format!("session:{}", s.person.session), |s| {
+        s.cached(0.93, &format!("session:{}", s.person.session), |s| {
             s.sql(
                 CORE_DB,
                 &Sql::new(
@@ -187,7 +187,7 @@ pub(super) fn session(s: &mut Story<'_>) -> Outcome {
 pub(super) fn cart(s: &mut Story<'_>) -> Outcome {
     s.grpc(Service::Cart, "shop.cart.v1.CartService", "GetCart", |s| {
         let owner = s.person.user_id().unwrap_or_else(|| s.person.session.clone());
-        s.cache("HGETALL", format!("cart:{owner}"));
+        s.cache("HGETALL", &format!("cart:{owner}"));
         if s.dice.chance(0.001_5) {
             let message = "Timeout performing HGETALL (5000ms), inst: 0, qu: 14, qs: 6, aw: False";
             s.wait(5 * SECOND);

@@ -1,0 +1,251 @@
+//! The thorough walk: writes a request anew without the spans that are refused, and with what is repaired.
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::copy::{Copied, Fault, canonical, copy, mark};
+use super::{MalformedRequest, Reason, Refusals, Validated};
+use crate::otlp::schema::{Message, RESOURCE, SCOPE, SPAN};
+use crate::otlp::wire::{Fields, WireError, WireValue, put_field};
+
+/// Field numbers of attributes in `Resource`, `InstrumentationScope` and `Span`.
+const RESOURCE_ATTRIBUTES: u32 = 1;
+const SCOPE_ATTRIBUTES: u32 = 3;
+const SPAN_ATTRIBUTES: u32 = 9;
+
+/// Checks and rewrites a request of which something is to be refused or repaired.
+pub(super) fn request(body: &[u8], depth: usize, messages: usize) -> Result<Validated, MalformedRequest> {
+    let mut walk = Walk { depth, messages, accepted: 0, repaired: 0, refused: Refusals::default() };
+    let mut out = Vec::with_capacity(body.len());
+    let mut groups = 0;
+    each(body, "request", |number, value| {
+        match (number, value) {
+            (1, WireValue::Bytes(group)) => {
+                let group = walk.group(group, &format!("resource_spans[{groups}]"))?;
+                groups += 1;
+                put_field(&mut out, 1, WireValue::Bytes(&group));
+            }
+            (1, _) => return Err(wrong_type("request", "resource_spans")),
+            _ => put_field(&mut out, number, value),
+        }
+        Ok(())
+    })?;
+    let Walk { accepted, repaired, refused, .. } = walk;
+    Ok(Validated { body: Bytes::from(out), accepted, refused, repaired })
+}
+
+/// The fields of an envelope. Broken framing there is the whole request's end.
+fn each<'a>(
+    bytes: &'a [u8],
+    place: &str,
+    mut take: impl FnMut(u32, WireValue<'a>) -> Result<(), MalformedRequest>,
+) -> Result<(), MalformedRequest> {
+    let mut fields = Fields::new(bytes);
+    while let Some(field) = fields.next() {
+        let (number, value) = field.map_err(|error| broken(place, fields.offset(), error))?;
+        take(number, value)?;
+    }
+    Ok(())
+}
+
+fn broken(place: &str, offset: usize, error: WireError) -> MalformedRequest {
+    MalformedRequest { place: format!("{place}, byte {offset}"), reason: error.to_string() }
+}
+
+fn wrong_type(place: &str, field: &str) -> MalformedRequest {
+    MalformedRequest { place: place.to_owned(), reason: format!("field {field} has the wrong wire type") }
+}
+
+struct Walk {
+    depth: usize,
+    messages: usize,
+    accepted: u32,
+    repaired: u32,
+    refused: Refusals,
+}
+
+/// An envelope taken apart. Several occurrences of `about` are one: protobuf merges messages by joining their bytes.
+#[derive(Default)]
+struct Envelope<'a> {
+    about: Option<Vec<u8>>,
+    inner: Vec<&'a [u8]>,
+    schema_url: Option<&'a [u8]>,
+    unknown: Vec<(u32, WireValue<'a>)>,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(bytes: &'a [u8], place: &str) -> Result<Self, MalformedRequest> {
+        let mut envelope = Self::default();
+        each(bytes, place, |number, value| {
+            match (number, value) {
+                (1, WireValue::Bytes(about)) => envelope.about.get_or_insert_default().extend_from_slice(about),
+                (2, WireValue::Bytes(inner)) => envelope.inner.push(inner),
+                (3, WireValue::Bytes(url)) => envelope.schema_url = Some(url),
+                (1..=3, _) => return Err(wrong_type(place, &number.to_string())),
+                _ => envelope.unknown.push((number, value)),
+            }
+            Ok(())
+        })?;
+        Ok(envelope)
+    }
+
+    /// The envelope with its resource or scope, and without its inner messages.
+    fn write(&self, about: Option<&[u8]>, schema_url: Option<&str>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(about) = about {
+            put_field(&mut out, 1, WireValue::Bytes(about));
+        }
+        if let Some(url) = schema_url {
+            put_field(&mut out, 3, WireValue::Bytes(url.as_bytes()));
+        }
+        for (number, value) in &self.unknown {
+            put_field(&mut out, *number, *value);
+        }
+        out
+    }
+}
+
+impl Walk {
+    fn group(&mut self, bytes: &[u8], place: &str) -> Result<Vec<u8>, MalformedRequest> {
+        let group = Envelope::read(bytes, place)?;
+        let head = self.head::<Resource>(&group, &RESOURCE, RESOURCE_ATTRIBUTES);
+        let mut out = head.as_ref().map(Clone::clone).unwrap_or_default();
+        for (at, scoped) in group.inner.iter().enumerate() {
+            let place = format!("{place}.scope_spans[{at}]");
+            match &head {
+                Ok(_) => put_field(&mut out, 2, WireValue::Bytes(&self.scoped(scoped, &place)?)),
+                Err(fault) => self.refuse_all(&Envelope::read(scoped, &place)?, &place, Reason::Resource, fault),
+            }
+        }
+        Ok(out)
+    }
+
+    fn scoped(&mut self, bytes: &[u8], place: &str) -> Result<Vec<u8>, MalformedRequest> {
+        let scoped = Envelope::read(bytes, place)?;
+        let mut out = match self.head::<InstrumentationScope>(&scoped, &SCOPE, SCOPE_ATTRIBUTES) {
+            Ok(head) => head,
+            Err(fault) => {
+                self.refuse_all(&scoped, place, Reason::Scope, &fault);
+                return Ok(Vec::new());
+            }
+        };
+        for (at, bytes) in scoped.inner.iter().enumerate() {
+            match self.span(bytes) {
+                Ok(span) => {
+                    put_field(&mut out, 2, WireValue::Bytes(&span));
+                    self.accepted += 1;
+                }
+                Err(fault) => self.refused.add(fault.reason.unwrap_or(Reason::Span), 1, self.messages, || {
+                    format!("{place}.spans[{at}]{}: {}", named(bytes), fault.text)
+                }),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Resource and schema of a group, or scope and schema: repaired and marked where their text is not UTF-8.
+    fn head<M: prost::Message + Default>(
+        &self,
+        envelope: &Envelope<'_>,
+        table: &'static Message,
+        attributes: u32,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut copied = match &envelope.about {
+            Some(about) => Some(copy(table, about, self.depth)?),
+            None => None,
+        };
+        let url = envelope.schema_url.map(String::from_utf8_lossy);
+        if envelope.schema_url.is_some_and(|url| std::str::from_utf8(url).is_err()) {
+            copied.get_or_insert_default().repaired("schema_url");
+        }
+        let about = copied.map(|copied| canonical::<M>(table, marked(copied, attributes), self.depth)).transpose()?;
+        Ok(envelope.write(about.as_deref(), url.as_deref()))
+    }
+
+    /// The span as it is kept.
+    fn span(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut copied = copy(&SPAN, bytes, self.depth)?;
+        let ids = Ids::read(&copied.bytes);
+        ids.check()?;
+        if let Some(length) = ids.wrong_parent {
+            copied.bytes = without_parent(&copied.bytes);
+            copied.notes.push(format!("parent span id of {length} bytes dropped"));
+        }
+        self.repaired += u32::from(!copied.notes.is_empty());
+        canonical::<Span>(&SPAN, marked(copied, SPAN_ATTRIBUTES), self.depth)
+    }
+
+    fn refuse_all(&mut self, scoped: &Envelope<'_>, place: &str, reason: Reason, fault: &Fault) {
+        let spans = scoped.inner.len() as u32;
+        let what = if reason == Reason::Scope { "scope" } else { "resource" };
+        let reason = fault.reason.unwrap_or(reason);
+        self.refused.add(reason, spans, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
+    }
+}
+
+/// The copy with the attribute that says what was repaired in it.
+fn marked(copied: Copied, attributes: u32) -> Vec<u8> {
+    let text = copied.text();
+    let mut bytes = copied.bytes;
+    if let Some(text) = text {
+        mark(&mut bytes, attributes, &text);
+    }
+    bytes
+}
+
+/// The ids of a span, each the last of its kind.
+#[derive(Default)]
+struct Ids<'a> {
+    trace: &'a [u8],
+    span: &'a [u8],
+    wrong_parent: Option<usize>,
+}
+
+impl<'a> Ids<'a> {
+    fn read(span: &'a [u8]) -> Self {
+        let mut ids = Self::default();
+        for (number, value) in Fields::new(span).flatten() {
+            match (number, value) {
+                (1, WireValue::Bytes(id)) => ids.trace = id,
+                (2, WireValue::Bytes(id)) => ids.span = id,
+                (4, WireValue::Bytes(id)) => ids.wrong_parent = (id.len() != 0 && id.len() != 8).then_some(id.len()),
+                _ => {}
+            }
+        }
+        ids
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        check(self.trace, 16, "trace id", Reason::TraceId)?;
+        check(self.span, 8, "span id", Reason::SpanId)
+    }
+}
+
+fn check(id: &[u8], length: usize, what: &str, reason: Reason) -> Result<(), Fault> {
+    let text = match id.len() {
+        0 => format!("no {what}"),
+        found if found != length => format!("{what} of {found} bytes, not {length}"),
+        _ if id.iter().all(|byte| *byte == 0) => format!("{what} of only zeros"),
+        _ => return Ok(()),
+    };
+    Err(Fault { reason: Some(reason), text })
+}
+
+fn without_parent(span: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(span.len());
+    for (number, value) in Fields::new(span).flatten().filter(|(number, _)| *number != 4) {
+        put_field(&mut out, number, value);
+    }
+    out
+}
+
+/// ` "GET /cart"`, when the span has a name that can still be read.
+fn named(span: &[u8]) -> String {
+    let name = Fields::new(span).map_while(Result::ok).find_map(|field| match field {
+        (5, WireValue::Bytes(name)) => Some(String::from_utf8_lossy(name).chars().take(80).collect::<String>()),
+        _ => None,
+    });
+    name.filter(|name| !name.is_empty()).map(|name| format!(" {name:?}")).unwrap_or_default()
+}

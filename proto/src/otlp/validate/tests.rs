@@ -1,0 +1,306 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+use crate::otlp::wire::{WireValue, put_field};
+use crate::otlp::{arbitrary, decode, to_request};
+
+fn check(body: Vec<u8>) -> Result<Validated, MalformedRequest> {
+    validate(Bytes::from(body), &Limits::default())
+}
+
+fn good() -> Span {
+    Span { trace_id: vec![1; 16], span_id: vec![2; 8], name: "GET /cart".to_owned(), ..Span::default() }
+}
+
+fn request(spans: Vec<Span>) -> Vec<u8> {
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+/// A message with one field of bytes.
+fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_field(&mut out, number, WireValue::Bytes(bytes));
+    out
+}
+
+/// A request of the span with these bytes, between two good ones.
+fn around(span: &[u8]) -> Vec<u8> {
+    let good = field(2, &good().encode_to_vec());
+    field(1, &field(2, &[good.as_slice(), &field(2, span), &good].concat()))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+fn lists(levels: usize) -> Value {
+    let inner = Value::KvlistValue(KeyValueList::default());
+    (1..levels).fold(inner, |inner, _| Value::KvlistValue(KeyValueList { values: vec![attribute("k", inner)] }))
+}
+
+fn arrays(levels: usize) -> Value {
+    let inner = Value::IntValue(1);
+    (1..levels).fold(inner, |inner, _| Value::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(inner) }] }))
+}
+
+#[test]
+fn odd_but_valid_spans_are_kept_as_they_are() {
+    let text = |length: usize| Value::StringValue("x".repeat(length));
+    let many = (0..10_000).map(|n| attribute(&format!("key.{n}"), Value::IntValue(n))).collect();
+    let cases = [
+        ("plain", good()),
+        ("64-bit trace id", Span { trace_id: [[0; 8], [7; 8]].concat(), ..good() }),
+        ("far past", Span { start_time_unix_nano: 1, end_time_unix_nano: 2, ..good() }),
+        ("far future", Span { start_time_unix_nano: u64::MAX, end_time_unix_nano: u64::MAX, ..good() }),
+        ("end before start", Span { start_time_unix_nano: 9, end_time_unix_nano: 3, ..good() }),
+        ("empty name", Span { name: String::new(), ..good() }),
+        ("zero parent", Span { parent_span_id: vec![0; 8], ..good() }),
+        ("unknown kind", Span { kind: 99, ..good() }),
+        ("1 MB value", Span { attributes: vec![attribute("big", text(1 << 20))], ..good() }),
+        ("10,000 attributes", Span { attributes: many, ..good() }),
+        ("empty key", Span { attributes: vec![attribute("", text(1))], ..good() }),
+        ("attribute without value", Span { attributes: vec![KeyValue::default()], ..good() }),
+        ("32 lists deep", Span { attributes: vec![attribute("deep", lists(32))], ..good() }),
+        ("32 arrays deep", Span { attributes: vec![attribute("deep", arrays(32))], ..good() }),
+    ];
+    for (name, span) in cases {
+        let body = request(vec![span.clone(), span]);
+        let validated = check(body.clone()).expect(name);
+        assert_eq!((validated.accepted, validated.refused.total(), validated.repaired), (2, 0, 0), "{name}");
+        assert_eq!(validated.body, body, "{name}");
+    }
+}
+
+#[test]
+fn a_bad_span_is_refused_alone_with_its_reason() {
+    let broken = [good().encode_to_vec(), vec![0x4a, 9, 1]].concat();
+    let cases = [
+        (Span { trace_id: vec![], ..good() }, Reason::TraceId, "no trace id"),
+        (Span { trace_id: vec![1; 15], ..good() }, Reason::TraceId, "trace id of 15 bytes, not 16"),
+        (Span { trace_id: vec![0; 16], ..good() }, Reason::TraceId, "trace id of only zeros"),
+        (Span { span_id: vec![], ..good() }, Reason::SpanId, "no span id"),
+        (Span { span_id: vec![1; 16], ..good() }, Reason::SpanId, "span id of 16 bytes, not 8"),
+        (Span { span_id: vec![0; 8], ..good() }, Reason::SpanId, "span id of only zeros"),
+        (
+            Span { attributes: vec![attribute("deep", lists(33))], ..good() },
+            Reason::Depth,
+            "attributes[0].value.kvlist_value.values[0].value.kvlist_value.values[0].value.kvlist_value.values[0]...: \
+             values are nested too deep",
+        ),
+        (
+            Span { attributes: vec![attribute("deep", arrays(33))], ..good() },
+            Reason::Depth,
+            "attributes[0].value.array_value.values[0].array_value.values[0].array_value.values[0].array_value.values[0]...: \
+             values are nested too deep",
+        ),
+    ]
+    .map(|(span, reason, message)| (span.encode_to_vec(), reason, message));
+    let raw = [
+        (broken, Reason::Span, "byte 39: the bytes end inside a field"),
+        ([good().encode_to_vec(), vec![0x28, 1]].concat(), Reason::Span, "name: wrong wire type"),
+        ([good().encode_to_vec(), vec![0x0b]].concat(), Reason::Span, "byte 39: wire type 3 is not allowed"),
+        (
+            [good().encode_to_vec(), field(11, &field(3, &field(2, &[0x18])))].concat(),
+            Reason::Span,
+            "events[0].attributes[0].value: byte 0: the bytes end inside a field",
+        ),
+    ];
+    for (span, reason, message) in cases.into_iter().chain(raw) {
+        let validated = check(around(&span)).expect("framing is intact");
+        assert_eq!(validated.accepted, 2, "{message}");
+        assert_eq!(validated.refused.counts().collect::<Vec<_>>(), [(reason, 1)], "{message}");
+        let place = "resource_spans[0].scope_spans[0].spans[1] \"GET /cart\": ";
+        assert_eq!(validated.refused.messages(), [format!("{place}{message}")]);
+        assert_eq!(validated.body, request(vec![good(), good()]));
+    }
+}
+
+#[test]
+fn a_parent_id_of_a_wrong_length_is_dropped_and_marked() {
+    let span = Span { parent_span_id: vec![1; 7], ..good() };
+    let validated = check(around(&span.encode_to_vec())).expect("framing is intact");
+    assert_eq!((validated.accepted, validated.repaired, validated.refused.total()), (3, 1, 0));
+    let spans = decode(&validated.body).expect("protobuf");
+    assert_eq!(spans[1].span.parent_span_id, None);
+    let mark = spans[1].span.attribute(REPAIRED).and_then(crate::model::AnyValue::as_str);
+    assert_eq!(mark, Some("parent span id of 7 bytes dropped"));
+    assert_eq!(spans[0].span.attribute(REPAIRED), None);
+}
+
+#[test]
+fn text_that_is_not_utf8_is_repaired_and_marked() {
+    let bad = b"caf\xe9".as_slice();
+    let pair = |key: &[u8], value: &[u8]| [field(1, key), field(2, &field(1, value))].concat();
+    let cases = [
+        (field(5, bad), "invalid utf-8 in name"),
+        (field(3, bad), "invalid utf-8 in trace_state"),
+        (field(9, &pair(b"a", bad)), "invalid utf-8 in attributes[0].value.string_value"),
+        (field(9, &pair(bad, b"a")), "invalid utf-8 in attributes[0].key"),
+        ([field(11, &[]), field(11, &field(2, bad))].concat(), "invalid utf-8 in events[1].name"),
+        (field(13, &field(4, &pair(b"a", bad))), "invalid utf-8 in links[0].attributes[0].value.string_value"),
+        (field(15, &field(2, bad)), "invalid utf-8 in status.message"),
+        ([field(5, bad), field(4, &[1, 2])].concat(), "invalid utf-8 in name; parent span id of 2 bytes dropped"),
+        (
+            field(9, &pair(b"a", bad)).repeat(6),
+            "invalid utf-8 in attributes[0].value.string_value; invalid utf-8 in attributes[1].value.string_value; \
+             invalid utf-8 in attributes[2].value.string_value; invalid utf-8 in attributes[3].value.string_value; \
+             and 2 more",
+        ),
+    ];
+    for (more, text) in cases {
+        let ids = [field(1, &[1; 16]), field(2, &[2; 8])].concat();
+        let validated = check(around(&[ids, more].concat())).expect(text);
+        assert_eq!((validated.accepted, validated.repaired), (3, 1), "{text}");
+        let spans = decode(&validated.body).expect("protobuf");
+        let mark = spans[1].span.attribute(REPAIRED).and_then(crate::model::AnyValue::as_str);
+        assert_eq!(mark, Some(text));
+        assert!(format!("{:?}", spans[1].span).contains("caf\u{fffd}") || !text.starts_with("invalid utf-8"));
+    }
+}
+
+#[test]
+fn resources_and_scopes_are_repaired_with_their_own_mark() {
+    let bad = b"caf\xe9".as_slice();
+    let span = field(2, &good().encode_to_vec());
+    let cases = [
+        ([field(1, &field(1, &field(1, bad))), field(2, &span)].concat(), "invalid utf-8 in attributes[0].key"),
+        ([field(2, &span), field(3, bad)].concat(), "invalid utf-8 in schema_url"),
+        (field(2, &[field(1, &field(1, bad)), span.clone()].concat()), "invalid utf-8 in name"),
+        (field(2, &[span.clone(), field(3, bad)].concat()), "invalid utf-8 in schema_url"),
+    ];
+    for (at, (group, text)) in cases.into_iter().enumerate() {
+        let validated = check(field(1, &group)).expect(text);
+        assert_eq!((validated.accepted, validated.repaired), (1, 0), "{text}");
+        let spans = decode(&validated.body).expect("protobuf");
+        let marked = if at < 2 { &spans[0].resource.attributes } else { &spans[0].scope.attributes };
+        assert_eq!(marked.last(), Some(&crate::model::Attribute::new(REPAIRED, text)));
+    }
+}
+
+#[test]
+fn a_broken_resource_or_scope_refuses_only_its_own_spans() {
+    let span = field(2, &good().encode_to_vec());
+    let scoped = field(2, &[span.clone(), span.clone()].concat());
+    let fine = field(1, &scoped);
+    let resource = field(1, &[field(1, &[0x0a, 9]), scoped.clone(), scoped.clone()].concat());
+    let scope = field(1, &[field(2, &[field(1, &[0x08, 1]), span].concat()), scoped].concat());
+    let deep = Resource { attributes: vec![attribute("deep", lists(33))], ..Resource::default() };
+    let deep = field(1, &[field(1, &deep.encode_to_vec()), field(2, &field(2, &good().encode_to_vec()))].concat());
+
+    let validated = check([fine, resource, scope, deep].concat()).expect("framing is intact");
+    assert_eq!(validated.accepted, 2 + 2);
+    let counts: Vec<_> = validated.refused.counts().collect();
+    assert_eq!(counts, [(Reason::Resource, 4), (Reason::Scope, 1), (Reason::Depth, 1)]);
+    assert_eq!(
+        validated.refused.messages()[2],
+        "resource_spans[2].scope_spans[0].spans: their scope: name: wrong wire type"
+    );
+    assert_eq!(decode(&validated.body).expect("protobuf").len(), 4);
+}
+
+#[test]
+fn broken_framing_refuses_the_request_and_says_where() {
+    let span = good().encode_to_vec();
+    let fine = request(vec![good()]);
+    let cut = fine[..fine.len() - 1].to_vec();
+    let cases = [
+        (cut, "request, byte 0", "the bytes end inside a field"),
+        ([fine.clone(), vec![0x08, 1]].concat(), "request", "field resource_spans has the wrong wire type"),
+        (field(1, &[field(2, &field(2, &span)), vec![0x12, 99]].concat()), "resource_spans[0], byte", "the bytes end"),
+        (field(1, &field(2, &[0x12, 99])), "resource_spans[0].scope_spans[0], byte 0", "the bytes end"),
+        (b"<html>".to_vec(), "request, byte", ""),
+    ];
+    for (body, place, reason) in cases {
+        let error = check(body).expect_err(place);
+        assert!(error.place.starts_with(place) && error.reason.starts_with(reason), "{error}");
+    }
+}
+
+#[test]
+fn empty_requests_are_fine() {
+    let empty_group = field(1, &[]);
+    for body in [vec![], empty_group.clone(), field(1, &field(2, &[])), request(vec![])] {
+        let validated = check(body.clone()).expect("empty");
+        assert_eq!((validated.accepted, validated.refused.total()), (0, 0));
+        assert_eq!(validated.body, body);
+    }
+}
+
+#[test]
+fn fields_that_occur_twice_are_merged() {
+    let twice = [good().encode_to_vec(), field(5, b"later"), field(15, &field(2, b"failed")), field(15, &[0x18, 2])];
+    let resource =
+        |key: &str| Resource { attributes: vec![attribute(key, Value::BoolValue(true))], ..Resource::default() };
+    let group = [
+        field(1, &resource("a").encode_to_vec()),
+        field(2, &field(2, &twice.concat())),
+        field(1, &resource("b").encode_to_vec()),
+    ];
+    let body = field(1, &group.concat());
+    let validated = check(body.clone()).expect("framing is intact");
+    assert_eq!((validated.accepted, validated.repaired), (1, 0));
+    assert_eq!(decode(&validated.body), decode(&body));
+    let spans = decode(&validated.body).expect("protobuf");
+    assert_eq!((spans[0].span.name.as_str(), spans[0].resource.attributes.len()), ("later", 2));
+    assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(1));
+}
+
+#[test]
+fn many_refusals_are_counted_and_a_few_named() {
+    let validated = check(request(vec![Span { span_id: vec![], ..good() }; 100])).expect("framing is intact");
+    assert_eq!((validated.refused.total(), validated.refused.messages().len()), (100, 5));
+    let text = validated.refused.to_string();
+    assert!(text.starts_with("100 spans refused (invalid_span_id: 100): resource_spans[0]"), "{text}");
+    assert!(text.ends_with("; ..."), "{text}");
+}
+
+/// What [`Validated`] promises about a body.
+fn promised(validated: &Validated) {
+    assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(validated.accepted));
+    assert_eq!(decode(&validated.body).expect("accepted bytes decode").len(), validated.accepted as usize);
+}
+
+proptest! {
+    #[test]
+    fn any_valid_request_is_taken_untouched(spans in arbitrary::spans()) {
+        let body = to_request(&spans).encode_to_vec();
+        let validated = check(body.clone()).expect("valid");
+        prop_assert_eq!(&validated.body, &body);
+        prop_assert_eq!(validated.accepted as usize, spans.len());
+        promised(&validated);
+    }
+
+    #[test]
+    fn any_bytes_are_judged_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(validated) = check(body) {
+            promised(&validated);
+        }
+    }
+
+    #[test]
+    fn any_damage_is_judged_and_what_is_kept_decodes(
+        spans in arbitrary::spans(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut body = to_request(&spans).encode_to_vec();
+        for (place, byte) in damage {
+            if !body.is_empty() {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+        }
+        let intact = decode(&body);
+        match check(body) {
+            Ok(validated) => promised(&validated),
+            Err(error) => prop_assert!(intact.is_err(), "prost reads it, but: {}", error),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The tree of a query. It is built once and never changed; every node knows its bytes in the text.
+
+mod field;
+mod literal;
+mod pipeline;
+
+pub use field::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, UnaryOp};
+pub use literal::{Literal, LiteralKind};
+pub use pipeline::{
+    Aggregate, Expr, ExprKind, Hint, MetricsCall, MetricsFunction, Pipeline, Query, Rank, Relation, Stage, StageKind,
+    StructuralMode, StructuralOp,
+};
+
+use std::ops::Range;
+
+/// The bytes of the text a node stands for. All places are equal, so that trees compare by what they mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    start: usize,
+    end: usize,
+}
+
+impl Place {
+    /// The bytes `range`.
+    #[must_use]
+    pub fn new(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// From the start of `self` to the end of `other`.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start, end: other.end.max(self.end) }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}

@@ -1,0 +1,35 @@
+//! TraceQL: text -> tokens -> immutable tree -> checked -> plan.
+//!
+//! Everything here is pure and never panics, whatever the text. The parser knows the whole language; [`compile`] answers what
+//! the store cannot do yet with an error that names the place.
+
+pub mod ast;
+mod check;
+mod duration;
+mod error;
+mod fold;
+mod lenient;
+mod lex;
+mod names;
+mod number;
+mod parse;
+mod plan;
+mod print;
+mod tokens;
+
+pub use duration::{format_duration, parse_duration};
+pub use error::{QueryError, render_errors};
+pub use lenient::lenient_filter;
+pub use names::{field_label, field_text, known_field, parse_field};
+pub use parse::{MAX_QUERY_BYTES, parse};
+pub use plan::Compiled;
+
+/// Parses, checks and plans a query.
+///
+/// # Errors
+/// Every fault found, in the order of the text, each with its byte range in `q`.
+pub fn compile(q: &str) -> Result<Compiled, Vec<QueryError>> {
+    let query = parse(q)?;
+    let faults = check::check(&query);
+    if faults.is_empty() { plan::plan(&query) } else { Err(faults) }
+}

@@ -1,0 +1,187 @@
+//! Expressions over the fields of one span.
+
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, Place, UnaryOp};
+use super::super::tokens::{Sign, TokenKind};
+use super::Parser;
+
+/// How tightly operators bind, loosest first.
+pub(in crate::traceql) mod power {
+    pub(in crate::traceql) const LOGIC: u8 = 1;
+    pub(in crate::traceql) const COMPARE: u8 = 2;
+    pub(in crate::traceql) const ADD: u8 = 3;
+    pub(in crate::traceql) const NOT: u8 = 4;
+    pub(in crate::traceql) const MULTIPLY: u8 = 5;
+    pub(in crate::traceql) const POW: u8 = 6;
+    pub(in crate::traceql) const NEGATE: u8 = 7;
+    pub(in crate::traceql) const ATOM: u8 = 8;
+}
+
+/// The operator that a sign is between two scalars, and how tightly it binds.
+pub(super) fn binary_op(sign: Sign) -> Option<(BinaryOp, u8)> {
+    Some(match sign {
+        Sign::Eq => (BinaryOp::Eq, power::COMPARE),
+        Sign::Ne => (BinaryOp::Ne, power::COMPARE),
+        Sign::Lt => (BinaryOp::Lt, power::COMPARE),
+        Sign::Le => (BinaryOp::Le, power::COMPARE),
+        Sign::Gt => (BinaryOp::Gt, power::COMPARE),
+        Sign::Ge => (BinaryOp::Ge, power::COMPARE),
+        Sign::Match => (BinaryOp::Match, power::COMPARE),
+        Sign::NotMatch => (BinaryOp::NotMatch, power::COMPARE),
+        Sign::Plus => (BinaryOp::Add, power::ADD),
+        Sign::Minus => (BinaryOp::Sub, power::ADD),
+        Sign::Star => (BinaryOp::Mul, power::MULTIPLY),
+        Sign::Slash => (BinaryOp::Div, power::MULTIPLY),
+        Sign::Percent => (BinaryOp::Mod, power::MULTIPLY),
+        Sign::Caret => (BinaryOp::Pow, power::POW),
+        _ => return None,
+    })
+}
+
+/// The logic that a sign is.
+pub(super) fn logic_op(sign: Sign) -> Option<LogicOp> {
+    match sign {
+        Sign::And => Some(LogicOp::And),
+        Sign::Or => Some(LogicOp::Or),
+        _ => None,
+    }
+}
+
+/// The least power that the right operand's operators must have.
+pub(super) fn right_power(op: BinaryOp, power: u8) -> u8 {
+    if op == BinaryOp::Pow { power } else { power + 1 }
+}
+
+impl Parser {
+    /// Reads an expression of any operators.
+    pub(super) fn field_expr(&mut self) -> FieldExpr {
+        self.field_operators(power::LOGIC)
+    }
+
+    /// Reads `{ … }`, the brace being here; `None` for `{ }`.
+    pub(super) fn filter(&mut self) -> (Option<FieldExpr>, Place) {
+        let start = self.next();
+        if self.at_sign(Sign::CloseBrace) {
+            return (None, start.to(self.next()));
+        }
+        let mut expr = self.field_expr();
+        while !self.at_sign(Sign::CloseBrace) && !self.at_end() {
+            self.unexpected("an operator or `}`");
+            let fault = FieldExpr { kind: FieldKind::Error, place: self.here() };
+            self.skip_to_next_condition();
+            expr = join(LogicOp::And, expr, fault);
+            if self.take(Sign::And) || self.take(Sign::Or) {
+                let next = self.field_expr();
+                expr = join(LogicOp::And, expr, next);
+            }
+        }
+        self.expect(Sign::CloseBrace);
+        (Some(expr), start.to(self.before()))
+    }
+
+    fn skip_to_next_condition(&mut self) {
+        while !self.at_end() && !self.at_sign(Sign::CloseBrace) && !self.at_sign(Sign::And) && !self.at_sign(Sign::Or) {
+            self.next();
+        }
+    }
+
+    fn field_operators(&mut self, least: u8) -> FieldExpr {
+        let failed = |place| FieldExpr { kind: FieldKind::Error, place };
+        self.deeper(failed, |parser| {
+            let mut left = parser.field_operand();
+            let mut links = 0;
+            while let TokenKind::Sign(sign) = *parser.peek() {
+                if let Some(op) = logic_op(sign).filter(|_| least <= power::LOGIC) {
+                    parser.next();
+                    let right = parser.field_operators(power::LOGIC + 1);
+                    if !matches!(&left.kind, FieldKind::Logic { op: before, .. } if *before == op) {
+                        parser.count_link(&mut links);
+                    }
+                    left = join(op, left, right);
+                } else if let Some((op, power)) = binary_op(sign).filter(|(_, power)| *power >= least) {
+                    parser.next();
+                    let right = parser.field_operators(right_power(op, power));
+                    let place = left.place.to(right.place);
+                    let kind = FieldKind::Binary { op, left: Box::new(left), right: Box::new(right) };
+                    left = FieldExpr { kind, place };
+                    parser.count_link(&mut links);
+                } else {
+                    break;
+                }
+            }
+            left
+        })
+    }
+
+    fn field_operand(&mut self) -> FieldExpr {
+        let start = self.here();
+        if let Some(literal) = self.literal() {
+            return FieldExpr { place: literal.place, kind: FieldKind::Literal(literal) };
+        }
+        match self.peek().clone() {
+            TokenKind::Sign(Sign::OpenParen) => {
+                self.next();
+                let inner = self.field_expr();
+                self.expect(Sign::CloseParen);
+                FieldExpr { kind: inner.kind, place: start.to(self.before()) }
+            }
+            TokenKind::Sign(Sign::Not) => self.unary(UnaryOp::Not, power::NOT + 1),
+            TokenKind::Sign(Sign::Minus) => self.unary(UnaryOp::Negate, power::NEGATE),
+            TokenKind::Intrinsic(name) => self.field(FieldRef::Intrinsic(name)),
+            TokenKind::Attribute { of_parent, scope, key } => self.field(FieldRef::Attribute { of_parent, scope, key }),
+            TokenKind::Word(word) => match Name::of_word(&word) {
+                Some(name) => self.field(FieldRef::Intrinsic(name)),
+                None => {
+                    self.error(
+                        start,
+                        format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"),
+                    );
+                    self.next();
+                    FieldExpr { kind: FieldKind::Error, place: start }
+                }
+            },
+            _ => self.missing_operand(),
+        }
+    }
+
+    fn unary(&mut self, op: UnaryOp, least: u8) -> FieldExpr {
+        let start = self.next();
+        let operand = self.field_operators(least);
+        let place = start.to(operand.place);
+        FieldExpr { kind: FieldKind::Unary { op, operand: Box::new(operand) }, place }
+    }
+
+    fn field(&mut self, field: FieldRef) -> FieldExpr {
+        FieldExpr { kind: FieldKind::Field(field), place: self.next() }
+    }
+
+    /// Reports what stands where a value should; it is skipped unless it goes on or closes something.
+    fn missing_operand(&mut self) -> FieldExpr {
+        self.unexpected("a field or a value");
+        let place = self.here();
+        let goes_on = match self.peek() {
+            TokenKind::Sign(sign) => {
+                let closes = matches!(sign, Sign::CloseBrace | Sign::CloseParen | Sign::Comma | Sign::Pipe);
+                closes || logic_op(*sign).is_some()
+            }
+            _ => false,
+        };
+        if !goes_on {
+            self.next();
+        }
+        FieldExpr { kind: FieldKind::Error, place }
+    }
+}
+
+/// `left op right`, operands of the same operator in one list.
+fn join(op: LogicOp, left: FieldExpr, right: FieldExpr) -> FieldExpr {
+    let place = left.place.to(right.place);
+    let mut operands = match left.kind {
+        FieldKind::Logic { op: inner, operands } if inner == op => operands,
+        kind => vec![FieldExpr { kind, place: left.place }],
+    };
+    match right.kind {
+        FieldKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
+        kind => operands.push(FieldExpr { kind, place: right.place }),
+    }
+    FieldExpr { kind: FieldKind::Logic { op, operands }, place }
+}

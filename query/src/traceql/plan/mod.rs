@@ -1,0 +1,131 @@
+//! A checked tree to what the store is asked.
+
+mod condition;
+
+use hoptrail_storage::{Field, Filter, Intrinsic};
+
+use super::QueryError;
+use super::ast::{Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Place, Query, StageKind};
+
+pub(super) use condition::{Planner, conjunction};
+
+/// What the store is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compiled {
+    /// What a span must satisfy.
+    pub filter: Filter,
+    /// The fields that the query names, each once, in the order of the text. Not among them: span name, duration, trace
+    /// duration, root name, root service, trace id and span id, which every hit tells anyway.
+    pub select: Vec<Field>,
+}
+
+/// Plans a query that `check` found sound.
+///
+/// # Errors
+/// Everything in it that the store cannot do yet, in the order of the text.
+pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
+    let mut planner = Planner::default();
+    let mut filters = Vec::new();
+    let mut select = Vec::new();
+    for stage in &query.pipeline.stages {
+        match &stage.kind {
+            StageKind::Expr(expr) => {
+                if let Some(condition) = filter_of(expr, &mut planner) {
+                    filters.extend(planner.condition(condition));
+                    named_fields(condition, &mut select);
+                }
+            }
+            StageKind::Select(fields) => {
+                for field in fields {
+                    planner.stored(field);
+                    named_fields(field, &mut select);
+                }
+            }
+            StageKind::By(_) => planner.unsupported(stage.place, "by()"),
+            StageKind::Coalesce => planner.unsupported(stage.place, "coalesce()"),
+            StageKind::Rank { .. } | StageKind::Keep { .. } => {}
+        }
+    }
+    let errors = planner.into_errors();
+    if errors.is_empty() { Ok(Compiled { filter: all(filters), select }) } else { Err(errors) }
+}
+
+/// The condition of a stage that is one filter.
+fn filter_of<'a>(expr: &'a Expr, planner: &mut Planner) -> Option<&'a FieldExpr> {
+    let what = match &expr.kind {
+        ExprKind::Filter(condition) => return condition.as_ref(),
+        ExprKind::Logic { op, .. } => &format!("`{}` between sets of spans", op.symbol()),
+        ExprKind::Structural { op, .. } => &format!("the structural operator `{}`", op.symbol()),
+        ExprKind::Metrics(_) => "a metrics function",
+        ExprKind::Pipeline(_) => "a pipeline in brackets",
+        _ => "a condition on an aggregate",
+    };
+    planner.unsupported(expr.place, what);
+    None
+}
+
+fn all(mut filters: Vec<Filter>) -> Filter {
+    match (filters.pop(), filters.is_empty()) {
+        (None, _) => Filter::True,
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            filters.push(last);
+            Filter::And(filters)
+        }
+    }
+}
+
+/// Adds the fields of an expression that answers tell, each once.
+fn named_fields(expr: &FieldExpr, out: &mut Vec<Field>) {
+    match &expr.kind {
+        FieldKind::Field(field) => {
+            let field = field.stored().filter(|field| !is_told_anyway(field) && !out.contains(field));
+            out.extend(field);
+        }
+        FieldKind::Literal(_) | FieldKind::Error => {}
+        FieldKind::Unary { operand, .. } => named_fields(operand, out),
+        FieldKind::Binary { left, right, .. } => {
+            named_fields(left, out);
+            named_fields(right, out);
+        }
+        FieldKind::Logic { operands, .. } => operands.iter().for_each(|operand| named_fields(operand, out)),
+    }
+}
+
+fn is_told_anyway(field: &Field) -> bool {
+    matches!(
+        field,
+        Field::Intrinsic(
+            Intrinsic::Name
+                | Intrinsic::Duration
+                | Intrinsic::TraceDuration
+                | Intrinsic::RootName
+                | Intrinsic::RootService
+                | Intrinsic::TraceId
+                | Intrinsic::SpanId
+        )
+    )
+}
+
+impl Planner {
+    fn unsupported(&mut self, place: Place, what: &str) {
+        self.error(place, format!("{what} is not supported yet"));
+    }
+
+    /// The store's field that an expression names.
+    fn stored(&mut self, expr: &FieldExpr) -> Option<Field> {
+        let FieldKind::Field(field) = &expr.kind else { return None };
+        let stored = field.stored();
+        if stored.is_none() {
+            let what = match field {
+                FieldRef::Intrinsic(name) => name.text().to_owned(),
+                FieldRef::Attribute { .. } => format!("{field}, an attribute of the parent span,"),
+            };
+            self.unsupported(expr.place, &what);
+        }
+        stored
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Spans in memory, row by row: the form that requests are appended to, that the head is searched in, and that segments are built
+//! from.
+//!
+//! A row is a *shape* and one 8-byte slot for each column of the shape. Spans share few shapes (resource, scope, name, kind,
+//! status, keys and types of attributes), so nothing is stored for what a span does not have.
+
+mod append;
+mod dictionary;
+mod materialize;
+mod shapes;
+mod table;
+
+pub(crate) use dictionary::Interner;
+pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
+pub(crate) use shapes::{ColumnKey, Owner, Shape, Shapes, TableKind, ValueType};
+pub(crate) use table::{Slot, Table};
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId};
+
+/// The scalars of a span.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SpanRow {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    /// All zero for a root.
+    pub(crate) parent: SpanId,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// The previous row of the same trace.
+    previous: Option<u32>,
+}
+
+/// A resource or scope as received.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OriginBytes {
+    pub(crate) message: Box<[u8]>,
+    pub(crate) schema_url: Box<[u8]>,
+}
+
+/// Distinct resources or scopes, as received and decoded.
+#[derive(Debug)]
+pub(crate) struct Origins<T> {
+    pub(crate) bytes: Vec<OriginBytes>,
+    pub(crate) decoded: Vec<Arc<T>>,
+    index: HashTable<u32>,
+}
+
+impl<T> Default for Origins<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), decoded: Vec::new(), index: HashTable::new() }
+    }
+}
+
+/// Spans of one tenant with their events and links.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) resources: Origins<Resource>,
+    pub(crate) scopes: Origins<InstrumentationScope>,
+    pub(crate) spans: Vec<SpanRow>,
+    pub(crate) span_table: Table,
+    pub(crate) event_times: Vec<u64>,
+    pub(crate) event_owners: Vec<u32>,
+    pub(crate) event_table: Table,
+    pub(crate) link_ids: Vec<(TraceId, SpanId)>,
+    pub(crate) link_owners: Vec<u32>,
+    pub(crate) link_table: Table,
+    /// Last row of each trace.
+    traces: HashMap<TraceId, u32, rustc_hash::FxBuildHasher>,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            resources: Origins::default(),
+            scopes: Origins::default(),
+            spans: Vec::new(),
+            span_table: Table::new(TableKind::Span),
+            event_times: Vec::new(),
+            event_owners: Vec::new(),
+            event_table: Table::new(TableKind::Event),
+            link_ids: Vec::new(),
+            link_owners: Vec::new(),
+            link_table: Table::new(TableKind::Link),
+            traces: HashMap::default(),
+        }
+    }
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Bytes held, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.spans.capacity() * size_of::<SpanRow>()
+            + self.traces.capacity() * 24
+            + [&self.span_table, &self.event_table, &self.link_table].map(Table::memory).iter().sum::<usize>()
+    }
+
+    /// The rows of a trace, latest first.
+    pub(crate) fn trace_rows(&self, id: TraceId) -> impl Iterator<Item = u32> + '_ {
+        let last = self.traces.get(&id).copied();
+        std::iter::successors(last, |row| self.spans.get(*row as usize)?.previous)
+    }
+
+    /// The traces, in no order.
+    pub(crate) fn trace_ids(&self) -> impl Iterator<Item = TraceId> + '_ {
+        self.traces.keys().copied()
+    }
+
+    pub(crate) fn trace_count(&self) -> usize {
+        self.traces.len()
+    }
+}
+
+/// The places in ascending `owners` that belong to `row`.
+pub(crate) fn owned_by(owners: &[u32], row: u32) -> std::ops::Range<usize> {
+    let first = owners.partition_point(|owner| *owner < row);
+    let count = owners.get(first..).map_or(0, |rest| rest.iter().take_while(|owner| **owner == row).count());
+    first..first + count
+}

@@ -1,0 +1,242 @@
+//! A table of rows of varying shape: the attributes of spans, events or links.
+
+use hashbrown::HashTable;
+use hoptrail_proto::otlp::view::ValueView;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::dictionary::Interner;
+use super::shapes::{ColumnKey, Owner, Shape, Shapes, TableKind, ValueType};
+
+/// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
+/// values costs more than it saves.
+const DICTIONARY: usize = 1024;
+/// Marks a slot that points into the arena; others of a string column are dictionary numbers.
+const IN_ARENA: u64 = 1 << 63;
+const LENGTH_BITS: u32 = 28;
+
+/// The value of one column of one row: a number, or where the string is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(pub(crate) u64);
+
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) key: ColumnKey,
+    pub(crate) dictionary: Interner,
+    /// The last row that has it: a second value on the same row goes to another column.
+    last_row: u32,
+    /// The column for the next occurrence.
+    next: Option<u32>,
+}
+
+/// Rows of one kind.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) kind: TableKind,
+    pub(crate) shapes: Shapes,
+    pub(crate) names: Interner,
+    pub(crate) columns: Vec<Column>,
+    column_index: HashTable<u32>,
+    /// Shape, and where the row's slots begin.
+    rows: Vec<(u32, u32)>,
+    slots: Vec<u64>,
+    arena: Vec<u8>,
+    /// Columns of the row before, the likeliest ones of the row being built.
+    guess: Vec<u32>,
+    building: Shape,
+    pending: Vec<u64>,
+}
+
+impl Table {
+    pub(crate) fn new(kind: TableKind) -> Self {
+        Self {
+            kind,
+            shapes: Shapes::default(),
+            names: Interner::default(),
+            columns: Vec::new(),
+            column_index: HashTable::new(),
+            rows: Vec::new(),
+            slots: Vec::new(),
+            arena: Vec::new(),
+            guess: Vec::new(),
+            building: Shape::default(),
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.rows.capacity() * 8
+            + self.slots.capacity() * 8
+            + self.arena.capacity()
+            + self.shapes.memory()
+            + self.columns.iter().map(|column| 120 + column.dictionary.memory()).sum::<usize>()
+    }
+
+    /// Bytes that further rows may still bring before offsets run out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.slots.len() > (u32::MAX / 2) as usize || self.arena.len() > 1 << 33
+    }
+
+    /// Adds a value to the row being built.
+    #[inline]
+    pub(crate) fn push(&mut self, owner: Owner, name: &[u8], value: ValueView<'_>) {
+        let (value_type, number) = match value {
+            ValueView::Empty => (ValueType::Empty, 0),
+            ValueView::Bool(value) => (ValueType::Bool, u64::from(value)),
+            ValueView::Int(value) => (ValueType::Int, value as u64),
+            ValueView::Double(value) => (ValueType::Double, value.to_bits()),
+            ValueView::Text(_) => (ValueType::Text, 0),
+            ValueView::Bytes(_) => (ValueType::Bytes, 0),
+            ValueView::Nested(_) => (ValueType::Nested, 0),
+        };
+        let column = self.column(owner, name, value_type);
+        let slot = match value {
+            ValueView::Text(bytes) | ValueView::Bytes(bytes) | ValueView::Nested(bytes) => self.keep(column, bytes),
+            _ => number,
+        };
+        self.building.columns.push(column);
+        self.pending.push(slot);
+    }
+
+    /// The slot of a string.
+    #[inline]
+    fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
+        let known = self.columns.get_mut(column as usize);
+        let known = known.filter(|column| column.dictionary.len() < DICTIONARY);
+        if let Some(number) = known.and_then(|column| column.dictionary.intern(bytes, DICTIONARY)) {
+            return u64::from(number);
+        }
+        let at = self.arena.len() as u64;
+        self.arena.extend_from_slice(bytes);
+        IN_ARENA | at << LENGTH_BITS | bytes.len() as u64
+    }
+
+    /// The column of a value of the row being built.
+    #[inline]
+    fn column(&mut self, owner: Owner, name: &[u8], value_type: ValueType) -> u32 {
+        let row = self.rows.len() as u32;
+        let likely = self.guess.get(self.building.columns.len()).copied();
+        let fits = |column: &Column| {
+            column.key.owner == owner && column.key.value_type == value_type && *column.key.name == *name
+        };
+        let mut number = match likely.filter(|likely| self.columns.get(*likely as usize).is_some_and(fits)) {
+            Some(likely) => likely,
+            None => self.intern_column(owner, name, value_type, 0),
+        };
+        // A repeated key: walk to the first column of that key that the row does not use yet.
+        while let Some(column) = self.columns.get_mut(number as usize) {
+            if column.last_row != row {
+                column.last_row = row;
+                break;
+            }
+            let (next, occurrence) = (column.next, column.key.occurrence + 1);
+            let found = next.unwrap_or_else(|| self.intern_column(owner, name, value_type, occurrence));
+            if let Some(column) = self.columns.get_mut(number as usize) {
+                column.next = Some(found);
+            }
+            number = found;
+        }
+        number
+    }
+
+    /// The column with this key, made when new.
+    pub(crate) fn intern_column(&mut self, owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32) -> u32 {
+        let Self { columns, column_index, .. } = self;
+        let hash = |owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32| {
+            xxh3_64_with_seed(name, (owner as u64) << 40 | (value_type as u64) << 32 | u64::from(occurrence))
+        };
+        let key_hash = |key: &ColumnKey| hash(key.owner, &key.name, key.value_type, key.occurrence);
+        let same = |number: &u32| {
+            columns.get(*number as usize).is_some_and(|column| {
+                let key = &column.key;
+                key.owner == owner && key.value_type == value_type && key.occurrence == occurrence && *key.name == *name
+            })
+        };
+        let wanted = hash(owner, name, value_type, occurrence);
+        if let Some(number) = column_index.find(wanted, same) {
+            return *number;
+        }
+        let number = columns.len() as u32;
+        let key = ColumnKey { owner, name: name.into(), value_type, occurrence };
+        columns.push(Column { key, dictionary: Interner::default(), last_row: u32::MAX, next: None });
+        column_index
+            .insert_unique(wanted, number, |number| columns.get(*number as usize).map_or(0, |c| key_hash(&c.key)));
+        number
+    }
+
+    /// Closes the row being built; `shape` gives everything but the name's number and the columns.
+    pub(crate) fn finish_row(&mut self, shape: &Shape, name: &[u8]) {
+        let name = self.names.intern(name, usize::MAX).unwrap_or_default();
+        let columns = std::mem::take(&mut self.building.columns);
+        self.building = Shape { name, columns, ..shape.clone() };
+        let number = self.shapes.intern(&self.building);
+        self.rows.push((number, self.slots.len() as u32));
+        self.slots.append(&mut self.pending);
+        std::mem::swap(&mut self.guess, &mut self.building.columns);
+        self.building.columns.clear();
+    }
+
+    /// Forgets the row being built.
+    pub(crate) fn abandon_row(&mut self) {
+        self.building.columns.clear();
+        self.pending.clear();
+    }
+
+    /// Shape number of a row.
+    #[inline]
+    pub(crate) fn shape_of(&self, row: usize) -> u32 {
+        self.rows.get(row).map_or(0, |(shape, _)| *shape)
+    }
+
+    pub(crate) fn shape(&self, number: u32) -> Option<&Shape> {
+        self.shapes.list().get(number as usize)
+    }
+
+    /// The slots of a row, in the order of its shape's columns.
+    #[inline]
+    pub(crate) fn slots(&self, row: usize) -> &[u64] {
+        let start = self.rows.get(row).map_or(0, |(_, start)| *start as usize);
+        let end = self.rows.get(row + 1).map_or(self.slots.len(), |(_, end)| *end as usize);
+        self.slots.get(start..end).unwrap_or_default()
+    }
+
+    /// The string of a slot of a string column.
+    #[inline]
+    pub(crate) fn bytes(&self, column: u32, slot: Slot) -> &[u8] {
+        if slot.0 & IN_ARENA == 0 {
+            return self.columns.get(column as usize).map_or(&[], |column| column.dictionary.get(slot.0 as u32));
+        }
+        let (at, len) = slot.parts();
+        self.arena.get(at..at + len).unwrap_or_default()
+    }
+
+    /// A value as it came.
+    pub(crate) fn value(&self, column: u32, slot: Slot) -> ValueView<'_> {
+        let value_type = self.columns.get(column as usize).map_or(ValueType::Empty, |column| column.key.value_type);
+        match value_type {
+            ValueType::Empty => ValueView::Empty,
+            ValueType::Bool => ValueView::Bool(slot.0 != 0),
+            ValueType::Int => ValueView::Int(slot.0 as i64),
+            ValueType::Double => ValueView::Double(f64::from_bits(slot.0)),
+            ValueType::Text => ValueView::Text(self.bytes(column, slot)),
+            ValueType::Bytes => ValueView::Bytes(self.bytes(column, slot)),
+            ValueType::Nested => ValueView::Nested(self.bytes(column, slot)),
+        }
+    }
+}
+
+impl Slot {
+    /// The dictionary number, when the string is in the dictionary.
+    #[inline]
+    pub(crate) fn number(self) -> Option<u32> {
+        (self.0 & IN_ARENA == 0).then_some(self.0 as u32)
+    }
+
+    fn parts(self) -> (usize, usize) {
+        let at = (self.0 & !IN_ARENA) >> LENGTH_BITS;
+        (at as usize, (self.0 & ((1 << LENGTH_BITS) - 1)) as usize)
+    }
+}
