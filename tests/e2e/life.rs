@@ -23,7 +23,7 @@ async fn health_readiness_and_metrics_answer_on_both_http_listeners() {
         }
         let metrics = http.get(&format!("http://{address}/metrics")).await;
         assert_eq!(metrics.status, 200);
-        assert!(metrics.text().contains("# TYPE hoptrail_spans_received"), "{}", metrics.text());
+        assert!(metrics.text().contains("# TYPE process_resident_memory_bytes gauge"), "{}", metrics.text());
     }
     assert_eq!(http.get(&format!("http://{}/api/echo", server.tempo)).await.text(), "echo\n");
 }
