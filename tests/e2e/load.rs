@@ -2,6 +2,8 @@
 //! answer again, byte for byte, until it has one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
@@ -25,11 +27,19 @@ pub(crate) struct Writer {
     pending: Option<ExportTraceServiceRequest>,
     /// Spans by trace, of every batch that was ever sent.
     sent: BTreeMap<u128, BTreeSet<u64>>,
+    /// Acknowledgements of all writers together.
+    total: Arc<AtomicU64>,
 }
 
 impl Writer {
-    pub(crate) fn new(number: u64) -> Self {
-        Self { number, acknowledged: 0, pending: None, sent: BTreeMap::new() }
+    /// This many writers that count their acknowledged batches together.
+    pub(crate) fn many(count: u64) -> (Vec<Self>, Arc<AtomicU64>) {
+        let total = Arc::new(AtomicU64::new(0));
+        let new = |number| {
+            let total = Arc::clone(&total);
+            Self { number, acknowledged: 0, pending: None, sent: BTreeMap::new(), total }
+        };
+        ((0..count).map(new).collect(), total)
     }
 
     /// `service.name` of its spans.
@@ -53,6 +63,7 @@ impl Writer {
                 _ = connection.export(batch).await;
             }
             self.acknowledged += 1;
+            self.total.fetch_add(1, Ordering::Relaxed);
         }
         self
     }
