@@ -45,7 +45,9 @@ async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
         interrupted += writers.iter().filter(|writer| writer.is_waiting()).count();
     }
     eprintln!("{ROUNDS} rounds in {:?}, {interrupted} batches in flight at a kill", started.elapsed());
+    let acknowledged = total.load(Ordering::Relaxed);
     assert!(interrupted >= ROUNDS / 2, "the kills came when nobody wrote: {interrupted} batches in flight");
+    assert!(acknowledged >= ROUNDS as u64 * WRITERS, "too little was written: {acknowledged} batches");
 
     let server = Server::start_with(data.path(), BUSY_STORE);
     let writers = write_all(writers, &server.otlp_grpc, 1).await;

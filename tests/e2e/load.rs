@@ -49,7 +49,7 @@ impl Writer {
 
     /// Sends until the connection breaks or `most` batches more are acknowledged.
     pub(crate) async fn write(mut self, address: String, most: u64) -> Self {
-        let until = self.acknowledged + most;
+        let until = self.acknowledged.saturating_add(most);
         let Ok(mut connection) = Grpc::connect(&address).await else { return self };
         while self.acknowledged < until {
             let batch = self.pending.take().unwrap_or_else(|| self.next());
