@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::api::Http;
 use super::clients::{self, chromium, installed, sources};
+use super::journey::{Journey, complete};
 use super::spans::{by_name, pair, text, value};
 use crate::harness::Server;
 
@@ -55,4 +56,71 @@ async fn a_preflight_of_another_origin_is_allowed() {
     assert!(header("access-control-allow-methods").is_some_and(|methods| methods.contains("post")), "{answer:?}");
     let allowed = header("access-control-allow-headers").unwrap_or_default();
     assert!(allowed == "*" || ["content-type", "x-scope-orgid"].iter().all(|name| allowed.contains(name)), "{allowed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_finds_the_request_and_sees_every_hop() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let Some(shop) = Journey::start(&server.otlp_grpc, &server.otlp_http).await else { return };
+    let http = Http::new();
+    let id = shop.checkout(&http).await;
+    complete(&http, &server, &id).await;
+    let ui = format!("http://{}/", server.ui);
+    for scripting in ["script", "no-script"] {
+        let arguments = [ui.as_str(), "shop-pricing", &id, "apply discount", scripting];
+        let Some(seen) = drive("browse.js", &arguments).await else { return };
+        person_saw_every_hop(&seen, &id, &shop.mainframe.url, scripting);
+    }
+}
+
+fn person_saw_every_hop(seen: &Value, id: &str, mainframe: &str, case: &str) {
+    assert_eq!(seen["problems"], serde_json::json!([]), "{case}");
+    let hits = seen["hits"].as_array().expect("a list");
+    assert_eq!(hits.len(), 1, "{case}: {hits:?}");
+    assert_eq!(hits[0]["text"], "shop-front GET /checkout/<sku>", "{case}");
+    assert!(seen["url"].as_str().is_some_and(|url| url.contains(id)), "{case}: {}", seen["url"]);
+
+    let rows = seen["rows"].as_array().expect("a list");
+    let first = rows.first().and_then(|row| row["level"].as_u64()).expect("a first row");
+    let shown: Vec<_> = rows.iter().map(|row| shown(row, first)).collect();
+    let legacy = mainframe.strip_prefix("http://").expect("a URL");
+    let expected = [
+        (0, "span", "shop-front", "GET /checkout/<sku>"),
+        (1, "span", "shop-front", "GET"),
+        (2, "span", "shop-inventory", "GET"),
+        (3, "span", "shop-inventory", "GET"),
+        (4, "span", "shop-pricing", "GET /price"),
+        (5, "span", "shop-pricing", "apply discount"),
+        (5, "span", "shop-pricing", "GET"),
+        (6, "inferred", legacy, ""),
+    ];
+    assert_eq!(shown.len(), expected.len(), "{case}: {shown:#?}");
+    for (shown, expected) in shown.iter().zip(expected) {
+        let same_name = expected.3.is_empty() || shown.3 == expected.3;
+        assert!((shown.0, shown.1, shown.2) == (expected.0, expected.1, expected.2) && same_name, "{case}: {shown:?}");
+    }
+    bars_lie_inside_the_root(rows, case);
+    let detail = seen["detail"].as_str().expect("text");
+    for part in ["shop.discount.percent", "12.5", "rule matched", "november", "deployment.environment.name", "e2e"] {
+        assert!(detail.contains(part), "{case}: the open span does not show {part}: {detail}");
+    }
+}
+
+fn shown(row: &Value, first: u64) -> (u64, &str, &str, &str) {
+    let text = |key: &str| row[key].as_str().expect("text");
+    (row["level"].as_u64().expect("a level") - first, text("kind"), text("service"), text("name"))
+}
+
+/// Every bar is drawn, and none before or after the root's: the request waited for all of it.
+fn bars_lie_inside_the_root(rows: &[Value], case: &str) {
+    let edges = |row: &Value| {
+        let number = |key: &str| row["box"][key].as_f64().unwrap_or_else(|| panic!("{case}: no bar in {row}"));
+        (number("x"), number("x") + number("width"))
+    };
+    let (left, right) = edges(&rows[0]);
+    for row in rows {
+        let (from, to) = edges(row);
+        assert!(from >= left - 2.0 && to <= right + 3.0, "{case}: {row} lies outside {left}..{right}");
+    }
 }
