@@ -52,6 +52,8 @@ async function detail(page) {
   await item.locator('a.name').click();
   const opened = page.locator('ol.rows > li.selected');
   await opened.waitFor();
+  const folded = opened.locator('details:not([open]) > summary');
+  while (await folded.count() > 0) await folded.first().click();
   return words(opened);
 }
 
