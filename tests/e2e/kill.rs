@@ -16,8 +16,8 @@ const BATCHES: u64 = 400;
 /// The longest that a round writes: bounds the time when the machine is slow.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// Settings that make the store seal and merge often, so that kills hit that too.
-const BUSY_STORE: &[&str] = &[];
+/// Settings of every start.
+const SETTINGS: &[&str] = &[];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
@@ -30,7 +30,7 @@ async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
         if round % 4 == 3 {
             kill_while_starting(data.path());
         }
-        let mut server = Server::start_with(data.path(), BUSY_STORE);
+        let mut server = Server::start_with(data.path(), SETTINGS);
         for writer in &writers {
             writer.check_newest(&http, &server, 2).await;
         }
@@ -49,13 +49,13 @@ async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {
     assert!(interrupted >= ROUNDS / 2, "the kills came when nobody wrote: {interrupted} batches in flight");
     assert!(acknowledged >= ROUNDS as u64 * WRITERS, "too little was written: {acknowledged} batches");
 
-    let server = Server::start_with(data.path(), BUSY_STORE);
+    let server = Server::start_with(data.path(), SETTINGS);
     let writers = write_all(writers, &server.otlp_grpc, 1).await;
     for writer in &writers {
         writer.check_all(&http, &server).await;
     }
     server.stop();
-    let server = Server::start_with(data.path(), BUSY_STORE);
+    let server = Server::start_with(data.path(), SETTINGS);
     for writer in &writers {
         writer.check_all(&http, &server).await;
     }
@@ -75,7 +75,7 @@ async fn some_moment(total: &AtomicU64) {
 /// Kills a process that is still opening the store.
 fn kill_while_starting(data: &Path) {
     let mut command = hoptrail();
-    command.args(["serve", "--data"]).arg(data).args(BUSY_STORE);
+    command.args(["serve", "--data"]).arg(data).args(SETTINGS);
     for port in ["--otlp-grpc", "--otlp-http", "--tempo", "--ui"] {
         command.args([port, "127.0.0.1:0"]);
     }
