@@ -31,11 +31,13 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = super::stop_on_signal()?;
     let app = App::start(config).await?;
-    for (name, address) in app.addresses() {
+    let addresses = app.addresses();
+    for (name, address) in addresses {
         super::print_line(&format!("listening {name} {address}"))?;
     }
     super::print_line("ready")?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "hoptrail is ready");
+    let [.., (_, pages)] = addresses;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "hoptrail is ready: open http://{pages}");
     app.run(stop).await?;
     tracing::info!("hoptrail has stopped");
     Ok(())
