@@ -83,8 +83,9 @@ impl App {
     /// Serves until `stop` is cancelled; then drains and flushes within the grace period.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
-        let mut parts = self.spawn_parts(&stop);
+        // Before anything is served: who reads `ready` on stdout and asks at once must not be told otherwise.
         self.admin.set_ready();
+        let mut parts = self.spawn_parts(&stop);
         tokio::select! {
             () = stop.cancelled() => {}
             Some(ended) = parts.join_next() => {
