@@ -8,8 +8,8 @@ mod service;
 pub mod traceql;
 
 pub use error::Error;
-pub use service::{Config, Service};
 pub use hoptrail_storage::{
     AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Intrinsic, ReadError, SearchAnswer,
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
+pub use service::{Config, Service};

@@ -26,9 +26,8 @@ const ASSETS: [Asset; 3] = [
 
 static HASH: LazyLock<String> = LazyLock::new(|| {
     let bytes = ASSETS.iter().flat_map(|asset| asset.bytes);
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
 });
 

@@ -48,11 +48,8 @@ fn dropped(span: &TraceSpan) -> Option<Warning> {
     let model = &span.span;
     let of_events = model.events.iter().map(|event| u64::from(event.dropped_attributes_count));
     let of_links = model.links.iter().map(|link| u64::from(link.dropped_attributes_count));
-    let own = [
-        model.dropped_attributes_count,
-        span.resource.dropped_attributes_count,
-        span.scope.dropped_attributes_count,
-    ];
+    let own =
+        [model.dropped_attributes_count, span.resource.dropped_attributes_count, span.scope.dropped_attributes_count];
     let attributes = own.into_iter().map(u64::from).chain(of_events).chain(of_links).sum();
     let (events, links) = (model.dropped_events_count, model.dropped_links_count);
     (attributes > 0 || events > 0 || links > 0).then_some(Warning::Dropped { attributes, events, links })
@@ -62,7 +59,8 @@ fn dropped(span: &TraceSpan) -> Option<Warning> {
 fn repeated(attributes: &[Attribute]) -> Option<&str> {
     // Most spans have few attributes: comparing is faster than hashing.
     if attributes.len() <= 16 {
-        let twice = |(at, attribute): &(usize, &Attribute)| attributes[..*at].iter().any(|one| one.key == attribute.key);
+        let twice =
+            |(at, attribute): &(usize, &Attribute)| attributes[..*at].iter().any(|one| one.key == attribute.key);
         return attributes.iter().enumerate().find(twice).map(|(_, attribute)| attribute.key.as_str());
     }
     let mut seen = HashSet::with_capacity(attributes.len());

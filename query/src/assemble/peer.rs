@@ -42,7 +42,8 @@ impl PeerKind {
 }
 
 /// Attributes that name a peer service, best first; semantic conventions 1.2x and older.
-const NAMES: [&str; 5] = ["service.peer.name", "peer.service", "faas.invoked_name", "gen_ai.provider.name", "gen_ai.system"];
+const NAMES: [&str; 5] =
+    ["service.peer.name", "peer.service", "faas.invoked_name", "gen_ai.provider.name", "gen_ai.system"];
 const ADDRESSES: [&str; 8] = [
     "server.address",
     "net.peer.name",

@@ -102,14 +102,8 @@ struct Bounds {
 }
 
 impl Bounds {
-    const NONE: Self = Self {
-        least: i128::MIN,
-        most: i128::MAX,
-        soft_least: i128::MIN,
-        soft_most: i128::MAX,
-        grain: 0,
-        calls: 0,
-    };
+    const NONE: Self =
+        Self { least: i128::MIN, most: i128::MAX, soft_least: i128::MIN, soft_most: i128::MAX, grain: 0, calls: 0 };
 
     /// The bounds that contradict nothing: those of waiting callers only where they agree with causes before effects.
     fn settled(&self) -> Option<(i128, i128)> {
@@ -214,12 +208,7 @@ fn mark(drafts: &mut [Draft<'_>], hosts: &Hosts, pairs: &Pairs) {
 }
 
 /// Offsets of all hosts against the host of their first root, and the pairs that disagree.
-fn settle(
-    drafts: &[Draft<'_>],
-    order: &[usize],
-    hosts: &Hosts,
-    pairs: &Pairs,
-) -> (Vec<Option<i128>>, Vec<ClockSkew>) {
+fn settle(drafts: &[Draft<'_>], order: &[usize], hosts: &Hosts, pairs: &Pairs) -> (Vec<Option<i128>>, Vec<ClockSkew>) {
     let mut offsets: Vec<Option<i128>> = vec![None; hosts.names.len()];
     let mut skews = Vec::new();
     for &index in order {

@@ -55,16 +55,20 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
         PageError::WrongMethod => ("Wrong method", &["Open the address in a browser, or send GET."]),
         PageError::BadTraceId { .. } => (
             "Not a trace ID",
-            &["A trace ID has 32 hex digits, for example 4bf92f3577b34da6a3ce929d0e0e4736. Leading zeros may be left out.",
-              "Copy it from a log line (trace_id), from the traceparent header (its second part), or from the search."],
+            &[
+                "A trace ID has 32 hex digits, for example 4bf92f3577b34da6a3ce929d0e0e4736. Leading zeros may be left out.",
+                "Copy it from a log line (trace_id), from the traceparent header (its second part), or from the search.",
+            ],
         ),
         PageError::Compare(..) => ("Comparison is not there yet", &["Open both traces in two windows meanwhile."]),
         PageError::UnknownTrace(_) => (
             "Trace not found",
-            &["It may still be on its way: SDKs send in batches, usually within 5 seconds. Reload in a moment.",
-              "It may not have been sampled: look for a sampler in the SDK or Collector (OTEL_TRACES_SAMPLER).",
-              "It may be past the retention time, or belong to another tenant.",
-              "Check that all digits were copied."],
+            &[
+                "It may still be on its way: SDKs send in batches, usually within 5 seconds. Reload in a moment.",
+                "It may not have been sampled: look for a sampler in the SDK or Collector (OTEL_TRACES_SAMPLER).",
+                "It may be past the retention time, or belong to another tenant.",
+                "Check that all digits were copied.",
+            ],
         ),
         PageError::Invalid(_) => ("The request cannot be understood", &["Change what is named above and try again."]),
         PageError::NoTenant => (
@@ -73,16 +77,24 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
         ),
         PageError::Busy => (
             "Too busy right now",
-            &["Other queries fill the server. Try again in a few seconds.",
-              "If this happens often, raise query.concurrency or query.waiting in the configuration."],
+            &[
+                "Other queries fill the server. Try again in a few seconds.",
+                "If this happens often, raise query.concurrency or query.waiting in the configuration.",
+            ],
         ),
         PageError::TooSlow(_) => (
             "The query took too long",
-            &["Search a shorter time range, or add a service.", "query.timeout_seconds in the configuration is the limit."],
+            &[
+                "Search a shorter time range, or add a service.",
+                "query.timeout_seconds in the configuration is the limit.",
+            ],
         ),
         PageError::TooLarge(_) => (
             "The query needs too much memory",
-            &["Search a shorter time range, or ask for fewer traces.", "query.memory_mb in the configuration is the limit."],
+            &[
+                "Search a shorter time range, or ask for fewer traces.",
+                "query.memory_mb in the configuration is the limit.",
+            ],
         ),
         PageError::Cancelled => ("Cancelled", &["Try again."]),
         PageError::Store => (

@@ -150,7 +150,8 @@ impl Folder<'_> {
     #[expect(clippy::type_complexity, reason = "an order of precedence, used in one place")]
     fn rank(&self, index: usize) -> (bool, Reverse<usize>, bool, u64, Reverse<usize>) {
         let node = &self.tree.nodes[index];
-        let wanted = self.is_above_focus(index) || self.opened.contains(&node.key);
+        let wanted =
+            self.is_above_focus(index) || self.opened.contains(&node.key) || self.windows.contains_key(&Some(node.key));
         (wanted, Reverse(node.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
     }
 
@@ -212,7 +213,8 @@ impl Folder<'_> {
         let after = start + shown.children.len();
         if after < shown.total {
             let grown = len.max(FIRST_CHILDREN) + STEP;
-            let next = if grown <= MOST_CHILDREN { Window { start, len: grown } } else { Window { start: after, len: STEP } };
+            let next =
+                if grown <= MOST_CHILDREN { Window { start, len: grown } } else { Window { start: after, len: STEP } };
             let hidden = shown.total - after;
             stack.push(Line::Rest(Rest { parent, level, first: after, hidden, next, after: true }));
         }
@@ -256,7 +258,11 @@ mod tests {
     }
 
     fn nodes(folded: &Folded) -> Vec<usize> {
-        folded.lines.iter().filter_map(|line| if let Line::Node { index, .. } = line { Some(*index) } else { None }).collect()
+        folded
+            .lines
+            .iter()
+            .filter_map(|line| if let Line::Node { index, .. } = line { Some(*index) } else { None })
+            .collect()
     }
 
     #[test]

@@ -62,11 +62,8 @@ impl View {
     /// URL of the trace in this view, with the place on the page to go to.
     pub(crate) fn href(&self, trace: &str, fragment: &str) -> String {
         let text = |key: &Option<NodeKey>| key.map(|key| key.to_string()).unwrap_or_default();
-        let windows: Vec<String> = self
-            .windows
-            .iter()
-            .map(|(key, window)| format!("{}:{}-{}", text(key), window.start, window.len))
-            .collect();
+        let windows: Vec<String> =
+            self.windows.iter().map(|(key, window)| format!("{}:{}-{}", text(key), window.start, window.len)).collect();
         let mut url = href(
             &format!("/trace/{trace}"),
             [
@@ -197,9 +194,8 @@ mod tests {
         assert_eq!((shut.shut.as_slice(), shut.open.len()), ([key].as_slice(), 0));
         let open = shut.toggled(key, false);
         assert_eq!((open.open.as_slice(), open.shut.len()), ([key].as_slice(), 0));
-        let many = (1..500_u32).fold(View::default(), |view, number| {
-            view.toggled(format!("{number:x}").parse().expect("key"), false)
-        });
+        let many = (1..500_u32)
+            .fold(View::default(), |view, number| view.toggled(format!("{number:x}").parse().expect("key"), false));
         assert_eq!(many.open.len(), MOST_NAMED);
     }
 

@@ -24,8 +24,16 @@ fn paths() {
     let s = |number, parent, start, end| span(number, parent, "a", start, end);
     let cases = [
         ("alone", vec![s(1, 0, 0, 100)], "s1 0-100"),
-        ("one after the other", vec![s(1, 0, 0, 100), s(2, 1, 10, 40), s(3, 1, 50, 90)], "s1 0-10 40-50 90-100, s2 10-40, s3 50-90"),
-        ("of concurrent ones the last", vec![s(1, 0, 0, 100), s(2, 1, 10, 60), s(3, 1, 10, 90)], "s1 0-10 90-100, s3 10-90"),
+        (
+            "one after the other",
+            vec![s(1, 0, 0, 100), s(2, 1, 10, 40), s(3, 1, 50, 90)],
+            "s1 0-10 40-50 90-100, s2 10-40, s3 50-90",
+        ),
+        (
+            "of concurrent ones the last",
+            vec![s(1, 0, 0, 100), s(2, 1, 10, 60), s(3, 1, 10, 90)],
+            "s1 0-10 90-100, s3 10-90",
+        ),
         (
             "overlapping ones in turn",
             vec![s(1, 0, 0, 100), s(2, 1, 10, 45), s(3, 1, 40, 90), s(4, 1, 5, 30)],
@@ -37,7 +45,11 @@ fn paths() {
             vec![s(1, 0, 0, 100), s(2, 1, 10, 30), s(3, 2, 20, 60), s(4, 1, 50, 100)],
             "s1 0-10 30-50, s2 10-30, s4 50-100",
         ),
-        ("the background decides when it ends last", vec![s(1, 0, 0, 100), s(2, 1, 10, 30), s(3, 2, 20, 160)], "s1 0-10, s2 10-20, s3 20-160"),
+        (
+            "the background decides when it ends last",
+            vec![s(1, 0, 0, 100), s(2, 1, 10, 30), s(3, 2, 20, 160)],
+            "s1 0-10, s2 10-20, s3 20-160",
+        ),
         ("a child that starts before its parent is cut", vec![s(1, 0, 10, 100), s(2, 1, 0, 50)], "s1 50-100, s2 10-50"),
         ("a span without length", vec![s(1, 0, 0, 100), s(2, 1, 50, 50)], "s1 0-100"),
         ("an unlinked root that ends last", vec![s(1, 0, 0, 100), s(3, 2, 60, 130)], "s1 0-60, s3 60-130"),

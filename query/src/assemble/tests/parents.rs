@@ -38,7 +38,13 @@ fn the_order_of_arrival_does_not_matter() {
 
 #[test]
 fn odd_links_are_marked() {
-    let spans = [span(1, 0, "a", 0, 9), span(2, 2, "a", 1, 9), span(3, 4, "a", 2, 9), span(4, 3, "a", 3, 9), span(6, 5, "a", 4, 9)];
+    let spans = [
+        span(1, 0, "a", 0, 9),
+        span(2, 2, "a", 1, 9),
+        span(3, 4, "a", 2, 9),
+        span(4, 3, "a", 3, 9),
+        span(6, 5, "a", 4, 9),
+    ];
     let trace = trace(spans);
     let tree = assemble(&trace, Clocks::AsSent);
     assert_eq!(warnings(&tree, 1), []);

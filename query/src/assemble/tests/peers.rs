@@ -48,7 +48,11 @@ fn only_calls_that_nobody_took_have_a_peer() {
         ("only the caller's own work", vec![client(), span(2, 1, "a", 1, 2)], "s1([b] s2)"),
         ("an inner call", vec![client(), span(2, 1, "a", 1, 8).kind(Client).with("peer.service", "x")], "s1(s2([x]))"),
         ("a consumer below", vec![producer(), span(2, 1, "b", 20, 30).kind(Consumer)], "s1(s2)"),
-        ("a consumer that links", vec![producer(), span(2, 0, "b", 20, 30).change(|s| s.links = vec![link()])], "s1 s2"),
+        (
+            "a consumer that links",
+            vec![producer(), span(2, 0, "b", 20, 30).change(|s| s.links = vec![link()])],
+            "s1 s2",
+        ),
         ("nobody consumes", vec![producer()], "s1([kafka])"),
         ("a server's address is its own", vec![span(1, 0, "a", 0, 9).kind(Server).with("server.address", "a")], "s1"),
         ("an internal span that queries", vec![span(1, 0, "a", 0, 9).with("db.system", "sqlite")], "s1([sqlite])"),

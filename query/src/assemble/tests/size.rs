@@ -19,7 +19,8 @@ fn a_hundred_thousand_spans_of_any_shape_take_well_under_a_second() {
         ("one circle", |n| if n == 1 { SPANS } else { n - 1 }, SPANS as usize),
     ];
     for (name, parent, depth) in shapes {
-        let spans = (1..=SPANS).map(|n| -> One { span(n, parent(n), if n % 3 == 0 { "a" } else { "b" }, n, 2 * SPANS - n) });
+        let spans =
+            (1..=SPANS).map(|n| -> One { span(n, parent(n), if n % 3 == 0 { "a" } else { "b" }, n, 2 * SPANS - n) });
         let trace = trace(spans);
         let started = Instant::now();
         let tree = assemble(&trace, Clocks::Corrected);

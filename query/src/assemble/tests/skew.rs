@@ -76,10 +76,7 @@ fn a_clock_cannot_disagree_by_less_than_it_can_read() {
             span.end_unix_nano -= 1;
         })
     };
-    let trace = trace([
-        whole(span(1, 0, "a", 5, 9).kind(Client)),
-        whole(span(2, 1, "b", 4, 7).kind(Server)),
-    ]);
+    let trace = trace([whole(span(1, 0, "a", 5, 9).kind(Client)), whole(span(2, 1, "b", 4, 7).kind(Server))]);
     let tree = assemble(&trace, Clocks::AsSent);
     assert_eq!((tree.skews.len(), warnings(&tree, 2).len()), (0, 0));
 }

@@ -38,7 +38,8 @@ fn condition(pair: &Pair<'_>) -> String {
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.len() <= 15 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |part: &str| !part.is_empty() && part.len() <= 15 && part.bytes().all(|byte| byte.is_ascii_digit());
     all_digits(whole) && all_digits(fraction)
 }
 
@@ -154,7 +155,8 @@ mod tests {
 
     #[test]
     fn any_key_and_value_is_valid_traceql() {
-        for text in ["ü=é", "a{b=1", "(=)", "a\"b=c", "1=2", "a\u{1}=b", "k=\u{0}", "a&&b=||", "x=99999999999999999999"] {
+        for text in ["ü=é", "a{b=1", "(=)", "a\"b=c", "1=2", "a\u{1}=b", "k=\u{0}", "a&&b=||", "x=99999999999999999999"]
+        {
             for condition in conditions(text).expect(text) {
                 let query = format!("{{ {condition} }}");
                 assert!(compile(&query).is_ok(), "{text:?}: {query}: {:?}", compile(&query));

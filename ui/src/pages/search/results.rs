@@ -7,7 +7,7 @@ use crate::colour::Palette;
 use crate::format::{self, Moment};
 
 /// Most services shown on a row.
-const CHIPS: usize = 6;
+const CHIPS: usize = 4;
 
 /// How the rows are ordered. All orders are of the traces found, which are the newest that match.
 pub(super) const ORDERS: [(&str, &str); 4] =
@@ -23,7 +23,6 @@ pub(crate) struct Row {
     pub(crate) rootless: bool,
     pub(crate) colour: usize,
     pub(crate) spans: String,
-    pub(crate) matched: String,
     pub(crate) errors: usize,
     pub(crate) chips: Vec<Chip>,
     pub(crate) more_services: usize,
@@ -45,9 +44,9 @@ pub(crate) struct Chip {
 
 /// Spans and errors of a trace.
 pub(super) fn totals(hit: &TraceHit) -> (u64, u64) {
-    hit.services.iter().fold((0, 0), |(spans, errors), service| {
-        (spans + u64::from(service.spans), errors + u64::from(service.errors))
-    })
+    hit.services
+        .iter()
+        .fold((0, 0), |(spans, errors), service| (spans + u64::from(service.spans), errors + u64::from(service.errors)))
 }
 
 pub(super) fn sort(hits: &mut [TraceHit], order: &str) {
@@ -81,7 +80,6 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, longest: u6
         name: if name.is_empty() { "(no name)".to_owned() } else { name },
         rootless: hit.root.is_none(),
         spans: format::count(spans),
-        matched: format::count(hit.matched),
         errors: usize::try_from(errors).unwrap_or(usize::MAX),
         chips: chips(&hit.services, palette),
         more_services: hit.services.len().saturating_sub(CHIPS),

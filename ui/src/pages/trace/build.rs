@@ -73,7 +73,7 @@ struct ServiceRow {
     errors: usize,
     self_time: String,
     critical: String,
-    critical_percent: u64,
+    share: String,
     /// Left edge and width on the bar of the critical path, percent.
     x: String,
     width: String,
@@ -234,7 +234,7 @@ fn services(tree: &TraceTree<'_>, palette: &Palette) -> Vec<ServiceRow> {
             errors: part.errors,
             self_time: format::duration(part.self_nanos),
             critical: format::duration(part.critical_nanos),
-            critical_percent: format::percent(part.critical_nanos, total),
+            share: format::percent(part.critical_nanos, total),
             x: format!("{:.3}", place(before)),
             width: format!("{:.3}", place(part.critical_nanos)),
         });
@@ -261,7 +261,7 @@ fn skews(tree: &TraceTree<'_>) -> Vec<String> {
 /// Marks at round times since the start of the trace.
 fn axis(offset: u64, length: u64) -> Vec<Tick> {
     // Round numbers count from the start of the trace, also when only a later part is shown.
-    let step = ticks(length, 5).get(1).copied().unwrap_or(length).max(1);
+    let step = ticks(length, 8).get(1).copied().unwrap_or(length).max(1);
     let first = offset.div_ceil(step);
     let last = offset.saturating_add(length) / step;
     let at = |tick: u64| 100.0 * (tick * step - offset) as f64 / length.max(1) as f64;
@@ -341,7 +341,8 @@ fn crumbs(tree: &TraceTree<'_>, view: &View, top: Option<usize>, id: &str) -> (V
         Crumb { href, name: format::shortened(name, 32) }
     };
     let shown: Vec<Crumb> = ancestors.iter().take(MOST).rev().map(crumb).collect();
-    let mut crumbs = vec![Crumb { href: view.rooted(None).selecting(None).href(id, "waterfall"), name: "Whole trace".into() }];
+    let mut crumbs =
+        vec![Crumb { href: view.rooted(None).selecting(None).href(id, "waterfall"), name: "Whole trace".into() }];
     crumbs.extend(shown);
     (crumbs, ancestors.len().saturating_sub(MOST))
 }

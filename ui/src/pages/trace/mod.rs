@@ -42,10 +42,7 @@ pub(crate) async fn show(
 }
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
-pub(crate) async fn download(
-    visit: Visit,
-    path: Result<Path<String>, PathRejection>,
-) -> Result<Response, PageError> {
+pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
     let trace = fetch(&visit, path).await?;
     let id = trace.id;
     let text = tokio::task::spawn_blocking(move || json::write_trace(&trace)).await.map_err(|error| {
@@ -63,7 +60,12 @@ async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Resu
         return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
     }
     let id = trace_id(&text)?;
-    visit.service().trace(&visit.tenant, id).await?.filter(|trace| !trace.spans.is_empty()).ok_or(PageError::UnknownTrace(id))
+    visit
+        .service()
+        .trace(&visit.tenant, id)
+        .await?
+        .filter(|trace| !trace.spans.is_empty())
+        .ok_or(PageError::UnknownTrace(id))
 }
 
 fn trace_id(text: &str) -> Result<TraceId, PageError> {

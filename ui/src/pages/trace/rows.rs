@@ -38,7 +38,6 @@ pub(crate) struct SpanRow {
     pub(crate) error: bool,
     pub(crate) skewed: bool,
     pub(crate) warned: bool,
-    pub(crate) critical: bool,
     pub(crate) bar: Bar,
     pub(crate) duration: String,
     /// What a screen reader says besides service and name.
@@ -73,7 +72,6 @@ pub(crate) struct Bar {
     pub(crate) events: Vec<(String, String)>,
     /// Where the duration stands.
     pub(crate) label_x: String,
-    pub(crate) label_before: bool,
 }
 
 /// Nodes that are not shown.
@@ -129,7 +127,6 @@ impl Drawing<'_> {
             error: node.is_error(),
             skewed: node.warnings.iter().any(|warning| matches!(warning, Warning::ClockSkew { .. })),
             warned: node.warnings.iter().any(|warning| !warning.is_remark() && *warning != Warning::NotReceived),
-            critical: !node.critical.is_empty(),
             bar: self.bar(node),
             duration: format::duration(node.interval.nanos()),
             spoken: spoken(node, level, self.tree.interval.start),
@@ -158,14 +155,11 @@ impl Drawing<'_> {
         let (x, width) = placed.unwrap_or_default();
         let number = |value: f64| format!("{value:.3}");
         let critical = node.critical.iter().filter_map(|part| self.scale.bar(*part));
-        let end = x + width;
-        let label_before = end > 78.0 && x > 14.0;
         Bar {
             visible: placed.is_some(),
             critical: critical.map(|(x, width)| (number(x), number(width))).collect(),
             events: self.events(node),
-            label_x: number(if label_before { x } else if end > 78.0 { 1.0 } else { end }),
-            label_before,
+            label_x: number(x + width),
             x: number(x),
             width: number(width),
         }
@@ -191,12 +185,20 @@ impl Drawing<'_> {
     fn rest_row(&self, rest: &Rest) -> RestRow {
         let hidden = self.hidden(rest);
         let key = rest.parent.map(|parent| self.tree.nodes[parent].key);
-        let dom_id = format!("{}-{}", if rest.after { "more" } else { "less" }, key.map_or("roots".into(), |key| key.to_string()));
+        let dom_id = format!(
+            "{}-{}",
+            if rest.after { "more" } else { "less" },
+            key.map_or("roots".into(), |key| key.to_string())
+        );
         let noun = if rest.parent.is_some() { ("child", "children") } else { ("root", "roots") };
         let direction = if rest.after { "more" } else { "earlier" };
         RestRow {
             indent: rest.level.min(MOST_INDENTED),
-            text: format!("{} {direction} {}", format::count(rest.hidden as u64), if rest.hidden == 1 { noun.0 } else { noun.1 }),
+            text: format!(
+                "{} {direction} {}",
+                format::count(rest.hidden as u64),
+                if rest.hidden == 1 { noun.0 } else { noun.1 }
+            ),
             errors: hidden.iter().map(|&index| self.errors(index, self.tree.nodes[index].next)).sum(),
             groups: self.groups(&hidden),
             href: self.view.windowed(key, rest.next).href(&self.id, &dom_id),

@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn values_read_like_json() {
         let map = AnyValue::KvList(vec![Attribute::new("a\"b", 1), Attribute::new("c", 2.5)]);
-        let value = AnyValue::Array(vec!["x\n".into(), true.into(), map, AnyValue::Bytes(vec![0, 255]), AnyValue::Empty]);
+        let value =
+            AnyValue::Array(vec!["x\n".into(), true.into(), map, AnyValue::Bytes(vec![0, 255]), AnyValue::Empty]);
         assert_eq!(text(&value), r#"["x\n", true, {"a\"b": 1, "c": 2.5}, 00ff, (empty)]"#);
         assert_eq!(text(&"plain \"text\"".into()), "plain \"text\"");
     }
