@@ -1,1 +1,19 @@
-fn main() {}
+//! The command line of hoptrail.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hoptrail::commands::{Cli, exit_code, run};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hoptrail: {error:#}");
+            exit_code(&error)
+        }
+    }
+}

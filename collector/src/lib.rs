@@ -1,1 +1,22 @@
-//! stub
+//! OTLP in: receives spans over gRPC and HTTP, checks them, and hands them to the store before it answers.
+//!
+//! What is accepted, refused and repaired, and every code of every answer, stands in `docs/otlp.md`. This crate keeps no span:
+//! an answer of success means that the [`SpanWriter`](hoptrail_storage::SpanWriter) has said that the spans are durable.
+
+mod admission;
+mod collector;
+mod compression;
+mod config;
+mod error;
+mod grpc;
+mod http;
+mod intake;
+mod metrics;
+mod tenant;
+
+pub use collector::Collector;
+pub use config::Config;
+pub use error::ServeError;
+
+#[cfg(test)]
+mod tests;

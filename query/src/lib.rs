@@ -5,6 +5,7 @@
 pub mod assemble;
 mod error;
 mod service;
+pub mod tempo;
 pub mod traceql;
 
 pub use error::Error;

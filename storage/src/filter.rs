@@ -86,6 +86,12 @@ impl Field {
         Self::Attribute { scope, key: key.into() }
     }
 
+    /// Whether it can only be known from all spans of the trace.
+    #[must_use]
+    pub fn is_of_trace(&self) -> bool {
+        matches!(self, Self::Intrinsic(intrinsic) if intrinsic.is_of_trace())
+    }
+
     /// The service that made the span: resource attribute `service.name`.
     #[must_use]
     pub fn service() -> Self {
@@ -140,6 +146,8 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles an expression; the error says what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
+        // The source alone first: inside of the group below, `a)(b` would pass.
+        regex::Regex::new(source).map_err(|error| error.to_string())?;
         let regex = regex::RegexBuilder::new(&format!("^(?:{source})$"))
             .dot_matches_new_line(true)
             .size_limit(1 << 20)
@@ -218,5 +226,18 @@ impl Filter {
     #[must_use]
     pub fn compare(field: Field, op: CompareOp, value: Value) -> Self {
         Self::Compare { field, op, value }
+    }
+
+    /// Whether spans can be judged only with the rest of their trace.
+    #[must_use]
+    pub fn needs_trace(&self) -> bool {
+        match self {
+            Self::True => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::needs_trace),
+            Self::Not(inner) | Self::Event(inner) | Self::Link(inner) => inner.needs_trace(),
+            Self::Compare { field, .. } | Self::Matches { field, .. } | Self::Exists { field, .. } => {
+                field.is_of_trace()
+            }
+        }
     }
 }

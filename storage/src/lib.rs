@@ -5,12 +5,17 @@
 
 mod clock;
 mod codec;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod filter;
 mod matcher;
 mod memory;
 mod rows;
+mod scan;
 mod search;
+mod segment;
+mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
@@ -23,4 +28,5 @@ pub use search::{
     FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
     TraceHit,
 };
+pub use store::{Config, OpenError, Sizes, Store};
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

@@ -83,8 +83,8 @@ impl<'a> Candidate<'a> {
             AttributeScope::Any => {
                 let _ = give(&self.span.span.attributes)
                     || give(&self.span.resource.attributes)
-                    || self.events().iter().any(|event| give(&event.attributes))
-                    || self.links().iter().any(|link| give(&link.attributes))
+                    || self.events().iter().fold(false, |found, event| give(&event.attributes) | found)
+                    || self.links().iter().fold(false, |found, link| give(&link.attributes) | found)
                     || give(&self.span.scope.attributes);
             }
         }

@@ -152,10 +152,16 @@ pub(crate) fn facts(spans: &[TraceSpan]) -> TraceFacts {
     TraceFacts { duration_nanos: end.saturating_sub(start), root: root(spans) }
 }
 
+/// Earlier spans first. Spans of one id and start, which no correct sender makes, have an order too, so that answers repeat.
+fn in_time(a: &TraceSpan, b: &TraceSpan) -> std::cmp::Ordering {
+    let key = |span: &TraceSpan| (span.span.start_unix_nano, span.span.span_id);
+    key(a).cmp(&key(b)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+}
+
 /// Service and name of the earliest span without a parent.
 fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
     let roots = spans.iter().filter(|span| span.span.parent_span_id.is_none());
-    let root = roots.min_by_key(|span| (span.span.start_unix_nano, span.span.span_id))?;
+    let root = roots.min_by(|a, b| in_time(a, b))?;
     Some((root.resource.service_name().to_owned(), root.span.name.clone()))
 }
 
@@ -170,7 +176,7 @@ pub(crate) fn hit(trace_id: TraceId, spans: &[TraceSpan], request: &SearchReques
     if matched.is_empty() {
         return None;
     }
-    matched.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
+    matched.sort_by(|a, b| in_time(a, b));
     Some(TraceHit {
         trace_id,
         start_unix_nano: spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default(),

@@ -12,8 +12,7 @@ use proptest::prelude::*;
 
 /// The OTLP request that holds these spans.
 pub(crate) fn encode(spans: &[TraceSpan]) -> Vec<u8> {
-    use prost::Message;
-    otlp::to_request(spans).encode_to_vec()
+    otlp::encode(spans)
 }
 
 fn value() -> impl Strategy<Value = AnyValue> {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod arbitrary;
 mod convert;
+mod exporter;
 pub mod json;
 mod response;
 pub(crate) mod schema;
@@ -15,6 +16,7 @@ pub use convert::{
     decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
     to_resource_spans,
 };
+pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use opentelemetry_proto::tonic as types;
 pub use response::{Detail, ExportResponse, Status};
 pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};

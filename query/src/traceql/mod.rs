@@ -20,7 +20,7 @@ mod tokens;
 pub use duration::{format_duration, parse_duration};
 pub use error::{QueryError, render_errors};
 pub use lenient::lenient_filter;
-pub use names::{field_label, field_text, parse_field};
+pub use names::{field_label, field_text, known_field, parse_field};
 pub use parse::{MAX_QUERY_BYTES, parse};
 pub use plan::Compiled;
 

@@ -120,11 +120,18 @@ impl FieldRef {
 /// # Errors
 /// A text that says why it is none, or none the store knows.
 pub fn parse_field(text: &str) -> Result<Field, String> {
-    let refused = || format!("{text:?} is no field; write .key, span.key, resource.key or an intrinsic such as name");
-    let Ok(FieldExpr { kind: FieldKind::Field(found), .. }) = parse::parse_field_expr(text) else {
-        return Err(refused());
-    };
-    found.stored().ok_or_else(|| format!("{text:?} is not supported yet"))
+    known_field(text)?.ok_or_else(|| format!("{text:?} is not supported yet"))
+}
+
+/// Like [`parse_field`]; `None` for a field of the language that the store does not know yet.
+///
+/// # Errors
+/// A text that says why it is no field.
+pub fn known_field(text: &str) -> Result<Option<Field>, String> {
+    match parse::parse_field_expr(text) {
+        Ok(FieldExpr { kind: FieldKind::Field(found), .. }) => Ok(found.stored()),
+        _ => Err(format!("{text:?} is no field; write .key, span.key, resource.key or an intrinsic such as name")),
+    }
 }
 
 /// The name under which Tempo's search answers tell a field: the bare key, or the intrinsic's word.

@@ -6,6 +6,7 @@
 pub(crate) mod bits;
 pub(crate) mod blocks;
 pub(crate) mod bytes;
+pub(crate) mod fuse;
 pub(crate) mod ints;
 pub(crate) mod strings;
 pub(crate) mod template;

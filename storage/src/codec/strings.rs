@@ -45,6 +45,11 @@ pub(crate) fn encode(values: &[&[u8]], content: Content) -> Vec<u8> {
     })
 }
 
+/// Whether the page holds so many values that a filter over them pays.
+pub(crate) fn wants_filter(page: &[u8]) -> bool {
+    page.first() != Some(&CODED)
+}
+
 /// Gives each distinct value a code in order of appearance; `None` when there are more than `most`.
 fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option<(Vec<u32>, Vec<&'a [u8]>)> {
     let mut table: HashTable<u32> = HashTable::new();
@@ -209,9 +214,8 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few. With `only`, other rows
-    /// may be left out.
-    pub(crate) fn select(&self, only: Option<&Bitmap>, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
+    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few.
+    pub(crate) fn select(&self, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
         let mut rows = Bitmap::none(self.len);
         match &self.form {
             Form::Coded { .. } => {
@@ -227,7 +231,7 @@ impl<'a> Strings<'a> {
             _ => {
                 let mut cursor = StringCursor::new(self);
                 let mut value = Vec::new();
-                for row in (0..self.len).filter(|row| only.is_none_or(|only| only.contains(*row))) {
+                for row in 0..self.len {
                     value.clear();
                     cursor.read(row, &mut value)?;
                     rows.insert_if(row, test(&value));
@@ -240,7 +244,7 @@ impl<'a> Strings<'a> {
     /// The rows whose value is `needle`.
     pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
         let Form::Templates { numbers, .. } = &self.form else {
-            return self.select(None, |value| value == needle);
+            return self.select(|value| value == needle);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
         template::split(needle, &mut template, &mut wanted);
@@ -401,7 +405,7 @@ mod tests {
         if let Some(needle) = values.get(values.len() / 2) {
             let expected: Vec<usize> = (0..values.len()).filter(|row| &values[*row] == needle).collect();
             assert_eq!(read.find(needle).unwrap().iter().collect::<Vec<_>>(), expected);
-            let selected = read.select(None, |value| value == needle.as_slice()).unwrap();
+            let selected = read.select(|value| value == needle.as_slice()).unwrap();
             assert_eq!(selected.iter().collect::<Vec<_>>(), expected);
         }
         assert!(read.find(b"not there 17").unwrap().is_empty());
@@ -441,7 +445,7 @@ mod tests {
             if let Ok(page) = Strings::parse(&bytes) && page.len() < 10_000 {
                 let _ = StringCursor::new(&page).read(0, &mut Vec::new());
                 let _ = page.find(b"a1");
-                let _ = page.select(None, |_| true);
+                let _ = page.select(|_| true);
             }
         }
     }

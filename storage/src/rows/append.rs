@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId};
 use hoptrail_proto::otlp::view::{EventView, LinkView, Malformed, Origin, SpanView, ValueView, each_span, key_value};
 use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
@@ -68,7 +67,9 @@ impl Rows {
         let walked = each_span(request, origin, |(resource, scope), span| {
             let appended = self.append_span(resource, scope, span);
             if appended.is_err() {
-                [&mut self.span_table, &mut self.event_table, &mut self.link_table].map(Table::abandon_row);
+                self.span_table.abandon_row();
+                self.event_table.abandon_row();
+                self.link_table.abandon_row();
             }
             malformed = malformed.and(appended);
         });

@@ -28,13 +28,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn attribute(name: &[u8], value: ValueView<'_>) -> Attribute {
-    Attribute { key: text(name), value: to_value(value) }
+fn attribute(name: &[u8], value: AnyValue) -> Attribute {
+    Attribute { key: text(name), value }
 }
 
-fn count(value: ValueView<'_>) -> u32 {
-    match value {
-        ValueView::Int(count) => u32::try_from(count).unwrap_or(u32::MAX),
+fn count(value: &AnyValue) -> u32 {
+    match *value {
+        AnyValue::Int(count) => u32::try_from(count).unwrap_or(u32::MAX),
         _ => 0,
     }
 }
@@ -56,40 +56,40 @@ pub(crate) fn span_of(row: &SpanRow, shape: &Shape, name: &[u8]) -> Span {
 }
 
 /// Puts the value of a column where it belongs.
-pub(crate) fn set_on_span(span: &mut Span, key: &ColumnKey, value: ValueView<'_>) {
+pub(crate) fn set_on_span(span: &mut Span, key: &ColumnKey, value: AnyValue) {
     match (key.owner, &*key.name) {
         (Owner::Attribute, name) => span.attributes.push(attribute(name, value)),
         (Owner::Field, fields::STATUS_MESSAGE) => span.status.message = string(value),
         (Owner::Field, fields::TRACE_STATE) => span.trace_state = string(value),
-        (Owner::Field, fields::DROPPED_ATTRIBUTES) => span.dropped_attributes_count = count(value),
-        (Owner::Field, fields::DROPPED_EVENTS) => span.dropped_events_count = count(value),
-        (Owner::Field, fields::DROPPED_LINKS) => span.dropped_links_count = count(value),
+        (Owner::Field, fields::DROPPED_ATTRIBUTES) => span.dropped_attributes_count = count(&value),
+        (Owner::Field, fields::DROPPED_EVENTS) => span.dropped_events_count = count(&value),
+        (Owner::Field, fields::DROPPED_LINKS) => span.dropped_links_count = count(&value),
         (Owner::Field, _) => {}
     }
 }
 
 /// Puts the value of a column where it belongs.
-pub(crate) fn set_on_event(event: &mut SpanEvent, key: &ColumnKey, value: ValueView<'_>) {
+pub(crate) fn set_on_event(event: &mut SpanEvent, key: &ColumnKey, value: AnyValue) {
     match (key.owner, &*key.name) {
         (Owner::Attribute, name) => event.attributes.push(attribute(name, value)),
-        (Owner::Field, fields::DROPPED_ATTRIBUTES) => event.dropped_attributes_count = count(value),
+        (Owner::Field, fields::DROPPED_ATTRIBUTES) => event.dropped_attributes_count = count(&value),
         (Owner::Field, _) => {}
     }
 }
 
 /// Puts the value of a column where it belongs.
-pub(crate) fn set_on_link(link: &mut SpanLink, key: &ColumnKey, value: ValueView<'_>) {
+pub(crate) fn set_on_link(link: &mut SpanLink, key: &ColumnKey, value: AnyValue) {
     match (key.owner, &*key.name) {
         (Owner::Attribute, name) => link.attributes.push(attribute(name, value)),
         (Owner::Field, fields::TRACE_STATE) => link.trace_state = string(value),
-        (Owner::Field, fields::DROPPED_ATTRIBUTES) => link.dropped_attributes_count = count(value),
+        (Owner::Field, fields::DROPPED_ATTRIBUTES) => link.dropped_attributes_count = count(&value),
         (Owner::Field, _) => {}
     }
 }
 
-fn string(value: ValueView<'_>) -> String {
+fn string(value: AnyValue) -> String {
     match value {
-        ValueView::Text(bytes) => text(bytes),
+        AnyValue::String(text) => text,
         _ => String::new(),
     }
 }
@@ -131,11 +131,11 @@ impl Rows {
 
 impl Table {
     /// Calls `visit` with the columns of a row and their values, in the order they were received.
-    fn each_value(&self, row: usize, mut visit: impl FnMut(&ColumnKey, ValueView<'_>)) {
+    fn each_value(&self, row: usize, mut visit: impl FnMut(&ColumnKey, AnyValue)) {
         let Some(shape) = self.shape(self.shape_of(row)) else { return };
         for (column, slot) in shape.columns.iter().zip(self.slots(row)) {
             if let Some(known) = self.columns.get(*column as usize) {
-                visit(&known.key, self.value(*column, Slot(*slot)));
+                visit(&known.key, to_value(self.value(*column, Slot(*slot))));
             }
         }
     }

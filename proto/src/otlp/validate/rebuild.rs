@@ -210,7 +210,7 @@ impl<'a> Ids<'a> {
             match (number, value) {
                 (1, WireValue::Bytes(id)) => ids.trace = id,
                 (2, WireValue::Bytes(id)) => ids.span = id,
-                (4, WireValue::Bytes(id)) => ids.wrong_parent = (id.len() != 0 && id.len() != 8).then_some(id.len()),
+                (4, WireValue::Bytes(id)) => ids.wrong_parent = (!id.is_empty() && id.len() != 8).then_some(id.len()),
                 _ => {}
             }
         }

@@ -139,7 +139,9 @@ impl Parser {
 
     /// Reports the token here, unless the lexer already has.
     fn unexpected(&mut self, wanted: &str) {
-        if *self.peek() != TokenKind::Bad {
+        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let cut_off = self.at_end() && before.is_some_and(|token| token.kind == TokenKind::Bad);
+        if *self.peek() != TokenKind::Bad && !cut_off {
             let message = format!("expected {wanted}, found {}", self.peek());
             self.error(self.here(), message);
         }

@@ -185,3 +185,19 @@ fn long_lists_of_one_operator_are_fine() {
     assert_eq!(parse(&format!("{{ {many} }}")).err(), None);
     assert_eq!(parse(&vec!["{ .a }"; 5_000].join(" && ")).err(), None);
 }
+
+#[test]
+fn the_deepest_queries_allowed_can_be_printed_checked_and_planned() {
+    let nested = format!("{{ {}.a = 1{} }}", "!(".repeat(60), ")".repeat(60));
+    let chained = format!("{{ {}.a = 1 }}", ".a = 1 && .b = 1 || ".repeat(90));
+    let summed = format!("{{ .a = {}1 }}", "1 + ".repeat(190));
+    for q in [nested, chained, summed] {
+        let work = move || {
+            let query = parse(&q).expect("not too deep");
+            assert_eq!(parse(&query.to_string()), Ok(query));
+            crate::traceql::compile(&q).map(|compiled| format!("{:?}", compiled.filter).len())
+        };
+        let done = std::thread::Builder::new().stack_size(512 << 10).spawn(work).expect("a thread").join();
+        assert!(done.expect("no panic").is_ok());
+    }
+}

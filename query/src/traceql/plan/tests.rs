@@ -120,7 +120,7 @@ fn conditions_on_events_and_links_meet_in_one_of_them_when_only_and_joins() {
     let (l, m) = (compare(Scope::Link, "l", Op::Eq, int(3)), compare(Scope::Link, "m", Op::Eq, int(4)));
     let s = compare(Scope::Span, "s", Op::Eq, int(5));
     let event = Filter::Event(Box::new(Filter::And(vec![a.clone(), b.clone()])));
-    let link = Filter::Link(Box::new(Filter::And(vec![l.clone(), m.clone()])));
+    let link = Filter::Link(Box::new(Filter::And(vec![l, m])));
     for (q, expected) in [
         ("{ event.a = 1 }", a.clone()),
         ("{ event.a = 1 && event.b = 2 }", event.clone()),

@@ -1,0 +1,178 @@
+//! Why a request is not answered with success, and the codes that say so.
+
+use std::time::Duration;
+
+use hoptrail_proto::model::InvalidTenant;
+use hoptrail_proto::otlp::{Detail, MalformedRequest, Status};
+use hoptrail_storage::WriteError;
+
+use crate::admission::Full;
+
+/// A listener that cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The gRPC server failed.
+    #[error("serve otlp over grpc: {0}")]
+    Grpc(#[from] tonic::transport::Error),
+    /// The HTTP server failed.
+    #[error("serve otlp over http: {0}")]
+    Http(#[from] std::io::Error),
+}
+
+/// When to retry if the store does not say.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the request is larger than {limit} bytes after decompression; send smaller batches")]
+    TooLarge { limit: usize },
+    #[error("too many bytes are in flight; retry later")]
+    Busy,
+    #[error(transparent)]
+    Write(WriteError),
+    #[error(transparent)]
+    Malformed(#[from] MalformedRequest),
+    #[error("the body is not valid {encoding}: {reason}")]
+    Compression { encoding: &'static str, reason: String },
+    #[error("the body ended early: {0}")]
+    Interrupted(String),
+    #[error("the body did not arrive within {} s", limit.as_secs())]
+    Slow { limit: Duration },
+    #[error("content encoding {0:?} is not supported; use gzip, zstd, deflate or none")]
+    UnsupportedEncoding(String),
+    #[error("content type {0:?} is not supported; use application/x-protobuf or application/json")]
+    UnsupportedType(String),
+    #[error("the header X-Scope-OrgID must name the tenant")]
+    TenantMissing,
+    #[error(transparent)]
+    TenantInvalid(#[from] InvalidTenant),
+    #[error("there is nothing at {0}; traces go to /v1/traces, and other signals are not taken")]
+    NotFound(String),
+    #[error("method {0} is not allowed here; use POST")]
+    Method(String),
+    #[error("checking the request failed")]
+    Internal,
+}
+
+impl From<Full> for Failure {
+    fn from(_: Full) -> Self {
+        Self::Busy
+    }
+}
+
+/// The codes of a failure.
+struct Codes {
+    grpc: tonic::Code,
+    http: http::StatusCode,
+    /// For metrics.
+    outcome: &'static str,
+    /// Set when the client shall retry.
+    retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// The one table from failures to codes. Only those with a delay are retryable: gRPC clients may retry RESOURCE_EXHAUSTED only
+    /// when RetryInfo is there, HTTP clients 429 and 503 (OTLP specification, "Failures").
+    fn codes(&self) -> Codes {
+        use http::StatusCode as H;
+        use tonic::Code as G;
+        let codes = |grpc, http, outcome| Codes { grpc, http, outcome, retry_after: None };
+        let retry = |grpc, http, outcome, after| Codes { grpc, http, outcome, retry_after: Some(after) };
+        match self {
+            Self::TooLarge { .. } => codes(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Malformed(_) | Self::Compression { .. } => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Write(WriteError::Invalid(_)) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Interrupted(_) => codes(G::Cancelled, H::BAD_REQUEST, "interrupted"),
+            Self::UnsupportedEncoding(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::UnsupportedType(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::NotFound(_) => codes(G::Unimplemented, H::NOT_FOUND, "unsupported"),
+            Self::Method(_) => codes(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
+            Self::TenantMissing => codes(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
+            Self::TenantInvalid(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Busy => retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", RETRY_AFTER),
+            Self::Write(WriteError::Overloaded { retry_after }) => {
+                retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", *retry_after)
+            }
+            Self::Write(WriteError::Unavailable { retry_after, .. }) => {
+                retry(G::Unavailable, H::SERVICE_UNAVAILABLE, "unavailable", *retry_after)
+            }
+            // Closed, Unknown (duplicates collapse, so retrying is right), and whatever a store will say in future.
+            Self::Write(_) | Self::Slow { .. } | Self::Internal => {
+                retry(G::Unavailable, H::SERVICE_UNAVAILABLE, "unavailable", RETRY_AFTER)
+            }
+        }
+    }
+
+    /// The label of this failure in metrics.
+    pub(crate) fn outcome(&self) -> &'static str {
+        self.codes().outcome
+    }
+
+    /// The HTTP status.
+    pub(crate) fn http_status(&self) -> http::StatusCode {
+        self.codes().http
+    }
+
+    /// Whole seconds for `Retry-After`, at least 1.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        self.codes().retry_after.map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).map(|s| s.max(1))
+    }
+
+    /// The body of an HTTP error, and the details of a gRPC one.
+    pub(crate) fn status(&self) -> Status {
+        let codes = self.codes();
+        let bad = |field: &str, description: &str| Detail::BadRequest {
+            field: field.to_owned(),
+            description: description.to_owned(),
+        };
+        let detail = match self {
+            Self::Malformed(error) => Some(bad(&error.place, &error.reason)),
+            Self::Compression { encoding, reason } => Some(bad(encoding, reason)),
+            Self::Write(WriteError::Invalid(reason)) => Some(bad("request", reason)),
+            Self::TenantInvalid(error) => Some(bad("X-Scope-OrgID", &error.to_string())),
+            _ => codes.retry_after.map(Detail::RetryInfo),
+        };
+        Status { code: codes.grpc as i32, message: self.to_string(), details: detail.into_iter().collect() }
+    }
+
+    /// The answer over gRPC.
+    pub(crate) fn grpc_status(&self) -> tonic::Status {
+        let status = self.status();
+        let details = if status.details.is_empty() { Vec::new() } else { status.to_protobuf() };
+        tonic::Status::with_details(self.codes().grpc, status.message, details.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_retried_says_when() {
+        let malformed = MalformedRequest { place: "request".to_owned(), reason: "no".to_owned() };
+        let overloaded = WriteError::Overloaded { retry_after: Duration::from_millis(1200) };
+        let unavailable =
+            WriteError::Unavailable { reason: "disk full".to_owned(), retry_after: Duration::from_secs(30) };
+        let cases = [
+            (Failure::TooLarge { limit: 1 }, 413, 8, None),
+            (Failure::Malformed(malformed), 400, 3, None),
+            (Failure::Write(WriteError::Invalid("x".to_owned())), 400, 3, None),
+            (Failure::TenantMissing, 401, 16, None),
+            (Failure::UnsupportedEncoding("br".to_owned()), 415, 12, None),
+            (Failure::Busy, 429, 8, Some(1)),
+            (Failure::Write(overloaded), 429, 8, Some(2)),
+            (Failure::Write(unavailable), 503, 14, Some(30)),
+            (Failure::Write(WriteError::Closed), 503, 14, Some(1)),
+            (Failure::Write(WriteError::Unknown("fsync".to_owned())), 503, 14, Some(1)),
+        ];
+        for (failure, http, grpc, seconds) in cases {
+            let status = failure.status();
+            assert_eq!((failure.http_status().as_u16(), status.code), (http, grpc), "{failure}");
+            assert_eq!(failure.retry_after_seconds(), seconds, "{failure}");
+            let says_when = status.details.iter().any(|detail| matches!(detail, Detail::RetryInfo(_)));
+            assert_eq!(says_when, seconds.is_some(), "{failure}");
+        }
+    }
+}

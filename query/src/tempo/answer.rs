@@ -1,0 +1,75 @@
+//! What a search found, as Tempo's message.
+
+use hoptrail_proto::model::AnyValue;
+use hoptrail_proto::tempo::{
+    SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata, key_value,
+};
+use hoptrail_storage::{Inspected, SearchAnswer, SpanHit, TraceHit, Value};
+
+use crate::traceql::{field_label, format_duration};
+
+/// Stands for the service of a root span that has not arrived.
+const NO_ROOT: &str = "<root span not yet received>";
+
+pub(super) fn search_response(answer: SearchAnswer) -> SearchResponse {
+    SearchResponse { traces: answer.hits.into_iter().map(trace).collect(), metrics: Some(metrics(answer.inspected)) }
+}
+
+/// A whole search is one job. Sizes of whole segments are not told: no query reads them.
+fn metrics(inspected: Inspected) -> SearchMetrics {
+    SearchMetrics {
+        inspected_traces: saturated(inspected.traces),
+        inspected_bytes: inspected.bytes,
+        total_blocks: saturated(inspected.segments),
+        completed_jobs: 1,
+        total_jobs: 1,
+        total_block_bytes: 0,
+        inspected_spans: inspected.spans,
+    }
+}
+
+fn trace(hit: TraceHit) -> TraceSearchMetadata {
+    let set = SpanSet {
+        spans: hit.spans.into_iter().map(span).collect(),
+        matched: saturated(hit.matched),
+        attributes: Vec::new(),
+    };
+    let (root_service_name, root_trace_name) = hit.root.unwrap_or_else(|| (NO_ROOT.to_owned(), String::new()));
+    let stats = |stats: hoptrail_storage::ServiceStats| {
+        (stats.service, ServiceStats { span_count: stats.spans, error_count: stats.errors })
+    };
+    TraceSearchMetadata {
+        trace_id: hit.trace_id.to_string().trim_start_matches('0').to_owned(),
+        root_service_name,
+        root_trace_name,
+        start_time_unix_nano: hit.start_unix_nano,
+        duration_ms: saturated(hit.duration_nanos / 1_000_000),
+        span_set: Some(set.clone()),
+        span_sets: vec![set],
+        service_stats: hit.services.into_iter().map(stats).collect(),
+    }
+}
+
+fn span(hit: SpanHit) -> Span {
+    Span {
+        span_id: hit.span_id.to_string(),
+        name: hit.name,
+        start_time_unix_nano: hit.start_unix_nano,
+        duration_nanos: hit.duration_nanos,
+        attributes: hit.fields.iter().map(|(field, value)| key_value(field_label(field), &any_value(value))).collect(),
+    }
+}
+
+/// A value as an attribute: what is none in OTLP is text.
+fn any_value(value: &Value) -> AnyValue {
+    match value {
+        Value::Any(value) => value.clone(),
+        Value::Duration(nanos) => AnyValue::String(format_duration(i64::try_from(*nanos).unwrap_or(i64::MAX))),
+        Value::Status(status) => status.name().into(),
+        Value::Kind(kind) => kind.name().into(),
+    }
+}
+
+fn saturated(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,40 @@
+//! What every request says: whose data, which parameters, which form of answer.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use hoptrail_proto::model::TenantId;
+
+use super::Api;
+use super::error::ApiError;
+use super::params::Params;
+use super::respond::Format;
+
+/// The common part of a request.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) tenant: TenantId,
+    pub(super) params: Params,
+    pub(super) format: Format,
+}
+
+impl FromRequestParts<Api> for Ask {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let tenant = tenant(&parts.headers, api.service.config().multi_tenant)?;
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        Ok(Self { tenant, params: Params::new(pairs.0), format: Format::of(&parts.headers) })
+    }
+}
+
+/// The tenant of header `X-Scope-OrgID`, which counts only when there is more than one.
+fn tenant(headers: &HeaderMap, multi_tenant: bool) -> Result<TenantId, ApiError> {
+    if !multi_tenant {
+        return Ok(TenantId::single());
+    }
+    let header = headers.get("x-scope-orgid").filter(|name| !name.is_empty()).ok_or_else(ApiError::no_tenant)?;
+    let name = header.to_str().map_err(|_| ApiError::invalid("X-Scope-OrgID is not ASCII"))?;
+    TenantId::new(name).map_err(|error| ApiError::invalid(error.to_string()))
+}

@@ -1,0 +1,57 @@
+//! Tempo's HTTP API: what Grafana's Tempo data source calls. Compatible in paths, parameters, answers and status codes;
+//! `docs/compatibility.md` says where and why answers differ.
+//!
+//! "Tag" is this API's word for attribute.
+
+mod answer;
+mod ask;
+mod error;
+mod names;
+mod params;
+mod respond;
+mod search;
+mod status;
+mod tags;
+mod trace;
+mod values;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use hoptrail_storage::{Clock, SystemClock};
+use tower_http::compression::CompressionLayer;
+
+use crate::Service;
+
+/// What every handler works with.
+#[derive(Debug, Clone)]
+struct Api {
+    service: Arc<Service>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The routes of the API, for a listener on port 3200.
+pub fn router(service: Arc<Service>) -> Router {
+    routes(Api { service, clock: Arc::new(SystemClock) })
+}
+
+fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/api/echo", any(status::echo))
+        .route("/api/status/buildinfo", any(status::build_info))
+        .route("/api/traces/{id}", any(trace::by_id))
+        .route("/api/v2/traces/{id}", any(trace::by_id_v2))
+        .route("/api/search", any(search::search))
+        .route("/api/search/tags", any(names::names))
+        .route("/api/v2/search/tags", any(names::names_v2))
+        .route("/api/search/tag/{*name}", any(values::values))
+        .route("/api/v2/search/tag/{*name}", any(values::values_v2))
+        .route("/api/metrics/query_range", any(status::no_metrics))
+        .route("/api/metrics/query", any(status::no_metrics))
+        .layer(CompressionLayer::new())
+        .with_state(api)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! `/api/search/tags` and `/api/v2/search/tags`: which attribute keys are in use.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use axum::response::Response;
+use hoptrail_proto::tempo::{MetadataMetrics, SearchTagsResponse, SearchTagsV2Response, SearchTagsV2Scope};
+use hoptrail_storage::AttributeScope;
+
+use super::Api;
+use super::ask::Ask;
+use super::error::ApiError;
+use super::respond::{message, truncated};
+
+/// The scopes of attributes, in the order of the answer.
+const SCOPES: [(&str, AttributeScope); 5] = [
+    ("resource", AttributeScope::Resource),
+    ("span", AttributeScope::Span),
+    ("event", AttributeScope::Event),
+    ("link", AttributeScope::Link),
+    ("instrumentation", AttributeScope::Instrumentation),
+];
+
+/// The intrinsics that an editor offers.
+const INTRINSICS: [&str; 20] = [
+    "duration",
+    "event:name",
+    "event:timeSinceStart",
+    "instrumentation:name",
+    "instrumentation:version",
+    "kind",
+    "name",
+    "rootName",
+    "rootServiceName",
+    "span:duration",
+    "span:kind",
+    "span:name",
+    "span:status",
+    "span:statusMessage",
+    "status",
+    "statusMessage",
+    "trace:duration",
+    "trace:rootName",
+    "trace:rootService",
+    "traceDuration",
+];
+
+/// Which scopes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Attributes(AttributeScope),
+    Intrinsics,
+    /// A scope that has no attributes of its own.
+    Nothing,
+}
+
+/// `/api/search/tags`: the keys of all scopes; intrinsics only when asked for.
+pub(super) async fn names(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
+    let wanted = wanted(&ask)?;
+    let (scopes, cut) = scopes(&api, &ask, wanted).await?;
+    let attributes = scopes.into_iter().filter(|scope| wanted != Wanted::All || scope.name != "intrinsic");
+    let keys: BTreeSet<String> = attributes.flat_map(|scope| scope.tags).collect();
+    let answer = SearchTagsResponse { tag_names: keys.into_iter().collect(), metrics: Some(one_job()) };
+    Ok(truncated(message(ask.format, &answer)?, cut))
+}
+
+/// `/api/v2/search/tags`: the keys by scope.
+pub(super) async fn names_v2(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
+    let wanted = wanted(&ask)?;
+    let (scopes, cut) = scopes(&api, &ask, wanted).await?;
+    let answer = SearchTagsV2Response { scopes, metrics: Some(one_job()) };
+    Ok(truncated(message(ask.format, &answer)?, cut))
+}
+
+/// The work behind a list.
+pub(super) fn one_job() -> MetadataMetrics {
+    MetadataMetrics { total_jobs: 1, completed_jobs: 1, ..MetadataMetrics::default() }
+}
+
+fn wanted(ask: &Ask) -> Result<Wanted, ApiError> {
+    let Some(name) = ask.params.get("scope") else { return Ok(Wanted::All) };
+    match (SCOPES.into_iter().find(|(known, _)| *known == name), name) {
+        (Some((_, scope)), _) => Ok(Wanted::Attributes(scope)),
+        (None, "none") => Ok(Wanted::All),
+        (None, "intrinsic") => Ok(Wanted::Intrinsics),
+        (None, "trace") => Ok(Wanted::Nothing),
+        _ => Err(ApiError::invalid(format!(
+            "invalid scope {name:?}; there are resource, span, event, link, instrumentation, intrinsic, trace and none"
+        ))),
+    }
+}
+
+/// The scopes that have keys, each with at most `limit`, and what was cut.
+async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV2Scope>, Option<String>), ApiError> {
+    let limit = ask.params.number::<u32>("limit")?.filter(|limit| *limit > 0).map(|limit| limit as usize);
+    let range = ask.params.open_range()?;
+    let mut out = Vec::new();
+    if matches!(wanted, Wanted::All | Wanted::Attributes(_)) {
+        let keys = api.service.attribute_keys(&ask.tenant, range).await?;
+        for (name, scope) in SCOPES {
+            if wanted == Wanted::All || wanted == Wanted::Attributes(scope) {
+                let of_scope = keys.iter().filter(|(found, _)| *found == scope);
+                let tags: Vec<String> = of_scope.map(|(_, key)| key.clone()).collect();
+                out.push(SearchTagsV2Scope { name: name.to_owned(), tags });
+            }
+        }
+        out.retain(|scope| !scope.tags.is_empty());
+    }
+    if matches!(wanted, Wanted::All | Wanted::Intrinsics) {
+        let tags = INTRINSICS.into_iter().map(str::to_owned).collect();
+        out.push(SearchTagsV2Scope { name: "intrinsic".to_owned(), tags });
+    }
+    let mut cut = None;
+    for scope in &mut out {
+        if let Some(limit) = limit.filter(|limit| *limit < scope.tags.len()) {
+            scope.tags.truncate(limit);
+            cut = Some(format!("limit={limit}"));
+        }
+    }
+    Ok((out, cut))
+}

@@ -1,0 +1,61 @@
+//! Answers in the form that the client accepts.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use prost::Message;
+use serde::Serialize;
+
+use super::error::ApiError;
+use crate::Error;
+
+/// Tells that an answer is cut, and by what. The messages have no place for it.
+const TRUNCATED: HeaderName = HeaderName::from_static("hoptrail-truncated");
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `application/json`
+    Json,
+    /// `application/protobuf`
+    Protobuf,
+}
+
+impl Format {
+    /// Protobuf when any `Accept` header names it anywhere, JSON otherwise.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let protobuf = accepted.any(|value| value.contains("application/protobuf"));
+        if protobuf { Self::Protobuf } else { Self::Json }
+    }
+}
+
+/// An answer of both forms.
+pub(super) fn message(format: Format, message: &(impl Message + Serialize)) -> Result<Response, ApiError> {
+    match format {
+        Format::Json => json(message),
+        Format::Protobuf => Ok(protobuf(message)),
+    }
+}
+
+/// An answer in JSON.
+pub(super) fn json(message: &impl Serialize) -> Result<Response, ApiError> {
+    let body = serde_json::to_vec(message).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(typed("application/json", body))
+}
+
+/// An answer in protobuf.
+pub(super) fn protobuf(message: &impl Message) -> Response {
+    typed("application/protobuf", message.encode_to_vec())
+}
+
+fn typed(kind: &'static str, body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+/// The answer, with a note when `cut` says what cut it.
+pub(super) fn truncated(mut response: Response, cut: Option<String>) -> Response {
+    if let Some(cut) = cut.and_then(|cut| HeaderValue::try_from(cut).ok()) {
+        response.headers_mut().insert(TRUNCATED, cut);
+    }
+    response
+}

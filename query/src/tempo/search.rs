@@ -1,0 +1,93 @@
+//! `/api/search`.
+
+use axum::extract::State;
+use axum::response::Response;
+use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
+
+use super::answer::search_response;
+use super::ask::Ask;
+use super::error::ApiError;
+use super::params::Params;
+use super::respond::{message, truncated};
+use super::{Api, tags};
+use crate::traceql::{Compiled, compile, render_errors};
+
+const DEFAULT_LIMIT: u32 = 20;
+const DEFAULT_SPANS: u32 = 3;
+const MAX_SPANS: u32 = 100;
+
+/// Parameters that are never taken for attributes.
+const KNOWN: [&str; 10] =
+    ["q", "tags", "start", "end", "since", "limit", "spss", "minDuration", "maxDuration", "skip_ast_transformations"];
+
+/// The newest traces that match.
+pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
+    let params = &ask.params;
+    let limit = limit(params, api.service.config().max_limit)?;
+    let compiled = condition(params)?;
+    let request = SearchRequest {
+        filter: with_trace_duration(compiled.filter, params)?,
+        range: params.search_range(api.clock.now_unix_nano())?,
+        // One more than asked for tells whether there are more.
+        limit: limit + 1,
+        spans_per_trace: spans_per_trace(params)?,
+        select: compiled.select,
+    };
+    let mut answer = api.service.search(&ask.tenant, request).await?;
+    let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));
+    answer.hits.truncate(limit);
+    Ok(truncated(message(ask.format, &search_response(answer))?, cut))
+}
+
+fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {
+    let limit = params.number::<u32>("limit")?.unwrap_or(DEFAULT_LIMIT) as usize;
+    match limit {
+        0 => Err(ApiError::invalid("invalid limit: it must be a positive number")),
+        _ if limit > most => Err(ApiError::invalid(format!("invalid limit {limit}: at most {most} is allowed"))),
+        _ => Ok(limit),
+    }
+}
+
+fn spans_per_trace(params: &Params) -> Result<usize, ApiError> {
+    match params.number::<u32>("spss")?.unwrap_or_default() {
+        0 => Ok(DEFAULT_SPANS as usize),
+        spans if spans > MAX_SPANS => {
+            Err(ApiError::invalid(format!("invalid spss {spans}: at most {MAX_SPANS} is allowed")))
+        }
+        spans => Ok(spans as usize),
+    }
+}
+
+/// What a span must satisfy: `q`, `tags`, or in the oldest form every parameter that is none of the others.
+fn condition(params: &Params) -> Result<Compiled, ApiError> {
+    let everything = Compiled { filter: Filter::True, select: Vec::new() };
+    match (params.get("q"), params.get("tags")) {
+        (Some(_), Some(_)) => Err(ApiError::invalid("q and tags cannot be given together")),
+        (Some(q), None) => compile(q)
+            .map_err(|errors| ApiError::invalid(format!("invalid TraceQL query\n{}", render_errors(q, &errors)))),
+        (None, Some(text)) => tags::condition(&tags::logfmt(text)?),
+        (None, None) if params.get("start").is_some() || params.get("end").is_some() => Ok(everything),
+        (None, None) => {
+            let pairs = params.iter().filter(|(name, _)| !KNOWN.contains(name));
+            let pairs: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            tags::condition(&pairs)
+        }
+    }
+}
+
+/// Adds the bounds of the whole trace's duration.
+fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiError> {
+    let (least, most) = (params.duration("minDuration")?, params.duration("maxDuration")?);
+    if least.zip(most).is_some_and(|(least, most)| least > most) {
+        return Err(ApiError::invalid("invalid maxDuration: it must be at least minDuration"));
+    }
+    let bound = |op, nanos: Option<u64>| {
+        nanos.map(|nanos| Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos)))
+    };
+    let bounds: Vec<Filter> = bound(CompareOp::Ge, least).into_iter().chain(bound(CompareOp::Le, most)).collect();
+    Ok(match (bounds.is_empty(), filter) {
+        (true, filter) => filter,
+        (false, Filter::True) => Filter::And(bounds),
+        (false, filter) => Filter::And([vec![filter], bounds].concat()),
+    })
+}

@@ -1,0 +1,41 @@
+//! Signs of life.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+/// `/api/echo`: Grafana's health check.
+pub(super) async fn echo() -> &'static str {
+    "echo\n"
+}
+
+/// The routes of metrics queries: refused in words, so that a client shows more than an unknown address.
+pub(super) async fn no_metrics() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_IMPLEMENTED, "TraceQL metrics are not supported yet")
+}
+
+/// The version of Tempo whose API this is: older Grafanas ask for it before they offer features.
+const TEMPO_VERSION: &str = "2.10.0";
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BuildInfo {
+    version: &'static str,
+    revision: &'static str,
+    branch: &'static str,
+    build_user: &'static str,
+    build_date: &'static str,
+    go_version: &'static str,
+}
+
+/// `/api/status/buildinfo`.
+pub(super) async fn build_info() -> Json<BuildInfo> {
+    Json(BuildInfo {
+        version: TEMPO_VERSION,
+        revision: concat!("hoptrail-", env!("CARGO_PKG_VERSION")),
+        branch: "",
+        build_user: "",
+        build_date: "",
+        go_version: "",
+    })
+}

@@ -1,0 +1,132 @@
+//! `/api/traces/{id}` and `/api/v2/traces/{id}`.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use hoptrail_proto::model::{Resource, TraceId, TraceSpan};
+use hoptrail_proto::tempo::{Batches, Trace, TraceByIdMetrics, TraceByIdResponse};
+
+use super::Api;
+use super::ask::Ask;
+use super::error::ApiError;
+use super::params::Params;
+use super::respond::{Format, json, message, protobuf};
+use crate::Error;
+
+/// Parameters of Tempo 3.1 that change which spans are answered. Ignoring them would answer another question.
+const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_depth", "span_pruning"];
+
+/// `/api/traces/{id}`: 404 without a body when no span is known.
+pub(super) async fn by_id(State(api): State<Api>, Path(id): Path<String>, ask: Ask) -> Result<Response, ApiError> {
+    let id = checked(&id, &ask.params)?;
+    let Some(found) = api.service.trace(&ask.tenant, id).await? else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    encode(move || {
+        let trace = Trace::new(&side_by_side(found.spans));
+        match ask.format {
+            Format::Json => json(&Batches::of(&trace)),
+            Format::Protobuf => Ok(protobuf(&trace)),
+        }
+    })
+    .await
+}
+
+/// `/api/v2/traces/{id}`: 200 with an empty trace when no span is known.
+pub(super) async fn by_id_v2(State(api): State<Api>, Path(id): Path<String>, ask: Ask) -> Result<Response, ApiError> {
+    let id = checked(&id, &ask.params)?;
+    if let Some(name) = UNSUPPORTED.into_iter().find(|name| ask.params.get(name).is_some()) {
+        return Err(ApiError::invalid(format!("parameter {name} is not supported yet")));
+    }
+    let found = api.service.trace(&ask.tenant, id).await?;
+    encode(move || {
+        let trace = found.map(|found| Trace::new(&side_by_side(found.spans))).unwrap_or_default();
+        let metrics = Some(TraceByIdMetrics::default());
+        message(ask.format, &TraceByIdResponse { trace: Some(trace), metrics, ..TraceByIdResponse::default() })
+    })
+    .await
+}
+
+/// The id, when it and the other parameters are sound. The time and the places to look in are no more than hints to Tempo; here a
+/// trace is always looked for everywhere.
+fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
+    params.open_range()?;
+    if let Some(mode) = params.get("mode").filter(|mode| !["all", "blocks", "ingesters", "external"].contains(mode)) {
+        return Err(ApiError::invalid(format!("invalid mode {mode:?}; there are all, blocks, ingesters and external")));
+    }
+    if let (Some(start), Some(end)) = (params.number::<u32>("start")?, params.number::<u32>("end")?)
+        && end <= start
+    {
+        return Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")));
+    }
+    id.parse().map_err(|error| ApiError::invalid(format!("invalid trace id {id:?}: {error}")))
+}
+
+/// Large traces take a while to encode: not on a thread that others wait for.
+async fn encode(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static) -> Result<Response, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ApiError::from(Error::Internal(error.to_string())))?
+}
+
+/// The spans by start, but those of one resource together, and in it those of one scope.
+fn side_by_side(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
+    spans.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
+    let mut resources = Places::default();
+    let mut scopes = Places::default();
+    let mut placed: Vec<((usize, usize), TraceSpan)> = spans
+        .into_iter()
+        .map(|span| {
+            let resource = resources.place(&span.resource, resource_hash);
+            let scope = scopes.place(&span.scope, |scope| hash_of(&(&scope.name, &scope.version)));
+            ((resource, scope), span)
+        })
+        .collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, span)| span).collect()
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn resource_hash(resource: &Resource) -> u64 {
+    let texts: Vec<_> = resource.attributes.iter().map(|pair| (&pair.key, pair.value.as_str())).collect();
+    hash_of(&texts)
+}
+
+/// Numbers distinct values in the order of their first sight. Stores may or may not share equal ones, so an address seen before
+/// is only the quick way.
+struct Places<T> {
+    by_address: HashMap<*const T, usize>,
+    by_hash: HashMap<u64, Vec<(Arc<T>, usize)>>,
+    count: usize,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { by_address: HashMap::new(), by_hash: HashMap::new(), count: 0 }
+    }
+}
+
+impl<T: PartialEq> Places<T> {
+    fn place(&mut self, value: &Arc<T>, hash: impl Fn(&T) -> u64) -> usize {
+        if let Some(place) = self.by_address.get(&Arc::as_ptr(value)) {
+            return *place;
+        }
+        let same_hash = self.by_hash.entry(hash(value)).or_default();
+        let known = same_hash.iter().find(|(known, _)| known == value).map(|(_, place)| *place);
+        let place = known.unwrap_or_else(|| {
+            self.count += 1;
+            same_hash.push((Arc::clone(value), self.count));
+            self.count
+        });
+        self.by_address.insert(Arc::as_ptr(value), place);
+        place
+    }
+}

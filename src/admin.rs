@@ -1,0 +1,142 @@
+//! What operators ask: is it ready, is it alive, what does it measure. Merged into the HTTP listeners.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// Shared by the routes.
+#[derive(Debug)]
+pub struct Admin {
+    registry: Registry,
+    ready: AtomicBool,
+}
+
+impl Admin {
+    /// Over the metrics of all parts; adds those of the process.
+    #[must_use]
+    pub fn new(mut registry: Registry) -> Arc<Self> {
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION")), ("commit", commit())]);
+        registry.register("hoptrail_build", "Version of the running binary", build);
+        registry.register_collector(Box::new(ProcessMetrics));
+        Arc::new(Self { registry, ready: AtomicBool::new(false) })
+    }
+
+    /// Answers `/ready` with 200 from now on.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Answers `/ready` with 503 from now on, so that a load balancer turns elsewhere.
+    pub fn set_stopping(&self) {
+        self.ready.store(false, Ordering::Release);
+    }
+
+    /// `/ready`, `/health` and `/metrics`.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/ready", get(ready))
+            .route("/health", get(|| async { "ok\n" }))
+            .route("/metrics", get(metrics))
+            .with_state(Arc::clone(self))
+    }
+}
+
+/// Commit the binary was built from, when the builder said it.
+fn commit() -> &'static str {
+    option_env!("HOPTRAIL_COMMIT").unwrap_or("unknown")
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.ready.load(Ordering::Acquire) {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// What the kernel counts for this process, read at each scrape. Absent where there is no /proc.
+#[derive(Debug)]
+struct ProcessMetrics;
+
+impl Collector for ProcessMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let mut gauge = |name: &str, help: &str, value: Option<u64>| {
+            let Some(value) = value else { return Ok(()) };
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+        };
+        gauge("process_resident_memory_bytes", "Memory in use", status_bytes("VmRSS:"))?;
+        gauge("process_resident_memory_peak_bytes", "Most memory ever in use", status_bytes("VmHWM:"))?;
+        gauge("process_open_fds", "Open file handles", open_files())?;
+        if let Some(seconds) = cpu_seconds() {
+            let counter = ConstCounter::new(seconds);
+            let help = "CPU time used, in user and kernel mode";
+            counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A `kB` line of /proc/self/status, in bytes.
+fn status_bytes(key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+fn open_files() -> Option<u64> {
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count() as u64)
+}
+
+/// User and system time of /proc/self/stat; its unit, USER_HZ, is 100 on every Linux architecture in use.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let after_name = stat.rsplit_once(") ")?.1;
+    let mut fields = after_name.split(' ').skip(11).map(|field| field.parse::<u64>().ok());
+    let ticks = fields.next()?? + fields.next()??;
+    Some(ticks as f64 / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_counts_itself() {
+        assert!(status_bytes("VmRSS:").expect("linux") > 1 << 20);
+        assert!(status_bytes("VmHWM:") >= status_bytes("VmRSS:"));
+        assert!(open_files().expect("linux") > 2);
+        assert!(cpu_seconds().expect("linux") >= 0.0);
+    }
+
+    #[test]
+    fn metrics_are_valid_open_metrics() {
+        let admin = Admin::new(Registry::default());
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &admin.registry).expect("encodes");
+        assert!(text.ends_with("# EOF\n"));
+        assert!(text.contains("# TYPE process_resident_memory_bytes gauge\n"), "{text}");
+        assert!(text.contains("hoptrail_build_info{version=\""), "{text}");
+        assert!(text.contains("process_cpu_seconds_total "), "{text}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Joins the parts and owns their end: bind, open the store, serve, and on shutdown stop, drain, flush.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use hoptrail_collector::Collector;
+use hoptrail_query::{Service, tempo};
+use hoptrail_storage::{Store, SystemClock};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::config::{Address, Config};
+use crate::serve::serve;
+
+/// Everything bound and open, not yet serving.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    listeners: Option<Listeners>,
+    addresses: Addresses,
+    store: Arc<Store>,
+    collector: Arc<Collector>,
+    service: Arc<Service>,
+    admin: Arc<Admin>,
+}
+
+#[derive(Debug)]
+struct Listeners {
+    otlp_grpc: TcpListener,
+    otlp_http: TcpListener,
+    tempo: TcpListener,
+    ui: TcpListener,
+}
+
+/// Each listener's flag without the dashes, and where it really listens.
+pub type Addresses = [(&'static str, SocketAddr); 4];
+
+impl Listeners {
+    fn addresses(&self) -> std::io::Result<Addresses> {
+        Ok([
+            ("otlp-grpc", self.otlp_grpc.local_addr()?),
+            ("otlp-http", self.otlp_http.local_addr()?),
+            ("tempo", self.tempo.local_addr()?),
+            ("ui", self.ui.local_addr()?),
+        ])
+    }
+}
+
+impl App {
+    /// Binds every address, then opens the store. Nothing is left behind when one of them fails.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let listen = &config.listen;
+        let listeners = Listeners {
+            otlp_grpc: bind("otlp-grpc", &listen.otlp_grpc).await?,
+            otlp_http: bind("otlp-http", &listen.otlp_http).await?,
+            tempo: bind("tempo", &listen.tempo).await?,
+            ui: bind("ui", &listen.ui).await?,
+        };
+        let addresses = listeners.addresses()?;
+        let mut registry = Registry::default();
+        let store = Store::open(&config.data, &config.storage, Arc::new(SystemClock), &mut registry)
+            .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        let collector = Collector::new(&config.collector, store.clone(), &mut registry);
+        let service = Service::new(&config.query, store.clone(), &mut registry);
+        let listeners = Some(listeners);
+        let admin = Admin::new(registry);
+        Ok(Self { config, listeners, addresses, store, collector, service, admin })
+    }
+
+    /// What it listens on, by the names of the flags.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stop` is cancelled; then drains and flushes within the grace period.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
+        // Before anything is served: who reads `ready` on stdout and asks at once must not be told otherwise.
+        self.admin.set_ready();
+        let mut parts = self.spawn_parts(&stop);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(ended) = parts.join_next() => {
+                ended.context("a listener failed")??;
+                if !stop.is_cancelled() {
+                    return Err(anyhow!("a listener ended by itself"));
+                }
+            }
+        }
+        self.admin.set_stopping();
+        let started = Instant::now();
+        let drain = async {
+            while let Some(ended) = parts.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::warn!(%error, "a listener did not end well");
+                }
+            }
+        };
+        if tokio::time::timeout_at(started + grace * 3 / 4, drain).await.is_err() {
+            tracing::warn!("requests are still open near the end of the grace period: cutting them off");
+            parts.shutdown().await;
+        }
+        flush(self.store, started + grace).await;
+        Ok(())
+    }
+
+    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<anyhow::Result<()>> {
+        let mut parts = JoinSet::new();
+        let Some(listeners) = self.listeners.take() else { return parts };
+        let collector = || Arc::clone(&self.collector);
+        let grpc = collector().serve_grpc(listeners.otlp_grpc, stop.clone());
+        parts.spawn(async { Ok(grpc.await?) });
+        let http = collector().serve_http(listeners.otlp_http, stop.clone());
+        parts.spawn(async { Ok(http.await?) });
+        let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
+        let tempo_router = serve(tempo_router, listeners.tempo, stop.clone());
+        parts.spawn(async {
+            tempo_router.await;
+            Ok(())
+        });
+        let ui_router = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
+        let ui_router = serve(ui_router, listeners.ui, stop.clone());
+        parts.spawn(async {
+            ui_router.await;
+            Ok(())
+        });
+        parts
+    }
+}
+
+/// Closes the store on a thread of its own. What the log holds is safe also when the deadline comes first.
+async fn flush(store: Arc<Store>, deadline: Instant) {
+    let close = tokio::task::spawn_blocking(move || store.close());
+    match tokio::time::timeout_at(deadline, close).await {
+        Ok(Ok(())) => tracing::info!("store closed"),
+        Ok(Err(error)) => tracing::error!(%error, "closing the store failed; its log is replayed at the next start"),
+        Err(_) => {
+            tracing::warn!("the grace period is over before the last flush; the log is replayed at the next start")
+        }
+    }
+}
+
+async fn bind(name: &str, address: &Address) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address.to_string()).await.map_err(|error| {
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "another program listens there, perhaps a second hoptrail or an OpenTelemetry Collector: stop it, or choose another address with --{name} HOST:PORT"
+            ),
+            ErrorKind::PermissionDenied => format!("ports below 1024 need privileges: choose another with --{name} HOST:PORT"),
+            ErrorKind::AddrNotAvailable => format!("this machine has no such address: choose another with --{name} HOST:PORT"),
+            _ => format!("choose another address with --{name} HOST:PORT"),
+        };
+        anyhow!("cannot listen on {address} for {name}: {error}; {advice}")
+    })
+}

@@ -1,0 +1,11 @@
+//! The program hoptrail: joins the collector, the store, the queries and the pages into one process.
+//!
+//! A library only so that the tests and the bench can use its parts; nothing here is a promise to other programs.
+
+pub mod admin;
+pub mod app;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod serve;
+pub mod telemetry;

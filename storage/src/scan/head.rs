@@ -1,0 +1,205 @@
+//! Rows in memory as a group that is searched.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
+use hoptrail_proto::otlp::view::ValueView;
+
+use super::{Projection, RowGroup, TableView, Test};
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+use crate::rows::{ColumnKey, Owner, Rows, Shape, Slot, SpanRow, Table, TableKind, ValueType};
+
+/// A view over rows; what a query derives from them is kept for its other conditions.
+pub(crate) struct HeadGroup<'a> {
+    rows: &'a Rows,
+    tables: [HeadTable<'a>; 3],
+    starts: OnceCell<Vec<u64>>,
+    durations: OnceCell<Vec<u64>>,
+}
+
+struct HeadTable<'a> {
+    table: &'a Table,
+    shape_numbers: OnceCell<Vec<u32>>,
+}
+
+impl<'a> HeadGroup<'a> {
+    pub(crate) fn new(rows: &'a Rows) -> Self {
+        let tables = [&rows.span_table, &rows.event_table, &rows.link_table];
+        let tables = tables.map(|table| HeadTable { table, shape_numbers: OnceCell::new() });
+        Self { rows, tables, starts: OnceCell::new(), durations: OnceCell::new() }
+    }
+
+    fn row(&self, row: usize) -> Result<&'a SpanRow, ReadError> {
+        self.rows.spans.get(row).ok_or_else(|| ReadError::Storage(format!("row {row} is not in the head")))
+    }
+}
+
+/// The spans, events or links of the head.
+struct View<'g, 'a>(&'g HeadTable<'a>);
+
+impl TableView for View<'_, '_> {
+    fn len(&self) -> usize {
+        self.0.table.len()
+    }
+
+    fn shapes(&self) -> &[Shape] {
+        self.0.table.shapes.list()
+    }
+
+    fn shape_numbers(&self) -> Result<&[u32], ReadError> {
+        Ok(self.0.shape_numbers())
+    }
+
+    fn name(&self, number: u32) -> &[u8] {
+        self.0.table.names.get(number)
+    }
+
+    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
+        columns_named(self.keys(), owner, name)
+    }
+
+    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError> {
+        let mut rows = Bitmap::none(self.len());
+        let mut known: Vec<Option<bool>> = self
+            .0
+            .table
+            .columns
+            .get(column as usize)
+            .map(|column| vec![None; column.dictionary.len()])
+            .unwrap_or_default();
+        let is_bytes = self.0.table.columns.get(column as usize).is_some_and(|column| column.key.value_type.is_bytes());
+        self.0.each(column, |row, slot| {
+            let number = slot.number().filter(|_| is_bytes).map(|number| number as usize);
+            let seen = number.and_then(|number| known.get(number).copied().flatten());
+            let holds = seen.unwrap_or_else(|| test.holds_stored(self.0.table.value(column, slot)));
+            if let Some(place) = number.and_then(|number| known.get_mut(number)) {
+                *place = Some(holds);
+            }
+            rows.insert_if(row, holds);
+        });
+        Ok(rows)
+    }
+
+    fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
+        let is_bytes = self.0.table.columns.get(column as usize).is_some_and(|column| column.key.value_type.is_bytes());
+        let mut seen = hashbrown::HashSet::new();
+        self.0.each(column, |row, slot| {
+            let repeated = || (!is_bytes || slot.number().is_some()) && !seen.insert(slot.0);
+            if rows.contains(row) && !{ repeated }() {
+                visit(self.0.table.value(column, slot));
+            }
+        });
+        Ok(())
+    }
+
+    fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_> {
+        Box::new(self.0.table.columns.iter().map(|column| &column.key))
+    }
+}
+
+impl HeadTable<'_> {
+    fn shape_numbers(&self) -> &[u32] {
+        self.shape_numbers.get_or_init(|| (0..self.table.len()).map(|row| self.table.shape_of(row)).collect())
+    }
+
+    /// Calls `visit` with each row that has the column.
+    fn each(&self, column: u32, mut visit: impl FnMut(usize, Slot)) {
+        let place = |shape: &Shape| shape.columns.iter().position(|own| *own == column);
+        let places: Vec<Option<usize>> = self.table.shapes.list().iter().map(place).collect();
+        for (row, shape) in self.shape_numbers().iter().enumerate() {
+            if let Some(place) = places.get(*shape as usize).copied().flatten()
+                && let Some(slot) = self.table.slots(row).get(place)
+            {
+                visit(row, Slot(*slot));
+            }
+        }
+    }
+}
+
+/// The columns of this name for the first attribute of each type.
+pub(crate) fn columns_named<'a>(
+    keys: impl Iterator<Item = &'a ColumnKey>,
+    owner: Owner,
+    name: &[u8],
+) -> Vec<(u32, ValueType)> {
+    keys.enumerate()
+        .filter(|(_, key)| {
+            key.owner == owner && key.occurrence == 0 && key.value_type != ValueType::Empty && *key.name == *name
+        })
+        .map(|(number, key)| (number as u32, key.value_type))
+        .collect()
+}
+
+impl RowGroup for HeadGroup<'_> {
+    fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
+        Box::new(View(&self.tables[kind as usize]))
+    }
+
+    fn owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+        Ok(match kind {
+            TableKind::Span => &[],
+            TableKind::Event => &self.rows.event_owners,
+            TableKind::Link => &self.rows.link_owners,
+        })
+    }
+
+    fn resources(&self) -> &[Arc<Resource>] {
+        &self.rows.resources.decoded
+    }
+
+    fn scopes(&self) -> &[Arc<InstrumentationScope>] {
+        &self.rows.scopes.decoded
+    }
+
+    fn starts(&self) -> Result<&[u64], ReadError> {
+        Ok(self.starts.get_or_init(|| self.rows.spans.iter().map(|span| span.start).collect()))
+    }
+
+    fn durations(&self) -> Result<&[u64], ReadError> {
+        let all = || self.rows.spans.iter().map(|span| span.end.saturating_sub(span.start)).collect();
+        Ok(self.durations.get_or_init(all))
+    }
+
+    fn event_times(&self) -> Result<&[u64], ReadError> {
+        Ok(&self.rows.event_times)
+    }
+
+    fn link_ids(&self) -> Result<&[(TraceId, SpanId)], ReadError> {
+        Ok(&self.rows.link_ids)
+    }
+
+    fn trace_id(&self, row: usize) -> Result<TraceId, ReadError> {
+        Ok(self.row(row)?.trace_id)
+    }
+
+    fn span_id(&self, row: usize) -> Result<SpanId, ReadError> {
+        Ok(self.row(row)?.span_id)
+    }
+
+    fn parent(&self, row: usize) -> Result<SpanId, ReadError> {
+        Ok(self.row(row)?.parent)
+    }
+
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+        let mut seen = hashbrown::HashSet::new();
+        let mut out = Vec::new();
+        for row in rows.iter() {
+            let id = self.row(row)?.trace_id;
+            if seen.insert(id) {
+                let starts = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
+                out.push((id, starts.map(|span| span.start).min().unwrap_or_default()));
+            }
+        }
+        Ok(out)
+    }
+
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
+        Ok(self.rows.trace_rows(id).collect())
+    }
+
+    fn spans(&self, rows: &[u32], _: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+        Ok(rows.iter().filter_map(|row| self.rows.span(*row)).collect())
+    }
+}

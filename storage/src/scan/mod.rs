@@ -1,0 +1,104 @@
+//! Answers filters over row groups, by columns. The head's rows and a segment's groups look the same from here.
+
+mod eval;
+mod head;
+mod test;
+
+pub(crate) use eval::{matching, values};
+pub(crate) use head::{HeadGroup, columns_named};
+pub(crate) use test::Test;
+
+use std::sync::Arc;
+
+use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
+use hoptrail_proto::otlp::view::ValueView;
+
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+use crate::rows::{ColumnKey, Owner, Shape, TableKind, ValueType};
+
+/// The spans, events or links of a group.
+pub(crate) trait TableView {
+    /// How many rows there are.
+    fn len(&self) -> usize;
+    /// The shapes that rows may have.
+    fn shapes(&self) -> &[Shape];
+    /// The shape number of each row.
+    fn shape_numbers(&self) -> Result<&[u32], ReadError>;
+    /// The name with this number.
+    fn name(&self, number: u32) -> &[u8];
+    /// The columns of this name, one for each type; repeated attributes of one key are left out.
+    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)>;
+    /// The rows that have the column with a value that satisfies the test.
+    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError>;
+    /// Calls `visit` with the column's values on these rows; equal ones may come once.
+    fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError>;
+    /// The keys of all columns.
+    fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_>;
+
+    /// The rows whose shape satisfies the test.
+    fn rows_of_shapes(&self, test: &mut dyn FnMut(&Shape) -> bool) -> Result<Bitmap, ReadError> {
+        let good: Vec<bool> = self.shapes().iter().map(test).collect();
+        let mut rows = Bitmap::none(self.len());
+        if good.contains(&true) {
+            for (row, shape) in self.shape_numbers()?.iter().enumerate() {
+                rows.insert_if(row, good.get(*shape as usize).copied().unwrap_or(false));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Which attributes of a span to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Projection<'a> {
+    /// Everything: the span as received.
+    Whole,
+    /// Only columns of these names, and no events or links unless asked for.
+    Only {
+        /// Attribute keys and field names, sorted.
+        names: &'a [Vec<u8>],
+        /// Events and links too.
+        children: bool,
+    },
+}
+
+impl Projection<'_> {
+    pub(crate) fn wants(&self, key: &ColumnKey) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Only { names, .. } => names.binary_search_by(|name| name.as_slice().cmp(&key.name)).is_ok(),
+        }
+    }
+
+    pub(crate) fn wants_children(&self) -> bool {
+        matches!(self, Self::Whole | Self::Only { children: true, .. })
+    }
+}
+
+/// A group of spans that is searched at once.
+pub(crate) trait RowGroup {
+    /// Its spans, events or links.
+    fn table(&self, kind: TableKind) -> Box<dyn TableView + '_>;
+    /// For each event or link the row of its span, ascending.
+    fn owners(&self, kind: TableKind) -> Result<&[u32], ReadError>;
+    fn resources(&self) -> &[Arc<Resource>];
+    fn scopes(&self) -> &[Arc<InstrumentationScope>];
+    /// Start of each span.
+    fn starts(&self) -> Result<&[u64], ReadError>;
+    /// End minus start of each span; 0 where it ends before it starts.
+    fn durations(&self) -> Result<&[u64], ReadError>;
+    /// Time of each event.
+    fn event_times(&self) -> Result<&[u64], ReadError>;
+    fn link_ids(&self) -> Result<&[(TraceId, SpanId)], ReadError>;
+    fn trace_id(&self, row: usize) -> Result<TraceId, ReadError>;
+    fn span_id(&self, row: usize) -> Result<SpanId, ReadError>;
+    /// All zero for a root.
+    fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
+    /// The traces that have any of these rows, with the earliest start of their spans in this group.
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
+    /// The rows of a trace; none when it is not here.
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
+    /// The spans of rows that [`RowGroup::rows_of`] gave.
+    fn spans(&self, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
+}

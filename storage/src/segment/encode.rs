@@ -1,0 +1,388 @@
+//! From rows to the pages of a segment.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use hoptrail_proto::model::{SpanId, TraceId};
+use rustc_hash::FxBuildHasher;
+
+use super::meta::{GroupMeta, Meta, Place};
+use super::order::{RowRef, TraceRun, order};
+use super::{META, PageId, pages};
+use crate::codec::strings::{self, Content};
+use crate::codec::{bytes::put_varint, fuse, ints};
+use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, ValueType, owned_by};
+
+/// Spans after which a group is closed, at the end of a trace.
+const GROUP_SPANS: usize = 64 << 10;
+/// Pages below this size share the tail page.
+const TAIL_BYTES: usize = 1 << 10;
+
+/// A segment ready to be stored.
+#[derive(Debug, Default)]
+pub(crate) struct Built {
+    /// In key order.
+    pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
+    pub(crate) meta: Meta,
+    pub(crate) groups: Vec<GroupStats>,
+}
+
+/// What the catalog keeps of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupStats {
+    pub(crate) spans: u32,
+    /// Earliest and latest span start.
+    pub(crate) starts: (u64, u64),
+    /// Latest start of a trace, which is the start of its earliest span here.
+    pub(crate) latest_trace: u64,
+    /// Filter over trace ids.
+    pub(crate) traces: Vec<u8>,
+}
+
+/// Builds one segment of all rows.
+pub(crate) fn encode(parts: &[&Rows]) -> Built {
+    let (traces, rows) = order(parts);
+    let mut built = Built::default();
+    let translation = Translation::new(parts, &mut built.meta);
+    let mut first = 0;
+    while first < traces.len() {
+        let begin = traces[first].rows.start;
+        let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= GROUP_SPANS);
+        let end = full.map_or(traces.len(), |count| first + count + 1);
+        let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
+        group.encode(built.groups.len() as u16, &mut built);
+        first = end;
+    }
+    built.pages.insert(META, built.meta.encode());
+    built
+}
+
+/// How the numbers of each part map to those of the segment.
+struct Translation {
+    /// For each part and table: shape numbers.
+    shapes: Vec<[Vec<u32>; 3]>,
+    /// For each part and table: column numbers.
+    columns: Vec<[Vec<u32>; 3]>,
+    value_types: [Vec<ValueType>; 3],
+}
+
+impl Translation {
+    fn new(parts: &[&Rows], meta: &mut Meta) -> Self {
+        let mut shapes = Vec::new();
+        let mut columns = Vec::new();
+        let resources = origins(parts.iter().map(|part| &part.resources.bytes), &mut meta.resource_bytes);
+        let scopes = origins(parts.iter().map(|part| &part.scopes.bytes), &mut meta.scope_bytes);
+        let mut builders: [TableBuilder; 3] = Default::default();
+        for ((part, resources), scopes) in parts.iter().zip(&resources).zip(&scopes) {
+            let tables = [&part.span_table, &part.event_table, &part.link_table];
+            let mut index = 0;
+            let translated = builders.each_mut().map(|builder| {
+                let table = tables[index];
+                index += 1;
+                builder.add(table, resources, scopes)
+            });
+            let [spans, events, links] = translated;
+            shapes.push([spans.0, events.0, links.0]);
+            columns.push([spans.1, events.1, links.1]);
+        }
+        for (builder, table) in builders.into_iter().zip(&mut meta.tables) {
+            table.names = builder.names.iter().map(Into::into).collect();
+            table.columns = builder.columns;
+            table.shapes = builder.shapes.list().to_vec();
+        }
+        let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
+        Self { shapes, columns, value_types }
+    }
+}
+
+/// Numbers distinct origins over all parts.
+fn origins<'a>(parts: impl Iterator<Item = &'a Vec<OriginBytes>>, all: &mut Vec<OriginBytes>) -> Vec<Vec<u32>> {
+    let mut known: HashMap<&OriginBytes, u32> = HashMap::new();
+    let number = |origin: &'a OriginBytes| {
+        *known.entry(origin).or_insert_with(|| {
+            all.push(origin.clone());
+            all.len() as u32 - 1
+        })
+    };
+    let mut number = number;
+    parts.map(|part| part.iter().map(&mut number).collect()).collect()
+}
+
+#[derive(Default)]
+struct TableBuilder {
+    names: Interner,
+    columns: Vec<ColumnKey>,
+    column_numbers: HashMap<ColumnKey, u32, FxBuildHasher>,
+    shapes: Shapes,
+}
+
+impl TableBuilder {
+    /// The segment's numbers for the shapes and columns of a part's table.
+    fn add(&mut self, table: &Table, resources: &[u32], scopes: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let columns: Vec<u32> = table.columns.iter().map(|column| self.column(&column.key)).collect();
+        let names: Vec<u32> =
+            table.names.iter().map(|name| self.names.intern(name, usize::MAX).unwrap_or_default()).collect();
+        let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
+        let translate = |shape: &Shape| Shape {
+            resource: at(resources, shape.resource),
+            scope: at(scopes, shape.scope),
+            name: at(&names, shape.name),
+            columns: shape.columns.iter().map(|column| at(&columns, *column)).collect(),
+            ..shape.clone()
+        };
+        let shapes = table.shapes.list().iter().map(|shape| self.shapes.intern(&translate(shape))).collect();
+        (shapes, columns)
+    }
+
+    fn column(&mut self, key: &ColumnKey) -> u32 {
+        if let Some(number) = self.column_numbers.get(key) {
+            return *number;
+        }
+        let number = self.columns.len() as u32;
+        self.columns.push(key.clone());
+        self.column_numbers.insert(key.clone(), number);
+        number
+    }
+}
+
+/// The values of one column of a group.
+#[derive(Default)]
+struct Values<'a> {
+    numbers: Vec<u64>,
+    strings: Vec<&'a [u8]>,
+}
+
+struct Group<'a> {
+    parts: &'a [&'a Rows],
+    translation: &'a Translation,
+    traces: &'a [TraceRun],
+    rows: &'a [RowRef],
+}
+
+impl<'a> Group<'a> {
+    fn rows(&self) -> &'a [RowRef] {
+        let first = self.traces.first().map_or(0, |trace| trace.rows.start);
+        let end = self.traces.last().map_or(0, |trace| trace.rows.end);
+        &self.rows[first..end]
+    }
+
+    fn encode(&self, number: u16, built: &mut Built) {
+        let mut out = GroupPages { number, built, tail: Vec::new(), meta: GroupMeta::default() };
+        out.meta.spans = self.rows().len() as u32;
+        out.meta.traces = self.traces.len() as u32;
+        self.encode_traces(&mut out);
+        let shapes = self.encode_table(0, self.rows(), &mut out);
+        out.put(pages::SPAN_SHAPES, ints::encode(&shapes));
+        self.encode_scalars(&mut out);
+        self.encode_events(&mut out);
+        self.encode_links(&mut out);
+        let stats = self.stats();
+        let GroupPages { tail, meta, .. } = out;
+        if !tail.is_empty() {
+            built.pages.insert(PageId { group: number, page: pages::TAIL }, tail);
+        }
+        built.meta.groups.push(meta);
+        built.groups.push(stats);
+    }
+
+    fn stats(&self) -> GroupStats {
+        let starts = self.rows().iter().map(|row| self.parts[row.part as usize].spans[row.row as usize].start);
+        GroupStats {
+            spans: self.rows().len() as u32,
+            starts: (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default()),
+            latest_trace: self.traces.last().map_or(0, |trace| trace.start),
+            traces: fuse::encode(self.traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect()),
+        }
+    }
+
+    fn encode_traces(&self, out: &mut GroupPages<'_>) {
+        let mut page = Vec::with_capacity(self.traces.len() * 20);
+        self.traces.iter().for_each(|trace| page.extend_from_slice(&trace.id.0));
+        let lengths: Vec<u64> = self.traces.iter().map(|trace| trace.rows.len() as u64).collect();
+        let starts: Vec<u64> = self.traces.iter().map(|trace| trace.start).collect();
+        let lengths = ints::encode(&lengths);
+        put_varint(&mut page, lengths.len() as u64);
+        page.extend_from_slice(&lengths);
+        page.extend_from_slice(&ints::encode(&starts));
+        out.put(pages::TRACES, page);
+    }
+
+    fn encode_scalars(&self, out: &mut GroupPages<'_>) {
+        let count = self.rows().len();
+        let mut ids = Vec::with_capacity(count * 8);
+        let (mut starts, mut durations) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut parents = Parents::default();
+        for trace in self.traces {
+            let rows = &self.rows[trace.rows.clone()];
+            let spans = rows.iter().map(|row| &self.parts[row.part as usize].spans[row.row as usize]);
+            parents.add(spans.clone().map(|span| (span.span_id, span.parent)));
+            for span in spans {
+                ids.extend_from_slice(&span.span_id.0);
+                starts.push(span.start.wrapping_sub(trace.start));
+                durations.push(span.end.wrapping_sub(span.start));
+            }
+        }
+        out.put(pages::SPAN_IDS, ids);
+        out.put(pages::PARENTS, parents.encode());
+        out.put(pages::STARTS, ints::encode(&starts));
+        out.put(pages::DURATIONS, ints::encode(&durations));
+    }
+
+    fn encode_events(&self, out: &mut GroupPages<'_>) {
+        let (mut children, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, row) in self.rows().iter().enumerate() {
+            let part = self.parts[row.part as usize];
+            for event in owned_by(&part.event_owners, row.row) {
+                children.push(RowRef { part: row.part, row: event as u32 });
+                owners.push(place as u64);
+                times.push(part.event_times[event].wrapping_sub(part.spans[row.row as usize].start));
+            }
+        }
+        out.meta.events = children.len() as u32;
+        if children.is_empty() {
+            return;
+        }
+        let shapes = self.encode_table(1, &children, out);
+        out.put(pages::EVENTS, join_pages(&[ints::encode(&owners), ints::encode(&shapes), ints::encode(&times)]));
+    }
+
+    fn encode_links(&self, out: &mut GroupPages<'_>) {
+        let (mut children, mut owners, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, row) in self.rows().iter().enumerate() {
+            let part = self.parts[row.part as usize];
+            for link in owned_by(&part.link_owners, row.row) {
+                children.push(RowRef { part: row.part, row: link as u32 });
+                owners.push(place as u64);
+                let (trace, span): (TraceId, SpanId) = part.link_ids[link];
+                ids.extend_from_slice(&trace.0);
+                ids.extend_from_slice(&span.0);
+            }
+        }
+        out.meta.links = children.len() as u32;
+        if children.is_empty() {
+            return;
+        }
+        let shapes = self.encode_table(2, &children, out);
+        out.put(pages::LINKS, join_pages(&[ints::encode(&owners), ints::encode(&shapes), ids]));
+    }
+
+    /// Writes the columns of these rows of table `kind`; returns their shapes.
+    fn encode_table(&self, kind: usize, rows: &[RowRef], out: &mut GroupPages<'_>) -> Vec<u64> {
+        let types = &self.translation.value_types[kind];
+        let mut columns: Vec<Values<'a>> = Vec::new();
+        columns.resize_with(types.len(), Values::default);
+        let mut shapes = Vec::with_capacity(rows.len());
+        for at in rows {
+            let part = self.parts[at.part as usize];
+            let table = [&part.span_table, &part.event_table, &part.link_table][kind];
+            let shape = table.shape_of(at.row as usize);
+            shapes.push(u64::from(self.translation.shapes[at.part as usize][kind][shape as usize]));
+            let numbers = &self.translation.columns[at.part as usize][kind];
+            let own = table.shape(shape).map_or(&[][..], |shape| shape.columns.as_slice());
+            for (column, slot) in own.iter().zip(table.slots(at.row as usize)) {
+                let number = numbers[*column as usize] as usize;
+                let values = &mut columns[number];
+                if types[number].is_bytes() {
+                    values.strings.push(table.bytes(*column, Slot(*slot)));
+                } else if types[number] == ValueType::Int {
+                    values.numbers.push(ints::ordered(*slot as i64));
+                } else {
+                    values.numbers.push(*slot);
+                }
+            }
+        }
+        for (number, (values, value_type)) in columns.iter().zip(types).enumerate() {
+            out.put_column(kind, number as u32, values, *value_type);
+        }
+        shapes
+    }
+}
+
+/// Pages one after the other, each but the last with its length before it.
+fn join_pages(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index + 1 < parts.len() {
+            put_varint(&mut out, part.len() as u64);
+        }
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+struct GroupPages<'a> {
+    number: u16,
+    built: &'a mut Built,
+    tail: Vec<u8>,
+    meta: GroupMeta,
+}
+
+impl GroupPages<'_> {
+    fn put(&mut self, page: u32, bytes: Vec<u8>) {
+        self.built.pages.insert(PageId { group: self.number, page }, bytes);
+    }
+
+    fn put_column(&mut self, kind: usize, column: u32, values: &Values<'_>, value_type: ValueType) {
+        let bytes = match value_type {
+            ValueType::Text => strings::encode(&values.strings, Content::Text),
+            ValueType::Bytes | ValueType::Nested => strings::encode(&values.strings, Content::Bytes),
+            _ => ints::encode(&values.numbers),
+        };
+        if values.strings.is_empty() && values.numbers.is_empty() {
+            return;
+        }
+        let page = pages::COLUMNS + 3 * column + kind as u32;
+        let place = if bytes.len() < TAIL_BYTES {
+            let at = self.tail.len() as u32;
+            self.tail.extend_from_slice(&bytes);
+            Place::Tail { at, len: bytes.len() as u32 }
+        } else {
+            let filter = value_type.is_bytes() && strings::wants_filter(&bytes);
+            if filter {
+                self.put(
+                    page + pages::FILTERS,
+                    fuse::encode(values.strings.iter().map(|value| fuse::hash(value)).collect()),
+                );
+            }
+            self.put(page, bytes);
+            Place::Page { filter }
+        };
+        if let Some(columns) = self.meta.columns.get_mut(kind) {
+            columns.insert(column, place);
+        }
+    }
+}
+
+/// Parents as steps back in the trace, or as ids where the parent is not a row before.
+#[derive(Default)]
+struct Parents {
+    steps: Vec<u64>,
+    /// Rows of strangers, and their ids.
+    stranger_rows: Vec<u64>,
+    strangers: Vec<u8>,
+    places: HashMap<SpanId, usize, FxBuildHasher>,
+}
+
+impl Parents {
+    /// 0: a root. 1: an id in the list of strangers. n: the row n - 1 before.
+    fn add(&mut self, trace: impl Iterator<Item = (SpanId, SpanId)>) {
+        self.places.clear();
+        for (row, (id, parent)) in trace.enumerate() {
+            let step = if parent == SpanId::default() {
+                0
+            } else if let Some(place) = self.places.get(&parent) {
+                (row - place) as u64 + 1
+            } else {
+                self.stranger_rows.push(self.steps.len() as u64);
+                self.strangers.extend_from_slice(&parent.0);
+                1
+            };
+            self.steps.push(step);
+            self.places.entry(id).or_insert(row);
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        join_pages(&[ints::encode(&self.steps), ints::encode(&self.stranger_rows), self.strangers.clone()])
+    }
+}

@@ -1,0 +1,482 @@
+//! A row group of a segment, read page by page as a query asks for them.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
+
+use super::meta::{GroupMeta, Meta, Place, TableMeta};
+use super::view::View;
+use super::{Page, PageId, PageSource, pages};
+use crate::ReadError;
+use crate::codec::Damaged;
+use crate::codec::bits::Bitmap;
+use crate::codec::bytes::Input;
+use crate::codec::fuse;
+use crate::codec::ints::Ints;
+use crate::rows::TableKind;
+use crate::scan::{Projection, RowGroup, TableView};
+
+/// A group whose pages are fetched when needed and kept while the query runs.
+pub(crate) struct SegmentGroup<'a> {
+    source: &'a dyn PageSource,
+    segment: u64,
+    number: u16,
+    pub(super) meta: Arc<Meta>,
+    pages: [OnceCell<Page<'a>>; 9],
+    shape_numbers: [OnceCell<Vec<u32>>; 3],
+    owners: [OnceCell<Vec<u32>>; 2],
+    starts: OnceCell<Vec<u64>>,
+    durations: OnceCell<Vec<u64>>,
+    event_times: OnceCell<Vec<u64>>,
+    link_ids: OnceCell<Vec<(TraceId, SpanId)>>,
+    traces: OnceCell<Traces>,
+}
+
+/// The trace table, decoded.
+struct Traces {
+    ids: Vec<TraceId>,
+    starts: Vec<u64>,
+    /// First row of each trace, and after the last one the number of rows.
+    firsts: Vec<u32>,
+}
+
+/// Keeps the first good value of a cell; errors are not kept.
+fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, ReadError>) -> Result<&T, ReadError> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+impl<'a> SegmentGroup<'a> {
+    /// Group `number` of the segment that `meta` describes.
+    pub(crate) fn open(
+        source: &'a dyn PageSource,
+        segment: u64,
+        meta: Arc<Meta>,
+        number: u16,
+    ) -> Result<Self, ReadError> {
+        if meta.groups.len() <= usize::from(number) {
+            return Err(ReadError::Corrupt {
+                place: format!("segment {segment}"),
+                reason: format!("group {number} is not described"),
+            });
+        }
+        Ok(Self {
+            source,
+            segment,
+            number,
+            meta,
+            pages: Default::default(),
+            shape_numbers: Default::default(),
+            owners: Default::default(),
+            starts: OnceCell::new(),
+            durations: OnceCell::new(),
+            event_times: OnceCell::new(),
+            link_ids: OnceCell::new(),
+            traces: OnceCell::new(),
+        })
+    }
+
+    /// Checked when the group was opened.
+    pub(super) fn group(&self) -> &GroupMeta {
+        &self.meta.groups[usize::from(self.number)]
+    }
+
+    pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
+        let place = format!("segment {}, group {}, page {page}", self.segment, self.number);
+        move |damaged| ReadError::Corrupt { place: place.clone(), reason: damaged.to_string() }
+    }
+
+    /// The rows of each trace.
+    pub(crate) fn each_trace(&self) -> Result<Vec<Vec<u32>>, ReadError> {
+        let traces = self.traces()?;
+        let rows = |trace| traces.rows(trace).map(|rows| (rows.start as u32..rows.end as u32).collect());
+        Ok((0..traces.ids.len()).filter_map(rows).collect())
+    }
+
+    pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
+        let fetch = || self.source.page(self.segment, PageId { group: self.number, page });
+        match self.pages.get(page as usize) {
+            Some(cell) => fill(cell, fetch),
+            None => Err(self.corrupt(page)(Damaged("no such page"))),
+        }
+    }
+
+    /// Decodes a page of integers that must have `len` values.
+    fn ints(&self, page: u32, len: usize) -> Result<Vec<u64>, ReadError> {
+        let bytes = self.page(page)?;
+        decode(bytes, len).map_err(self.corrupt(page))
+    }
+
+    pub(super) fn rows(&self, kind: TableKind) -> usize {
+        match kind {
+            TableKind::Span => self.group().spans as usize,
+            TableKind::Event => self.group().events as usize,
+            TableKind::Link => self.group().links as usize,
+        }
+    }
+
+    /// The parts of the event or link page: owners, shapes, the rest.
+    fn child_parts(&self, kind: TableKind) -> Result<[&[u8]; 3], ReadError> {
+        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        if self.rows(kind) == 0 {
+            return Ok([&[], &[], &[]]);
+        }
+        split(self.page(page)?).map_err(self.corrupt(page))
+    }
+
+    fn child_ints(&self, kind: TableKind, part: usize) -> Result<Vec<u64>, ReadError> {
+        if self.rows(kind) == 0 {
+            return Ok(Vec::new());
+        }
+        let parts = self.child_parts(kind)?;
+        decode(parts.get(part).copied().unwrap_or_default(), self.rows(kind)).map_err(self.corrupt(pages::EVENTS))
+    }
+
+    pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+        let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
+        let numbers = fill(cell, || {
+            let numbers = match kind {
+                TableKind::Span => self.ints(pages::SPAN_SHAPES, self.rows(kind))?,
+                _ => self.child_ints(kind, 1)?,
+            };
+            Ok(numbers.into_iter().map(|number| number as u32).collect())
+        });
+        numbers.map(Vec::as_slice)
+    }
+
+    pub(super) fn traces(&self) -> Result<&Traces, ReadError> {
+        fill(&self.traces, || {
+            let page = self.page(pages::TRACES)?;
+            let traces = Traces::parse(page, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))?;
+            if traces.firsts.last().copied() != Some(self.group().spans) {
+                return Err(self.corrupt(pages::TRACES)(Damaged("traces do not add up to the group")));
+            }
+            Ok(traces)
+        })
+    }
+
+    pub(super) fn table_meta(&self, kind: TableKind) -> &TableMeta {
+        &self.meta.tables[kind as usize]
+    }
+
+    /// The bytes of a column, when the group has values of it.
+    pub(super) fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
+        let page = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
+        match self.group().columns[kind as usize].get(&column) {
+            None => Ok(None),
+            Some(Place::Page { .. }) => {
+                let id = PageId { group: self.number, page };
+                Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
+            }
+            Some(Place::Tail { at, len }) => {
+                let (at, len) = (*at as usize, *len as usize);
+                let tail = self.page(pages::TAIL)?.get(at..at.saturating_add(len));
+                tail.map(|bytes| Some(ColumnBytes::Tail(bytes)))
+                    .ok_or_else(|| self.corrupt(page)(Damaged("outside of the tail")))
+            }
+        }
+    }
+
+    /// Whether the column may hold this text.
+    pub(super) fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
+        let Some(Place::Page { filter: true }) = self.group().columns[kind as usize].get(&column) else {
+            return Ok(true);
+        };
+        let page = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
+        let set = self.source.page(self.segment, PageId { group: self.number, page })?;
+        fuse::may_hold(&set, fuse::hash(needle)).map_err(self.corrupt(page))
+    }
+
+    /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
+    pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
+        let mut rows = Bitmap::none(self.rows(kind));
+        if positions.is_empty() {
+            return Ok(rows);
+        }
+        let has: Vec<bool> = self.table_meta(kind).shapes.iter().map(|shape| shape.columns.contains(&column)).collect();
+        let mut position = 0;
+        for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
+            if has.get(*shape as usize).copied().unwrap_or(false) {
+                rows.insert_if(row, positions.contains(position));
+                position += 1;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The other way round.
+    pub(super) fn to_positions(
+        &self,
+        kind: TableKind,
+        column: u32,
+        rows: &Bitmap,
+        len: usize,
+    ) -> Result<Bitmap, ReadError> {
+        let has: Vec<bool> = self.table_meta(kind).shapes.iter().map(|shape| shape.columns.contains(&column)).collect();
+        let mut positions = Bitmap::none(len);
+        let mut position = 0;
+        for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
+            if has.get(*shape as usize).copied().unwrap_or(false) {
+                positions.insert_if(position, rows.contains(row));
+                position += 1;
+            }
+        }
+        Ok(positions)
+    }
+}
+
+fn decode(page: &[u8], len: usize) -> Result<Vec<u64>, Damaged> {
+    let page = Ints::parse(page)?;
+    if page.len() == len { page.decode() } else { Err(Damaged("page with a wrong count")) }
+}
+
+/// Three parts, of which the first two have their length before them.
+fn split(page: &[u8]) -> Result<[&[u8]; 3], Damaged> {
+    let mut input = Input(page);
+    Ok([input.bytes()?, input.bytes()?, input.0])
+}
+
+/// Bytes of a column, in its own page or in the tail.
+pub(super) enum ColumnBytes<'s, 'a> {
+    Page(Page<'a>),
+    Tail(&'s [u8]),
+}
+
+impl std::ops::Deref for ColumnBytes<'_, '_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Page(page) => page,
+            Self::Tail(bytes) => bytes,
+        }
+    }
+}
+
+impl Traces {
+    fn parse(page: &[u8], count: usize) -> Result<Self, Damaged> {
+        let mut input = Input(page);
+        let mut ids = Vec::with_capacity(count.min(page.len() / 16));
+        for _ in 0..count {
+            ids.push(TraceId(input.array()?));
+        }
+        let lengths = decode(input.bytes()?, count)?;
+        let starts = decode(input.0, count)?;
+        let mut firsts = Vec::with_capacity(count + 1);
+        let mut first = 0u64;
+        for length in lengths {
+            firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
+            first = first.saturating_add(length);
+        }
+        firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
+        Ok(Self { ids, starts, firsts })
+    }
+
+    fn of_row(&self, row: usize) -> usize {
+        self.firsts.partition_point(|first| *first as usize <= row).saturating_sub(1)
+    }
+
+    pub(super) fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
+        Some(*self.firsts.get(trace)? as usize..*self.firsts.get(trace + 1)? as usize)
+    }
+}
+
+impl RowGroup for SegmentGroup<'_> {
+    fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
+        Box::new(View { group: self, kind })
+    }
+
+    fn owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+        let Some(cell) = (kind as usize).checked_sub(1).and_then(|place| self.owners.get(place)) else {
+            return Ok(&[]);
+        };
+        let owners = fill(cell, || {
+            let owners = self.child_ints(kind, 0)?;
+            Ok(owners.into_iter().map(|owner| u32::try_from(owner).unwrap_or(u32::MAX)).collect())
+        });
+        owners.map(Vec::as_slice)
+    }
+
+    fn resources(&self) -> &[Arc<Resource>] {
+        &self.meta.resources
+    }
+
+    fn scopes(&self) -> &[Arc<InstrumentationScope>] {
+        &self.meta.scopes
+    }
+
+    fn starts(&self) -> Result<&[u64], ReadError> {
+        let starts = fill(&self.starts, || {
+            let mut starts = self.ints(pages::STARTS, self.group().spans as usize)?;
+            let traces = self.traces()?;
+            for (trace, base) in traces.starts.iter().enumerate() {
+                let rows = traces.rows(trace).and_then(|rows| starts.get_mut(rows)).unwrap_or_default();
+                rows.iter_mut().for_each(|start| *start = start.wrapping_add(*base));
+            }
+            Ok(starts)
+        });
+        starts.map(Vec::as_slice)
+    }
+
+    fn durations(&self) -> Result<&[u64], ReadError> {
+        let durations = fill(&self.durations, || {
+            let mut durations = self.ints(pages::DURATIONS, self.group().spans as usize)?;
+            for (duration, start) in durations.iter_mut().zip(self.starts()?) {
+                *duration = start.wrapping_add(*duration).saturating_sub(*start);
+            }
+            Ok(durations)
+        });
+        durations.map(Vec::as_slice)
+    }
+
+    fn event_times(&self) -> Result<&[u64], ReadError> {
+        let times = fill(&self.event_times, || {
+            if self.group().events == 0 {
+                return Ok(Vec::new());
+            }
+            let parts = self.child_parts(TableKind::Event)?;
+            let mut times = decode(parts[2], self.group().events as usize).map_err(self.corrupt(pages::EVENTS))?;
+            let starts = self.starts()?;
+            for (time, owner) in times.iter_mut().zip(self.owners(TableKind::Event)?) {
+                *time = time.wrapping_add(starts.get(*owner as usize).copied().unwrap_or_default());
+            }
+            Ok(times)
+        });
+        times.map(Vec::as_slice)
+    }
+
+    fn link_ids(&self) -> Result<&[(TraceId, SpanId)], ReadError> {
+        let ids = fill(&self.link_ids, || {
+            let mut input = Input(self.child_parts(TableKind::Link)?[2]);
+            let mut take = || Ok((TraceId(input.array()?), SpanId(input.array()?)));
+            (0..self.group().links).map(|_| take()).collect::<Result<_, _>>().map_err(self.corrupt(pages::LINKS))
+        });
+        ids.map(Vec::as_slice)
+    }
+
+    fn trace_id(&self, row: usize) -> Result<TraceId, ReadError> {
+        let traces = self.traces()?;
+        let id = traces.ids.get(traces.of_row(row)).copied();
+        id.ok_or_else(|| self.corrupt(pages::TRACES)(Damaged("row without a trace")))
+    }
+
+    fn span_id(&self, row: usize) -> Result<SpanId, ReadError> {
+        let page = self.page(pages::SPAN_IDS)?;
+        let bytes = page.get(row * 8..row * 8 + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(SpanId).ok_or_else(|| self.corrupt(pages::SPAN_IDS)(Damaged("row outside of its page")))
+    }
+
+    fn parent(&self, row: usize) -> Result<SpanId, ReadError> {
+        let corrupt = self.corrupt(pages::PARENTS);
+        let [steps, strangers, ids] = split(self.page(pages::PARENTS)?).map_err(&corrupt)?;
+        match Ints::parse(steps).and_then(|steps| steps.get(row)).map_err(&corrupt)? {
+            0 => Ok(SpanId::default()),
+            1 => stranger(strangers, ids, row).map_err(&corrupt),
+            step => {
+                let parent = (row as u64 + 1).checked_sub(step).ok_or(Damaged("parent before its group"));
+                self.span_id(parent.map_err(&corrupt)? as usize)
+            }
+        }
+    }
+
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let traces = self.traces()?;
+        let mut out = Vec::new();
+        let mut end = 0;
+        for row in rows.iter() {
+            if row < end {
+                continue;
+            }
+            let trace = traces.of_row(row);
+            end = traces.rows(trace).map_or(usize::MAX, |rows| rows.end);
+            if let (Some(id), Some(start)) = (traces.ids.get(trace), traces.starts.get(trace)) {
+                out.push((*id, *start));
+            }
+        }
+        Ok(out)
+    }
+
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
+        let traces = self.traces()?;
+        let rows = traces.ids.iter().position(|known| *known == id).and_then(|trace| traces.rows(trace));
+        Ok(rows.map(|rows| (rows.start as u32..rows.end as u32).collect()).unwrap_or_default())
+    }
+
+    fn spans(&self, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let traces = self.traces()?;
+        let trace = traces.of_row(*first as usize);
+        let (Some(id), Some(start)) = (traces.ids.get(trace), traces.starts.get(trace)) else { return Ok(Vec::new()) };
+        self.run(*first as usize..*last as usize + 1, *id, *start, projection)
+    }
+}
+
+/// The id of a parent that is not in the trace's rows before.
+fn stranger(rows: &[u8], ids: &[u8], row: usize) -> Result<SpanId, Damaged> {
+    let rows = Ints::parse(rows)?;
+    let (mut low, mut high) = (0, rows.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if rows.get(middle)? < row as u64 { low = middle + 1 } else { high = middle }
+    }
+    let id = ids.get(low * 8..low * 8 + 8).and_then(|bytes| bytes.try_into().ok());
+    id.map(SpanId).ok_or(Damaged("parent outside of its page"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::encode;
+    use super::*;
+    use crate::rows::Rows;
+    use crate::test_spans::{any_batch, encode as request};
+    use proptest::prelude::*;
+
+    struct InMemory(BTreeMap<PageId, Vec<u8>>);
+
+    impl PageSource for InMemory {
+        fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+            let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
+            Ok(Box::new(page.as_slice()))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_into_a_segment_comes_out(batches in prop::collection::vec(any_batch(), 1..4)) {
+            let parts: Vec<Rows> = batches.iter().map(|batch| {
+                let mut rows = Rows::default();
+                rows.append_request(&request(batch)).unwrap();
+                rows
+            }).collect();
+            let built = encode(&parts.iter().collect::<Vec<_>>());
+            let source = InMemory(built.pages);
+            let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+            prop_assert_eq!(meta.groups.len(), 1);
+            let group = SegmentGroup::open(&source, 0, Arc::clone(&meta), 0).unwrap();
+            let mut expected: Vec<TraceSpan> = Vec::new();
+            for span in batches.into_iter().flatten() {
+                if !expected.contains(&span) {
+                    expected.push(span);
+                }
+            }
+            let mut found = Vec::new();
+            for trace in 1..4 {
+                let rows = group.rows_of(TraceId([trace; 16])).unwrap();
+                found.extend(group.spans(&rows, Projection::Whole).unwrap());
+            }
+            prop_assert_eq!(found.len(), expected.len());
+            for span in &found {
+                prop_assert!(expected.contains(span), "{span:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a segment says of itself: everything that is needed before its first page is read.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hoptrail_proto::model::{InstrumentationScope, Resource};
+use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
+
+use crate::codec::Damaged;
+use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::rows::{ColumnKey, OriginBytes, Owner, Shape, ValueType};
+
+const VERSION: u8 = 1;
+const LEVEL: i32 = 3;
+const MOST_BYTES: usize = 1 << 30;
+
+/// Names, columns and shapes of the spans, events or links of a segment.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct TableMeta {
+    pub(crate) names: Vec<Box<[u8]>>,
+    pub(crate) columns: Vec<ColumnKey>,
+    pub(crate) shapes: Vec<Shape>,
+}
+
+/// Where the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a page of their own; with a filter over them or not.
+    Page { filter: bool },
+    /// In the page that small columns share.
+    Tail { at: u32, len: u32 },
+}
+
+/// A row group.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct GroupMeta {
+    pub(crate) spans: u32,
+    pub(crate) traces: u32,
+    pub(crate) events: u32,
+    pub(crate) links: u32,
+    /// For each table the columns that have values.
+    pub(crate) columns: [HashMap<u32, Place>; 3],
+}
+
+/// A segment's own description.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) resource_bytes: Vec<OriginBytes>,
+    pub(crate) scope_bytes: Vec<OriginBytes>,
+    pub(crate) resources: Vec<Arc<Resource>>,
+    pub(crate) scopes: Vec<Arc<InstrumentationScope>>,
+    /// Spans, events, links.
+    pub(crate) tables: [TableMeta; 3],
+    pub(crate) groups: Vec<GroupMeta>,
+}
+
+impl Meta {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut raw = Vec::new();
+        put_origins(&mut raw, &self.resource_bytes);
+        put_origins(&mut raw, &self.scope_bytes);
+        self.tables.iter().for_each(|table| table.encode(&mut raw));
+        put_varint(&mut raw, self.groups.len() as u64);
+        self.groups.iter().for_each(|group| group.encode(&mut raw));
+        let mut out = vec![VERSION];
+        put_varint(&mut out, raw.len() as u64);
+        match zstd::bulk::compress(&raw, LEVEL) {
+            Ok(packed) if packed.len() < raw.len() => out.extend_from_slice(&packed),
+            _ => {
+                out = vec![VERSION, 0];
+                out.extend_from_slice(&raw);
+            }
+        }
+        out
+    }
+
+    pub(crate) fn decode(page: &[u8]) -> Result<Self, Damaged> {
+        let mut input = Input(page);
+        if input.byte()? != VERSION {
+            return Err(Damaged("unknown version of a segment"));
+        }
+        let raw_len = input.varint()? as usize;
+        if raw_len > MOST_BYTES {
+            return Err(Damaged("segment description too large"));
+        }
+        if raw_len == 0 {
+            return Self::decode_raw(input);
+        }
+        let raw = zstd::bulk::decompress(input.0, raw_len).map_err(|_| Damaged("description does not decompress"))?;
+        Self::decode_raw(Input(&raw))
+    }
+
+    fn decode_raw(mut input: Input<'_>) -> Result<Self, Damaged> {
+        let resource_bytes = take_origins(&mut input)?;
+        let scope_bytes = take_origins(&mut input)?;
+        let url = |origin: &OriginBytes| String::from_utf8_lossy(&origin.schema_url).into_owned();
+        let resources = resource_bytes.iter().map(|origin| {
+            let decoded = decode_origin_resource(&origin.message, &url(origin));
+            decoded.map(Arc::new).map_err(|_| Damaged("resource does not decode"))
+        });
+        let resources = resources.collect::<Result<_, _>>()?;
+        let scopes = scope_bytes.iter().map(|origin| {
+            let decoded = decode_origin_scope(&origin.message, &url(origin));
+            decoded.map(Arc::new).map_err(|_| Damaged("scope does not decode"))
+        });
+        let scopes = scopes.collect::<Result<_, _>>()?;
+        let tables = [TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?];
+        let groups = input.count(8)?;
+        let groups = (0..groups).map(|_| GroupMeta::decode(&mut input)).collect::<Result<_, _>>()?;
+        Ok(Self { resource_bytes, scope_bytes, resources, scopes, tables, groups })
+    }
+
+    /// Bytes held in memory, about.
+    pub(crate) fn memory(&self) -> usize {
+        let table = |table: &TableMeta| {
+            table.shapes.iter().map(|shape| 60 + shape.columns.len() * 4).sum::<usize>()
+                + table.columns.len() * 80
+                + table.names.len() * 40
+        };
+        self.resource_bytes.iter().map(|origin| 600 + origin.message.len() * 4).sum::<usize>()
+            + self.tables.iter().map(table).sum::<usize>()
+            + self.groups.iter().flat_map(|group| &group.columns).map(|columns| columns.len() * 24).sum::<usize>()
+    }
+}
+
+fn put_origins(out: &mut Vec<u8>, origins: &[OriginBytes]) {
+    put_varint(out, origins.len() as u64);
+    for origin in origins {
+        put_bytes(out, &origin.message);
+        put_bytes(out, &origin.schema_url);
+    }
+}
+
+fn take_origins(input: &mut Input<'_>) -> Result<Vec<OriginBytes>, Damaged> {
+    let count = input.count(16)?;
+    let mut take = || Ok(OriginBytes { message: input.bytes()?.into(), schema_url: input.bytes()?.into() });
+    (0..count).map(|_| take()).collect()
+}
+
+fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
+    u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))
+}
+
+impl TableMeta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.names.len() as u64);
+        self.names.iter().for_each(|name| put_bytes(out, name));
+        put_varint(out, self.columns.len() as u64);
+        for column in &self.columns {
+            out.extend_from_slice(&[column.owner as u8, column.value_type as u8]);
+            put_varint(out, u64::from(column.occurrence));
+            put_bytes(out, &column.name);
+        }
+        put_varint(out, self.shapes.len() as u64);
+        for shape in &self.shapes {
+            out.extend_from_slice(&[shape.kind, shape.status]);
+            let numbers = [shape.resource, shape.scope, shape.name, shape.flags, shape.columns.len() as u32];
+            numbers.iter().chain(&shape.columns).for_each(|number| put_varint(out, u64::from(*number)));
+        }
+    }
+
+    fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+        let names = input.count(8)?;
+        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<_, _>>()?;
+        let columns = input.count(32)?;
+        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<_, _>>()?;
+        let shapes = input.count(56)?;
+        let shapes = (0..shapes).map(|_| take_shape(input)).collect::<Result<_, _>>()?;
+        Ok(Self { names, columns, shapes })
+    }
+}
+
+fn take_column(input: &mut Input<'_>) -> Result<ColumnKey, Damaged> {
+    let owner = match input.byte()? {
+        0 => Owner::Attribute,
+        1 => Owner::Field,
+        _ => return Err(Damaged("unknown owner of a column")),
+    };
+    let value_type = ValueType::from_stored(input.byte()?).ok_or(Damaged("unknown type of a column"))?;
+    Ok(ColumnKey { owner, value_type, occurrence: number(input)?, name: input.bytes()?.into() })
+}
+
+fn take_shape(input: &mut Input<'_>) -> Result<Shape, Damaged> {
+    let [kind, status] = input.array()?;
+    let (resource, scope, name, flags) = (number(input)?, number(input)?, number(input)?, number(input)?);
+    let columns = input.count(8)?;
+    let columns = (0..columns).map(|_| number(input)).collect::<Result<_, _>>()?;
+    Ok(Shape { resource, scope, name, kind, status, flags, columns })
+}
+
+impl GroupMeta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for count in [self.spans, self.traces, self.events, self.links] {
+            put_varint(out, u64::from(count));
+        }
+        for columns in &self.columns {
+            let mut sorted: Vec<_> = columns.iter().collect();
+            sorted.sort_by_key(|(column, _)| **column);
+            put_varint(out, sorted.len() as u64);
+            for (column, place) in sorted {
+                put_varint(out, u64::from(*column));
+                match place {
+                    Place::Page { filter } => out.push(u8::from(*filter)),
+                    Place::Tail { at, len } => {
+                        out.push(2);
+                        put_varint(out, u64::from(*at));
+                        put_varint(out, u64::from(*len));
+                    }
+                }
+            }
+        }
+    }
+
+    fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+        let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        let mut columns: [HashMap<u32, Place>; 3] = Default::default();
+        for columns in &mut columns {
+            for _ in 0..input.count(16)? {
+                let column = number(input)?;
+                let place = match input.byte()? {
+                    form @ (0 | 1) => Place::Page { filter: form == 1 },
+                    2 => Place::Tail { at: number(input)?, len: number(input)? },
+                    _ => return Err(Damaged("unknown place of a column")),
+                };
+                columns.insert(column, place);
+            }
+        }
+        Ok(Self { spans, traces, events, links, columns })
+    }
+}

@@ -1,0 +1,214 @@
+//! From the pages of a segment group back to spans.
+
+use std::sync::Arc;
+
+use hoptrail_proto::model::{AnyValue, SpanEvent, SpanLink, TraceId, TraceSpan};
+
+use super::group::SegmentGroup;
+use super::meta::TableMeta;
+use super::pages;
+use super::view::{number_view, string_view};
+use crate::ReadError;
+use crate::codec::Damaged;
+use crate::codec::ints::Ints;
+use crate::codec::strings::{StringCursor, Strings};
+use crate::rows::{
+    ColumnKey, Shape, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
+};
+use crate::scan::{Projection, RowGroup};
+
+impl SegmentGroup<'_> {
+    /// The values of rows `from..to`, for each row in the order of its shape's columns; `None` where not asked for.
+    fn values(
+        &self,
+        kind: TableKind,
+        range: std::ops::Range<usize>,
+        projection: Projection<'_>,
+    ) -> Result<Vec<(u32, Vec<Option<AnyValue>>)>, ReadError> {
+        let meta = self.table_meta(kind);
+        let numbers = self.shape_numbers(kind)?;
+        let shape = |number: u32| meta.shapes.get(number as usize).map_or(&[][..], |shape| shape.columns.as_slice());
+        let here = numbers.get(range.clone()).unwrap_or_default();
+        let mut out: Vec<(u32, Vec<Option<AnyValue>>)> =
+            here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
+        let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
+        let ranks = self.ranks(kind, numbers.get(..range.start).unwrap_or_default(), &columns);
+        for (column, rank) in columns.into_iter().zip(ranks) {
+            let rows = out.iter_mut().filter_map(|(number, values)| {
+                let place = shape(*number).iter().position(|own| *own == column)?;
+                values.get_mut(place)
+            });
+            self.read_column(kind, column, rank, rows)?;
+        }
+        Ok(out)
+    }
+
+    /// For each of these columns how many of the rows before have it.
+    fn ranks(&self, kind: TableKind, before: &[u32], columns: &[u32]) -> Vec<usize> {
+        let shapes = &self.table_meta(kind).shapes;
+        let mut counts = vec![0usize; shapes.len()];
+        for number in before {
+            if let Some(count) = counts.get_mut(*number as usize) {
+                *count += 1;
+            }
+        }
+        let mut ranks = vec![0; columns.len()];
+        for (shape, count) in shapes.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            for column in &shape.columns {
+                if let Ok(place) = columns.binary_search(column) {
+                    ranks[place] += count;
+                }
+            }
+        }
+        ranks
+    }
+
+    /// Reads consecutive values of a column, from position `position` on.
+    fn read_column<'v>(
+        &self,
+        kind: TableKind,
+        column: u32,
+        mut position: usize,
+        places: impl Iterator<Item = &'v mut Option<AnyValue>>,
+    ) -> Result<(), ReadError> {
+        let Some(key) = self.table_meta(kind).columns.get(column as usize) else { return Ok(()) };
+        let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
+        let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
+        if key.value_type.is_bytes() {
+            let page = Strings::parse(&bytes).map_err(&corrupt)?;
+            let mut cursor = StringCursor::new(&page);
+            let mut value = Vec::new();
+            for place in places {
+                value.clear();
+                cursor.read(position, &mut value).map_err(&corrupt)?;
+                *place = Some(to_value(string_view(key.value_type, &value)));
+                position += 1;
+            }
+        } else {
+            let page = Ints::parse(&bytes).map_err(&corrupt)?;
+            for place in places {
+                let number = page.get(position).map_err(&corrupt)?;
+                *place = Some(to_value(number_view(key.value_type, number)));
+                position += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn scalars(
+        &self,
+        range: std::ops::Range<usize>,
+        trace: TraceId,
+        trace_start: u64,
+    ) -> Result<Vec<SpanRow>, ReadError> {
+        let starts = self.page(pages::STARTS)?;
+        let starts = Ints::parse(starts).map_err(self.corrupt(pages::STARTS))?;
+        let durations = self.page(pages::DURATIONS)?;
+        let durations = Ints::parse(durations).map_err(self.corrupt(pages::DURATIONS))?;
+        range
+            .map(|row| {
+                let start = trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?);
+                let end = start.wrapping_add(durations.get(row).map_err(self.corrupt(pages::DURATIONS))?);
+                Ok(SpanRow::new(trace, self.span_id(row)?, self.parent(row)?, start, end))
+            })
+            .collect()
+    }
+
+    fn children(&self, kind: TableKind, rows: &std::ops::Range<usize>) -> Result<std::ops::Range<usize>, ReadError> {
+        let owners = self.owners(kind)?;
+        let first = owners.partition_point(|owner| (*owner as usize) < rows.start);
+        let end = owners.partition_point(|owner| (*owner as usize) < rows.end);
+        Ok(first..end)
+    }
+
+    /// The spans of consecutive rows of one trace.
+    pub(super) fn run(
+        &self,
+        rows: std::ops::Range<usize>,
+        trace: TraceId,
+        trace_start: u64,
+        projection: Projection<'_>,
+    ) -> Result<Vec<TraceSpan>, ReadError> {
+        let scalars = self.scalars(rows.clone(), trace, trace_start)?;
+        let values = self.values(TableKind::Span, rows.clone(), projection)?;
+        let meta = self.table_meta(TableKind::Span);
+        let missing = || self.corrupt(pages::SPAN_SHAPES)(Damaged("shape that is not described"));
+        let mut spans = Vec::with_capacity(scalars.len());
+        for (scalars, (shape, values)) in scalars.iter().zip(values) {
+            let shape = meta.shapes.get(shape as usize).ok_or_else(missing)?;
+            let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
+            let mut span = span_of(scalars, shape, name);
+            each_value(meta, shape, values, |key, value| set_on_span(&mut span, key, value));
+            let resource = self.meta.resources.get(shape.resource as usize).ok_or_else(missing)?;
+            let scope = self.meta.scopes.get(shape.scope as usize).ok_or_else(missing)?;
+            spans.push(TraceSpan { span, resource: Arc::clone(resource), scope: Arc::clone(scope) });
+        }
+        if projection.wants_children() {
+            self.add_events(rows.clone(), &mut spans)?;
+            self.add_links(rows, &mut spans)?;
+        }
+        Ok(spans)
+    }
+
+    fn add_events(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
+        let range = self.children(TableKind::Event, &rows)?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let values = self.values(TableKind::Event, range.clone(), Projection::Whole)?;
+        let (owners, times) = (self.owners(TableKind::Event)?, self.event_times()?);
+        let meta = self.table_meta(TableKind::Event);
+        for (row, (shape, values)) in range.zip(values) {
+            let time_unix_nano = times.get(row).copied().unwrap_or_default();
+            let mut event = SpanEvent { time_unix_nano, ..SpanEvent::default() };
+            if let Some(shape) = meta.shapes.get(shape as usize) {
+                event.name = meta.names.get(shape.name as usize).map(|name| text(name)).unwrap_or_default();
+                each_value(meta, shape, values, |key, value| set_on_event(&mut event, key, value));
+            }
+            let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
+            if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
+                span.span.events.push(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_links(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
+        let range = self.children(TableKind::Link, &rows)?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let values = self.values(TableKind::Link, range.clone(), Projection::Whole)?;
+        let (owners, ids) = (self.owners(TableKind::Link)?, self.link_ids()?);
+        let meta = self.table_meta(TableKind::Link);
+        for (row, (shape, values)) in range.zip(values) {
+            let (trace_id, span_id) = ids.get(row).copied().unwrap_or_default();
+            let mut link = SpanLink { trace_id, span_id, ..SpanLink::default() };
+            if let Some(shape) = meta.shapes.get(shape as usize) {
+                link.flags = shape.flags;
+                each_value(meta, shape, values, |key, value| set_on_link(&mut link, key, value));
+            }
+            let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
+            if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
+                span.span.links.push(link);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn each_value(
+    meta: &TableMeta,
+    shape: &Shape,
+    values: Vec<Option<AnyValue>>,
+    mut visit: impl FnMut(&ColumnKey, AnyValue),
+) {
+    for (column, value) in shape.columns.iter().zip(values) {
+        if let (Some(key), Some(value)) = (meta.columns.get(*column as usize), value) {
+            visit(key, value);
+        }
+    }
+}

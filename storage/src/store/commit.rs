@@ -1,0 +1,93 @@
+//! Group commit: requests that wait together become one log record, one fsync, and only then visible and answered.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::log::Record;
+use super::{Shared, lock};
+use crate::WriteError;
+use crate::traits::SpanBatch;
+
+/// Bytes of requests after which a group is closed.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// A request and who waits for its answer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) batch: SpanBatch,
+    pub(super) answer: oneshot::Sender<Result<(), WriteError>>,
+}
+
+/// Requests that wait for the next group.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) waiting: Vec<Waiting>,
+    /// Bytes of all requests that are not answered yet.
+    pub(super) bytes: usize,
+    pub(super) closed: bool,
+}
+
+/// The committing thread: ends when the queue is closed and empty.
+pub(super) fn run(shared: &Shared) {
+    while let Some(group) = shared.next_group() {
+        let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
+        shared.commit_group(group);
+        lock(&shared.queue).bytes -= bytes;
+    }
+}
+
+impl Shared {
+    /// Waits for requests; `None` once the queue is closed and empty.
+    fn next_group(&self) -> Option<Vec<Waiting>> {
+        let mut queue = lock(&self.queue);
+        while queue.waiting.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            queue = self.queued.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        let mut bytes = 0;
+        let fits = |waiting: &Waiting| {
+            bytes += waiting.batch.body.len();
+            bytes <= GROUP_BYTES
+        };
+        let count = queue.waiting.iter().map(fits).take_while(|fits| *fits).count().max(1);
+        let rest = queue.waiting.split_off(count);
+        Some(std::mem::replace(&mut queue.waiting, rest))
+    }
+
+    fn commit_group(&self, group: Vec<Waiting>) {
+        let started = Instant::now();
+        let received = self.clock.now_unix_nano();
+        let mut record = Record::default();
+        for waiting in &group {
+            record.push(received, &waiting.batch.tenant, &waiting.batch.body);
+        }
+        let sequence = self.read_state().next_sequence;
+        let written = record.encode().map_err(|error| error.to_string()).and_then(|record| {
+            self.metrics.log_bytes.inc_by(record.len() as u64);
+            self.db.append_log(sequence, &record).map_err(|error| error.to_string())
+        });
+        self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+        if let Err(reason) = written {
+            tracing::error!(%reason, requests = group.len(), "failed to write the log");
+            let retry_after = Duration::from_secs(5);
+            let error = WriteError::Unavailable { reason, retry_after };
+            group.into_iter().for_each(|waiting| _ = waiting.answer.send(Err(error.clone())));
+            return;
+        }
+        self.write_state().next_sequence = sequence + 1;
+        for Waiting { batch, answer } in group {
+            let appended = self.write_state().append(sequence, received, &batch.tenant, &batch.body);
+            self.metrics.spans.inc_by(u64::from(batch.spans));
+            let answered = appended.map_err(|error| WriteError::Invalid(error.to_string()));
+            // A client that has gone does not need its answer.
+            let _ = answer.send(answered);
+        }
+        if self.read_state().growing().0 >= self.config.head_spans {
+            self.write_state().rotate();
+            self.wake_keeper();
+        }
+    }
+}

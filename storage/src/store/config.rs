@@ -1,0 +1,37 @@
+//! Settings of the store.
+
+use serde::{Deserialize, Serialize};
+
+/// What the store may use and how long it keeps spans.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Spans in memory before they are sealed into segments.
+    pub head_spans: usize,
+    /// Seconds after which spans are sealed even when they are few.
+    pub seal_after_seconds: u64,
+    /// Megabytes of requests that may wait for the log; more are refused for a while.
+    pub queue_mb: usize,
+    /// Megabytes of pages kept in memory for queries.
+    pub cache_mb: usize,
+    /// Spans up to which small segments are merged.
+    pub merge_spans: usize,
+    /// Hours to keep spans, counted from their arrival; 0 keeps them for ever.
+    pub retention_hours: u64,
+    /// Megabytes of segments to keep, oldest dropped first; 0 sets no bound.
+    pub retention_mb: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            head_spans: 256 << 10,
+            seal_after_seconds: 300,
+            queue_mb: 64,
+            cache_mb: 128,
+            merge_spans: 1 << 20,
+            retention_hours: 14 * 24,
+            retention_mb: 0,
+        }
+    }
+}

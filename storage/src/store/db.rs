@@ -1,0 +1,310 @@
+//! RocksDB, named nowhere else. Column families: `meta` (format version), `log` (requests that no segment holds yet),
+//! `catalog` (an entry for each segment) and `segments` (pages).
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    IngestExternalFileOptions, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
+};
+
+use crate::ReadError;
+use crate::segment::{Built, Page, PageId, PageSource};
+
+const META: &str = "meta";
+const LOG: &str = "log";
+const CATALOG: &str = "catalog";
+const SEGMENTS: &str = "segments";
+const VERSION_KEY: &[u8] = b"format_version";
+/// Version of the whole data folder.
+const VERSION: u32 = 1;
+
+/// Why a data folder does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data folder {path} is in use by another process")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A later hoptrail wrote it.
+    #[error("the data folder {path} has format version {found}; this hoptrail reads up to {known}")]
+    NewerFormat {
+        /// The folder.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// The version known here.
+        known: u32,
+    },
+    /// Anything else that RocksDB or the disk says.
+    #[error("the data folder {path} does not open: {reason}")]
+    Failed {
+        /// The folder.
+        path: PathBuf,
+        /// What was said.
+        reason: String,
+    },
+}
+
+/// A failed operation; the text says what RocksDB said.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct DbError(pub(crate) String);
+
+impl From<rocksdb::Error> for DbError {
+    fn from(error: rocksdb::Error) -> Self {
+        Self(error.into_string())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Db {
+    db: DB,
+    path: PathBuf,
+}
+
+fn failed(path: &Path, reason: impl ToString) -> OpenError {
+    OpenError::Failed { path: path.to_owned(), reason: reason.to_string() }
+}
+
+impl Db {
+    /// Opens or makes the data folder.
+    pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(path).map_err(|error| failed(path, error))?;
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(3);
+        options.set_max_log_file_size(4 << 20);
+        options.set_recycle_log_file_num(2);
+        options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
+        let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
+        let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
+        let db = Self { db, path: path.to_owned() };
+        db.check_version()?;
+        db.clear_staging().map_err(|error| failed(path, error))?;
+        Ok(db)
+    }
+
+    fn check_version(&self) -> Result<(), OpenError> {
+        let family = self.family(META).map_err(|error| failed(&self.path, error))?;
+        let known = self.db.get_cf(family, VERSION_KEY).map_err(|error| failed(&self.path, error))?;
+        match known {
+            Some(found) if found != VERSION.to_string().as_bytes() => Err(OpenError::NewerFormat {
+                path: self.path.clone(),
+                found: String::from_utf8_lossy(&found).into_owned(),
+                known: VERSION,
+            }),
+            Some(_) => Ok(()),
+            None => {
+                let written = self.db.put_cf(family, VERSION_KEY, VERSION.to_string());
+                written.map_err(|error| failed(&self.path, error))
+            }
+        }
+    }
+
+    fn family(&self, name: &str) -> Result<&ColumnFamily, DbError> {
+        self.db.cf_handle(name).ok_or_else(|| DbError(format!("column family {name} is missing")))
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.path.join("staging")
+    }
+
+    /// Removes files of a segment that was being built when the process ended.
+    fn clear_staging(&self) -> std::io::Result<()> {
+        match std::fs::remove_dir_all(self.staging()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::create_dir_all(self.staging()),
+        }
+    }
+
+    /// Appends a record to the log. `Ok` means that it is on the disk.
+    pub(crate) fn append_log(&self, sequence: u64, record: &[u8]) -> Result<(), DbError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.put_cf_opt(self.family(LOG)?, sequence.to_be_bytes(), record, &options)?)
+    }
+
+    /// Calls `visit` with the records of the log, oldest first.
+    pub(crate) fn each_log(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<(), DbError> {
+        for item in self.db.iterator_cf(self.family(LOG)?, IteratorMode::Start) {
+            let (key, record) = item?;
+            if let Ok(sequence) = <[u8; 8]>::try_from(&*key) {
+                visit(u64::from_be_bytes(sequence), &record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the entries of the catalog by segment.
+    pub(crate) fn each_catalog(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<(), DbError> {
+        for item in self.db.iterator_cf(self.family(CATALOG)?, IteratorMode::Start) {
+            let (key, entry) = item?;
+            if let Ok(segment) = <[u8; 8]>::try_from(&*key) {
+                visit(u64::from_be_bytes(segment), &entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the pages of a segment into the store. Nobody sees them before the catalog names the segment.
+    pub(crate) fn ingest(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        let file = self.staging().join(format!("{segment}.sst"));
+        let options = segments(0);
+        let mut writer = SstFileWriter::create(&options);
+        writer.open(&file)?;
+        for (id, page) in &built.pages {
+            writer.put(page_key(segment, *id), page)?;
+        }
+        writer.finish()?;
+        let bytes = writer.file_size();
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![file])?;
+        Ok(bytes)
+    }
+
+    /// One step that is seen whole or not at all: catalog entries come and go, and the log up to `sealed` ends.
+    pub(crate) fn commit(&self, add: &[(u64, Vec<u8>)], drop: &[u64], sealed: Option<u64>) -> Result<(), DbError> {
+        let (catalog, log) = (self.family(CATALOG)?, self.family(LOG)?);
+        let mut batch = WriteBatch::default();
+        add.iter().for_each(|(segment, entry)| batch.put_cf(catalog, segment.to_be_bytes(), entry));
+        drop.iter().for_each(|segment| batch.delete_cf(catalog, segment.to_be_bytes()));
+        if let Some(sealed) = sealed {
+            batch.delete_range_cf(log, 0u64.to_be_bytes(), (sealed + 1).to_be_bytes());
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options)?;
+        Ok(())
+    }
+
+    /// Lets go of log space that [`Db::commit`] freed: what the memtable still holds of it is never written out.
+    pub(crate) fn release_log(&self) -> Result<(), DbError> {
+        self.db.flush_cf(self.family(LOG)?)?;
+        self.db.flush_cf(self.family(CATALOG)?)?;
+        Ok(self.db.flush_cf(self.family(META)?)?)
+    }
+
+    /// Deletes the pages of a segment that the catalog no longer names: its file goes, nothing is rewritten.
+    pub(crate) fn drop_pages(&self, segment: u64) -> Result<(), DbError> {
+        let family = self.family(SEGMENTS)?;
+        let (from, to) = (segment.to_be_bytes(), (segment + 1).to_be_bytes());
+        Ok(self.db.delete_file_in_range_cf(family, from, to)?)
+    }
+
+    /// The segments that have pages.
+    pub(crate) fn segments_with_pages(&self) -> Result<Vec<u64>, DbError> {
+        let files = self.db.live_files()?;
+        let of_segments = files.iter().filter(|file| file.column_family_name == SEGMENTS);
+        let segment = |key: &Vec<u8>| key.get(..8)?.try_into().ok().map(u64::from_be_bytes);
+        Ok(of_segments.filter_map(|file| file.start_key.as_ref().and_then(segment)).collect())
+    }
+
+    /// Bytes RocksDB holds in memory: memtables, and cached pages.
+    pub(crate) fn memory(&self) -> u64 {
+        let property = |name: &str, family: &str| {
+            let family = self.family(family).ok()?;
+            self.db.property_int_value_cf(family, name).ok().flatten()
+        };
+        property("rocksdb.cur-size-all-mem-tables", LOG).unwrap_or_default()
+            + property("rocksdb.block-cache-usage", SEGMENTS).unwrap_or_default()
+    }
+
+    /// Makes sure that everything written is on the disk.
+    pub(crate) fn close(&self) -> Result<(), DbError> {
+        Ok(self.db.flush_wal(true)?)
+    }
+}
+
+impl PageSource for Db {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        let storage = |error: DbError| ReadError::Storage(error.to_string());
+        let family = self.family(SEGMENTS).map_err(storage)?;
+        let found = self.db.get_pinned_cf(family, page_key(segment, id));
+        match found.map_err(|error| corrupt_or_failed(segment, id, &error))? {
+            Some(page) => Ok(Box::new(Pinned(page))),
+            None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
+        }
+    }
+}
+
+/// A page that RocksDB's cache keeps in place.
+struct Pinned<'a>(rocksdb::DBPinnableSlice<'a>);
+
+impl Deref for Pinned<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn place(segment: u64, id: PageId) -> String {
+    format!("segment {segment}, group {}, page {}", id.group, id.page)
+}
+
+fn corrupt_or_failed(segment: u64, id: PageId, error: &rocksdb::Error) -> ReadError {
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => ReadError::Corrupt { place: place(segment, id), reason: error.to_string() },
+        _ => ReadError::Storage(error.to_string()),
+    }
+}
+
+/// Segment, group and page, each big-endian: pages of a segment lie together, groups after each other.
+fn page_key(segment: u64, id: PageId) -> [u8; 14] {
+    let mut key = [0; 14];
+    key[..8].copy_from_slice(&segment.to_be_bytes());
+    key[8..10].copy_from_slice(&id.group.to_be_bytes());
+    key[10..].copy_from_slice(&id.page.to_be_bytes());
+    key
+}
+
+fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
+    let reason = error.to_string();
+    if reason.contains("lock") || reason.contains("LOCK") {
+        OpenError::InUse { path: path.to_owned() }
+    } else {
+        failed(path, reason)
+    }
+}
+
+fn small() -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size(4 << 20);
+    options.set_compression_type(DBCompressionType::Zstd);
+    options
+}
+
+/// Records are compressed already. The memtable holds more than the head, so that sealed records die in it.
+fn log() -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size(256 << 20);
+    options.set_max_write_buffer_number(3);
+    options.set_compression_type(DBCompressionType::None);
+    options
+}
+
+/// Pages are compressed already and never change: no compaction, one block a page.
+fn segments(cache_bytes: usize) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_checksum_type(ChecksumType::XXH3);
+    table.set_block_size(4 << 10);
+    table.set_format_version(5);
+    if cache_bytes > 0 {
+        table.set_block_cache(&Cache::new_lru_cache(cache_bytes));
+    }
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_disable_auto_compactions(true);
+    options.set_write_buffer_size(1 << 20);
+    options
+}

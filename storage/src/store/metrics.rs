@@ -1,0 +1,57 @@
+//! What the store tells of itself.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) spans: Counter,
+    pub(super) log_bytes: Counter,
+    pub(super) commit_seconds: Histogram,
+    pub(super) seal_seconds: Histogram,
+    pub(super) merges: Counter,
+    pub(super) segments: Gauge,
+    pub(super) segment_spans: Gauge,
+    pub(super) segment_bytes: Gauge,
+    pub(super) dropped_segments: Counter,
+    pub(super) head_spans: Gauge,
+    pub(super) memory: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
+        let metrics = Self {
+            spans: Counter::default(),
+            log_bytes: Counter::default(),
+            commit_seconds: seconds(),
+            seal_seconds: seconds(),
+            merges: Counter::default(),
+            segments: Gauge::default(),
+            segment_spans: Gauge::default(),
+            segment_bytes: Gauge::default(),
+            dropped_segments: Counter::default(),
+            head_spans: Gauge::default(),
+            memory: Gauge::default(),
+        };
+        let m = &metrics;
+        registry.register("hoptrail_store_spans", "Spans made durable", m.spans.clone());
+        registry.register("hoptrail_store_log_bytes", "Bytes appended to the log", m.log_bytes.clone());
+        registry.register("hoptrail_store_commit_seconds", "Time of a group commit", m.commit_seconds.clone());
+        registry.register("hoptrail_store_seal_seconds", "Time to seal a generation", m.seal_seconds.clone());
+        registry.register("hoptrail_store_merges", "Merges of segments", m.merges.clone());
+        registry.register("hoptrail_store_segments", "Segments", m.segments.clone());
+        registry.register("hoptrail_store_segment_spans", "Spans in segments", m.segment_spans.clone());
+        registry.register("hoptrail_store_segment_bytes", "Bytes of segments on disk", m.segment_bytes.clone());
+        registry.register(
+            "hoptrail_store_dropped_segments",
+            "Segments dropped by retention",
+            m.dropped_segments.clone(),
+        );
+        registry.register("hoptrail_store_head_spans", "Spans in memory", m.head_spans.clone());
+        registry.register("hoptrail_store_memory_bytes", "Memtables and cached pages", m.memory.clone());
+        metrics
+    }
+}

@@ -1,0 +1,259 @@
+//! The store on disk: a log that makes writes durable, a head that makes them visible, segments that make them cheap to keep.
+//!
+//! Two threads work behind it: one commits groups of waiting requests (`commit`), one seals, merges and drops (`keep`). What
+//! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
+
+mod catalog;
+mod commit;
+mod config;
+mod db;
+mod keep;
+mod log;
+mod metrics;
+mod read;
+mod state;
+
+pub use config::Config;
+pub use db::OpenError;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use quick_cache::sync::Cache;
+
+use crate::segment::{META, Meta, PageSource};
+use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
+use crate::{Clock, ReadError, WriteError};
+use catalog::SegmentEntry;
+use commit::{Queue, Waiting};
+use db::Db;
+use metrics::Metrics;
+use state::State;
+
+/// The trace store in a data folder. Cheap to share; [`Store::close`] ends it.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the threads and readers share.
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    db: Db,
+    queue: Mutex<Queue>,
+    /// Wakes the committing thread.
+    queued: Condvar,
+    state: std::sync::RwLock<State>,
+    /// Set when there is something to seal or the store closes; wakes the keeping thread.
+    to_keep: Mutex<bool>,
+    keep: Condvar,
+    /// Segments that nobody may number again.
+    next_segment: AtomicU64,
+    closing: AtomicBool,
+    /// Held while the store is put in order.
+    keeping: Mutex<()>,
+    /// Segments that readers may still hold but nobody finds any more.
+    retired: Mutex<Vec<Arc<SegmentEntry>>>,
+    descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Clone)]
+struct MetaWeight;
+
+impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
+    fn weight(&self, _: &u64, meta: &Arc<Meta>) -> u64 {
+        meta.memory() as u64 + 1
+    }
+}
+
+/// A poisoned lock means that another thread panicked between two consistent states; the data behind it is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Opens the data folder, reads the log back into the head, and starts the threads.
+    pub fn open(
+        path: &Path,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Result<Arc<Self>, OpenError> {
+        let cache_bytes = config.cache_mb << 20;
+        let failed = |reason: String| OpenError::Failed { path: path.to_owned(), reason };
+        let db = Db::open(path, cache_bytes)?;
+        let shared = Arc::new(Shared {
+            config: config.clone(),
+            clock,
+            db,
+            queue: Mutex::default(),
+            queued: Condvar::new(),
+            state: std::sync::RwLock::default(),
+            to_keep: Mutex::new(false),
+            keep: Condvar::new(),
+            next_segment: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            keeping: Mutex::default(),
+            retired: Mutex::default(),
+            descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
+            metrics: Metrics::register(registry),
+        });
+        shared.recover().map_err(failed)?;
+        let spawn = |name: &str, run: fn(&Shared)| {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared))
+        };
+        let threads = [spawn("commit", commit::run), spawn("keep", keep::run)];
+        let threads = threads.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+        Ok(Arc::new(Self { shared, threads: Mutex::new(threads) }))
+    }
+
+    /// Commits what waits, stops the threads and makes everything durable. Writes after it are refused with
+    /// [`WriteError::Closed`]; reads go on.
+    pub fn close(&self) {
+        self.shared.close();
+        for thread in lock(&self.threads).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+        if let Err(error) = self.shared.db.close() {
+            tracing::error!(%error, "failed to flush the store");
+        }
+    }
+
+    /// Seals everything in memory into segments now, merges what is due, and applies retention. For tests, benches and commands
+    /// that need a settled store; blocks until done.
+    pub fn settle(&self) -> Result<(), WriteError> {
+        self.shared.settle()
+    }
+
+    /// Spans and bytes in segments, and spans in memory.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let state = self.shared.read_state();
+        let segments = || state.segments.values();
+        Sizes {
+            segments: segments().count(),
+            segment_spans: segments().map(|segment| segment.spans()).sum(),
+            segment_bytes: segments().map(|segment| segment.bytes).sum(),
+            head_spans: state.head_spans(),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sizes {
+    /// Segments.
+    pub segments: usize,
+    /// Spans in segments.
+    pub segment_spans: u64,
+    /// Bytes of segments on disk.
+    pub segment_bytes: u64,
+    /// Spans that only the log and memory hold.
+    pub head_spans: usize,
+}
+
+impl SpanWriter for Store {
+    fn write(&self, batch: SpanBatch) -> WriteFuture {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        match self.shared.enqueue(Waiting { batch, answer }) {
+            Ok(()) => Box::pin(async move {
+                answered.await.unwrap_or_else(|_| Err(WriteError::Unknown("the store ended".to_owned())))
+            }),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
+impl Shared {
+    fn read_state(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        lock(&self.queue).closed = true;
+        self.queued.notify_all();
+        *lock(&self.to_keep) = true;
+        self.keep.notify_all();
+    }
+
+    /// Takes a request into the queue, unless more is waiting than memory allows.
+    fn enqueue(&self, waiting: Waiting) -> Result<(), WriteError> {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Err(WriteError::Closed);
+        }
+        let bytes = waiting.batch.body.len();
+        let full = queue.bytes + bytes > self.config.queue_mb << 20 && queue.bytes > 0;
+        if full || self.read_state().head_spans() > 3 * self.config.head_spans {
+            return Err(WriteError::Overloaded { retry_after: Duration::from_secs(1) });
+        }
+        queue.bytes += bytes;
+        queue.waiting.push(waiting);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    /// Reads catalog and log after a start, and removes pages that no catalog entry names.
+    fn recover(&self) -> Result<(), String> {
+        let mut state = self.write_state();
+        let read = self.db.each_catalog(|id, entry| match SegmentEntry::decode(id, entry) {
+            Ok(entry) => _ = state.segments.insert(id, Arc::new(entry)),
+            Err(error) => tracing::error!(segment = id, %error, "a catalog entry is damaged; its segment is left out"),
+        });
+        read.map_err(|error| error.to_string())?;
+        let mut last = state.segments.keys().last().copied().unwrap_or_default();
+        for id in self.db.segments_with_pages().map_err(|error| error.to_string())? {
+            last = last.max(id);
+            if !state.segments.contains_key(&id) {
+                self.db.drop_pages(id).map_err(|error| error.to_string())?;
+            }
+        }
+        self.next_segment.store(last + 1, Ordering::SeqCst);
+        let read = self.db.each_log(|sequence, record| {
+            let requests = log::each_request(record, |received, tenant, body| {
+                if let Err(error) = state.append(sequence, received, &tenant, body) {
+                    tracing::error!(sequence, %error, "a request in the log is malformed");
+                }
+            });
+            if let Err(error) = requests {
+                tracing::error!(sequence, %error, "a record of the log is damaged; its spans are lost");
+            }
+            state.next_sequence = sequence + 1;
+        });
+        read.map_err(|error| error.to_string())
+    }
+
+    /// The description of a segment.
+    fn meta(&self, segment: u64) -> Result<Arc<Meta>, ReadError> {
+        self.descriptions.get_or_insert_with(&segment, || {
+            let page = self.db.page(segment, META)?;
+            let corrupt = |error: crate::codec::Damaged| ReadError::Corrupt {
+                place: format!("segment {segment}, description"),
+                reason: error.to_string(),
+            };
+            Meta::decode(&page).map(Arc::new).map_err(corrupt)
+        })
+    }
+}

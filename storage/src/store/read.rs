@@ -1,0 +1,370 @@
+//! Answers questions from head and segments, newest first, reading no more than the answer needs.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
+
+use super::catalog::SegmentEntry;
+use super::state::Part;
+use super::{Shared, Store};
+use crate::codec::bits::Bitmap;
+use crate::codec::fuse;
+use crate::matcher::Candidate;
+use crate::memory::{distinct, facts, hit};
+use crate::rows::{Owner, TableKind};
+use crate::scan::{HeadGroup, Projection, RowGroup, matching, values};
+use crate::search::{FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, TimeRange};
+use crate::segment::SegmentGroup;
+use crate::traits::TraceReader;
+use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
+
+/// A part of the head or a group of a segment.
+#[derive(Clone)]
+enum Unit {
+    Part(Arc<Part>),
+    Group(Arc<SegmentEntry>, u16),
+}
+
+/// What a query sees: the store as it was when the query began.
+struct Snapshot<'a> {
+    shared: &'a Shared,
+    /// Head first, then groups by their latest trace, newest first.
+    units: Vec<Unit>,
+}
+
+impl<'a> Snapshot<'a> {
+    fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
+        let (parts, segments) = shared.read_state().snapshot(tenant);
+        let mut groups: Vec<(u64, Unit)> = Vec::new();
+        for segment in segments {
+            for (number, group) in segment.groups.iter().enumerate() {
+                groups.push((group.latest_trace, Unit::Group(Arc::clone(&segment), number as u16)));
+            }
+        }
+        groups.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
+        let parts = parts.into_iter().rev().map(Unit::Part);
+        Self { shared, units: parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect() }
+    }
+
+    /// Runs `ask` on a unit.
+    fn on<T>(&self, unit: &Unit, ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        match unit {
+            Unit::Part(part) => ask(&HeadGroup::new(&part.read())),
+            Unit::Group(segment, number) => {
+                let meta = self.shared.meta(segment.id)?;
+                ask(&SegmentGroup::open(&self.shared.db, segment.id, meta, *number)?)
+            }
+        }
+    }
+
+    /// The units that may hold the trace.
+    fn holders(&self, id: TraceId) -> Result<Vec<&Unit>, ReadError> {
+        let hash = fuse::hash(&id.0);
+        let mut units = Vec::new();
+        for unit in &self.units {
+            let may_hold = match unit {
+                Unit::Part(part) => part.read().trace_rows(id).next().is_some(),
+                Unit::Group(segment, number) => match segment.groups.get(usize::from(*number)) {
+                    // A damaged filter rules nothing out.
+                    Some(group) => fuse::may_hold(&group.traces, hash).unwrap_or(true),
+                    None => false,
+                },
+            };
+            if may_hold {
+                units.push(unit);
+            }
+        }
+        Ok(units)
+    }
+
+    /// All spans of a trace without exact duplicates.
+    fn spans(&self, id: TraceId, projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+        let mut all = Vec::new();
+        for unit in self.holders(id)? {
+            all.extend(self.on(unit, |group| group.spans(&group.rows_of(id)?, projection))?);
+        }
+        if let Projection::Only { .. } = projection
+            && has_repeated_id(&all)
+        {
+            // Only whole spans tell whether two are the same.
+            return self.spans(id, Projection::Whole);
+        }
+        Ok(without_duplicates(all))
+    }
+
+    /// Earliest start of all spans of a trace.
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+        let mut earliest = None;
+        for unit in self.holders(id)? {
+            let start = self.on(unit, |group| {
+                let rows = group.rows_of(id)?;
+                let Some(first) = rows.first() else { return Ok(None) };
+                let mut only = Bitmap::none(group.table(TableKind::Span).len());
+                only.insert(*first as usize);
+                Ok(group.traces_of(&only)?.first().map(|(_, start)| *start))
+            })?;
+            earliest = earliest.into_iter().chain(start).min();
+        }
+        Ok(earliest)
+    }
+}
+
+fn has_repeated_id(spans: &[TraceSpan]) -> bool {
+    let mut seen = HashSet::new();
+    spans.iter().any(|span| !seen.insert(span.span.span_id))
+}
+
+fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
+    let mut by_id: HashMap<SpanId, Vec<usize>> = HashMap::new();
+    let mut out: Vec<TraceSpan> = Vec::with_capacity(spans.len());
+    for span in spans {
+        let known = by_id.entry(span.span.span_id).or_default();
+        if !known.iter().any(|place| out.get(*place) == Some(&span)) {
+            known.push(out.len());
+            out.push(span);
+        }
+    }
+    out
+}
+
+/// The columns that a filter and a selection read.
+struct Wanted {
+    names: Vec<Vec<u8>>,
+    children: bool,
+}
+
+impl Wanted {
+    fn of(request: &SearchRequest) -> Self {
+        let mut wanted = Self { names: Vec::new(), children: false };
+        wanted.add_filter(&request.filter);
+        request.select.iter().for_each(|field| wanted.add(field));
+        wanted.names.sort();
+        wanted.names.dedup();
+        wanted
+    }
+
+    fn projection(&self) -> Projection<'_> {
+        Projection::Only { names: &self.names, children: self.children }
+    }
+
+    fn add_filter(&mut self, filter: &Filter) {
+        match filter {
+            Filter::True => {}
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| self.add_filter(part)),
+            Filter::Not(inner) => self.add_filter(inner),
+            Filter::Event(_) | Filter::Link(_) => self.children = true,
+            Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => {
+                self.add(field)
+            }
+        }
+    }
+
+    fn add(&mut self, field: &Field) {
+        match field {
+            Field::Attribute { scope, key } => {
+                self.children |= matches!(scope, AttributeScope::Any | AttributeScope::Event | AttributeScope::Link);
+                self.names.push(key.clone().into_bytes());
+            }
+            Field::Intrinsic(Intrinsic::StatusMessage) => self.names.push(b"status_message".to_vec()),
+            Field::Intrinsic(
+                Intrinsic::EventName | Intrinsic::EventTimeSinceStart | Intrinsic::LinkTraceId | Intrinsic::LinkSpanId,
+            ) => self.children = true,
+            Field::Intrinsic(_) => {}
+        }
+    }
+}
+
+/// The newest traces found so far, newest first.
+struct Newest {
+    limit: usize,
+    found: Vec<(u64, TraceId)>,
+}
+
+impl Newest {
+    fn add(&mut self, start: u64, id: TraceId) {
+        let place = self.found.partition_point(|known| *known > (start, id));
+        if place < self.limit {
+            self.found.insert(place, (start, id));
+            self.found.truncate(self.limit);
+        }
+    }
+
+    /// Whether a trace that starts at `start` or earlier is too old.
+    fn rules_out(&self, start: u64) -> bool {
+        self.found.len() >= self.limit && self.found.last().is_none_or(|(oldest, _)| start < *oldest)
+    }
+}
+
+impl TraceReader for Store {
+    fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
+        context.check()?;
+        let spans = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole)?;
+        Ok((!spans.is_empty()).then_some(Trace { id, spans }))
+    }
+
+    fn search(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+    ) -> Result<SearchAnswer, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let mut inspected = Inspected::default();
+        let newest = newest(&snapshot, request, context, &mut inspected)?;
+        let wanted = Wanted::of(request);
+        let mut hits = Vec::with_capacity(newest.len());
+        for (_, id) in newest {
+            context.check()?;
+            let spans = snapshot.spans(id, wanted.projection())?;
+            hits.extend(hit(id, &spans, request));
+        }
+        Ok(SearchAnswer { hits, inspected })
+    }
+
+    fn attribute_keys(
+        &self,
+        tenant: &TenantId,
+        range: Option<TimeRange>,
+        context: &QueryContext,
+    ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let mut keys = BTreeSet::new();
+        let mut seen = HashSet::new();
+        for unit in snapshot.units.iter().filter(|unit| unit.overlaps(range)) {
+            context.check()?;
+            if let Unit::Group(segment, _) = unit
+                && !seen.insert(segment.id)
+            {
+                continue;
+            }
+            snapshot.on(unit, |group| {
+                add_keys(group, &mut keys);
+                Ok(())
+            })?;
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    fn field_values(
+        &self,
+        tenant: &TenantId,
+        request: &FieldValuesRequest,
+        context: &QueryContext,
+    ) -> Result<Vec<Value>, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let whole = request.filter.needs_trace() || request.field.is_of_trace();
+        let mut found = Vec::new();
+        let mut traces = HashSet::new();
+        for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
+            snapshot.on(unit, |group| {
+                let rows = matching(group, &request.filter, request.range, context)?;
+                if whole {
+                    traces.extend(group.traces_of(&rows)?.into_iter().map(|(id, _)| id));
+                    return Ok(());
+                }
+                values(group, &request.field, &rows, &mut |value| found.push(value))
+            })?;
+            found = distinct(found, usize::MAX);
+            context.check_memory(found.len() * 64)?;
+        }
+        for id in traces {
+            context.check()?;
+            values_of_trace(&snapshot.spans(id, Projection::Whole)?, request, &mut found);
+        }
+        Ok(distinct(found, request.limit))
+    }
+}
+
+impl Unit {
+    fn overlaps(&self, range: Option<TimeRange>) -> bool {
+        match self {
+            Self::Part(_) => true,
+            Self::Group(segment, number) => {
+                segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
+            }
+        }
+    }
+
+    /// No trace in it starts later.
+    fn latest(&self) -> u64 {
+        match self {
+            Self::Part(_) => u64::MAX,
+            Self::Group(segment, number) => {
+                segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
+            }
+        }
+    }
+}
+
+/// The newest traces with a span that matches. A trace counts by its earliest span anywhere; what one unit says of it is a bound.
+fn newest(
+    snapshot: &Snapshot<'_>,
+    request: &SearchRequest,
+    context: &QueryContext,
+    inspected: &mut Inspected,
+) -> Result<Vec<(u64, TraceId)>, ReadError> {
+    let whole = request.filter.needs_trace();
+    let wanted = Wanted::of(request);
+    let mut newest = Newest { limit: request.limit, found: Vec::new() };
+    let mut seen = HashSet::new();
+    for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
+        if newest.rules_out(unit.latest()) {
+            break;
+        }
+        context.check()?;
+        let mut candidates = snapshot.on(unit, |group| {
+            inspected.spans += group.table(TableKind::Span).len() as u64;
+            inspected.segments += 1;
+            group.traces_of(&matching(group, &request.filter, request.range, context)?)
+        })?;
+        inspected.traces += candidates.len() as u64;
+        candidates.sort_unstable_by_key(|(id, start)| std::cmp::Reverse((*start, *id)));
+        for (id, bound) in candidates {
+            if newest.rules_out(bound) {
+                break;
+            }
+            if !seen.insert(id) {
+                continue;
+            }
+            context.check()?;
+            if whole && hit(id, &snapshot.spans(id, wanted.projection())?, request).is_none() {
+                continue;
+            }
+            newest.add(snapshot.start_of(id)?.unwrap_or(bound), id);
+        }
+    }
+    Ok(newest.found)
+}
+
+fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {
+    let tables = [
+        (AttributeScope::Span, TableKind::Span),
+        (AttributeScope::Event, TableKind::Event),
+        (AttributeScope::Link, TableKind::Link),
+    ];
+    for (scope, kind) in tables {
+        let table = group.table(kind);
+        let attributes = table.keys().filter(|key| key.owner == Owner::Attribute);
+        keys.extend(attributes.map(|key| (scope, crate::rows::text(&key.name))));
+    }
+    let resources = group.resources().iter().flat_map(|resource| &resource.attributes);
+    keys.extend(resources.map(|attribute| (AttributeScope::Resource, attribute.key.clone())));
+    let scopes = group.scopes().iter().flat_map(|scope| &scope.attributes);
+    keys.extend(scopes.map(|attribute| (AttributeScope::Instrumentation, attribute.key.clone())));
+}
+
+fn values_of_trace(spans: &[TraceSpan], request: &FieldValuesRequest, found: &mut Vec<Value>) {
+    let facts = facts(spans);
+    for span in spans {
+        let candidate = Candidate::new(span, &facts);
+        let inside = request.range.is_none_or(|range| range.contains(span.span.start_unix_nano));
+        if inside && candidate.satisfies(&request.filter) {
+            candidate.each_value(&request.field, &mut |value| {
+                if value != Value::Any(AnyValue::Empty) {
+                    found.push(value);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A real browser: a traced page of another origin that sends its spans, and a person who looks for a request in the pages.
+
+use serde_json::Value;
+
+use super::api::Http;
+use super::clients::{self, chromium, installed, sources};
+use super::journey::{Journey, complete};
+use super::spans::{by_name, pair, text, value};
+use crate::harness::Server;
+
+/// Runs a browser script of `tests/clients/node`; what it prints. None when the browser or its driver is missing.
+async fn drive(script: &str, arguments: &[&str]) -> Option<Value> {
+    let (node, chromium) = (installed("node")?, chromium()?);
+    let mut command = clients::node(&node, &[&sources().join("node").join(script)]);
+    command.args(arguments).env("CHROMIUM", chromium).env("PAGE_BUNDLE", node.join("page.bundle.js"));
+    Some(clients::run(command).await)
+}
+
+/// Sends one span from a page of another origin to the OTLP receiver at `address`; the trace id.
+pub(crate) async fn send_from_a_page(address: &str) -> Option<String> {
+    let told = drive("send-from-page.js", &[&format!("http://{address}/v1/traces")]).await?;
+    Some(told["trace"].as_str().expect("the page tells the trace id").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_sends_its_spans() {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let Some(id) = send_from_a_page(&server.otlp_http).await else { return };
+    let spans = Http::new().trace(&server, &id).await;
+    let click = by_name(&spans)["click buy"];
+    assert_eq!(
+        value(&click.span.attributes, "sample.int"),
+        value(&[pair("sample.int", Value::IntValue(7))], "sample.int")
+    );
+    assert_eq!(text(&click.resource.attributes, "telemetry.sdk.language"), Some("webjs"));
+    assert_eq!(click.span.events.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_of_another_origin_is_allowed() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let url = format!("http://{}/v1/traces", server.otlp_http);
+    let headers = [
+        ("origin", "https://shop.example"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type,x-scope-orgid"),
+    ];
+    let answer = Http::new().send(http::Method::OPTIONS, &url, &headers, "").await.expect("an answer");
+    assert!((200..300).contains(&answer.status), "{answer:?}");
+    let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().expect("text").to_lowercase());
+    let origin = header("access-control-allow-origin");
+    assert!(["*", "https://shop.example"].contains(&origin.as_deref().unwrap_or_default()), "{answer:?}");
+    assert!(header("access-control-allow-methods").is_some_and(|methods| methods.contains("post")), "{answer:?}");
+    let allowed = header("access-control-allow-headers").unwrap_or_default();
+    assert!(allowed == "*" || ["content-type", "x-scope-orgid"].iter().all(|name| allowed.contains(name)), "{allowed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_finds_the_request_and_sees_every_hop() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let Some(shop) = Journey::start(&server.otlp_grpc, &server.otlp_http).await else { return };
+    let http = Http::new();
+    let id = shop.checkout(&http).await;
+    complete(&http, &server, &id).await;
+    let ui = format!("http://{}/", server.ui);
+    for scripting in ["script", "no-script"] {
+        let arguments = [ui.as_str(), "shop-pricing", &id, "apply discount", scripting];
+        let Some(seen) = drive("browse.js", &arguments).await else { return };
+        person_saw_every_hop(&seen, &id, &shop.mainframe.url, scripting);
+    }
+}
+
+fn person_saw_every_hop(seen: &Value, id: &str, mainframe: &str, case: &str) {
+    assert_eq!(seen["problems"], serde_json::json!([]), "{case}");
+    let hits = seen["hits"].as_array().expect("a list");
+    assert_eq!(hits.len(), 1, "{case}: {hits:?}");
+    assert_eq!(hits[0]["text"], "shop-front GET /checkout/<sku>", "{case}");
+    assert!(seen["url"].as_str().is_some_and(|url| url.contains(id)), "{case}: {}", seen["url"]);
+
+    let rows = seen["rows"].as_array().expect("a list");
+    let first = rows.first().and_then(|row| row["level"].as_u64()).expect("a first row");
+    let shown: Vec<_> = rows.iter().map(|row| shown(row, first)).collect();
+    let legacy = mainframe.strip_prefix("http://").expect("a URL");
+    let expected = [
+        (0, "span", "shop-front", "GET /checkout/<sku>"),
+        (1, "span", "shop-front", "GET"),
+        (2, "span", "shop-inventory", "GET"),
+        (3, "span", "shop-inventory", "GET"),
+        (4, "span", "shop-pricing", "GET /price"),
+        (5, "span", "shop-pricing", "apply discount"),
+        (5, "span", "shop-pricing", "GET"),
+        (6, "inferred", legacy, ""),
+    ];
+    assert_eq!(shown.len(), expected.len(), "{case}: {shown:#?}");
+    for (shown, expected) in shown.iter().zip(expected) {
+        let same_name = expected.3.is_empty() || shown.3 == expected.3;
+        assert!((shown.0, shown.1, shown.2) == (expected.0, expected.1, expected.2) && same_name, "{case}: {shown:?}");
+    }
+    bars_meet_the_root(rows, case);
+    let detail = seen["detail"].as_str().expect("text");
+    for part in ["shop.discount.percent", "12.5", "rule matched", "november", "deployment.environment.name", "e2e"] {
+        assert!(detail.contains(part), "{case}: the open span does not show {part}: {detail}");
+    }
+}
+
+fn shown(row: &Value, first: u64) -> (u64, &str, &str, &str) {
+    let text = |key: &str| row[key].as_str().expect("text");
+    (row["level"].as_u64().expect("a level") - first, text("kind"), text("service"), text("name"))
+}
+
+/// Every bar is drawn at a time when the root was at work. (Not always within it: Node's spans start at whole milliseconds.)
+fn bars_meet_the_root(rows: &[Value], case: &str) {
+    let edges = |row: &Value| {
+        let number = |key: &str| row["box"][key].as_f64().unwrap_or_else(|| panic!("{case}: no bar in {row}"));
+        (number("x"), number("x") + number("width"))
+    };
+    let (left, right) = edges(&rows[0]);
+    assert!(right - left > 200.0, "{case}: the root takes {left}..{right} of 1280 pixels");
+    for row in rows {
+        let (from, to) = edges(row);
+        assert!(to > from && to >= left && from <= right, "{case}: {row} lies outside {left}..{right}");
+    }
+}

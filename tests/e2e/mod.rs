@@ -1,0 +1,17 @@
+//! The binary under real clients: unmodified OpenTelemetry SDKs, a browser, load, and kill -9.
+//!
+//! `scripts/setup-clients.sh` installs the clients. A test whose client is missing says so and passes, except with `CI=true`.
+
+mod api;
+mod clients;
+mod export;
+mod json;
+mod spans;
+
+mod browser;
+mod capture;
+mod journey;
+mod kill;
+mod life;
+mod load;
+mod matrix;

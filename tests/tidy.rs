@@ -1,0 +1,147 @@
+//! Rules of the house, held by tests: which crate may name what, file lengths, documents that follow the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{Server, get};
+
+/// Files may not be longer.
+const LINES: usize = 600;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Each crate of the workspace with the crates it names for building (not for its tests).
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let names = |package: &serde_json::Value| {
+        let dependencies = package["dependencies"].as_array().expect("a list").iter();
+        let built = dependencies.filter(|dependency| dependency["kind"].is_null());
+        built.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let packages = metadata["packages"].as_array().expect("a list").iter();
+    packages.map(|package| (package["name"].as_str().expect("a name").to_owned(), names(package))).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let ours = |names: &BTreeSet<String>| -> BTreeSet<String> {
+        names.iter().filter_map(|name| name.strip_prefix("hoptrail-")).map(str::to_owned).collect()
+    };
+    let allowed = [
+        ("hoptrail-proto", [].as_slice()),
+        ("hoptrail-storage", &["proto"]),
+        ("hoptrail-collector", &["proto", "storage"]),
+        ("hoptrail-query", &["proto", "storage"]),
+        ("hoptrail-ui", &["proto", "query"]),
+        ("hoptrail", &["proto", "storage", "collector", "query", "ui"]),
+    ];
+    let found = dependencies();
+    assert_eq!(found.len(), allowed.len(), "a new crate needs its arrows here: {:?}", found.keys());
+    for (name, allowed) in allowed {
+        let allowed: BTreeSet<String> = allowed.iter().map(|&name| name.to_owned()).collect();
+        let named = ours(&found[name]);
+        assert!(named.is_subset(&allowed), "{name} may name {allowed:?}, not {named:?}");
+    }
+}
+
+#[test]
+fn some_libraries_belong_to_one_crate() {
+    let owners = [
+        ("opentelemetry-proto", "hoptrail-proto"),
+        ("rocksdb", "hoptrail-storage"),
+        ("askama", "hoptrail-ui"),
+        ("anyhow", "hoptrail"),
+        ("clap", "hoptrail"),
+        ("mimalloc", "hoptrail"),
+    ];
+    let found = dependencies();
+    for (library, owner) in owners {
+        let users: Vec<_> = found.iter().filter(|(_, names)| names.contains(library)).map(|(name, _)| name).collect();
+        assert_eq!(users, [owner], "{library} belongs to {owner} alone");
+    }
+}
+
+/// Source files of the project with these endings, without what tools made.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    let listed = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.expect("git runs").stdout).expect("names are UTF-8");
+    let wanted = |path: &&str| endings.iter().any(|ending| path.ends_with(ending)) && !path.contains("/fixtures/");
+    listed.lines().filter(wanted).map(|path| root().join(path)).filter(|path| path.exists()).collect()
+}
+
+#[test]
+fn files_stay_short() {
+    let files = files(&[".rs", ".js", ".css", ".html", ".sh"]);
+    assert!(files.len() > 30, "the files were not found");
+    let long: Vec<String> = files
+        .iter()
+        .filter_map(|path| {
+            let lines = std::fs::read_to_string(path).ok()?.lines().count();
+            (lines > LINES).then(|| format!("{}: {lines} lines", path.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "more than {LINES} lines: {long:#?}");
+}
+
+#[test]
+fn nothing_is_left_to_do_in_the_code() {
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
+    for path in files(&[".rs", ".js", ".css", ".html", ".sh", "Makefile"]) {
+        let text = std::fs::read_to_string(&path).expect("source is UTF-8");
+        for mark in marks {
+            assert!(!text.contains(mark), "{} says {mark}", path.display());
+        }
+    }
+}
+
+/// Names in backquotes at the beginning of table rows.
+fn documented(page: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(page)).expect("the page exists");
+    text.lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .map(|name| name.split('{').next().unwrap_or(name).to_owned())
+        .collect()
+}
+
+/// The metric a line of the exposition or of the page is about, without the endings that its type adds.
+fn family(name: &str) -> &str {
+    name.strip_suffix("_total").or_else(|| name.strip_suffix("_info")).unwrap_or(name)
+}
+
+#[test]
+fn every_metric_is_documented_and_exists() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let text = get(&server.ui, "/metrics").2;
+    let served: BTreeSet<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .map(|name| family(name).to_owned())
+        .collect();
+    server.stop();
+    // A family without a child yet is not served, so the source is asked as well.
+    let known: BTreeSet<String> = served.into_iter().chain(registered()).collect();
+    let documented: BTreeSet<String> =
+        documented("docs/metrics.md").iter().map(|name| family(name).to_owned()).collect();
+    assert_eq!(known, documented, "the code (left) and docs/metrics.md (right) differ");
+}
+
+/// Names that the source registers: the string after each `register(`.
+fn registered() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for path in files(&[".rs"]) {
+        let text = std::fs::read_to_string(&path).expect("source is UTF-8");
+        let calls = text.split("register(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+        let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        names.extend(calls.filter_map(|rest| rest.split('"').next()).filter(is_name).map(str::to_owned));
+    }
+    names
+}
