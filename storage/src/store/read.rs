@@ -153,7 +153,10 @@ impl Wanted {
             Filter::True => {}
             Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| self.add_filter(part)),
             Filter::Not(inner) => self.add_filter(inner),
-            Filter::Event(_) | Filter::Link(_) => self.children = true,
+            Filter::Event(inner) | Filter::Link(inner) => {
+                self.children = true;
+                self.add_filter(inner);
+            }
             Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => {
                 self.add(field)
             }
