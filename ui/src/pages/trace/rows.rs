@@ -11,6 +11,8 @@ use crate::waterfall::{Line, Rest, Scale, View};
 
 /// Levels that are indented; deeper ones stay there and say their number.
 const MOST_INDENTED: usize = 20;
+/// Gaps in the critical path narrower than this are not drawn: about a pixel, in percent.
+const NARROW: f64 = 0.12;
 /// Events drawn on a bar.
 const MOST_EVENTS: usize = 40;
 
@@ -154,10 +156,10 @@ impl Drawing<'_> {
         let placed = self.scale.bar(node.interval).filter(|_| !node.outlier);
         let (x, width) = placed.unwrap_or_default();
         let number = |value: f64| format!("{value:.3}");
-        let critical = node.critical.iter().filter_map(|part| self.scale.bar(*part));
+        let critical = merged(node.critical.iter().filter_map(|part| self.scale.bar(*part)));
         Bar {
             visible: placed.is_some(),
-            critical: critical.map(|(x, width)| (number(x), number(width))).collect(),
+            critical: critical.into_iter().map(|(x, width)| (number(x), number(width))).collect(),
             events: self.events(node),
             label_x: number(x + width),
             x: number(x),
@@ -234,6 +236,18 @@ impl Drawing<'_> {
     }
 }
 
+/// Stretches (left edge and width, percent, ascending) without gaps too narrow to be seen, so that there are few of them.
+fn merged(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut merged: Vec<(f64, f64)> = Vec::new();
+    for (x, width) in stretches {
+        match merged.last_mut() {
+            Some((left, length)) if x - (*left + *length) < NARROW => *length = x + width - *left,
+            _ => merged.push((x, width)),
+        }
+    }
+    merged
+}
+
 /// Service, name and kind of a node as shown.
 fn titles(tree: &TraceTree<'_>, index: usize) -> (String, String, RowKind) {
     let node = &tree.nodes[index];
@@ -270,4 +284,16 @@ fn spoken(node: &Node<'_>, level: usize, start: u64) -> String {
         parts.push(format::counted(node.warnings.len(), "remark", "remarks"));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_very_many_stretches_is_drawn_with_few() {
+        assert_eq!(merged([(0.0, 10.0), (10.05, 5.0), (50.0, 1.0)].into_iter()), [(0.0, 15.05), (50.0, 1.0)]);
+        let many = (0..100_000).map(|at| (f64::from(at) / 1_000.0, 0.000_5));
+        assert!(merged(many).len() <= 1_000);
+    }
 }
