@@ -186,7 +186,7 @@ mod tests {
         ]) {
             let page = encode(&values);
             let read = Ints::parse(&page).unwrap();
-            prop_assert_eq!(read.decode().unwrap(), values.clone());
+            prop_assert_eq!(&read.decode().unwrap(), &values);
             for (row, value) in values.iter().enumerate() {
                 prop_assert_eq!(read.get(row).unwrap(), *value);
             }

@@ -6,6 +6,8 @@
 pub(crate) mod bits;
 pub(crate) mod blocks;
 pub(crate) mod bytes;
+#[cfg(test)]
+mod format_tests;
 pub(crate) mod fuse;
 pub(crate) mod ints;
 pub(crate) mod strings;

@@ -7,6 +7,8 @@ mod catalog;
 mod commit;
 mod config;
 mod db;
+#[cfg(test)]
+mod fixture_tests;
 mod keep;
 mod log;
 mod metrics;
