@@ -108,7 +108,7 @@ fn attributes(span: &Span) -> Vec<KeyValue> {
         text("url.scheme", "http"),
         text("url.path", words::path(span.service, span.route, span.number)),
         number("http.response.status_code", code),
-        text("server.address", format!("{}.shop.svc", words::SERVICES[span.server])),
+        text("server.address", words::SERVICES[span.server]),
         number("server.port", words::PORTS[span.server % words::PORTS.len()]),
         text("network.protocol.version", if span.agent < 5 { "1.1" } else { "2" }),
         text("user_agent.original", words::AGENTS[span.agent]),

@@ -25,11 +25,11 @@ pub(super) const CODES: [i64; 6] = [200, 200, 200, 201, 204, 404];
 pub(super) const PORTS: [i64; 4] = [8080, 8443, 9090, 50051];
 
 pub(super) const AGENTS: [&str; 10] = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 Version/17.5",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/126.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) Version/17.5",
     "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
-    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0 Mobile",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/15E148",
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/126.0 Mobile",
     "Go-http-client/2.0",
     "okhttp/4.12.0",
     "python-requests/2.32.3",
