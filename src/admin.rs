@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_process_counts_itself() {
         assert!(status_bytes("VmRSS:").expect("linux") > 1 << 20);
-        assert!(status_bytes("VmHWM:") >= status_bytes("VmRSS:"));
+        assert!(status_bytes("VmHWM:").expect("linux") > 1 << 20);
         assert!(open_files().expect("linux") > 2);
         assert!(cpu_seconds().expect("linux") >= 0.0);
     }

@@ -16,8 +16,8 @@ const BATCHES: u64 = 400;
 /// The longest that a round writes: bounds the time when the machine is slow.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// Settings of every start.
-const SETTINGS: &[&str] = &[];
+/// Settings of every start: a head so small that kills also hit sealing and merging.
+const SETTINGS: &[&str] = &["--set", "storage.head_spans=1500", "--set", "storage.merge_spans=40000"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_any_moment_loses_no_acknowledged_span_and_doubles_none() {

@@ -44,30 +44,33 @@
     const item = link.closest(".item");
     const place = item ? { id: item.id, top: item.getBoundingClientRect().top } : { y: scrollY };
     place.path = location.pathname;
-    place.fold = link.classList.contains("fold");
+    place.fold = link.matches(".fold:focus");
     sessionStorage.setItem(PLACE, JSON.stringify(place));
   };
   addEventListener("click", (event) => {
     const link = event.target.closest("a[data-keep]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) keep(link);
   });
-  const restore = () => {
-    let place;
-    try {
-      place = JSON.parse(sessionStorage.getItem(PLACE));
-    } catch {
-      return;
-    }
-    sessionStorage.removeItem(PLACE);
-    if (!place || place.path !== location.pathname) return;
+  const restore = (place) => {
     const item = place.id && document.getElementById(place.id);
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const focus = item || target;
     if (item) scrollTo(0, scrollY + item.getBoundingClientRect().top - place.top);
     else if (place.y !== undefined && !target) scrollTo(0, place.y);
-    focus?.querySelector(place.fold ? "a.fold" : "a.name")?.focus({ preventScroll: true });
+    const link = place.fold && focus?.querySelector("a.fold");
+    (link || focus?.querySelector("a.name"))?.focus({ preventScroll: true });
   };
-  restore();
+  try {
+    const place = JSON.parse(sessionStorage.getItem(PLACE));
+    sessionStorage.removeItem(PLACE);
+    if (place?.path === location.pathname) {
+      restore(place);
+      // The browser goes to the URL's fragment when all is loaded, and takes the focus away.
+      addEventListener("load", () => setTimeout(() => restore(place)));
+    }
+  } catch {
+    // Without storage the browser goes to the fragment.
+  }
 
   // Links to copy.
   addEventListener("click", async (event) => {

@@ -53,10 +53,10 @@ pub(crate) fn tick(nanos: u64, of: u64) -> String {
         return "0".to_owned();
     }
     let (unit, name) = match of {
-        0..2_000 => (1, "ns"),
-        2_000..2_000_000 => (1_000, "µs"),
-        2_000_000..2_000_000_000 => (1_000_000, "ms"),
-        2_000_000_000..300_000_000_000 => (SECOND, "s"),
+        0..1_000 => (1, "ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..SECOND => (1_000_000, "ms"),
+        SECOND..300_000_000_000 => (SECOND, "s"),
         _ => return duration(nanos),
     };
     format!("{} {name}", trimmed(nanos as f64 / unit as f64, 3))
@@ -80,9 +80,14 @@ pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { one } else { many })
 }
 
-/// How much of `whole` a part is, in whole percent.
-pub(crate) fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 { 0 } else { (u128::from(part) * 100 / u128::from(whole)) as u64 }
+/// How much of `whole` a part is: `12 %`, `<1 %`.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    let percent = if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 };
+    match percent {
+        _ if part == 0 => "0 %".to_owned(),
+        0.0..1.0 => "<1 %".to_owned(),
+        _ => format!("{percent:.0} %"),
+    }
 }
 
 /// A moment in a zone.
@@ -111,11 +116,6 @@ impl Moment {
 /// A moment for `<input type="datetime-local">`.
 pub(crate) fn local_input(unix_nano: u64, zone: &TimeZone) -> String {
     timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
-/// The day and time of a moment, for a sentence.
-pub(crate) fn day_and_time(unix_nano: u64, zone: &TimeZone) -> String {
-    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
@@ -193,6 +193,8 @@ mod tests {
     #[test]
     fn counts_and_ages() {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        let shares = [(0, 5), (1, 1_000), (1, 3), (5, 5), (1, 0)].map(|(part, whole)| percent(part, whole));
+        assert_eq!(shares, ["0 %", "<1 %", "33 %", "100 %", "<1 %"]);
         assert_eq!((counted(1, "span", "spans"), counted(999, "span", "spans")), ("1 span".into(), "999 spans".into()));
         let now = 100 * DAY;
         let cases = [

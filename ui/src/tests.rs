@@ -1,1 +1,7 @@
-//! Routes, asked like a browser asks.
+//! Routes, asked like a browser asks: status, headers, and what stands on the page.
+
+mod bad_input;
+mod headers;
+mod search;
+mod server;
+mod trace;

@@ -30,10 +30,6 @@ impl Params {
     pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|(_, value)| value.is_empty())
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hoptrail_proto::model::{AnyValue, Attribute, TraceSpan};
+use hoptrail_proto::model::{Attribute, TraceSpan};
 use hoptrail_proto::otlp::REPAIRED;
 
 use super::Warning;

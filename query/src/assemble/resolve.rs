@@ -50,12 +50,10 @@ impl Twins {
             Self { first: HashMap::with_capacity(sorted.len()), more: HashMap::new(), numbers: HashMap::new() };
         for (index, span) in sorted.iter().enumerate() {
             let id = span.span.span_id;
-            if twins.first.contains_key(&id) {
+            if *twins.first.entry(id).or_insert(index) != index {
                 let more = twins.more.entry(id).or_default();
                 more.push(index);
                 twins.numbers.insert(index, u32::try_from(more.len()).unwrap_or(u32::MAX));
-            } else {
-                twins.first.insert(id, index);
             }
         }
         twins

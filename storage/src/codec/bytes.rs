@@ -64,7 +64,7 @@ impl<'a> Input<'a> {
     /// A varint that counts things of which each takes at least `least_bits` bits of what is left.
     pub(crate) fn count(&mut self, least_bits: usize) -> Result<usize, Damaged> {
         let count = usize::try_from(self.varint()?).map_err(|_| Damaged("count too large"))?;
-        let most = if least_bits == 0 { 1 << 31 } else { self.0.len().saturating_mul(8) / least_bits };
+        let most = self.0.len().saturating_mul(8).checked_div(least_bits).unwrap_or(1 << 31);
         if count > most { Err(Damaged("count larger than the page")) } else { Ok(count) }
     }
 

@@ -18,10 +18,13 @@ pub(crate) mod fields {
     pub(crate) const DROPPED_LINKS: &[u8] = b"dropped_links_count";
 }
 
+/// Memory of a resource or scope beside its texts, about.
+const ORIGIN_BYTES: usize = 512;
+
 impl<T> Origins<T> {
     /// The number of an origin, decoded once when it is new.
     pub(crate) fn intern(&mut self, message: &[u8], schema_url: &[u8], decode: impl FnOnce(&[u8], &str) -> T) -> u32 {
-        let Self { bytes, decoded, index } = self;
+        let Self { bytes, decoded, index, held } = self;
         let hash = |message: &[u8], schema_url: &[u8]| xxh3_64_with_seed(message, schema_url.len() as u64);
         let same = |number: &u32| {
             bytes
@@ -33,6 +36,7 @@ impl<T> Origins<T> {
             return *number;
         }
         let number = bytes.len() as u32;
+        *held += ORIGIN_BYTES + message.len() * 4 + schema_url.len() * 2;
         decoded.push(Arc::new(decode(message, &String::from_utf8_lossy(schema_url))));
         bytes.push(OriginBytes { message: message.into(), schema_url: schema_url.into() });
         index.insert_unique(wanted, number, |number| {

@@ -22,11 +22,6 @@ impl Interner {
         string(&self.bytes, &self.ends, number)
     }
 
-    /// The number of a string, if it has one.
-    pub(crate) fn find(&self, text: &[u8]) -> Option<u32> {
-        self.table.find(xxh3_64(text), |number| self.get(*number) == text).copied()
-    }
-
     /// The number of a string; `None` when it is new and there are `most` already.
     #[inline]
     pub(crate) fn intern(&mut self, text: &[u8], most: usize) -> Option<u32> {
@@ -73,6 +68,5 @@ mod tests {
         assert_eq!(numbers, [Some(0), Some(1), Some(0), Some(2), Some(1)]);
         assert_eq!(interner.intern(b"d", 3), None);
         assert_eq!(interner.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"", b"bc"]);
-        assert_eq!((interner.find(b"bc"), interner.find(b"zz")), (Some(2), None));
     }
 }

@@ -13,7 +13,7 @@ mod table;
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
 pub(crate) use shapes::{ColumnKey, Owner, Shape, Shapes, TableKind, ValueType};
-pub(crate) use table::{Slot, Table};
+pub(crate) use table::{LONGEST, Slot, Table};
 
 use std::sync::Arc;
 
@@ -46,16 +46,18 @@ pub(crate) struct Origins<T> {
     pub(crate) bytes: Vec<OriginBytes>,
     pub(crate) decoded: Vec<Arc<T>>,
     index: HashTable<u32>,
+    /// Bytes held, about.
+    held: usize,
 }
 
 impl<T> Default for Origins<T> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), decoded: Vec::new(), index: HashTable::new() }
+        Self { bytes: Vec::new(), decoded: Vec::new(), index: HashTable::new(), held: 0 }
     }
 }
 
 /// Spans of one tenant with their events and links.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) resources: Origins<Resource>,
     pub(crate) scopes: Origins<InstrumentationScope>,
@@ -71,36 +73,20 @@ pub(crate) struct Rows {
     traces: HashMap<TraceId, u32, rustc_hash::FxBuildHasher>,
 }
 
-impl Default for Rows {
-    fn default() -> Self {
-        Self {
-            resources: Origins::default(),
-            scopes: Origins::default(),
-            spans: Vec::new(),
-            span_table: Table::new(TableKind::Span),
-            event_times: Vec::new(),
-            event_owners: Vec::new(),
-            event_table: Table::new(TableKind::Event),
-            link_ids: Vec::new(),
-            link_owners: Vec::new(),
-            link_table: Table::new(TableKind::Link),
-            traces: HashMap::default(),
-        }
-    }
-}
-
 impl Rows {
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// Bytes held, about.
+    /// Bytes held, about. Asked after every request, so nothing is walked.
     pub(crate) fn memory(&self) -> usize {
-        self.spans.capacity() * size_of::<SpanRow>()
+        size_of::<Self>()
+            + self.resources.held
+            + self.scopes.held
+            + self.spans.capacity() * size_of::<SpanRow>()
+            + (self.event_times.capacity() + self.event_owners.capacity()) * 8
+            + self.link_ids.capacity() * size_of::<(TraceId, SpanId)>()
+            + self.link_owners.capacity() * 4
             + self.traces.capacity() * 24
             + [&self.span_table, &self.event_table, &self.link_table].map(Table::memory).iter().sum::<usize>()
     }
@@ -109,15 +95,6 @@ impl Rows {
     pub(crate) fn trace_rows(&self, id: TraceId) -> impl Iterator<Item = u32> + '_ {
         let last = self.traces.get(&id).copied();
         std::iter::successors(last, |row| self.spans.get(*row as usize)?.previous)
-    }
-
-    /// The traces, in no order.
-    pub(crate) fn trace_ids(&self) -> impl Iterator<Item = TraceId> + '_ {
-        self.traces.keys().copied()
-    }
-
-    pub(crate) fn trace_count(&self) -> usize {
-        self.traces.len()
     }
 }
 

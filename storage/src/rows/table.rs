@@ -5,7 +5,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dictionary::Interner;
-use super::shapes::{ColumnKey, Owner, Shape, Shapes, TableKind, ValueType};
+use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
 
 /// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
 /// values costs more than it saves.
@@ -13,6 +13,12 @@ const DICTIONARY: usize = 1024;
 /// Marks a slot that points into the arena; others of a string column are dictionary numbers.
 const IN_ARENA: u64 = 1 << 63;
 const LENGTH_BITS: u32 = 28;
+/// The longest string a slot can point to.
+pub(crate) const LONGEST: usize = (1 << LENGTH_BITS) - 1;
+/// Memory of a column beside its name and dictionary, about.
+const COLUMN_BYTES: usize = 160;
+/// Memory of a dictionary entry beside its text, about.
+const ENTRY_BYTES: usize = 12;
 
 /// The value of one column of one row: a number, or where the string is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +35,13 @@ pub(crate) struct Column {
 }
 
 /// Rows of one kind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Table {
-    pub(crate) kind: TableKind,
     pub(crate) shapes: Shapes,
     pub(crate) names: Interner,
     pub(crate) columns: Vec<Column>,
+    /// Memory of the columns and their dictionaries, about.
+    column_bytes: usize,
     column_index: HashTable<u32>,
     /// Shape, and where the row's slots begin.
     rows: Vec<(u32, u32)>,
@@ -47,37 +54,18 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(kind: TableKind) -> Self {
-        Self {
-            kind,
-            shapes: Shapes::default(),
-            names: Interner::default(),
-            columns: Vec::new(),
-            column_index: HashTable::new(),
-            rows: Vec::new(),
-            slots: Vec::new(),
-            arena: Vec::new(),
-            guess: Vec::new(),
-            building: Shape::default(),
-            pending: Vec::new(),
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// Bytes held, about.
     pub(crate) fn memory(&self) -> usize {
         self.rows.capacity() * 8
             + self.slots.capacity() * 8
             + self.arena.capacity()
             + self.shapes.memory()
-            + self.columns.iter().map(|column| 120 + column.dictionary.memory()).sum::<usize>()
-    }
-
-    /// Bytes that further rows may still bring before offsets run out.
-    pub(crate) fn is_full(&self) -> bool {
-        self.slots.len() > (u32::MAX / 2) as usize || self.arena.len() > 1 << 33
+            + self.names.memory()
+            + self.column_bytes
     }
 
     /// Adds a value to the row being built.
@@ -104,10 +92,13 @@ impl Table {
     /// The slot of a string.
     #[inline]
     fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
-        let known = self.columns.get_mut(column as usize);
-        let known = known.filter(|column| column.dictionary.len() < DICTIONARY);
-        if let Some(number) = known.and_then(|column| column.dictionary.intern(bytes, DICTIONARY)) {
-            return u64::from(number);
+        let known = self.columns.get_mut(column as usize).map(|column| &mut column.dictionary);
+        if let Some(dictionary) = known.filter(|dictionary| dictionary.len() < DICTIONARY) {
+            let before = dictionary.len();
+            if let Some(number) = dictionary.intern(bytes, DICTIONARY) {
+                self.column_bytes += (dictionary.len() - before) * (ENTRY_BYTES + bytes.len() * 3 / 2);
+                return u64::from(number);
+            }
         }
         let at = self.arena.len() as u64;
         self.arena.extend_from_slice(bytes);
@@ -144,7 +135,7 @@ impl Table {
 
     /// The column with this key, made when new.
     pub(crate) fn intern_column(&mut self, owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32) -> u32 {
-        let Self { columns, column_index, .. } = self;
+        let Self { columns, column_index, column_bytes, .. } = self;
         let hash = |owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32| {
             xxh3_64_with_seed(name, (owner as u64) << 40 | (value_type as u64) << 32 | u64::from(occurrence))
         };
@@ -161,6 +152,7 @@ impl Table {
         }
         let number = columns.len() as u32;
         let key = ColumnKey { owner, name: name.into(), value_type, occurrence };
+        *column_bytes += COLUMN_BYTES + name.len();
         columns.push(Column { key, dictionary: Interner::default(), last_row: u32::MAX, next: None });
         column_index
             .insert_unique(wanted, number, |number| columns.get(*number as usize).map_or(0, |c| key_hash(&c.key)));

@@ -110,7 +110,7 @@ impl Scan<'_> {
     fn children(&self, kind: TableKind, filter: &Filter) -> Result<Bitmap, ReadError> {
         let inner = Scan { kind, ..*self };
         let found = inner.rows(filter, false)?;
-        self.from_children(kind, found)
+        self.of_children(kind, found)
     }
 
     /// The spans that own these events or links.
@@ -124,7 +124,7 @@ impl Scan<'_> {
     }
 
     /// The rows of this kind whose span is in the set.
-    fn from_spans(&self, spans: Bitmap) -> Result<Bitmap, ReadError> {
+    fn of_spans(&self, spans: Bitmap) -> Result<Bitmap, ReadError> {
         if self.kind == TableKind::Span {
             return Ok(spans);
         }
@@ -136,12 +136,12 @@ impl Scan<'_> {
     }
 
     /// The rows of events or links as rows of this kind: themselves, or the spans that own them.
-    fn from_children(&self, kind: TableKind, children: Bitmap) -> Result<Bitmap, ReadError> {
+    fn of_children(&self, kind: TableKind, children: Bitmap) -> Result<Bitmap, ReadError> {
         if self.kind == kind {
             return Ok(children);
         }
         let spans = self.to_owners(kind, &children)?;
-        self.from_spans(spans)
+        self.of_spans(spans)
     }
 
     fn field(&self, field: &Field, test: &Test) -> Result<Bitmap, ReadError> {
@@ -155,9 +155,9 @@ impl Scan<'_> {
         let name = key.as_bytes();
         let spans = &*self.group.table(TableKind::Span);
         match scope {
-            AttributeScope::Span => self.from_spans(column_rows(spans, name, test)?),
-            AttributeScope::Resource => self.from_spans(self.origin_rows(key, test, Origin::Resource)?),
-            AttributeScope::Instrumentation => self.from_spans(self.origin_rows(key, test, Origin::Scope)?),
+            AttributeScope::Span => self.of_spans(column_rows(spans, name, test)?),
+            AttributeScope::Resource => self.of_spans(self.origin_rows(key, test, Origin::Resource)?),
+            AttributeScope::Instrumentation => self.of_spans(self.origin_rows(key, test, Origin::Scope)?),
             AttributeScope::Event => self.child_attribute(TableKind::Event, name, test),
             AttributeScope::Link => self.child_attribute(TableKind::Link, name, test),
             AttributeScope::Any => self.first_scope(key, test),
@@ -166,7 +166,7 @@ impl Scan<'_> {
 
     fn child_attribute(&self, kind: TableKind, name: &[u8], test: &Test) -> Result<Bitmap, ReadError> {
         let children = column_rows(&*self.group.table(kind), name, test)?;
-        self.from_children(kind, children)
+        self.of_children(kind, children)
     }
 
     /// An unscoped attribute: each row is judged by the first scope that has the key.
@@ -204,7 +204,7 @@ impl Scan<'_> {
     fn intrinsic(&self, intrinsic: Intrinsic, test: &Test) -> Result<Bitmap, ReadError> {
         let group = self.group;
         let spans = &*group.table(TableKind::Span);
-        let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.from_spans(spans.rows_of_shapes(judge)?);
+        let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.of_spans(spans.rows_of_shapes(judge)?);
         match intrinsic {
             Intrinsic::Name => shape_rows(&mut |shape| test.holds_text(spans.name(shape.name))),
             Intrinsic::Kind => shape_rows(&mut |shape| test.holds(&kind(shape))),
@@ -212,7 +212,7 @@ impl Scan<'_> {
             Intrinsic::ScopeName => self.scope_text(test, |scope| &scope.name),
             Intrinsic::ScopeVersion => self.scope_text(test, |scope| &scope.version),
             Intrinsic::Duration => {
-                self.from_spans(numbers(group.durations()?, |nanos| test.holds(&Value::Duration(nanos))))
+                self.of_spans(numbers(group.durations()?, |nanos| test.holds(&Value::Duration(nanos))))
             }
             Intrinsic::StatusMessage => {
                 let columns = spans.columns(Owner::Field, b"status_message");
@@ -220,7 +220,7 @@ impl Scan<'_> {
                 for (column, _) in columns {
                     rows.or(&spans.select(column, test)?);
                 }
-                self.from_spans(rows)
+                self.of_spans(rows)
             }
             Intrinsic::TraceId => {
                 self.each_span(|row| Ok(test.holds_text(group.trace_id(row)?.to_string().as_bytes())))
@@ -233,7 +233,7 @@ impl Scan<'_> {
             Intrinsic::EventName => {
                 let events = &*group.table(TableKind::Event);
                 let rows = events.rows_of_shapes(&mut |shape| test.holds_text(events.name(shape.name)))?;
-                self.from_children(TableKind::Event, rows)
+                self.of_children(TableKind::Event, rows)
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
@@ -241,7 +241,7 @@ impl Scan<'_> {
                     time.saturating_sub(starts.get(*owner as usize).copied().unwrap_or_default())
                 };
                 let since: Vec<u64> = times.iter().zip(owners).map(since).collect();
-                self.from_children(TableKind::Event, numbers(&since, |nanos| test.holds(&Value::Duration(nanos))))
+                self.of_children(TableKind::Event, numbers(&since, |nanos| test.holds(&Value::Duration(nanos))))
             }
             Intrinsic::LinkTraceId => self.links(|(trace, _)| test.holds_text(trace.to_string().as_bytes())),
             Intrinsic::LinkSpanId => self.links(|(_, span)| test.holds_text(span.to_string().as_bytes())),
@@ -253,7 +253,7 @@ impl Scan<'_> {
         let ids = self.group.link_ids()?;
         let mut rows = Bitmap::none(ids.len());
         ids.iter().enumerate().for_each(|(row, ids)| rows.insert_if(row, test(ids)));
-        self.from_children(TableKind::Link, rows)
+        self.of_children(TableKind::Link, rows)
     }
 
     fn scope_text(
@@ -264,7 +264,7 @@ impl Scan<'_> {
         let judge = |text: &String| !text.is_empty() && test.holds_text(text.as_bytes());
         let good: Vec<bool> = self.group.scopes().iter().map(|scope| judge(text(scope))).collect();
         let spans = &*self.group.table(TableKind::Span);
-        self.from_spans(spans.rows_of_shapes(&mut |shape| good.get(shape.scope as usize).copied().unwrap_or(false))?)
+        self.of_spans(spans.rows_of_shapes(&mut |shape| good.get(shape.scope as usize).copied().unwrap_or(false))?)
     }
 
     fn each_span(&self, test: impl Fn(usize) -> Result<bool, ReadError>) -> Result<Bitmap, ReadError> {
@@ -275,7 +275,7 @@ impl Scan<'_> {
             }
             rows.insert_if(row, test(row)?);
         }
-        self.from_spans(rows)
+        self.of_spans(rows)
     }
 }
 

@@ -148,7 +148,7 @@ impl<'a> SegmentGroup<'a> {
         numbers.map(Vec::as_slice)
     }
 
-    pub(super) fn traces(&self) -> Result<&Traces, ReadError> {
+    fn traces(&self) -> Result<&Traces, ReadError> {
         fill(&self.traces, || {
             let page = self.page(pages::TRACES)?;
             let traces = Traces::parse(page, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))?;
@@ -280,7 +280,7 @@ impl Traces {
         self.firsts.partition_point(|first| *first as usize <= row).saturating_sub(1)
     }
 
-    pub(super) fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
+    fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
         Some(*self.firsts.get(trace)? as usize..*self.firsts.get(trace + 1)? as usize)
     }
 }

@@ -17,6 +17,9 @@ use crate::rows::{
 };
 use crate::scan::{Projection, RowGroup};
 
+/// A row's shape, and for each of the shape's columns the value.
+type RowValues = (u32, Vec<Option<AnyValue>>);
+
 impl SegmentGroup<'_> {
     /// The values of rows `from..to`, for each row in the order of its shape's columns; `None` where not asked for.
     fn values(
@@ -24,13 +27,12 @@ impl SegmentGroup<'_> {
         kind: TableKind,
         range: std::ops::Range<usize>,
         projection: Projection<'_>,
-    ) -> Result<Vec<(u32, Vec<Option<AnyValue>>)>, ReadError> {
+    ) -> Result<Vec<RowValues>, ReadError> {
         let meta = self.table_meta(kind);
         let numbers = self.shape_numbers(kind)?;
         let shape = |number: u32| meta.shapes.get(number as usize).map_or(&[][..], |shape| shape.columns.as_slice());
         let here = numbers.get(range.clone()).unwrap_or_default();
-        let mut out: Vec<(u32, Vec<Option<AnyValue>>)> =
-            here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
+        let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
         let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();

@@ -77,16 +77,28 @@ impl Shared {
             group.into_iter().for_each(|waiting| _ = waiting.answer.send(Err(error.clone())));
             return;
         }
-        self.write_state().next_sequence = sequence + 1;
-        for Waiting { batch, answer } in group {
-            let appended = self.write_state().append(sequence, received, &batch.tenant, &batch.body);
+        let append = |Waiting { batch, answer }: Waiting| {
+            // Readers get their turn between two requests.
+            let appended = self.write_state().append(received, &batch.tenant, &batch.body);
             self.metrics.spans.inc_by(u64::from(batch.spans));
-            let answered = appended.map_err(|error| WriteError::Invalid(error.to_string()));
-            // A client that has gone does not need its answer.
-            let _ = answer.send(answered);
+            (answer, appended.map_err(|error| WriteError::Invalid(error.to_string())))
+        };
+        let answers: Vec<_> = group.into_iter().map(append).collect();
+        self.end_record(sequence);
+        // A client that has gone does not need its answer.
+        answers.into_iter().for_each(|(answer, appended)| _ = answer.send(appended));
+    }
+
+    /// All requests of the record are in the head.
+    fn end_record(&self, sequence: u64) {
+        let mut state = self.write_state();
+        state.next_sequence = sequence + 1;
+        let full = state.is_full(self.config.head_bounds());
+        if full {
+            state.rotate();
         }
-        if self.read_state().growing().0 >= self.config.head_spans {
-            self.write_state().rotate();
+        drop(state);
+        if full {
             self.wake_keeper();
         }
     }

@@ -2,12 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::state::Bounds;
+
 /// What the store may use and how long it keeps spans.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Spans in memory before they are sealed into segments.
     pub head_spans: usize,
+    /// Megabytes of memory of these spans, whatever their number, before they are sealed. Spans that come while three times
+    /// as much waits to be sealed are refused for a while.
+    pub head_mb: usize,
     /// Seconds after which spans are sealed even when they are few.
     pub seal_after_seconds: u64,
     /// Megabytes of requests that may wait for the log; more are refused for a while.
@@ -26,6 +31,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             head_spans: 256 << 10,
+            head_mb: 256,
             seal_after_seconds: 300,
             queue_mb: 64,
             cache_mb: 128,
@@ -33,5 +39,17 @@ impl Default for Config {
             retention_hours: 14 * 24,
             retention_mb: 0,
         }
+    }
+}
+
+impl Config {
+    /// What one generation of the head may hold.
+    pub(super) fn head_bounds(&self) -> Bounds {
+        Bounds { spans: self.head_spans, bytes: self.head_mb.saturating_mul(1 << 20) }
+    }
+
+    /// Bytes of segment files that are merged at once: with the spans in memory, and memory is what the head may have.
+    pub(super) fn merge_bytes(&self) -> u64 {
+        (self.head_mb as u64).saturating_mul(1 << 20) / 4
     }
 }

@@ -1,6 +1,7 @@
 //! RocksDB, named nowhere else. Column families: `meta` (format version), `log` (requests that no segment holds yet),
 //! `catalog` (an entry for each segment) and `segments` (pages).
 
+use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -67,14 +68,14 @@ pub(crate) struct Db {
     path: PathBuf,
 }
 
-fn failed(path: &Path, reason: impl ToString) -> OpenError {
+fn failed(path: &Path, reason: &dyn Display) -> OpenError {
     OpenError::Failed { path: path.to_owned(), reason: reason.to_string() }
 }
 
 impl Db {
     /// Opens or makes the data folder.
     pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(path).map_err(|error| failed(path, error))?;
+        std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -83,18 +84,19 @@ impl Db {
         options.set_max_log_file_size(4 << 20);
         options.set_recycle_log_file_num(2);
         options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
+        refuse_unknown_families(&options, path)?;
         let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
         let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
         let db = Self { db, path: path.to_owned() };
         db.check_version()?;
-        db.clear_staging().map_err(|error| failed(path, error))?;
+        db.clear_staging().map_err(|error| failed(path, &error))?;
         Ok(db)
     }
 
     fn check_version(&self) -> Result<(), OpenError> {
-        let family = self.family(META).map_err(|error| failed(&self.path, error))?;
-        let known = self.db.get_cf(family, VERSION_KEY).map_err(|error| failed(&self.path, error))?;
+        let family = self.family(META).map_err(|error| failed(&self.path, &error))?;
+        let known = self.db.get_cf(family, VERSION_KEY).map_err(|error| failed(&self.path, &error))?;
         match known {
             Some(found) if found != VERSION.to_string().as_bytes() => Err(OpenError::NewerFormat {
                 path: self.path.clone(),
@@ -104,7 +106,7 @@ impl Db {
             Some(_) => Ok(()),
             None => {
                 let written = self.db.put_cf(family, VERSION_KEY, VERSION.to_string());
-                written.map_err(|error| failed(&self.path, error))
+                written.map_err(|error| failed(&self.path, &error))
             }
         }
     }
@@ -157,9 +159,18 @@ impl Db {
     /// Brings the pages of a segment into the store. Nobody sees them before the catalog names the segment.
     pub(crate) fn ingest(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
         let file = self.staging().join(format!("{segment}.sst"));
+        let ingested = self.ingest_file(segment, built, &file);
+        if ingested.is_err() {
+            // A disk that is full must not fill up with what did not fit.
+            let _ = std::fs::remove_file(&file);
+        }
+        ingested
+    }
+
+    fn ingest_file(&self, segment: u64, built: &Built, file: &Path) -> Result<u64, DbError> {
         let options = segments(0);
         let mut writer = SstFileWriter::create(&options);
-        writer.open(&file)?;
+        writer.open(file)?;
         for (id, page) in &built.pages {
             writer.put(page_key(segment, *id), page)?;
         }
@@ -171,14 +182,14 @@ impl Db {
         Ok(bytes)
     }
 
-    /// One step that is seen whole or not at all: catalog entries come and go, and the log up to `sealed` ends.
-    pub(crate) fn commit(&self, add: &[(u64, Vec<u8>)], drop: &[u64], sealed: Option<u64>) -> Result<(), DbError> {
+    /// One step that is seen whole or not at all: catalog entries come and go, and so do the log's records before `log_end`.
+    pub(crate) fn commit(&self, add: &[(u64, Vec<u8>)], drop: &[u64], log_end: Option<u64>) -> Result<(), DbError> {
         let (catalog, log) = (self.family(CATALOG)?, self.family(LOG)?);
         let mut batch = WriteBatch::default();
         add.iter().for_each(|(segment, entry)| batch.put_cf(catalog, segment.to_be_bytes(), entry));
         drop.iter().for_each(|segment| batch.delete_cf(catalog, segment.to_be_bytes()));
-        if let Some(sealed) = sealed {
-            batch.delete_range_cf(log, 0u64.to_be_bytes(), (sealed + 1).to_be_bytes());
+        if let Some(log_end) = log_end {
+            batch.delete_range_cf(log, 0u64.to_be_bytes(), log_end.to_be_bytes());
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
@@ -216,6 +227,12 @@ impl Db {
         };
         property("rocksdb.cur-size-all-mem-tables", LOG).unwrap_or_default()
             + property("rocksdb.block-cache-usage", SEGMENTS).unwrap_or_default()
+    }
+
+    /// Writes another format version, as a later hoptrail does.
+    #[cfg(test)]
+    pub(crate) fn set_version(&self, version: &str) -> Result<(), DbError> {
+        Ok(self.db.put_cf(self.family(META)?, VERSION_KEY, version)?)
     }
 
     /// Makes sure that everything written is on the disk.
@@ -267,12 +284,27 @@ fn page_key(segment: u64, id: PageId) -> [u8; 14] {
     key
 }
 
+/// A column family that is not known here was made by a later hoptrail.
+fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenError> {
+    let known = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, META, LOG, CATALOG, SEGMENTS];
+    // A folder without a database has no list; opening says what else is wrong.
+    let families = DB::list_cf(options, path).unwrap_or_default();
+    match families.into_iter().find(|family| !known.contains(&family.as_str())) {
+        Some(family) => Err(OpenError::NewerFormat {
+            path: path.to_owned(),
+            found: format!("unknown (with a column family {family:?})"),
+            known: VERSION,
+        }),
+        None => Ok(()),
+    }
+}
+
 fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
-    let reason = error.to_string();
-    if reason.contains("lock") || reason.contains("LOCK") {
+    // RocksDB has no kind of error for it, only texts that name its LOCK file.
+    if error.kind() == rocksdb::ErrorKind::IOError && error.to_string().contains("/LOCK: ") {
         OpenError::InUse { path: path.to_owned() }
     } else {
-        failed(path, reason)
+        failed(path, error)
     }
 }
 

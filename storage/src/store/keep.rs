@@ -23,8 +23,7 @@ const RUN: usize = 4;
 
 pub(super) fn run(shared: &Shared) {
     loop {
-        let closing = shared.closing.load(Ordering::SeqCst);
-        if closing {
+        if shared.is_closing() {
             return;
         }
         if let Err(error) = shared.keep_once() {
@@ -45,6 +44,11 @@ impl Shared {
         self.keep.notify_one();
     }
 
+    /// Whether the store ends: what waits can wait for the next start.
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
     /// Seals everything, also what still grows.
     pub(super) fn settle(&self) -> Result<(), WriteError> {
         self.write_state().rotate();
@@ -52,13 +56,13 @@ impl Shared {
     }
 
     /// One round of everything there is to do.
-    fn keep_once(&self) -> Result<(), KeepError> {
+    pub(super) fn keep_once(&self) -> Result<(), KeepError> {
         let _alone = lock(&self.keeping);
         self.rotate_old();
-        while let Some(generation) = self.oldest_closed() {
+        while let Some(generation) = self.oldest_closed().filter(|_| !self.is_closing()) {
             self.seal(generation)?;
         }
-        while let Some(run) = self.mergeable() {
+        while let Some(run) = self.mergeable().filter(|_| !self.is_closing()) {
             self.merge(&run)?;
         }
         self.drop_old()?;
@@ -73,8 +77,8 @@ impl Shared {
 
     /// Closes a generation that has been open long enough.
     fn rotate_old(&self) {
-        let (_, first) = self.read_state().growing();
-        let age = first.map(|first| self.clock.now_unix_nano().saturating_sub(first));
+        let since = self.read_state().growing_since();
+        let age = since.map(|first| self.clock.now_unix_nano().saturating_sub(first));
         if age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds) {
             self.write_state().rotate();
         }
@@ -88,10 +92,14 @@ impl Shared {
         for (tenant, parts) in &generation.tenants {
             let guards: Vec<_> = parts.iter().map(|part: &Arc<Part>| part.read()).collect();
             let parts: Vec<&Rows> = guards.iter().map(|guard| &**guard).collect();
-            entries.push(self.store(tenant, received, &parts)?);
+            match self.store(tenant, received, &parts) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => return Err(self.take_back(&entries, error)),
+            }
         }
-        let add: Vec<_> = entries.iter().map(|entry| (entry.id, entry.encode())).collect();
-        self.db.commit(&add, &[], Some(generation.last_sequence))?;
+        if let Err(error) = self.enter(&entries, &[], Some(generation.log_end)) {
+            return Err(self.take_back(&entries, error));
+        }
         self.write_state().replace_oldest(entries);
         drop(generation);
         self.db.release_log()?;
@@ -99,8 +107,29 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes the pages of a new segment.
-    fn store(&self, tenant: &TenantId, received: (u64, u64), parts: &[&Rows]) -> Result<SegmentEntry, KeepError> {
+    /// Makes segments valid, in one step with the end of what they replace.
+    fn enter(&self, new: &[SegmentEntry], old: &[u64], log_end: Option<u64>) -> Result<(), KeepError> {
+        let add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
+        Ok(self.db.commit(&add, old, log_end)?)
+    }
+
+    /// Lets the pages go of segments that did not become valid: the next try writes them again.
+    fn take_back(&self, entries: &[SegmentEntry], cause: KeepError) -> KeepError {
+        for entry in entries {
+            if let Err(error) = self.db.drop_pages(entry.id) {
+                tracing::warn!(segment = entry.id, %error, "unused pages stay until the next start");
+            }
+        }
+        cause
+    }
+
+    /// Writes the pages of a new segment, which nobody sees yet.
+    pub(super) fn store(
+        &self,
+        tenant: &TenantId,
+        received: (u64, u64),
+        parts: &[&Rows],
+    ) -> Result<SegmentEntry, KeepError> {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
         let built = encode(parts);
         let bytes = self.db.ingest(id, &built)?;
@@ -119,7 +148,10 @@ impl Shared {
             let good = |run: &&[&Arc<SegmentEntry>]| {
                 let sizes = || run.iter().map(|segment| segment.spans());
                 let (least, most_of_run) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
-                sizes().sum::<u64>() <= most / 2 && most_of_run <= 4 * least.max(1024)
+                let bytes: u64 = run.iter().map(|segment| segment.bytes).sum();
+                sizes().sum::<u64>() <= most / 2
+                    && bytes <= self.config.merge_bytes()
+                    && most_of_run <= 4 * least.max(1024)
             };
             if let Some(run) = segments.windows(RUN).find(good) {
                 return Some(run.iter().map(|segment| Arc::clone(segment)).collect());
@@ -159,8 +191,9 @@ impl Shared {
 
     /// Puts a segment in the place of others, for readers and on disk, then lets their files go.
     fn swap(&self, new: Option<SegmentEntry>, old: &[u64]) -> Result<(), KeepError> {
-        let add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
-        self.db.commit(&add, old, None)?;
+        if let Err(error) = self.enter(new.as_slice(), old, None) {
+            return Err(self.take_back(new.as_slice(), error));
+        }
         let mut state = self.write_state();
         let removed: Vec<_> = old.iter().filter_map(|id| state.segments.remove(id)).collect();
         state.segments.extend(new.into_iter().map(|entry| (entry.id, Arc::new(entry))));
@@ -215,13 +248,14 @@ impl Shared {
         self.metrics.segment_spans.set(sum(SegmentEntry::spans));
         self.metrics.segment_bytes.set(sum(|segment| segment.bytes));
         self.metrics.head_spans.set(state.head_spans() as i64);
+        self.metrics.head_bytes.set(state.head_bytes() as i64);
         self.metrics.memory.set(self.db.memory() as i64);
     }
 }
 
 /// Why keeping failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
-enum KeepError {
+pub(super) enum KeepError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]

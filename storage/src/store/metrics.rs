@@ -17,6 +17,8 @@ pub(super) struct Metrics {
     pub(super) segment_bytes: Gauge,
     pub(super) dropped_segments: Counter,
     pub(super) head_spans: Gauge,
+    pub(super) head_bytes: Gauge,
+    pub(super) damaged: Counter,
     pub(super) memory: Gauge,
 }
 
@@ -34,6 +36,8 @@ impl Metrics {
             segment_bytes: Gauge::default(),
             dropped_segments: Counter::default(),
             head_spans: Gauge::default(),
+            head_bytes: Gauge::default(),
+            damaged: Counter::default(),
             memory: Gauge::default(),
         };
         let m = &metrics;
@@ -51,6 +55,8 @@ impl Metrics {
             m.dropped_segments.clone(),
         );
         registry.register("hoptrail_store_head_spans", "Spans in memory", m.head_spans.clone());
+        registry.register("hoptrail_store_head_bytes", "Memory of these spans", m.head_bytes.clone());
+        registry.register("hoptrail_store_damaged", "Log records and catalog entries left out", m.damaged.clone());
         registry.register("hoptrail_store_memory_bytes", "Memtables and cached pages", m.memory.clone());
         metrics
     }

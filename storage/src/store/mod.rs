@@ -12,10 +12,13 @@ mod log;
 mod metrics;
 mod read;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 pub use db::OpenError;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,6 +28,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
+use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Clock, ReadError, WriteError};
@@ -73,6 +77,9 @@ impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
         meta.memory() as u64 + 1
     }
 }
+
+/// The longest request body. With it every attribute fits a slot of the head and every record of the log can be read back.
+const MOST_REQUEST_BYTES: usize = LONGEST;
 
 /// A poisoned lock means that another thread panicked between two consistent states; the data behind it is still good.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,6 +153,7 @@ impl Store {
             segment_spans: segments().map(|segment| segment.spans()).sum(),
             segment_bytes: segments().map(|segment| segment.bytes).sum(),
             head_spans: state.head_spans(),
+            head_bytes: state.head_bytes(),
         }
     }
 }
@@ -167,6 +175,8 @@ pub struct Sizes {
     pub segment_bytes: u64,
     /// Spans that only the log and memory hold.
     pub head_spans: usize,
+    /// Bytes of memory these take, about.
+    pub head_bytes: usize,
 }
 
 impl SpanWriter for Store {
@@ -205,8 +215,11 @@ impl Shared {
             return Err(WriteError::Closed);
         }
         let bytes = waiting.batch.body.len();
+        if bytes > MOST_REQUEST_BYTES {
+            return Err(WriteError::Invalid(format!("{bytes} bytes are more than the store takes at once")));
+        }
         let full = queue.bytes + bytes > self.config.queue_mb << 20 && queue.bytes > 0;
-        if full || self.read_state().head_spans() > 3 * self.config.head_spans {
+        if full || self.read_state().is_overfull(self.config.head_bounds()) {
             return Err(WriteError::Overloaded { retry_after: Duration::from_secs(1) });
         }
         queue.bytes += bytes;
@@ -218,27 +231,33 @@ impl Shared {
     /// Reads catalog and log after a start, and removes pages that no catalog entry names.
     fn recover(&self) -> Result<(), String> {
         let mut state = self.write_state();
+        let mut damaged = BTreeSet::new();
         let read = self.db.each_catalog(|id, entry| match SegmentEntry::decode(id, entry) {
             Ok(entry) => _ = state.segments.insert(id, Arc::new(entry)),
-            Err(error) => tracing::error!(segment = id, %error, "a catalog entry is damaged; its segment is left out"),
+            Err(error) => {
+                tracing::error!(segment = id, %error, "a catalog entry is damaged; its segment is left out, its pages are kept");
+                damaged.insert(id);
+            }
         });
         read.map_err(|error| error.to_string())?;
-        let mut last = state.segments.keys().last().copied().unwrap_or_default();
+        self.metrics.damaged.inc_by(damaged.len() as u64);
+        let mut last = state.segments.keys().chain(&damaged).max().copied().unwrap_or_default();
         for id in self.db.segments_with_pages().map_err(|error| error.to_string())? {
             last = last.max(id);
-            if !state.segments.contains_key(&id) {
+            if !state.segments.contains_key(&id) && !damaged.contains(&id) {
                 self.db.drop_pages(id).map_err(|error| error.to_string())?;
             }
         }
         self.next_segment.store(last + 1, Ordering::SeqCst);
         let read = self.db.each_log(|sequence, record| {
             let requests = log::each_request(record, |received, tenant, body| {
-                if let Err(error) = state.append(sequence, received, &tenant, body) {
+                if let Err(error) = state.append(received, &tenant, body) {
                     tracing::error!(sequence, %error, "a request in the log is malformed");
                 }
             });
             if let Err(error) = requests {
                 tracing::error!(sequence, %error, "a record of the log is damaged; its spans are lost");
+                self.metrics.damaged.inc();
             }
             state.next_sequence = sequence + 1;
         });

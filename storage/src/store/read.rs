@@ -19,6 +19,9 @@ use crate::segment::SegmentGroup;
 use crate::traits::TraceReader;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
+/// What a span takes in memory, about, when it is read whole.
+const SPAN_BYTES: usize = 2 << 10;
+
 /// A part of the head or a group of a segment.
 #[derive(Clone)]
 enum Unit {
@@ -79,16 +82,26 @@ impl<'a> Snapshot<'a> {
     }
 
     /// All spans of a trace without exact duplicates.
-    fn spans(&self, id: TraceId, projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+    fn spans(
+        &self,
+        id: TraceId,
+        projection: Projection<'_>,
+        context: &QueryContext,
+    ) -> Result<Vec<TraceSpan>, ReadError> {
         let mut all = Vec::new();
         for unit in self.holders(id)? {
-            all.extend(self.on(unit, |group| group.spans(&group.rows_of(id)?, projection))?);
+            context.check()?;
+            all.extend(self.on(unit, |group| {
+                let rows = group.rows_of(id)?;
+                context.check_memory((all.len() + rows.len()) * SPAN_BYTES)?;
+                group.spans(&rows, projection)
+            })?);
         }
         if let Projection::Only { .. } = projection
             && has_repeated_id(&all)
         {
             // Only whole spans tell whether two are the same.
-            return self.spans(id, Projection::Whole);
+            return self.spans(id, Projection::Whole, context);
         }
         Ok(without_duplicates(all))
     }
@@ -153,7 +166,10 @@ impl Wanted {
             Filter::True => {}
             Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| self.add_filter(part)),
             Filter::Not(inner) => self.add_filter(inner),
-            Filter::Event(_) | Filter::Link(_) => self.children = true,
+            Filter::Event(inner) | Filter::Link(inner) => {
+                self.children = true;
+                self.add_filter(inner);
+            }
             Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => {
                 self.add(field)
             }
@@ -199,7 +215,7 @@ impl Newest {
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         context.check()?;
-        let spans = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole)?;
+        let spans = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole, context)?;
         Ok((!spans.is_empty()).then_some(Trace { id, spans }))
     }
 
@@ -216,8 +232,9 @@ impl TraceReader for Store {
         let mut hits = Vec::with_capacity(newest.len());
         for (_, id) in newest {
             context.check()?;
-            let spans = snapshot.spans(id, wanted.projection())?;
+            let spans = snapshot.spans(id, wanted.projection(), context)?;
             hits.extend(hit(id, &spans, request));
+            context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)?;
         }
         Ok(SearchAnswer { hits, inspected })
     }
@@ -270,7 +287,7 @@ impl TraceReader for Store {
         }
         for id in traces {
             context.check()?;
-            values_of_trace(&snapshot.spans(id, Projection::Whole)?, request, &mut found);
+            values_of_trace(&snapshot.spans(id, Projection::Whole, context)?, request, &mut found);
         }
         Ok(distinct(found, request.limit))
     }
@@ -328,7 +345,7 @@ fn newest(
                 continue;
             }
             context.check()?;
-            if whole && hit(id, &snapshot.spans(id, wanted.projection())?, request).is_none() {
+            if whole && hit(id, &snapshot.spans(id, wanted.projection(), context)?, request).is_none() {
                 continue;
             }
             newest.add(snapshot.start_of(id)?.unwrap_or(bound), id);

@@ -31,10 +31,12 @@ impl Part {
 pub(crate) struct Generation {
     pub(crate) tenants: HashMap<TenantId, Vec<Arc<Part>>>,
     pub(crate) spans: usize,
+    /// Bytes of memory, about.
+    pub(crate) bytes: usize,
     /// Arrival of the first and last request.
     pub(crate) received: Option<(u64, u64)>,
-    /// Last log record in it.
-    pub(crate) last_sequence: u64,
+    /// Once closed: all records of the log before this one are in this generation or an older one, whole.
+    pub(crate) log_end: u64,
 }
 
 /// Everything that is stored.
@@ -43,7 +45,15 @@ pub(crate) struct State {
     /// Oldest first; the last one takes new spans.
     generations: Vec<Generation>,
     pub(crate) segments: BTreeMap<u64, Arc<SegmentEntry>>,
+    /// The number after that of the last record whose requests are all in the head.
     pub(crate) next_sequence: u64,
+}
+
+/// How much a generation may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) spans: usize,
+    pub(crate) bytes: usize,
 }
 
 impl State {
@@ -51,14 +61,13 @@ impl State {
         self.generations.iter().map(|generation| generation.spans).sum()
     }
 
+    /// Memory of the head, about.
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.generations.iter().map(|generation| generation.bytes).sum()
+    }
+
     /// Makes the spans of a request visible.
-    pub(crate) fn append(
-        &mut self,
-        sequence: u64,
-        received: u64,
-        tenant: &TenantId,
-        body: &[u8],
-    ) -> Result<(), Malformed> {
+    pub(crate) fn append(&mut self, received: u64, tenant: &TenantId, body: &[u8]) -> Result<(), Malformed> {
         if self.generations.is_empty() {
             self.generations.push(Generation::default());
         }
@@ -69,26 +78,39 @@ impl State {
         };
         if parts.last().is_none_or(|part| part.read().len() >= PART_SPANS) {
             parts.push(Arc::default());
+            generation.bytes += Rows::default().memory();
         }
         let Some(part) = parts.last() else { return Ok(()) };
         let mut rows = part.write();
-        let before = rows.len();
+        let (spans, bytes) = (rows.len(), rows.memory());
         let appended = rows.append_request(body);
-        generation.spans += rows.len() - before;
-        generation.last_sequence = sequence;
+        generation.spans += rows.len() - spans;
+        generation.bytes += rows.memory().saturating_sub(bytes);
         let (first, last) = generation.received.unwrap_or((received, received));
         generation.received = Some((first.min(received), last.max(received)));
         appended
     }
 
-    /// Spans in the generation that still grows, and when its first request arrived.
-    pub(crate) fn growing(&self) -> (usize, Option<u64>) {
-        self.generations.last().map_or((0, None), |last| (last.spans, last.received.map(|(first, _)| first)))
+    /// When the first request of the growing generation arrived.
+    pub(crate) fn growing_since(&self) -> Option<u64> {
+        self.generations.last()?.received.map(|(first, _)| first)
     }
 
-    /// Closes the growing generation; new spans go to another one.
+    /// Whether the growing generation has reached a bound.
+    pub(crate) fn is_full(&self, bounds: Bounds) -> bool {
+        self.generations.last().is_some_and(|last| last.spans >= bounds.spans || last.bytes >= bounds.bytes)
+    }
+
+    /// Whether so much waits to be sealed that no more may come in.
+    pub(crate) fn is_overfull(&self, bounds: Bounds) -> bool {
+        self.head_spans() > bounds.spans.saturating_mul(3) || self.head_bytes() > bounds.bytes.saturating_mul(3)
+    }
+
+    /// Closes the growing generation; new spans go to another one. A record whose requests are still being appended may come to
+    /// lie in both, and stays in the log until the second one is sealed.
     pub(crate) fn rotate(&mut self) {
-        if self.generations.last().is_some_and(|last| last.spans > 0) {
+        if let Some(last) = self.generations.last_mut().filter(|last| last.spans > 0) {
+            last.log_end = self.next_sequence;
             self.generations.push(Generation::default());
         }
     }

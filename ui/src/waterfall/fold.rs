@@ -147,10 +147,10 @@ impl Folder<'_> {
         open
     }
 
-    #[expect(clippy::type_complexity, reason = "an order of precedence, used in one place")]
     fn rank(&self, index: usize) -> (bool, Reverse<usize>, bool, u64, Reverse<usize>) {
         let node = &self.tree.nodes[index];
-        let wanted = self.is_above_focus(index) || self.opened.contains(&node.key);
+        let wanted =
+            self.is_above_focus(index) || self.opened.contains(&node.key) || self.windows.contains_key(&Some(node.key));
         (wanted, Reverse(node.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
     }
 
@@ -187,7 +187,7 @@ impl Folder<'_> {
     fn emit(&self, tops: &[usize], open: &HashSet<usize>) -> (Vec<Line>, bool) {
         let mut lines = Vec::new();
         let mut stack = Vec::new();
-        self.push(None, self.shown(None, tops.to_vec()), 0, &mut stack);
+        self.push(None, &self.shown(None, tops.to_vec()), 0, &mut stack);
         while let Some(line) = stack.pop() {
             if lines.len() >= MOST_LINES {
                 return (lines, true);
@@ -198,7 +198,7 @@ impl Folder<'_> {
                 *state = has_children.then(|| open.contains(index));
                 if *state == Some(true) {
                     let shown = self.shown(Some(*index), self.tree.children(*index).collect());
-                    self.push(Some(*index), shown, *level + 1, &mut stack);
+                    self.push(Some(*index), &shown, *level + 1, &mut stack);
                 }
             }
             lines.push(line);
@@ -207,7 +207,7 @@ impl Folder<'_> {
     }
 
     /// Puts the shown children and what stands for the others on the stack, last first.
-    fn push(&self, parent: Option<usize>, shown: Shown, level: usize, stack: &mut Vec<Line>) {
+    fn push(&self, parent: Option<usize>, shown: &Shown, level: usize, stack: &mut Vec<Line>) {
         let Window { start, len } = shown.window;
         let after = start + shown.children.len();
         if after < shown.total {

@@ -1,5 +1,7 @@
 //! The whole trace in a strip: a few lanes, in the order of the waterfall, each filled where its spans run.
 
+use std::collections::HashMap;
+
 use hoptrail_query::assemble::{NodeKind, TraceTree};
 
 use super::Scale;
@@ -18,7 +20,7 @@ pub(crate) struct Block {
     pub(crate) x: f64,
     /// Width, percent.
     pub(crate) width: f64,
-    /// The service that runs there longest.
+    /// The service that runs in the lane longest.
     pub(crate) service: usize,
     /// Whether a span with an error is in it.
     pub(crate) error: bool,
@@ -52,7 +54,7 @@ fn single(tree: &TraceTree<'_>, scale: &Scale, lane: usize, index: usize, servic
     Some(Block { lane, x, width, service, error: node.is_error() })
 }
 
-/// Merges many spans into runs of equal columns.
+/// Merges many spans into runs of filled columns, in the colour of the service that runs longest.
 fn fill(
     tree: &TraceTree<'_>,
     scale: &Scale,
@@ -61,29 +63,29 @@ fn fill(
     service: &impl Fn(usize) -> usize,
     blocks: &mut Vec<Block>,
 ) {
-    let mut columns: [Option<(u64, usize)>; COLUMNS] = [None; COLUMNS];
-    let mut errors = [false; COLUMNS];
+    // What a column holds; the larger wins.
+    const EMPTY: u8 = 0;
+    const SPAN: u8 = 1;
+    const ERROR: u8 = 2;
+    let mut columns = [EMPTY; COLUMNS];
+    let mut time_of: HashMap<usize, u64> = HashMap::new();
     for &index in members {
         let node = &tree.nodes[index];
         let Some((x, width)) = scale.bar(node.interval) else { continue };
         let column = |percent: f64| ((percent / 100.0 * COLUMNS as f64) as usize).min(COLUMNS - 1);
-        let (first, last) = (column(x), column(x + width));
-        // The shortest span on top: it says more about the moment than what surrounds it.
-        for place in &mut columns[first..=last] {
-            let length = node.interval.nanos();
-            if place.is_none_or(|(shortest, _)| length < shortest) {
-                *place = Some((length, service(index)));
-            }
+        let mark = if node.is_error() { ERROR } else { SPAN };
+        for place in &mut columns[column(x)..=column(x + width)] {
+            *place = mark.max(*place);
         }
-        if node.is_error() {
-            errors[first..=last].fill(true);
-        }
+        let time = time_of.entry(service(index)).or_default();
+        *time = time.saturating_add(node.self_nanos);
     }
+    let service = time_of.into_iter().max_by_key(|(service, time)| (*time, *service)).map_or(0, |(service, _)| service);
     let width = 100.0 / COLUMNS as f64;
-    let cells: Vec<_> = (0..COLUMNS).map(|at| columns[at].map(|(_, service)| (service, errors[at]))).collect();
     let mut at = 0;
-    for run in cells.chunk_by(|a, b| a == b) {
-        if let Some((service, error)) = run[0] {
+    for run in columns.chunk_by(|a, b| a == b) {
+        if run[0] != EMPTY {
+            let error = run[0] == ERROR;
             blocks.push(Block { lane, x: at as f64 * width, width: run.len() as f64 * width, service, error });
         }
         at += run.len();

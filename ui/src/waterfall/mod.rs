@@ -5,7 +5,7 @@ mod minimap;
 mod scale;
 mod view;
 
-pub(crate) use fold::{Folded, Line, Rest, fold};
+pub(crate) use fold::{Line, Rest, fold};
 pub(crate) use minimap::{Block, minimap};
 pub(crate) use scale::{Scale, ticks};
 pub(crate) use view::{View, Window};

@@ -12,7 +12,8 @@ fn call(attributes: &[(&str, &str)]) -> One {
 
 #[test]
 fn peers_are_named_after_the_best_attribute() {
-    let cases: [(&[(&str, &str)], &str, PeerKind); 12] = [
+    type Attributes = &'static [(&'static str, &'static str)];
+    let cases: [(Attributes, &str, PeerKind); 12] = [
         (&[("db.system.name", "postgresql"), ("db.namespace", "shop")], "postgresql shop", PeerKind::Database),
         (&[("db.system", "redis"), ("net.peer.name", "cache-1")], "redis cache-1", PeerKind::Database),
         (&[("db.system", "oracle"), ("peer.service", "billing-db")], "billing-db", PeerKind::Database),

@@ -1,6 +1,6 @@
 //! The search form: what the URL says, as typed.
 
-use hoptrail_query::{SearchRequest, TimeRange, traceql};
+use hoptrail_query::{Filter, SearchRequest, TimeRange, traceql};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -139,10 +139,9 @@ impl Form {
         let conditions = self.conditions(&mut errors);
         let range = self.range(now, zone).map_err(|error| errors.push(error)).unwrap_or_default();
         let limit = self.limit().map_err(|error| errors.push(error)).unwrap_or_default();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let (filter, traceql) = compile(&conditions)?;
+        let compiled = compile(&conditions);
+        errors.extend(compiled.as_ref().err().cloned());
+        let (Ok((filter, traceql)), true) = (compiled, errors.is_empty()) else { return Err(errors) };
         let request = SearchRequest { filter, range, limit, spans_per_trace: 0, select: Vec::new() };
         Ok(Question { request, traceql })
     }
@@ -222,12 +221,11 @@ struct Conditions {
     typed: Option<String>,
 }
 
-fn compile(conditions: &Conditions) -> Result<(hoptrail_query::Filter, Option<String>), Vec<FieldError>> {
-    use hoptrail_query::Filter;
+fn compile(conditions: &Conditions) -> Result<(Filter, Option<String>), FieldError> {
     let own = format!("{{ {} }}", conditions.own.join(" && "));
-    let own_filter = traceql::compile(&own).map_err(|errors| vec![caret("q", &own, &errors)])?.filter;
+    let own_filter = traceql::compile(&own).map_err(|errors| caret("q", &own, &errors))?.filter;
     let Some(typed) = &conditions.typed else { return Ok((own_filter, Some(own))) };
-    let typed_filter = traceql::compile(typed).map_err(|errors| vec![caret("q", typed, &errors)])?.filter;
+    let typed_filter = traceql::compile(typed).map_err(|errors| caret("q", typed, &errors))?.filter;
     if conditions.own.is_empty() {
         return Ok((typed_filter, Some(typed.clone())));
     }
@@ -348,6 +346,8 @@ mod tests {
             let errors = form(query).question(NOW, &TimeZone::UTC).expect_err(query);
             assert_eq!(errors.iter().map(|error| error.field).collect::<Vec<_>>(), [field], "{query}");
         }
+        let both = form("q=%7B+.a+%3D+%7D&limit=x").question(NOW, &TimeZone::UTC).expect_err("both");
+        assert_eq!(both.len(), 2, "all errors at once");
         let errors = form("q=%7B+.a+%3D+%7D").question(NOW, &TimeZone::UTC).expect_err("caret");
         assert!(errors[0].caret.as_deref().is_some_and(|text| text.contains('^')));
     }

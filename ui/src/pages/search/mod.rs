@@ -139,7 +139,7 @@ async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<Strin
     let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES };
     let values = visit.service().field_values(&visit.tenant, request).await?;
     let text = |value: Value| match value {
-        Value::Any(AnyValue::String(text)) => Some(text),
+        Value::Any(AnyValue::String(text)) if !text.is_empty() => Some(text),
         _ => None,
     };
     Ok(values.into_iter().filter_map(text).collect())
@@ -148,7 +148,7 @@ async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<Strin
 fn found(visit: &Visit, form: &Form, question: Question, answer: SearchAnswer, services: &[String]) -> Found {
     let mut hits = answer.hits;
     let cut = hits.len() >= question.request.limit;
-    let scatter = scatter::plot(&hits, &visit.zone);
+    let scatter = scatter::plot(&hits, question.request.range.map_or(0, |range| range.start), &visit.zone);
     results::sort(&mut hits, &form.sort);
     let palette = results::palette(&hits, services);
     let inspected = answer.inspected;

@@ -7,7 +7,7 @@ use crate::colour::Palette;
 use crate::format::{self, Moment};
 
 /// Most services shown on a row.
-const CHIPS: usize = 6;
+const CHIPS: usize = 4;
 
 /// How the rows are ordered. All orders are of the traces found, which are the newest that match.
 pub(super) const ORDERS: [(&str, &str); 4] =
@@ -23,12 +23,11 @@ pub(crate) struct Row {
     pub(crate) rootless: bool,
     pub(crate) colour: usize,
     pub(crate) spans: String,
-    pub(crate) matched: String,
     pub(crate) errors: usize,
     pub(crate) chips: Vec<Chip>,
     pub(crate) more_services: usize,
     pub(crate) duration: String,
-    /// Width of the bar, in percent of the longest.
+    /// Width of the bar, in percent.
     pub(crate) width: String,
     pub(crate) start: Moment,
     pub(crate) age: String,
@@ -65,11 +64,19 @@ pub(super) fn palette(hits: &[TraceHit], services: &[String]) -> Palette {
 }
 
 pub(super) fn rows(hits: &[TraceHit], palette: &Palette, zone: &TimeZone, now: u64) -> Vec<Row> {
-    let longest = hits.iter().map(|hit| hit.duration_nanos).max().unwrap_or_default().max(1);
-    hits.iter().map(|hit| row(hit, palette, zone, now, longest)).collect()
+    let full = full_bar(hits.iter().map(|hit| hit.duration_nanos).collect());
+    hits.iter().map(|hit| row(hit, palette, zone, now, full)).collect()
 }
 
-fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, longest: u64) -> Row {
+/// The duration whose bar is full: the longest, unless it is so long that all others would have no bar.
+fn full_bar(mut durations: Vec<u64>) -> u64 {
+    durations.sort_unstable();
+    let middle = durations.get(durations.len() / 2).copied().unwrap_or_default().max(1);
+    let usual = durations.iter().rev().find(|duration| **duration / 50 <= middle);
+    usual.copied().unwrap_or_default().max(1)
+}
+
+fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) -> Row {
     let (spans, errors) = totals(hit);
     let (service, name) = hit.root.clone().unwrap_or_default();
     let id = hit.trace_id.to_string();
@@ -81,12 +88,11 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, longest: u6
         name: if name.is_empty() { "(no name)".to_owned() } else { name },
         rootless: hit.root.is_none(),
         spans: format::count(spans),
-        matched: format::count(hit.matched),
         errors: usize::try_from(errors).unwrap_or(usize::MAX),
         chips: chips(&hit.services, palette),
         more_services: hit.services.len().saturating_sub(CHIPS),
         duration: format::duration(hit.duration_nanos),
-        width: format!("{:.2}", 100.0 * hit.duration_nanos as f64 / longest as f64),
+        width: format!("{:.2}", (100.0 * hit.duration_nanos as f64 / full as f64).min(100.0)),
         start: Moment::new(hit.start_unix_nano, zone),
         age: format::age(hit.start_unix_nano, now),
     }
@@ -108,4 +114,17 @@ fn chips(services: &[ServiceStats], palette: &Palette) -> Vec<Chip> {
 /// A service's name, or a word for a service without one.
 pub(crate) fn shown_service(name: &str) -> String {
     if name.is_empty() { "unknown service".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_extreme_trace_does_not_flatten_all_bars() {
+        let cases = [(vec![], 1), (vec![0], 1), (vec![5, 100, 20], 100), (vec![10, 20, 30, 5_000_000], 30)];
+        for (durations, full) in cases {
+            assert_eq!(full_bar(durations.clone()), full, "{durations:?}");
+        }
+    }
 }

@@ -6,6 +6,10 @@ use jiff::tz::TimeZone;
 use super::results::totals;
 use crate::format;
 
+const SECOND: u64 = 1_000_000_000;
+/// A minute, an hour, a day and a hundred days, in seconds.
+const LONG: [u64; 4] = [60, 3_600, 86_400, 8_640_000];
+
 /// The plot.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Scatter {
@@ -54,31 +58,33 @@ impl Axis {
         100.0 - 100.0 * (log - self.least) / (self.most - self.least)
     }
 
-    /// Powers of ten, and with few of them also twice and five times these; every other one when there are many.
+    /// Round durations: every power of ten, with few of them also twice and five times these, with many every other one.
     fn ticks(&self) -> Vec<Tick> {
         let decades = self.most - self.least;
-        let factors: &[f64] = if decades < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-        let step = if decades > 4.5 { 2 } else { 1 };
-        let powers = (0..20).step_by(step);
-        let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
-        let inside = values.filter(|value| (self.least..=self.most).contains(&value.log10()));
-        let tick =
-            |value: f64| Tick { at: format!("{:.2}", self.place(value as u64)), label: format::duration(value as u64) };
-        inside.map(tick).collect()
+        let factors: &[u64] = if decades < 2.0 { &[1, 2, 5] } else { &[1] };
+        let small =
+            (0..11).map(|power| 10_u64.pow(power)).flat_map(|unit| factors.iter().map(move |factor| factor * unit));
+        let large = LONG.iter().flat_map(|unit| [unit * SECOND, 10 * unit * SECOND]);
+        let values: Vec<u64> = small.filter(|value| *value < 60 * SECOND).chain(large).collect();
+        let inside = values.into_iter().filter(|value| (self.least..=self.most).contains(&(*value as f64).log10()));
+        let tick = |value: u64| Tick { at: format!("{:.2}", self.place(value)), label: format::duration(value) };
+        inside.step_by(if decades > 4.5 { 2 } else { 1 }).map(tick).collect()
     }
 }
 
-/// The plot of these traces; `None` when there are too few to compare.
-pub(super) fn plot(hits: &[TraceHit], zone: &TimeZone) -> Option<Scatter> {
+/// The plot of these traces; `None` when there are too few to compare. A trace that started before `earliest`, the start of the
+/// search's time range, stands at the left edge, as one span with a wrong clock must not squeeze all others together.
+pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<Scatter> {
     if hits.len() < 2 {
         return None;
     }
-    let starts = || hits.iter().map(|hit| hit.start_unix_nano);
+    let starts = || hits.iter().map(|hit| hit.start_unix_nano.max(earliest));
     let (first, last) = (starts().min()?, starts().max()?);
     let axis = Axis::of(hits.iter().map(|hit| hit.duration_nanos));
     let range = (last - first).max(1);
     let x = |start: u64| 3.0 + 94.0 * (start - first) as f64 / range as f64;
-    let points = hits.iter().map(|hit| point(hit, x(hit.start_unix_nano), axis.place(hit.duration_nanos)));
+    let points =
+        hits.iter().map(|hit| point(hit, x(hit.start_unix_nano.max(earliest)), axis.place(hit.duration_nanos)));
     let times = (0..=4).map(|quarter| {
         let time = first + (u128::from(range) * quarter / 4) as u64;
         Tick { at: format!("{:.2}", x(time.min(last))), label: format::axis_time(time, range, zone) }
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn points_lie_inside_and_in_order() {
         let hits = [hit(1_000, 5), hit(2_000, 50_000), hit(3_000, 0), hit(1_500, u64::MAX)];
-        let plot = plot(&hits, &TimeZone::UTC).expect("plot");
+        let plot = plot(&hits, 0, &TimeZone::UTC).expect("plot");
         let number = |text: &str| text.parse::<f64>().expect("number");
         let places: Vec<(f64, f64)> = plot.points.iter().map(|point| (number(&point.x), number(&point.y))).collect();
         assert!(places.iter().all(|(x, y)| (0.0..=100.0).contains(x) && (0.0..=100.0).contains(y)), "{places:?}");
@@ -144,7 +150,15 @@ mod tests {
 
     #[test]
     fn a_single_trace_is_no_plot_and_equal_ones_are_one() {
-        assert_eq!(plot(&[hit(1, 1)], &TimeZone::UTC), None);
-        assert!(plot(&[hit(7, 9), hit(7, 9)], &TimeZone::UTC).is_some_and(|plot| !plot.durations.is_empty()));
+        assert_eq!(plot(&[hit(1, 1)], 0, &TimeZone::UTC), None);
+        assert!(plot(&[hit(7, 9), hit(7, 9)], 0, &TimeZone::UTC).is_some_and(|plot| !plot.durations.is_empty()));
+    }
+
+    #[test]
+    fn a_wrong_clock_does_not_squeeze_the_others() {
+        let hits = [hit(10, 5), hit(5_000, 5), hit(5_100, 5)];
+        let plot = plot(&hits, 4_900, &TimeZone::UTC).expect("plot");
+        let places: Vec<&str> = plot.points.iter().map(|point| point.x.as_str()).collect();
+        assert_eq!(places, ["3.00", "50.00", "97.00"]);
     }
 }

@@ -73,7 +73,7 @@ struct ServiceRow {
     errors: usize,
     self_time: String,
     critical: String,
-    critical_percent: u64,
+    share: String,
     /// Left edge and width on the bar of the critical path, percent.
     x: String,
     width: String,
@@ -111,17 +111,17 @@ struct Crumb {
     name: String,
 }
 
-pub(super) fn trace_page(trace: &Trace, view: View, visit: &Visit) -> TracePage {
+pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit) -> TracePage {
     let tree = assemble(trace, view.clocks);
     let id = tree.id.to_string();
     let selected = view.span.and_then(|key| tree.find(&key));
     let matches = find::matches(&tree, &view.find);
-    let folded = fold(&tree, &view, selected.or_else(|| matches.first().copied()));
+    let folded = fold(&tree, view, selected.or_else(|| matches.first().copied()));
     let palette = Palette::of(tree.summary.services.iter().map(|service| service.name.as_str()));
     let range = view.range(tree.interval);
     let drawing = Drawing {
         tree: &tree,
-        view: &view,
+        view,
         scale: Scale::new(range),
         palette: &palette,
         selected,
@@ -131,12 +131,12 @@ pub(super) fn trace_page(trace: &Trace, view: View, visit: &Visit) -> TracePage 
     };
     let rows: Vec<Row> = folded.lines.iter().map(|line| drawing.row(line)).collect();
     let (blocks, lanes) = map(&tree, &palette);
-    let (crumbs, above) = crumbs(&tree, &view, folded.top, &id);
+    let (crumbs, above) = crumbs(&tree, view, folded.top, &id);
     let summary = &tree.summary;
     let (service, name) = summary.root.clone().unwrap_or_default();
     let start = tree.interval.start;
     let offset = (range.start - start, range.end - start);
-    let link = |view: View, fragment: &str| view.href(&id, fragment);
+    let link = |view: &View, fragment: &str| view.href(&id, fragment);
     TracePage {
         chrome: Chrome::new(),
         service: if summary.root.is_some() { shown_service(&service) } else { "root not received".to_owned() },
@@ -146,35 +146,35 @@ pub(super) fn trace_page(trace: &Trace, view: View, visit: &Visit) -> TracePage 
         duration: format::duration(summary.duration_nanos),
         spans: format::count(summary.spans as u64),
         errors: summary.errors,
-        errors_href: link(View { find: ":error".into(), span: None, ..view.clone() }, "waterfall"),
+        errors_href: link(&View { find: ":error".into(), span: None, ..view.clone() }, "waterfall"),
         services: services(&tree, &palette),
         depth: format::count(summary.depth as u64),
         missing: summary.missing,
         inferred: summary.inferred,
         warned: summary.warned,
-        warnings_href: link(View { find: ":warning".into(), span: None, ..view.clone() }, "waterfall"),
+        warnings_href: link(&View { find: ":warning".into(), span: None, ..view.clone() }, "waterfall"),
         skews: skews(&tree),
-        clocks_href: link(View { clocks: other(view.clocks), ..view.clone() }, ""),
+        clocks_href: link(&View { clocks: other(view.clocks), ..view.clone() }, ""),
         corrected: view.clocks == Clocks::Corrected,
         json_href: format!("/trace/{id}/json"),
         blocks,
         lanes,
         lens: view.zoom.map(|_| Scale::new(tree.interval)).and_then(|whole| whole.bar(range)).map(percent_pair),
-        zoomed: view.zoom.map(|_| link(View { zoom: None, ..view.clone() }, "")),
+        zoomed: view.zoom.map(|_| link(&View { zoom: None, ..view.clone() }, "")),
         range: (offset.0, range.nanos()),
         total: tree.interval.nanos(),
-        zoom_base: link(View { zoom: None, ..view.clone() }, ""),
+        zoom_base: link(&View { zoom: None, ..view.clone() }, ""),
         ticks: axis(offset.0, range.nanos()),
-        find: found(&tree, &view, &matches, selected, &id),
-        hidden_fields: hidden_fields(&view),
-        fold_links: fold_links(&view, &id),
+        find: found(&tree, view, &matches, selected, &id),
+        hidden_fields: hidden_fields(view),
+        fold_links: fold_links(view, &id),
         crumbs,
         top: folded.top.is_some(),
         above,
         shown: shown(&rows, &tree),
         rows,
         cut: folded.cut,
-        detail: selected.map(|index| detail(&tree, index, &view, &visit.zone)),
+        detail: selected.map(|index| detail(&tree, index, view, &visit.zone)),
         lost_span: view.span.is_some() && selected.is_none(),
         id,
     }
@@ -234,7 +234,7 @@ fn services(tree: &TraceTree<'_>, palette: &Palette) -> Vec<ServiceRow> {
             errors: part.errors,
             self_time: format::duration(part.self_nanos),
             critical: format::duration(part.critical_nanos),
-            critical_percent: format::percent(part.critical_nanos, total),
+            share: format::percent(part.critical_nanos, total),
             x: format!("{:.3}", place(before)),
             width: format!("{:.3}", place(part.critical_nanos)),
         });
@@ -261,7 +261,7 @@ fn skews(tree: &TraceTree<'_>) -> Vec<String> {
 /// Marks at round times since the start of the trace.
 fn axis(offset: u64, length: u64) -> Vec<Tick> {
     // Round numbers count from the start of the trace, also when only a later part is shown.
-    let step = ticks(length, 5).get(1).copied().unwrap_or(length).max(1);
+    let step = ticks(length, 8).get(1).copied().unwrap_or(length).max(1);
     let first = offset.div_ceil(step);
     let last = offset.saturating_add(length) / step;
     let at = |tick: u64| 100.0 * (tick * step - offset) as f64 / length.max(1) as f64;

@@ -5,7 +5,6 @@ use hoptrail_query::AttributeScope;
 use hoptrail_query::assemble::{Node, NodeKind, Peer, TraceTree};
 use jiff::tz::TimeZone;
 
-use super::rows::RowKind;
 use super::value::{Pair, pairs};
 use crate::format::{self, Moment};
 use crate::pages::search::shown_service;
@@ -19,7 +18,6 @@ const MOST_LISTED: usize = 200;
 pub(crate) struct Detail {
     pub(crate) title: String,
     pub(crate) service: String,
-    pub(crate) kind: RowKind,
     pub(crate) facts: Vec<Fact>,
     pub(crate) status: &'static str,
     pub(crate) status_message: String,
@@ -116,11 +114,10 @@ fn zoom(tree: &TraceTree<'_>, node: &Node<'_>, view: &View) -> Option<View> {
     Some(View { zoom: Some((from, to)), ..view.clone() })
 }
 
-fn empty(title: String, service: String, kind: RowKind) -> Detail {
+fn empty(title: String, service: String) -> Detail {
     Detail {
         title,
         service,
-        kind,
         facts: vec![],
         status: "",
         status_message: String::new(),
@@ -140,7 +137,7 @@ fn empty(title: String, service: String, kind: RowKind) -> Detail {
 
 fn of_missing(tree: &TraceTree<'_>, index: usize) -> Detail {
     let node = &tree.nodes[index];
-    let mut detail = empty(format!("Span {}", node.key.span_id), "not received".to_owned(), RowKind::Missing);
+    let mut detail = empty(format!("Span {}", node.key.span_id), "not received".to_owned());
     detail.note = format!(
         "{} its parent. Its time is drawn from theirs.",
         match tree.children(index).count() {
@@ -154,7 +151,7 @@ fn of_missing(tree: &TraceTree<'_>, index: usize) -> Detail {
 
 fn of_peer(tree: &TraceTree<'_>, index: usize, peer: &Peer, view: &View) -> Detail {
     let kind = peer.kind.name();
-    let mut detail = empty(peer.name.clone(), kind.to_owned(), RowKind::Inferred(kind));
+    let mut detail = empty(peer.name.clone(), kind.to_owned());
     detail.note = match peer.named_after {
         Some(key) => format!(
             "This {kind} sent no spans. It is known from its caller, whose attribute {key} names it; its time is the caller's."
@@ -179,7 +176,7 @@ fn caller(tree: &TraceTree<'_>, parent: usize, view: &View, name: &'static str) 
 fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone: &TimeZone) -> Detail {
     let model = &span.span;
     let title = if model.name.is_empty() { "(no name)" } else { &model.name };
-    let mut detail = empty(title.to_owned(), shown_service(span.resource.service_name()), RowKind::Span);
+    let mut detail = empty(title.to_owned(), shown_service(span.resource.service_name()));
     detail.facts = facts(tree, index, span, view, zone);
     detail.status = match model.status.code {
         StatusCode::Unset => "",
@@ -209,7 +206,7 @@ fn facts(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone
     let total = tree.interval.nanos();
     let length = node.interval.nanos();
     let critical: u64 = node.critical.iter().map(hoptrail_query::assemble::Interval::nanos).sum();
-    let share = |nanos: u64| format!("{} ({} %)", format::duration(nanos), format::percent(nanos, total));
+    let share = |nanos: u64| format!("{} ({})", format::duration(nanos), format::percent(nanos, total));
     let mut facts = vec![
         Fact::new("Duration", share(length)),
         Fact::new("Self time", share(node.self_nanos)),

@@ -34,7 +34,7 @@ pub(crate) async fn show(
     let trace = fetch(&visit, path).await?;
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
-    let work = tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, view, &visit)));
+    let work = tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit)));
     work.await.map_err(|error| {
         tracing::error!(%error, "a trace could not be drawn");
         PageError::Internal

@@ -38,7 +38,6 @@ pub(crate) struct SpanRow {
     pub(crate) error: bool,
     pub(crate) skewed: bool,
     pub(crate) warned: bool,
-    pub(crate) critical: bool,
     pub(crate) bar: Bar,
     pub(crate) duration: String,
     /// What a screen reader says besides service and name.
@@ -73,7 +72,6 @@ pub(crate) struct Bar {
     pub(crate) events: Vec<(String, String)>,
     /// Where the duration stands.
     pub(crate) label_x: String,
-    pub(crate) label_before: bool,
 }
 
 /// Nodes that are not shown.
@@ -129,7 +127,6 @@ impl Drawing<'_> {
             error: node.is_error(),
             skewed: node.warnings.iter().any(|warning| matches!(warning, Warning::ClockSkew { .. })),
             warned: node.warnings.iter().any(|warning| !warning.is_remark() && *warning != Warning::NotReceived),
-            critical: !node.critical.is_empty(),
             bar: self.bar(node),
             duration: format::duration(node.interval.nanos()),
             spoken: spoken(node, level, self.tree.interval.start),
@@ -158,20 +155,11 @@ impl Drawing<'_> {
         let (x, width) = placed.unwrap_or_default();
         let number = |value: f64| format!("{value:.3}");
         let critical = node.critical.iter().filter_map(|part| self.scale.bar(*part));
-        let end = x + width;
-        let label_before = end > 78.0 && x > 14.0;
         Bar {
             visible: placed.is_some(),
             critical: critical.map(|(x, width)| (number(x), number(width))).collect(),
             events: self.events(node),
-            label_x: number(if label_before {
-                x
-            } else if end > 78.0 {
-                1.0
-            } else {
-                end
-            }),
-            label_before,
+            label_x: number(x + width),
             x: number(x),
             width: number(width),
         }

@@ -1,0 +1,385 @@
+//! What the store promises when things go wrong: ends without warning, damaged bytes, full queues, old spans.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
+use prometheus_client::registry::Registry;
+
+use super::log::Record;
+use super::*;
+use crate::conformance::{wait, write};
+use crate::rows::Rows;
+use crate::test_spans::encode;
+use crate::{FakeClock, QueryContext, TraceReader};
+
+const NOW: u64 = 1_700_000_000_000_000_000;
+
+fn tenant() -> TenantId {
+    TenantId::single()
+}
+
+/// A span that is alone in its trace.
+fn span(trace: u8, id: u8, text: &str) -> TraceSpan {
+    let attributes = vec![Attribute::new("text", text)];
+    let span = Span {
+        trace_id: TraceId([trace; 16]),
+        span_id: SpanId([id; 8]),
+        name: "work".to_owned(),
+        start_unix_nano: NOW + u64::from(id),
+        end_unix_nano: NOW + 1000,
+        attributes,
+        ..Span::default()
+    };
+    let resource = Resource { attributes: vec![Attribute::new("service.name", "shop")], ..Resource::default() };
+    TraceSpan { span, resource: Arc::new(resource), scope: Arc::new(InstrumentationScope::default()) }
+}
+
+/// Text that does not compress.
+fn noise(bytes: usize, seed: u64) -> String {
+    let mut state = seed | 1;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[(state >> 58) as usize])
+    };
+    (0..bytes).map(letter).collect()
+}
+
+fn open_with(folder: &Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
+    Store::open(folder, config, clock.clone(), &mut Registry::default()).expect("opens")
+}
+
+fn small() -> Config {
+    Config { cache_mb: 8, ..Config::default() }
+}
+
+fn open(folder: &Path) -> Arc<Store> {
+    open_with(folder, &small(), &Arc::new(FakeClock::at(NOW)))
+}
+
+fn spans_of(store: &Store, trace: u8) -> usize {
+    let found = store.trace(&tenant(), TraceId([trace; 16]), &QueryContext::unbounded()).expect("an answer");
+    found.map_or(0, |trace| trace.spans.len())
+}
+
+/// The folder as a loss of power leaves it at this moment.
+fn crashed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    copy_folder(folder, copy.path());
+    copy
+}
+
+pub(super) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn acknowledged_spans_survive_a_crash_wherever_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    let in_the_log = crashed(folder.path());
+    store.settle().expect("settled");
+    let in_a_segment = crashed(folder.path());
+    write(&*store, &tenant(), &[span(1, 2, "b")]);
+    let in_both = crashed(folder.path());
+    for (folder, spans, head) in [(in_the_log, 1, 1), (in_a_segment, 1, 0), (in_both, 2, 1)] {
+        let store = open(folder.path());
+        assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, head));
+        store.settle().expect("settled");
+        assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, 0));
+    }
+}
+
+#[test]
+fn a_record_that_two_generations_share_stays_in_the_log_until_both_are_sealed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let bodies = [1, 2].map(|trace| encode(&[span(trace, 1, "a")]));
+    let mut record = Record::default();
+    bodies.iter().for_each(|body| record.push(NOW, &tenant(), body));
+    let shared = &store.shared;
+    shared.db.append_log(0, &record.encode().expect("encoded")).expect("logged");
+    shared.write_state().append(NOW, &tenant(), &bodies[0]).expect("appended");
+    shared.write_state().rotate();
+    shared.keep_once().expect("sealed");
+    assert_eq!(store.sizes().segments, 1, "the first half is sealed");
+    shared.write_state().append(NOW, &tenant(), &bodies[1]).expect("appended");
+    shared.write_state().next_sequence = 1;
+    let reopened = open(crashed(folder.path()).path());
+    assert_eq!((spans_of(&reopened, 1), spans_of(&reopened, 2)), (1, 1));
+    store.settle().expect("settled");
+    let reopened = open(crashed(folder.path()).path());
+    assert_eq!((spans_of(&reopened, 1), spans_of(&reopened, 2), reopened.sizes().head_spans), (1, 1, 0));
+}
+
+#[test]
+fn pages_that_the_catalog_does_not_name_are_removed_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.settle().expect("settled");
+    let mut rows = Rows::default();
+    rows.append_request(&encode(&[span(2, 1, "b")])).expect("appended");
+    let orphan = store.shared.store(&tenant(), (NOW, NOW), &[&rows]).expect("ingested").id;
+    let pages = |store: &Store| store.shared.db.segments_with_pages().expect("listed");
+    assert!(pages(&store).contains(&orphan));
+    let crashed = crashed(folder.path());
+    let store = open(crashed.path());
+    assert_eq!((pages(&store), spans_of(&store, 1), spans_of(&store, 2)), (vec![1], 1, 0));
+    write(&*store, &tenant(), &[span(3, 1, "c")]);
+    store.settle().expect("settled");
+    assert!(pages(&store).contains(&(orphan + 1)), "its number is not used again: {:?}", pages(&store));
+}
+
+#[test]
+fn a_damaged_log_record_costs_its_own_spans_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    (1..=3).for_each(|trace| write(&*store, &tenant(), &[span(trace, 1, "a")]));
+    let mut damaged = Vec::new();
+    store
+        .shared
+        .db
+        .each_log(|sequence, record| damaged.extend((sequence == 1).then(|| record.to_vec())))
+        .expect("read");
+    damaged[0][15] ^= 1;
+    store.shared.db.append_log(1, &damaged[0]).expect("written");
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [1, 0, 1]);
+    assert_eq!(store.shared.metrics.damaged.get(), 1);
+    write(&*store, &tenant(), &[span(4, 1, "a")]);
+    drop(store);
+    assert_eq!(spans_of(&open(folder.path()), 4), 1, "later records are not written over");
+}
+
+#[test]
+fn a_damaged_catalog_entry_hides_its_segment_and_keeps_its_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for trace in 1..=2 {
+        write(&*store, &tenant(), &[span(trace, 1, "a")]);
+        store.settle().expect("settled");
+    }
+    let mut entry = Vec::new();
+    store.shared.db.each_catalog(|id, bytes| entry.extend((id == 2).then(|| bytes.to_vec()))).expect("read");
+    let entry = entry.remove(0);
+    store.shared.db.commit(&[(2, entry[..entry.len() / 2].to_vec())], &[], None).expect("written");
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 0]);
+    assert_eq!(store.shared.metrics.damaged.get(), 1);
+    write(&*store, &tenant(), &[span(3, 1, "a")]);
+    store.settle().expect("settled");
+    store.shared.db.commit(&[(2, entry)], &[], None).expect("repaired");
+    drop(store);
+    assert_eq!([1, 2, 3].map(|trace| spans_of(&open(folder.path()), trace)), [1, 1, 1]);
+}
+
+#[test]
+fn small_segments_merge_without_losing_a_span_or_keeping_one_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for round in 0..4 {
+        let spans: Vec<_> = (1..=5).map(|trace| span(trace, round + 1, &format!("item {round}"))).collect();
+        write(&*store, &tenant(), &spans);
+        // A client that got no answer sends its first request again, much later.
+        write(&*store, &tenant(), &(1..=5).map(|trace| span(trace, 1, "item 0")).collect::<Vec<_>>());
+        store.settle().expect("settled");
+    }
+    let sizes = store.sizes();
+    assert_eq!((sizes.segments, sizes.segment_spans, sizes.head_spans), (1, 20, 0));
+    let pages = || store.shared.db.segments_with_pages().expect("listed").len();
+    assert_eq!(pages(), 1, "the merged segments are gone from the disk");
+    assert!((1..=5).all(|trace| spans_of(&store, trace) == 4));
+    drop(store);
+    let store = open(folder.path());
+    assert!((1..=5).all(|trace| spans_of(&store, trace) == 4));
+}
+
+#[test]
+fn a_query_keeps_the_segments_it_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.settle().expect("settled");
+    let (_, reading) = store.shared.read_state().snapshot(&tenant());
+    for id in 2..=4 {
+        write(&*store, &tenant(), &[span(1, id, "a")]);
+        store.settle().expect("settled");
+    }
+    assert_eq!(store.sizes().segments, 1, "merged");
+    assert!(store.shared.db.page(reading[0].id, META).is_ok());
+    let id = reading[0].id;
+    drop(reading);
+    store.settle().expect("settled");
+    assert!(store.shared.db.page(id, META).is_err());
+}
+
+#[test]
+fn old_spans_are_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(FakeClock::at(NOW));
+    let store = open_with(folder.path(), &Config { retention_hours: 1, ..small() }, &clock);
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.settle().expect("settled");
+    clock.advance(Duration::from_secs(3000));
+    write(&*store, &tenant(), &[span(2, 1, "a")]);
+    store.settle().expect("settled");
+    assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 1]);
+    clock.advance(Duration::from_secs(601));
+    store.settle().expect("settled");
+    assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [0, 1]);
+    assert_eq!(store.shared.metrics.dropped_segments.get(), 1);
+    assert_eq!(store.shared.db.segments_with_pages().expect("listed"), [2]);
+}
+
+#[test]
+fn what_is_too_much_is_dropped_oldest_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(FakeClock::at(NOW));
+    let store = open_with(folder.path(), &Config { retention_mb: 1, retention_hours: 0, ..small() }, &clock);
+    for trace in 1..=3 {
+        write(&*store, &tenant(), &[span(trace, 1, &noise(700_000, u64::from(trace)))]);
+        store.settle().expect("settled");
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [0, 0, 1]);
+    assert!(store.sizes().segment_bytes <= 1 << 20);
+}
+
+#[test]
+fn few_spans_are_sealed_when_their_time_has_come() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(FakeClock::at(NOW));
+    let store = open_with(folder.path(), &Config { seal_after_seconds: 60, ..small() }, &clock);
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    clock.advance(Duration::from_secs(59));
+    store.shared.keep_once().expect("kept");
+    assert_eq!(store.sizes().segments, 0);
+    clock.advance(Duration::from_secs(1));
+    store.shared.keep_once().expect("kept");
+    assert_eq!((store.sizes().segments, store.sizes().head_spans), (1, 0));
+}
+
+#[test]
+fn a_folder_has_one_owner() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let second = Store::open(folder.path(), &small(), Arc::new(FakeClock::at(NOW)), &mut Registry::default());
+    assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+    drop(store);
+    open(folder.path());
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    open(folder.path()).shared.db.set_version("2").expect("written");
+    let refused = Store::open(folder.path(), &small(), Arc::new(FakeClock::at(NOW)), &mut Registry::default());
+    assert!(matches!(&refused, Err(OpenError::NewerFormat { found, known: 1, .. }) if found == "2"), "{refused:?}");
+}
+
+#[test]
+fn a_folder_that_is_damaged_is_not_called_in_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(open(folder.path()));
+    std::fs::write(folder.path().join("CURRENT"), "MANIFEST-LOCK\n").expect("written");
+    let refused = Store::open(folder.path(), &small(), Arc::new(FakeClock::at(NOW)), &mut Registry::default());
+    assert!(matches!(refused, Err(OpenError::Failed { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_full_queue_asks_to_come_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open_with(folder.path(), &Config { queue_mb: 0, ..small() }, &Arc::new(FakeClock::at(NOW)));
+    let batch = |trace| SpanBatch { tenant: tenant(), body: encode(&[span(trace, 1, "a")]).into(), spans: 1 };
+    // Nothing becomes visible while somebody reads the state, so the first request stays unanswered.
+    let reading = store.shared.read_state();
+    let first = store.write(batch(1));
+    let second = wait(store.write(batch(2)));
+    assert!(matches!(second, Err(WriteError::Overloaded { .. })), "{second:?}");
+    drop(reading);
+    wait(first).expect("written");
+    wait_until(|| lock(&store.shared.queue).bytes == 0);
+    wait(store.write(batch(2))).expect("written");
+}
+
+fn wait_until(holds: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(30), "still not so after 30 seconds");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn big_spans_are_sealed_by_their_memory_and_refused_when_sealing_is_late() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open_with(folder.path(), &Config { head_mb: 1, ..small() }, &Arc::new(FakeClock::at(NOW)));
+    let batch = |trace| {
+        let body = encode(&[span(trace, 1, &noise(900_000, u64::from(trace)))]).into();
+        SpanBatch { tenant: tenant(), body, spans: 1 }
+    };
+    let sealing_is_late = lock(&store.shared.keeping);
+    for trace in 1..=3 {
+        wait(store.write(batch(trace))).expect("written");
+    }
+    assert_eq!(store.sizes().head_spans, 3);
+    assert!(store.sizes().head_bytes > 3 << 20, "{:?}", store.sizes());
+    let refused = wait(store.write(batch(4)));
+    assert!(matches!(refused, Err(WriteError::Overloaded { .. })), "{refused:?}");
+    drop(sealing_is_late);
+    wait_until(|| store.sizes().head_spans == 0);
+    wait(store.write(batch(4))).expect("written");
+    assert!((1..=4).all(|trace| spans_of(&store, trace) == 1));
+}
+
+#[test]
+fn a_closed_store_answers_queries_and_refuses_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.close();
+    assert_eq!(spans_of(&store, 1), 1);
+    let batch = SpanBatch { tenant: tenant(), body: encode(&[span(2, 1, "a")]).into(), spans: 1 };
+    assert!(matches!(wait(store.write(batch)), Err(WriteError::Closed)));
+}
+
+#[test]
+fn a_damaged_page_is_an_error_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.settle().expect("settled");
+    drop(store);
+    damage_page(folder.path());
+    let store = open(folder.path());
+    let answer = store.trace(&tenant(), TraceId([1; 16]), &QueryContext::unbounded());
+    assert!(matches!(&answer, Err(ReadError::Corrupt { place, .. }) if place.contains("segment 1")), "{answer:?}");
+}
+
+/// Damages the first page of the only segment, whose file is known by what its description holds.
+fn damage_page(folder: &Path) {
+    let is_segment = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        path.extension().is_some_and(|ending| ending == "sst")
+            && bytes.windows(12).any(|window| window == b"service.name")
+    };
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let file = entries.into_iter().find(is_segment).expect("the segment's file");
+    let mut bytes = std::fs::read(&file).expect("read");
+    bytes[20..60].iter_mut().for_each(|byte| *byte ^= 1);
+    std::fs::write(&file, bytes).expect("written");
+}

@@ -1,0 +1,162 @@
+//! Whatever is asked, the answer is a page that helps, and never a fault of ours.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+
+use super::server::{Server, order, shop, trace_id};
+
+#[tokio::test]
+async fn errors_have_their_status_and_say_what_to_do() {
+    let server = Server::of(shop()).await;
+    let unknown = "f".repeat(32);
+    let compare = format!("/trace/{}...{}", trace_id(1), trace_id(2));
+    let cases = [
+        (format!("/trace/{unknown}"), 404, "Trace not found"),
+        (format!("/trace/{unknown}/json"), 404, "Trace not found"),
+        ("/trace/xyz".to_owned(), 400, "Not a trace ID"),
+        ("/trace/0".to_owned(), 400, "Not a trace ID"),
+        ("/trace?id=".to_owned(), 400, "Not a trace ID"),
+        ("/trace".to_owned(), 400, "Not a trace ID"),
+        (format!("/trace/{}", "1".repeat(33)), 400, "Not a trace ID"),
+        ("/trace/%ff%fe".to_owned(), 400, "The request cannot be understood"),
+        (compare, 501, "Comparison is not there yet"),
+        ("/nowhere".to_owned(), 404, "No such page"),
+        ("/assets/x/nothing.js".to_owned(), 404, "No such page"),
+        ("/dependencies".to_owned(), 404, "No such page"),
+    ];
+    for (uri, status, title) in cases {
+        let page = server.get(&uri).await;
+        assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (status, title), "{uri}");
+        assert!(!page.all(".error-page li").is_empty(), "{uri}: advice");
+    }
+    let post = Request::builder().method(Method::POST).uri("/search").body(Body::empty()).expect("request");
+    let page = server.ask(post).await;
+    assert_eq!((page.status.as_u16(), page.headers["allow"].to_str().ok()), (405, Some("GET, HEAD")));
+}
+
+#[tokio::test]
+async fn no_input_causes_a_fault() {
+    let server = Server::of(shop()).await;
+    let trace = format!("/trace/{}", trace_id(1));
+    let names = [
+        "service",
+        "name",
+        "operation",
+        "q",
+        "tags",
+        "tag",
+        "status",
+        "kind",
+        "minDuration",
+        "maxDuration",
+        "lookback",
+        "from",
+        "to",
+        "start",
+        "end",
+        "limit",
+        "sort",
+        "root",
+        "span",
+        "find",
+        "uiFind",
+        "clocks",
+        "level",
+        "open",
+        "shut",
+        "at",
+        "zoom",
+        "id",
+    ];
+    let long = "%C3%A9".repeat(3_000);
+    let values = [
+        "",
+        "%00",
+        "%ff%fe",
+        "-1",
+        "0",
+        "99999999999999999999999",
+        "%7B",
+        "%7B%7B%7B",
+        "%22",
+        "a%3D%22",
+        "=",
+        "..",
+        "1-2",
+        "2-1",
+        "0-18446744073709551615",
+        "%3Cscript%3E",
+        "NaN",
+        "1e999",
+        "%F0%9F%98%80",
+        "18446744073709551615",
+        "9999-12-31T23:59",
+        "292y",
+        "0000000000000001:0-0",
+        ":0-18446744073709551615",
+        ":18446744073709551615-1",
+        "~",
+        "1~2~peer",
+        &long,
+    ];
+    for path in ["/search", "/trace", trace.as_str(), &format!("{trace}/json"), "/help", "/nowhere"] {
+        for name in names {
+            for value in values {
+                let page = server.get(&format!("{path}?{name}={value}")).await;
+                assert!(page.status.as_u16() < 500, "{path}?{name}={value}: {}", page.status);
+                assert!(!page.text().contains("<script>"), "{path}?{name}={value}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_senders_write_is_shown_and_never_runs() {
+    let hostile = "</textarea></title><script>alert(1)</script>\"'>&\u{202e}\u{0}";
+    let mut spans = order();
+    for span in &mut spans {
+        span.span.name = hostile.to_owned();
+        span.span.status.message = hostile.to_owned();
+        span.span.trace_state = hostile.to_owned();
+        span.span.attributes.push(hoptrail_proto::model::Attribute::new(hostile, hostile));
+        span.span.events.iter_mut().for_each(|event| event.name = hostile.to_owned());
+        let mut resource = (*span.resource).clone();
+        resource.attributes[0].value = hostile.into();
+        span.resource = resource.into();
+    }
+    let server = Server::of(spans).await;
+    for uri in ["/search", "/search?lookback=all&service=x", &format!("/trace/{}?span=2", trace_id(1))] {
+        let page = server.get(uri).await;
+        assert_eq!(page.status, 200);
+        assert!(!page.text().contains("<script>alert"), "{uri}");
+        assert_eq!(page.all("script").len(), 1, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_asks_to_come_back() {
+    let config = hoptrail_query::Config { concurrency: 0, waiting: 0, ..hoptrail_query::Config::default() };
+    let page = Server::with(config, order()).await.get("/search").await;
+    assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (429, "Too busy right now"));
+    assert_eq!(page.headers["retry-after"], "5");
+}
+
+#[tokio::test]
+async fn a_query_out_of_time_says_so() {
+    let config = hoptrail_query::Config { timeout_seconds: 0, ..hoptrail_query::Config::default() };
+    let page = Server::with(config, order()).await.get("/search").await;
+    assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (504, "The query took too long"));
+}
+
+#[tokio::test]
+async fn with_tenants_the_header_is_required_and_separates() {
+    let config = hoptrail_query::Config { multi_tenant: true, ..hoptrail_query::Config::default() };
+    let server = Server::with(config, order()).await;
+    let trace = format!("/trace/{}", trace_id(1));
+    let as_tenant =
+        |name: &str| Request::get(&trace).header("X-Scope-OrgID", name).body(Body::empty()).expect("request");
+    assert_eq!(server.get(&trace).await.status, 401);
+    assert_eq!(server.ask(as_tenant("a/b")).await.status, 400);
+    assert_eq!(server.ask(as_tenant("other")).await.status, 404);
+    assert_eq!(server.ask(as_tenant("single-tenant")).await.status, 200);
+}

@@ -1,0 +1,114 @@
+//! Finding traces.
+
+use super::server::{Server, order, shop, trace_id};
+
+#[tokio::test]
+async fn the_front_page_leads_to_the_search() {
+    let page = Server::of(shop()).await.get("/").await;
+    assert_eq!((page.status.as_u16(), page.headers["location"].to_str().ok()), (307, Some("/search")));
+}
+
+#[tokio::test]
+async fn recent_traces_are_listed_newest_first() {
+    let page = Server::of(shop()).await.get("/search").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.one("h2:not(dialog h2)"), "All 2 traces");
+    assert_eq!(page.all(".hit-name"), ["frontend POST /order", "catalog GET /items"]);
+    assert_eq!(page.attributes(".hit-name", "href")[0], format!("/trace/{}", trace_id(1)));
+    assert_eq!(page.all(".hit-took .dur"), ["100 ms", "5 ms"]);
+    assert_eq!(page.all(".hit-errors"), ["1 error"]);
+    assert_eq!(page.all(".hit-when time")[0], "2025-10-09 08:52:20.000 UTC");
+    assert!(page.all(".hit-when .muted")[0].starts_with("1 min ago"));
+    assert_eq!(page.all(".chip")[0], "payment 3 1 error");
+    assert_eq!(page.attributes(".points a", "href").len(), 2, "a point for each");
+    assert_eq!(page.all(".points .dot.bad").len(), 1);
+    assert_eq!(page.all("#service option"), ["All services", "catalog", "frontend", "payment"]);
+}
+
+#[tokio::test]
+async fn every_field_narrows_the_search() {
+    let server = Server::of(shop()).await;
+    let order: &[&str] = &["frontend POST /order"];
+    let both: &[&str] = &["frontend POST /order", "catalog GET /items"];
+    let none: &[&str] = &[];
+    let cases = [
+        ("service=payment", order),
+        ("service=payment&name=AUTHORIZE", order),
+        ("service=frontend&name=AUTHORIZE", none),
+        ("operation=GET+/items", &["catalog GET /items"][..]),
+        ("status=error", order),
+        ("kind=client", order),
+        ("minDuration=50ms", order),
+        ("maxDuration=10ms", both),
+        ("q=http.response.status_code%3D500", order),
+        ("q=peer.service%3Dmainframe", order),
+        ("q=%7B+duration+%3E+90ms+%7D", order),
+        ("tags=%7B%22http.route%22%3A%22/order%22%7D", order),
+        ("lookback=2m", order),
+        ("lookback=15s", none),
+        ("lookback=all", both),
+        ("from=2025-10-09T08:47:00&to=2025-10-09T08:48", &["catalog GET /items"]),
+        ("limit=1", order),
+        ("sort=longest", both),
+    ];
+    for (query, expected) in cases {
+        let page = server.get(&format!("/search?{query}")).await;
+        assert_eq!(
+            (page.status.as_u16(), page.all(".hit-name").as_slice()),
+            (200, &expected.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_form_keeps_what_was_typed_and_offers_the_services_span_names() {
+    let page = Server::of(shop()).await.get("/search?service=payment&q=a%3D%22b%22&minDuration=1ms&lookback=3h").await;
+    assert_eq!(page.attributes("#service option[selected]", "value"), ["payment"]);
+    assert_eq!(page.one("#q"), "a=\"b\"");
+    assert_eq!(page.attributes("#min", "value"), ["1ms"]);
+    assert_eq!(page.all("#lookback option[selected]"), ["3h"]);
+    assert_eq!(page.attributes("#names option", "value"), ["AUTHORIZE", "INSERT", "charge <card>"]);
+    assert_eq!(
+        page.one(".as-query code"),
+        r#"{ resource.service.name = "payment" && duration >= 1000000ns && .a = "b" }"#
+    );
+}
+
+#[tokio::test]
+async fn nothing_found_offers_wider_searches() {
+    let page = Server::of(shop()).await.get("/search?service=catalog&lookback=1m").await;
+    assert_eq!(page.one("h2:not(dialog h2)"), "No traces found");
+    assert_eq!(page.attributes(".nothing a", "href")[0], "/search?service=catalog&lookback=24h&limit=20");
+}
+
+#[tokio::test]
+async fn a_wrong_query_is_shown_with_a_caret_and_is_not_run() {
+    let page = Server::of(shop()).await.get("/search?q=%7B+.a+%3D+%7D&limit=x").await;
+    assert_eq!(page.status, 400);
+    assert!(page.text().contains("{ .a = }\n         ^"), "{}", page.one("#q-error pre"));
+    assert_eq!(page.all(".field-error").len(), 2);
+    assert!(page.all(".hit").is_empty());
+    assert_eq!(page.one("#q"), "{ .a = }");
+}
+
+#[tokio::test]
+async fn a_trace_id_in_the_query_opens_the_trace() {
+    let page = Server::of(order()).await.get(&format!("/search?q={}", trace_id(1))).await;
+    assert_eq!(
+        (page.status.as_u16(), page.headers["location"].to_str().ok()),
+        (303, Some(&*format!("/trace/{}", trace_id(1))))
+    );
+}
+
+#[tokio::test]
+async fn an_empty_store_tells_how_to_send_the_first_span() {
+    let page = Server::of(vec![]).await.get("/search").await;
+    assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (200, "Waiting for the first span"));
+    let text = page.text();
+    for word in ["OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", "exporters:", "hoptrail demo", "3200"] {
+        assert!(text.contains(word), "{word}");
+    }
+    let help = Server::of(order()).await.get("/help").await;
+    assert_eq!((help.status.as_u16(), help.attributes("body", "data-refresh").len()), (200, 0));
+}

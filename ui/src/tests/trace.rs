@@ -1,0 +1,149 @@
+//! Looking at a trace.
+
+use hoptrail_proto::otlp::json;
+
+use super::server::{MS, Server, order, span, trace_id};
+
+async fn page(query: &str) -> super::server::Page {
+    Server::of(order()).await.get(&format!("/trace/{}{query}", trace_id(1))).await
+}
+
+#[tokio::test]
+async fn the_waterfall_shows_every_span_and_the_hops_that_sent_none() {
+    let page = page("").await;
+    assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (200, "frontend POST /order"));
+    let facts = page.all(".trace-head dd");
+    assert_eq!(facts[..2], ["100 ms", "2025-10-09 08:52:20.000 UTC 1 min ago"]);
+    assert_eq!(page.all(".item .svc"), ["frontend", "payment", "payment", "mainframe", "payment", "postgresql"]);
+    assert_eq!(page.attributes(".item", "data-level"), ["1", "2", "3", "4", "3", "4"]);
+    assert_eq!(page.all(".item.inferred .svc"), ["mainframe", "postgresql"]);
+    assert_eq!(page.all(".item.bad-row .op"), ["charge <card>"]);
+    assert_eq!(page.attributes(".item .body", "x")[..2], ["0.000%", "10.000%"]);
+    assert_eq!(page.attributes(".item .body", "width")[..2], ["100.000%", "80.000%"]);
+    assert_eq!(page.attributes(".item:nth-child(1) .crit", "x"), ["0.000%", "90.000%"], "critical path of the root");
+    assert_eq!(page.all(".event title"), ["exception at +70 ms"]);
+    assert!(page.all(".axis .tick").contains(&"20 ms".to_owned()));
+    assert!(!page.attributes(".map rect", "x").is_empty());
+}
+
+#[tokio::test]
+async fn a_link_to_a_span_opens_its_detail() {
+    let page = page("?span=0000000000000002").await;
+    assert_eq!(page.one(".detail h2"), "payment charge <card>");
+    assert!(page.one(".notice.error").ends_with("Error: card \"declined\""));
+    assert_eq!(page.all(".events .pairs .value"), ["declined"]);
+    assert_eq!(
+        page.attributes(".detail .events a[href^='/trace/0202']", "href").len(),
+        1,
+        "the link to the other trace"
+    );
+    assert_eq!(page.one("#s-0000000000000002.selected .detail .facts dd:first-of-type:has(code)"), "0000000000000002");
+}
+
+#[tokio::test]
+async fn attributes_lead_to_spans_that_share_them() {
+    let page = page("?span=0000000000000001").await;
+    let links = page.attributes(".pair-search a", "href");
+    assert_eq!(links[0], "/search?q=%7B+span.http.response.status_code+%3D+500+%7D&lookback=24h");
+    assert_eq!(page.all(".type"), ["int"]);
+    let found = Server::of(order()).await.get(&links[0]).await;
+    assert_eq!(found.all(".hit-name"), ["frontend POST /order"]);
+}
+
+#[tokio::test]
+async fn inferred_peers_say_why_they_are_there() {
+    let page = page("?span=0000000000000003~peer").await;
+    assert!(page.one(".detail .notice").contains("peer.service"), "{}", page.one(".detail .notice"));
+}
+
+#[tokio::test]
+async fn rows_fold_and_unfold_by_links() {
+    let server = Server::of(order()).await;
+    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    let folds = page.attributes("a.fold", "href");
+    let folded = server.get(&folds[1]).await;
+    assert_eq!(folded.all(".item .svc"), ["frontend", "payment"]);
+    assert_eq!(folded.one(".badge"), "4");
+    let unfolded = server.get(&folded.attributes("a.fold", "href")[1]).await;
+    assert_eq!(unfolded.all(".item").len(), 6);
+    let below = server.get(&format!("/trace/{}?root=0000000000000002", trace_id(1))).await;
+    assert_eq!((below.all(".item").len(), below.all(".crumbs a").len()), (5, 2));
+}
+
+#[tokio::test]
+async fn words_are_found_inside_of_the_trace() {
+    let found = |query: &'static str| async move { page(query).await };
+    assert_eq!(found("?find=mainframe").await.all(".matched .svc"), ["payment", "mainframe"]);
+    assert_eq!(found("?find=%3Aerror").await.all(".matched .op"), ["charge <card>"]);
+    assert_eq!(found("?uiFind=insert").await.all(".matched .op"), ["INSERT"]);
+    let none = found("?find=nowhere").await;
+    assert_eq!((none.one(".found"), none.all(".matched").len()), ("No match".to_owned(), 0));
+}
+
+#[tokio::test]
+async fn zoom_cuts_the_time_shown() {
+    let page = page(&format!("?zoom={}-{}", 20 * MS, 70 * MS)).await;
+    let widths = page.attributes(".item .body", "width");
+    assert_eq!(widths[2], "100.000%", "20 to 70 ms");
+    assert!(page.text().contains("outside · 7 ms"));
+    assert_eq!(page.all(".lens").len(), 1);
+}
+
+#[tokio::test]
+async fn clocks_that_disagree_are_told_and_corrected_on_request() {
+    let mut spans = order();
+    spans[0].span.kind = hoptrail_proto::model::SpanKind::Client;
+    spans[1].span.kind = hoptrail_proto::model::SpanKind::Server;
+    spans[1].span.start_unix_nano += 500 * MS + 1;
+    spans[1].span.end_unix_nano += 500 * MS + 1;
+    spans.truncate(2);
+    let server = Server::of(spans).await;
+    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert!(
+        page.one(".trace-head .notice:first-of-type").contains("payment is about 500 ms ahead of that of frontend")
+    );
+    let corrected = server.get(&page.attributes(".notice a", "href")[0]).await;
+    assert_eq!(corrected.all(".trace-head dd")[0], "100 ms");
+}
+
+#[tokio::test]
+async fn a_trace_without_its_root_is_shown_and_marked() {
+    let server = Server::of(vec![span(1, 5, 4, "a", "late", (0, 5))]).await;
+    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert_eq!(page.all(".item .svc"), ["not received", "a"]);
+    assert!(page.all(".trace-head .notice")[0].contains("incomplete"));
+    let found = server.get("/search").await;
+    assert_eq!(found.all(".hit-name"), ["Root not received"]);
+}
+
+#[tokio::test]
+async fn large_traces_are_folded_and_paged() {
+    let mut spans = vec![span(1, 1, 0, "batch", "import", (0, 10_000))];
+    spans.extend((2..=2_000).map(|number| span(1, number, 1, "batch", "row", (number, number + 1))));
+    let server = Server::of(spans).await;
+    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert_eq!(page.all(".item:not(.rest)").len(), 21);
+    assert!(page.one(".item.rest").contains("979 more children"), "{}", page.one(".item.rest"));
+    let more = server.get(&page.attributes(".rest a", "href")[0]).await;
+    assert_eq!(more.all(".item:not(.rest)").len(), 221);
+    let deep = server.get(&format!("/trace/{}?span=00000000000007d0", trace_id(1))).await;
+    assert_eq!(deep.all(".item.selected").len(), 1, "the span asked for is on the page");
+}
+
+#[tokio::test]
+async fn the_download_is_the_trace_as_otlp_json() {
+    let page = page("/json").await;
+    assert_eq!(page.headers["content-type"], "application/json");
+    assert!(page.headers["content-disposition"].to_str().is_ok_and(|text| text.contains(&trace_id(1).to_string())));
+    let read = json::read(&page.body, &hoptrail_proto::otlp::Limits::default()).expect("OTLP/JSON");
+    let spans = hoptrail_proto::otlp::decode(&read.body).expect("protobuf");
+    assert_eq!(spans.len(), 4);
+    assert!(order().iter().all(|span| spans.contains(span)));
+}
+
+#[tokio::test]
+async fn the_box_opens_a_trace() {
+    let server = Server::of(order()).await;
+    let page = server.get("/trace?id=%20ABC%20").await;
+    assert_eq!(page.headers["location"], "/trace/00000000000000000000000000000abc");
+}
