@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo
+.PHONY: help setup setup-tests run test lint fmt demo bench
 
 CARGO ?= cargo
 DATA ?= ./data
@@ -28,6 +28,10 @@ run: setup ## build and start it with ./data (ARGS="--log-level debug" for more)
 demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" to fill the past)
 	$(CARGO) build --workspace
 	@exec "$(BINARY)" demo $(ARGS)
+
+bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
+	$(CARGO) build --workspace
+	@exec "$$(dirname "$(BINARY)")/hoptrail-bench" $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -1,5 +1,6 @@
 //! End-to-end tests of the binary. One test binary, because every test binary links all of RocksDB.
 
+mod bench;
 mod cli;
 mod e2e;
 mod harness;

@@ -42,6 +42,7 @@ fn dependencies_point_one_way() {
         ("hoptrail-query", &["proto", "storage"]),
         ("hoptrail-ui", &["proto", "query"]),
         ("hoptrail", &["proto", "storage", "collector", "query", "ui"]),
+        ("hoptrail-bench", &["proto"]),
     ];
     let found = dependencies();
     assert_eq!(found.len(), allowed.len(), "a new crate needs its arrows here: {:?}", found.keys());
@@ -53,19 +54,19 @@ fn dependencies_point_one_way() {
 }
 
 #[test]
-fn some_libraries_belong_to_one_crate() {
+fn some_libraries_belong_to_few_crates() {
     let owners = [
-        ("opentelemetry-proto", "hoptrail-proto"),
-        ("rocksdb", "hoptrail-storage"),
-        ("askama", "hoptrail-ui"),
-        ("anyhow", "hoptrail"),
-        ("clap", "hoptrail"),
-        ("mimalloc", "hoptrail"),
+        ("opentelemetry-proto", ["hoptrail-proto"].as_slice()),
+        ("rocksdb", &["hoptrail-storage"]),
+        ("askama", &["hoptrail-ui"]),
+        ("anyhow", &["hoptrail", "hoptrail-bench"]),
+        ("clap", &["hoptrail", "hoptrail-bench"]),
+        ("mimalloc", &["hoptrail"]),
     ];
     let found = dependencies();
-    for (library, owner) in owners {
+    for (library, owners) in owners {
         let users: Vec<_> = found.iter().filter(|(_, names)| names.contains(library)).map(|(name, _)| name).collect();
-        assert_eq!(users, [owner], "{library} belongs to {owner} alone");
+        assert_eq!(users, owners, "{library} belongs to {owners:?} alone");
     }
 }
 

@@ -1,0 +1,68 @@
+//! One kept-alive HTTP connection.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// A connection to the server.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    /// Connects.
+    pub(crate) async fn open(address: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(async move {
+            // A broken connection shows where the next request fails.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, host: address.to_owned() })
+    }
+
+    /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
+    pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
+        let request = Request::get(path).header(header::HOST, &self.host).header(header::ACCEPT, accept);
+        let request = request.body(Empty::new())?;
+        self.sender.ready().await?;
+        let asked = Instant::now();
+        let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        let took = asked.elapsed();
+        ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok((body, took))
+    }
+
+    /// The sum of a metric's series; 0 when there is none.
+    pub(crate) async fn metric(&mut self, name: &str) -> Result<f64> {
+        let (body, _) = self.get("/metrics", "*/*").await?;
+        let text = std::str::from_utf8(&body)?;
+        let series =
+            text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        series.map(|line| Ok(line.rsplit(' ').next().context("a line without a value")?.parse::<f64>()?)).sum()
+    }
+}
+
+/// Percent-encodes a query value.
+#[must_use]
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
