@@ -111,7 +111,10 @@ impl Table {
         let row = self.rows.len() as u32;
         let likely = self.guess.get(self.building.columns.len()).copied();
         let fits = |column: &Column| {
-            column.key.owner == owner && column.key.value_type == value_type && *column.key.name == *name
+            column.key.occurrence == 0
+                && column.key.owner == owner
+                && column.key.value_type == value_type
+                && *column.key.name == *name
         };
         let mut number = match likely.filter(|likely| self.columns.get(*likely as usize).is_some_and(fits)) {
             Some(likely) => likely,
