@@ -268,7 +268,7 @@ fn axis(offset: u64, length: u64) -> Vec<Tick> {
     let tick = |tick: u64| Tick {
         at: format!("{:.3}", at(tick)),
         label: format::tick(tick * step, offset.saturating_add(length)),
-        last: at(tick) > 90.0,
+        last: at(tick) > 95.0,
     };
     (first..=last.min(first.saturating_add(20))).map(tick).collect()
 }
