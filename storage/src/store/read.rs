@@ -1,6 +1,8 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
@@ -34,7 +36,18 @@ struct Snapshot<'a> {
     shared: &'a Shared,
     /// Head first, then groups by their latest trace, newest first.
     units: Vec<Unit>,
+    /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
+    opened: RefCell<Vec<Opened<'a>>>,
 }
+
+/// An open group of a segment.
+struct Opened<'a> {
+    place: (u64, u16),
+    group: Rc<SegmentGroup<'a>>,
+}
+
+/// Groups kept open; each holds up to about 1.5 MB of decoded columns.
+const OPENED: usize = 8;
 
 impl<'a> Snapshot<'a> {
     fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
@@ -47,18 +60,36 @@ impl<'a> Snapshot<'a> {
         }
         groups.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
         let parts = parts.into_iter().rev().map(Unit::Part);
-        Self { shared, units: parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect() }
+        let units = parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect();
+        Self { shared, units, opened: RefCell::default() }
     }
 
     /// Runs `ask` on a unit.
     fn on<T>(&self, unit: &Unit, ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>) -> Result<T, ReadError> {
         match unit {
             Unit::Part(part) => ask(&HeadGroup::new(&part.read())),
-            Unit::Group(segment, number) => {
-                let meta = self.shared.meta(segment.id)?;
-                ask(&SegmentGroup::open(&self.shared.db, segment.id, meta, *number)?)
-            }
+            Unit::Group(segment, number) => ask(&*self.open(segment.id, *number)?),
         }
+    }
+
+    /// The group, from those used last or opened anew.
+    fn open(&self, segment: u64, number: u16) -> Result<Rc<SegmentGroup<'a>>, ReadError> {
+        let mut opened = self.opened.borrow_mut();
+        let known = opened.iter().position(|known| known.place == (segment, number)).map(|place| opened.remove(place));
+        let used = match known {
+            Some(known) => known,
+            None => {
+                let meta = self.shared.meta(segment)?;
+                let group = SegmentGroup::open(&self.shared.db, segment, meta, number)?;
+                Opened { place: (segment, number), group: Rc::new(group) }
+            }
+        };
+        if opened.len() == OPENED {
+            opened.remove(0);
+        }
+        let group = Rc::clone(&used.group);
+        opened.push(used);
+        Ok(group)
     }
 
     /// The units that may hold the trace.
