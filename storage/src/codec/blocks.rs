@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::Damaged;
 use super::bytes::{Input, put_varint};
+use super::pack;
 
 /// Bytes after which a block is closed.
 const BLOCK_BYTES: usize = 8 << 10;
 /// Blocks below this size are not worth compressing.
 const LEAST_TO_COMPRESS: usize = 128;
-const LEVEL: i32 = 3;
 
 /// Writes a list.
 pub(crate) fn encode<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
@@ -66,8 +66,8 @@ impl Block {
     fn finish(self) -> Stored {
         let mut raw = self.lens;
         raw.extend_from_slice(&self.bytes);
-        let packed = if raw.len() < LEAST_TO_COMPRESS { None } else { zstd::bulk::compress(&raw, LEVEL).ok() };
-        match packed.filter(|packed| packed.len() < raw.len()) {
+        let packed = if raw.len() < LEAST_TO_COMPRESS { None } else { pack::compress(&raw) };
+        match packed {
             Some(stored) => Stored { count: self.count, raw_len: raw.len() as u32, stored },
             None => Stored { count: self.count, raw_len: 0, stored: raw },
         }
@@ -126,9 +126,7 @@ impl<'a> Blocks<'a> {
             if raw_len > 1 << 30 {
                 return Err(Damaged("string block too large"));
             }
-            Cow::Owned(
-                zstd::bulk::decompress(stored, raw_len).map_err(|_| Damaged("string block does not decompress"))?,
-            )
+            Cow::Owned(pack::decompress(stored, raw_len)?)
         };
         let count = next.checked_sub(first).filter(|count| *count <= raw.len()).ok_or(Damaged("string counts"))?;
         let mut lens = Input(&raw);

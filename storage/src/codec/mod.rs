@@ -10,6 +10,7 @@ pub(crate) mod bytes;
 mod format_tests;
 pub(crate) mod fuse;
 pub(crate) mod ints;
+pub(crate) mod pack;
 pub(crate) mod strings;
 pub(crate) mod template;
 

@@ -8,10 +8,10 @@ use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::codec::pack;
 use crate::rows::{ColumnKey, OriginBytes, Owner, Shape, ValueType};
 
 const VERSION: u8 = 1;
-const LEVEL: i32 = 3;
 const MOST_BYTES: usize = 1 << 30;
 
 /// Names, columns and shapes of the spans, events or links of a segment.
@@ -64,8 +64,8 @@ impl Meta {
         self.groups.iter().for_each(|group| group.encode(&mut raw));
         let mut out = vec![VERSION];
         put_varint(&mut out, raw.len() as u64);
-        match zstd::bulk::compress(&raw, LEVEL) {
-            Ok(packed) if packed.len() < raw.len() => out.extend_from_slice(&packed),
+        match pack::compress(&raw) {
+            Some(packed) => out.extend_from_slice(&packed),
             _ => {
                 out = vec![VERSION, 0];
                 out.extend_from_slice(&raw);
@@ -86,7 +86,7 @@ impl Meta {
         if raw_len == 0 {
             return Self::decode_raw(input);
         }
-        let raw = zstd::bulk::decompress(input.0, raw_len).map_err(|_| Damaged("description does not decompress"))?;
+        let raw = pack::decompress(input.0, raw_len)?;
         Self::decode_raw(Input(&raw))
     }
 

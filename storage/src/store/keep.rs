@@ -75,11 +75,13 @@ impl Shared {
         self.read_state().oldest_closed()
     }
 
-    /// Closes a generation that has been open long enough.
+    /// Closes a generation that has been open long enough, or is full.
     fn rotate_old(&self) {
         let since = self.read_state().growing_since();
         let age = since.map(|first| self.clock.now_unix_nano().saturating_sub(first));
-        if age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds) {
+        let old = age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds);
+        // A log read back after a crash may fill the head before anything is committed.
+        if old || self.read_state().is_full(self.config.head_bounds()) {
             self.write_state().rotate();
         }
     }

@@ -316,6 +316,18 @@ fn a_full_queue_asks_to_come_back() {
     wait(store.write(batch(2))).expect("written");
 }
 
+#[test]
+fn a_log_that_overfills_the_head_after_a_crash_is_sealed_and_spans_are_taken_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    write(&*store, &tenant(), &(1..50).map(|id| span(1, id, "before")).collect::<Vec<_>>());
+    drop(store);
+    let config = Config { head_spans: 10, ..small() };
+    let store = open_with(folder.path(), &config, &Arc::new(FakeClock::at(NOW)));
+    wait_until(|| store.sizes().head_spans == 0);
+    write(&*store, &tenant(), &[span(2, 1, "after")]);
+}
+
 fn wait_until(holds: impl Fn() -> bool) {
     let started = std::time::Instant::now();
     while !holds() {
