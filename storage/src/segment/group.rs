@@ -90,11 +90,28 @@ impl<'a> SegmentGroup<'a> {
         move |damaged| ReadError::Corrupt { place: place.clone(), reason: damaged.to_string() }
     }
 
-    /// The rows of each trace.
-    pub(crate) fn each_trace(&self) -> Result<Vec<Vec<u32>>, ReadError> {
+    /// Each trace and its rows.
+    pub(super) fn trace_table(
+        &self,
+    ) -> Result<impl Iterator<Item = (TraceId, std::ops::Range<usize>)> + '_, ReadError> {
         let traces = self.traces()?;
-        let rows = |trace| traces.rows(trace).map(|rows| (rows.start as u32..rows.end as u32).collect());
-        Ok((0..traces.ids.len()).filter_map(rows).collect())
+        let rows = |(trace, id): (usize, &TraceId)| traces.rows(trace).map(|rows| (*id, rows));
+        Ok(traces.ids.iter().enumerate().filter_map(rows))
+    }
+
+    /// Steps to parents, rows of strangers, ids of strangers.
+    pub(super) fn parent_parts(&self) -> Result<[&[u8]; 3], ReadError> {
+        split(self.page(pages::PARENTS)?).map_err(self.corrupt(pages::PARENTS))
+    }
+
+    /// Ends minus starts of all spans, wrapping.
+    pub(super) fn raw_durations(&self) -> Result<Vec<u64>, ReadError> {
+        self.ints(pages::DURATIONS, self.group().spans as usize)
+    }
+
+    /// Times of all events minus the starts of their spans, wrapping.
+    pub(super) fn raw_event_times(&self) -> Result<Vec<u64>, ReadError> {
+        self.child_ints(TableKind::Event, 2)
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
@@ -133,7 +150,8 @@ impl<'a> SegmentGroup<'a> {
             return Ok(Vec::new());
         }
         let parts = self.child_parts(kind)?;
-        decode(parts.get(part).copied().unwrap_or_default(), self.rows(kind)).map_err(self.corrupt(pages::EVENTS))
+        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        decode(parts.get(part).copied().unwrap_or_default(), self.rows(kind)).map_err(self.corrupt(page))
     }
 
     pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
@@ -324,7 +342,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn durations(&self) -> Result<&[u64], ReadError> {
         let durations = fill(&self.durations, || {
-            let mut durations = self.ints(pages::DURATIONS, self.group().spans as usize)?;
+            let mut durations = self.raw_durations()?;
             for (duration, start) in durations.iter_mut().zip(self.starts()?) {
                 *duration = start.wrapping_add(*duration).saturating_sub(*start);
             }
@@ -335,11 +353,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn event_times(&self) -> Result<&[u64], ReadError> {
         let times = fill(&self.event_times, || {
-            if self.group().events == 0 {
-                return Ok(Vec::new());
-            }
-            let parts = self.child_parts(TableKind::Event)?;
-            let mut times = decode(parts[2], self.group().events as usize).map_err(self.corrupt(pages::EVENTS))?;
+            let mut times = self.raw_event_times()?;
             let starts = self.starts()?;
             for (time, owner) in times.iter_mut().zip(self.owners(TableKind::Event)?) {
                 *time = time.wrapping_add(starts.get(*owner as usize).copied().unwrap_or_default());
@@ -372,7 +386,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn parent(&self, row: usize) -> Result<SpanId, ReadError> {
         let corrupt = self.corrupt(pages::PARENTS);
-        let [steps, strangers, ids] = split(self.page(pages::PARENTS)?).map_err(&corrupt)?;
+        let [steps, strangers, ids] = self.parent_parts()?;
         match Ints::parse(steps).and_then(|steps| steps.get(row)).map_err(&corrupt)? {
             0 => Ok(SpanId::default()),
             1 => stranger(strangers, ids, row).map_err(&corrupt),
@@ -431,7 +445,7 @@ fn stranger(rows: &[u8], ids: &[u8], row: usize) -> Result<SpanId, Damaged> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::super::encode;
@@ -440,7 +454,7 @@ mod tests {
     use crate::test_spans::{any_batch, encode as request};
     use proptest::prelude::*;
 
-    struct InMemory(BTreeMap<PageId, Vec<u8>>);
+    pub(in super::super) struct InMemory(pub(in super::super) BTreeMap<PageId, Vec<u8>>);
 
     impl PageSource for InMemory {
         fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {

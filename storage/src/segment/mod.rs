@@ -8,11 +8,13 @@ mod group;
 mod meta;
 mod order;
 mod read;
+mod rows;
 mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
+pub(crate) use rows::nothing_lost;
 
 use std::ops::Deref;
 
