@@ -28,5 +28,5 @@ pub use search::{
     FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
     TraceHit,
 };
-pub use store::{Config, OpenError, Sizes, Store};
+pub use store::{Care, Checked, Checkpoint, Config, OpenError, Repaired, Sizes, Store, repair, verify};
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

@@ -1,7 +1,8 @@
 //! Questions and answers.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::{SpanId, TraceId};
@@ -120,7 +121,10 @@ pub struct SpanHit {
     pub fields: Vec<(Field, Value)>,
 }
 
-/// The bounds of one query.
+/// Damaged places that an answer lists.
+const MOST_LEFT_OUT: usize = 16;
+
+/// The bounds of one query, and what its answer had to do without.
 #[derive(Debug, Clone)]
 pub struct QueryContext {
     limit: Duration,
@@ -128,13 +132,14 @@ pub struct QueryContext {
     cancelled: Arc<AtomicBool>,
     /// Bytes the query may hold.
     pub memory: usize,
+    left_out: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl QueryContext {
     /// A query that may take `limit` from now and hold `memory` bytes, until `cancelled` is set.
     #[must_use]
     pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
-        Self { limit, deadline: Instant::now() + limit, cancelled, memory }
+        Self { limit, deadline: Instant::now() + limit, cancelled, memory, left_out: Arc::default() }
     }
 
     /// Bounds that no test meets.
@@ -149,6 +154,20 @@ impl QueryContext {
             return Err(ReadError::Cancelled);
         }
         if Instant::now() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
+    }
+
+    /// Says that stored bytes at `place` are damaged, so that the answer is without what they held.
+    pub fn leave_out(&self, place: String) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if left_out.len() < MOST_LEFT_OUT {
+            left_out.insert(place);
+        }
+    }
+
+    /// The damaged places that the answer is without; empty when it is complete. Some suffice to say that it is not.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Fails when `bytes` is more than the query may hold.

@@ -1,6 +1,6 @@
 //! A row group of a segment, read page by page as a query asks for them.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
@@ -31,6 +31,8 @@ pub(crate) struct SegmentGroup<'a> {
     event_times: OnceCell<Vec<u64>>,
     link_ids: OnceCell<Vec<(TraceId, SpanId)>>,
     traces: OnceCell<Traces>,
+    /// Damage that cost spans some of what they had.
+    left_out: RefCell<Vec<ReadError>>,
 }
 
 /// The trace table, decoded.
@@ -77,7 +79,22 @@ impl<'a> SegmentGroup<'a> {
             event_times: OnceCell::new(),
             link_ids: OnceCell::new(),
             traces: OnceCell::new(),
+            left_out: RefCell::default(),
         })
+    }
+
+    /// Goes on without a damaged column, or without damaged events or links. Other errors stay errors.
+    pub(super) fn leave_out(&self, error: ReadError) -> Result<(), ReadError> {
+        if !matches!(error, ReadError::Corrupt { .. }) {
+            return Err(error);
+        }
+        self.left_out.borrow_mut().push(error);
+        Ok(())
+    }
+
+    /// The damage that spans were read without since it was last asked.
+    pub(crate) fn take_left_out(&self) -> Vec<ReadError> {
+        self.left_out.take()
     }
 
     /// Checked when the group was opened.
@@ -97,6 +114,16 @@ impl<'a> SegmentGroup<'a> {
         let traces = self.traces()?;
         let rows = |(trace, id): (usize, &TraceId)| traces.rows(trace).map(|rows| (*id, rows));
         Ok(traces.ids.iter().enumerate().filter_map(rows))
+    }
+
+    /// Start of each trace.
+    pub(super) fn trace_starts(&self) -> Result<&[u64], ReadError> {
+        Ok(&self.traces()?.starts)
+    }
+
+    /// A page that is not kept.
+    pub(super) fn page_once(&self, page: u32) -> Result<Page<'a>, ReadError> {
+        self.source.page(self.segment, PageId { group: self.number, page })
     }
 
     /// Steps to parents, rows of strangers, ids of strangers.

@@ -3,6 +3,7 @@
 //! A segment names nothing outside of itself: [`Meta`] holds its resources, scopes, names, columns and shapes, and pages are
 //! found by (segment, group, page) alone, wherever they live.
 
+mod check;
 mod encode;
 mod group;
 mod meta;
@@ -14,7 +15,7 @@ mod view;
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
-pub(crate) use rows::nothing_lost;
+pub(crate) use rows::{Lost, LostPart, nothing_lost};
 
 use std::ops::Deref;
 
@@ -46,6 +47,9 @@ pub(crate) mod pages {
 
 /// The segment's own page.
 pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
+
+/// Whose the segment is and when it arrived, should the catalog forget.
+pub(crate) const ABOUT: PageId = PageId { group: u16::MAX, page: 1 };
 
 /// Bytes of a page, wherever they are.
 pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;

@@ -43,7 +43,7 @@ impl SegmentGroup<'_> {
                 let place = shape(*number).iter().position(|own| *own == column)?;
                 values.get_mut(place)
             });
-            self.read_column(kind, column, rank, rows)?;
+            self.read_column(kind, column, rank, rows).or_else(|error| self.leave_out(error))?;
         }
         Ok(out)
     }
@@ -149,8 +149,8 @@ impl SegmentGroup<'_> {
             spans.push(TraceSpan { span, resource: Arc::clone(resource), scope: Arc::clone(scope) });
         }
         if projection.wants_children() {
-            self.add_events(rows.clone(), &mut spans)?;
-            self.add_links(rows, &mut spans)?;
+            self.add_events(rows.clone(), &mut spans).or_else(|error| self.leave_out(error))?;
+            self.add_links(rows, &mut spans).or_else(|error| self.leave_out(error))?;
         }
         Ok(spans)
     }

@@ -1,21 +1,24 @@
-//! From the pages of a group back to rows: each column is decoded once, and no value passes through the model. Merging reads
+//! From the pages of a group back to rows: each column is decoded once, and no value passes through the model. Measured side by side
+//! on a busy machine, a span of nine attributes takes 0.24 to 0.5 us, and 12.5 us through the model and OTLP bytes. Merging reads
 //! segments this way, and so do verifying and repairing, which look at every page.
 
-use hoptrail_proto::model::SpanId;
+use std::ops::Range;
 
+use hoptrail_proto::model::{SpanId, TraceId};
+
+use super::encode::GroupStats;
 use super::group::SegmentGroup;
 use super::meta::TableMeta;
 use super::pages;
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
+use crate::codec::{Damaged, fuse};
 use crate::rows::{ColumnKey, LONGEST, Rows, Shape, SpanRow, Table, TableKind, ValueType};
 use crate::scan::RowGroup;
 
 /// A part of a group that cannot be read and that rows can be without.
 #[derive(Debug)]
-#[expect(dead_code, reason = "repairing will tell of it")]
 pub(crate) struct Lost {
     pub(crate) what: LostPart,
     /// How many values, events or links that are.
@@ -24,9 +27,8 @@ pub(crate) struct Lost {
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "repairing will tell of it")]
 pub(crate) enum LostPart {
-    Column(TableKind, ColumnKey),
+    Column(ColumnKey),
     /// All events or links.
     Table(TableKind),
 }
@@ -53,6 +55,27 @@ impl SegmentGroup<'_> {
         }
         self.append_events(first, rows, on_lost)?;
         self.append_links(first, rows, on_lost)
+    }
+
+    /// What the catalog keeps of the group.
+    pub(crate) fn stats(&self) -> Result<GroupStats, ReadError> {
+        let starts = self.starts()?;
+        let traces: Vec<_> = self.trace_table()?.collect();
+        let of_trace = |rows: &Range<usize>| starts.get(rows.clone()).and_then(|starts| starts.iter().min()).copied();
+        Ok(GroupStats {
+            spans: starts.len() as u32,
+            starts: (
+                starts.iter().min().copied().unwrap_or_default(),
+                starts.iter().max().copied().unwrap_or_default(),
+            ),
+            latest_trace: traces.iter().filter_map(|(_, rows)| of_trace(rows)).max().unwrap_or_default(),
+            traces: fuse::encode(traces.iter().map(|(id, _)| fuse::hash(&id.0)).collect()),
+        })
+    }
+
+    /// The ids of all traces.
+    pub(crate) fn trace_ids(&self) -> Result<Vec<TraceId>, ReadError> {
+        Ok(self.trace_table()?.map(|(id, _)| id).collect())
     }
 
     fn append_events(&self, first: u32, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
@@ -109,7 +132,7 @@ impl SegmentGroup<'_> {
             }
             let number = table.intern_column(key.owner, &key.name, key.value_type, key.occurrence);
             let slots = self.column_slots(kind, column as u32, (table, number), count).or_else(|error| {
-                on_lost(Lost { what: LostPart::Column(kind, key.clone()), count, error })?;
+                on_lost(Lost { what: LostPart::Column(key.clone()), count, error })?;
                 Ok(None)
             })?;
             columns.push(slots.map(|slots| (number, slots.into_iter())));
@@ -280,7 +303,6 @@ fn string_slots(page: &Strings<'_>, count: usize, table: &mut Table, column: u32
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::ops::Range;
     use std::sync::Arc;
 
     use super::super::group::tests::InMemory;
@@ -288,7 +310,7 @@ mod tests {
     use super::*;
     use crate::scan::Projection;
     use crate::test_spans::{any_batch, encode as request};
-    use hoptrail_proto::model::{TraceId, TraceSpan};
+    use hoptrail_proto::model::TraceSpan;
     use proptest::prelude::*;
 
     fn encode_batch(batch: &[TraceSpan]) -> Built {
@@ -328,6 +350,9 @@ mod tests {
                 let source = InMemory(segment_of(batch));
                 let read = read(&source, &mut rows, &mut nothing_lost).unwrap();
                 prop_assert_eq!(read, through_the_model(&source));
+                let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+                let stats = SegmentGroup::open(&source, 0, meta, 0).unwrap().stats().unwrap();
+                prop_assert_eq!(stats, encode_batch(batch).groups.remove(0));
             }
             for id in (0..5).map(|id| TraceId([id; 16])) {
                 let has = |row: &u32| rows.spans.get(*row as usize).is_some_and(|span| span.trace_id == id);

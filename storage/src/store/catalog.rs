@@ -59,6 +59,25 @@ impl SegmentEntry {
     }
 }
 
+/// What only the catalog would know of a segment, as a page of it: whose it is, and when its first and last request arrived.
+pub(crate) fn about(tenant: &TenantId, received: (u64, u64)) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put_bytes(&mut out, tenant.as_str().as_bytes());
+    put_varint(&mut out, received.0);
+    put_varint(&mut out, received.1);
+    out
+}
+
+/// Reads what [`about`] wrote.
+pub(crate) fn read_about(page: &[u8]) -> Result<(TenantId, (u64, u64)), Damaged> {
+    let mut input = Input(page);
+    if input.byte()? != VERSION {
+        return Err(Damaged("unknown version of an origin"));
+    }
+    let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of an origin"))?;
+    Ok((tenant, (input.varint()?, input.varint()?)))
+}
+
 impl GroupStats {
     /// Whether any of its spans may start in the range.
     pub(crate) fn overlaps(&self, range: Option<TimeRange>) -> bool {

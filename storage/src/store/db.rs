@@ -1,17 +1,23 @@
 //! RocksDB, named nowhere else. Column families: `meta` (format version), `log` (requests that no segment holds yet),
 //! `catalog` (an entry for each segment) and `segments` (pages).
 
-use std::fmt::Display;
+mod files;
+mod open;
+mod rebuild;
+
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    IngestExternalFileOptions, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, IngestExternalFileOptions,
+    IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 use crate::ReadError;
 use crate::segment::{Built, Page, PageId, PageSource};
+pub(crate) use files::SegmentFile;
+pub use open::OpenError;
+pub(crate) use rebuild::each_in_tables;
 
 const META: &str = "meta";
 const LOG: &str = "log";
@@ -21,34 +27,16 @@ const VERSION_KEY: &[u8] = b"format_version";
 /// Version of the whole data folder.
 const VERSION: u32 = 1;
 
-/// Why a data folder does not open.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("the data folder {path} is in use by another process")]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A later hoptrail wrote it.
-    #[error("the data folder {path} has format version {found}; this hoptrail reads up to {known}")]
-    NewerFormat {
-        /// The folder.
-        path: PathBuf,
-        /// Its version.
-        found: String,
-        /// The version known here.
-        known: u32,
-    },
-    /// Anything else that RocksDB or the disk says.
-    #[error("the data folder {path} does not open: {reason}")]
-    Failed {
-        /// The folder.
-        path: PathBuf,
-        /// What was said.
-        reason: String,
-    },
+/// Most records of the log that can lie in one block of a file.
+const MOST_IN_A_BLOCK: u64 = 1000;
+
+/// How far the log could be read.
+#[derive(Debug, Default)]
+pub(crate) struct LogRead {
+    /// No record has this sequence or a later one.
+    pub(crate) next: u64,
+    /// Where records may be missing, and why.
+    pub(crate) missing: Vec<(u64, String)>,
 }
 
 /// A failed operation; the text says what RocksDB said.
@@ -66,65 +54,19 @@ impl From<rocksdb::Error> for DbError {
 pub(crate) struct Db {
     db: DB,
     path: PathBuf,
-}
-
-fn failed(path: &Path, reason: &dyn Display) -> OpenError {
-    OpenError::Failed { path: path.to_owned(), reason: reason.to_string() }
+    /// What opening had to get over.
+    pub(crate) damage: Vec<String>,
+    /// Whether files are damaged in a way that lets RocksDB not go on for ever.
+    pub(crate) is_lenient: bool,
 }
 
 impl Db {
-    /// Opens or makes the data folder.
-    pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_max_background_jobs(2);
-        options.set_keep_log_file_num(3);
-        options.set_max_log_file_size(4 << 20);
-        options.set_recycle_log_file_num(2);
-        options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
-        refuse_unknown_families(&options, path)?;
-        let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
-        let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
-        let db = Self { db, path: path.to_owned() };
-        db.check_version()?;
-        db.clear_staging().map_err(|error| failed(path, &error))?;
-        Ok(db)
-    }
-
-    fn check_version(&self) -> Result<(), OpenError> {
-        let family = self.family(META).map_err(|error| failed(&self.path, &error))?;
-        let known = self.db.get_cf(family, VERSION_KEY).map_err(|error| failed(&self.path, &error))?;
-        match known {
-            Some(found) if found != VERSION.to_string().as_bytes() => Err(OpenError::NewerFormat {
-                path: self.path.clone(),
-                found: String::from_utf8_lossy(&found).into_owned(),
-                known: VERSION,
-            }),
-            Some(_) => Ok(()),
-            None => {
-                let written = self.db.put_cf(family, VERSION_KEY, VERSION.to_string());
-                written.map_err(|error| failed(&self.path, &error))
-            }
-        }
-    }
-
     fn family(&self, name: &str) -> Result<&ColumnFamily, DbError> {
         self.db.cf_handle(name).ok_or_else(|| DbError(format!("column family {name} is missing")))
     }
 
     fn staging(&self) -> PathBuf {
         self.path.join("staging")
-    }
-
-    /// Removes files of a segment that was being built when the process ended.
-    fn clear_staging(&self) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(self.staging()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => std::fs::create_dir_all(self.staging()),
-        }
     }
 
     /// Appends a record to the log. `Ok` means that it is on the disk.
@@ -134,15 +76,37 @@ impl Db {
         Ok(self.db.put_cf_opt(self.family(LOG)?, sequence.to_be_bytes(), record, &options)?)
     }
 
-    /// Calls `visit` with the records of the log, oldest first.
-    pub(crate) fn each_log(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<(), DbError> {
-        for item in self.db.iterator_cf(self.family(LOG)?, IteratorMode::Start) {
-            let (key, record) = item?;
-            if let Ok(sequence) = <[u8; 8]>::try_from(&*key) {
-                visit(u64::from_be_bytes(sequence), &record);
+    /// Calls `visit` with the records of the log, oldest first, those that a damaged file still gives. Fails where records after them
+    /// might stay unseen.
+    pub(crate) fn each_log(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<LogRead, DbError> {
+        let mut read = LogRead::default();
+        let mut items = self.db.raw_iterator_cf(self.family(LOG)?);
+        items.seek_to_first();
+        loop {
+            while let (Some(key), Some(record)) = (items.key(), items.value()) {
+                if let Ok(sequence) = <[u8; 8]>::try_from(key).map(u64::from_be_bytes) {
+                    visit(sequence, record);
+                    read.next = sequence + 1;
+                }
+                items.next();
             }
+            let Err(error) = items.status() else { return Ok(read) };
+            // A block does not say where it ends: try one sequence after the other.
+            let missing = read.next;
+            while items.status().is_err() {
+                if read.next - missing > MOST_IN_A_BLOCK {
+                    return Err(error.into());
+                }
+                read.next += 1;
+                items.seek(read.next.to_be_bytes());
+            }
+            read.missing.push((missing, error.into_string()));
         }
-        Ok(())
+    }
+
+    /// An entry of the catalog.
+    pub(crate) fn catalog_entry(&self, segment: u64) -> Result<Option<Vec<u8>>, DbError> {
+        Ok(self.db.get_cf(self.family(CATALOG)?, segment.to_be_bytes())?)
     }
 
     /// Calls `visit` with the entries of the catalog by segment.
@@ -211,14 +175,6 @@ impl Db {
         Ok(self.db.delete_file_in_range_cf(family, from, to)?)
     }
 
-    /// The segments that have pages.
-    pub(crate) fn segments_with_pages(&self) -> Result<Vec<u64>, DbError> {
-        let files = self.db.live_files()?;
-        let of_segments = files.iter().filter(|file| file.column_family_name == SEGMENTS);
-        let segment = |key: &Vec<u8>| key.get(..8)?.try_into().ok().map(u64::from_be_bytes);
-        Ok(of_segments.filter_map(|file| file.start_key.as_ref().and_then(segment)).collect())
-    }
-
     /// Bytes RocksDB holds in memory: memtables, and cached pages.
     pub(crate) fn memory(&self) -> u64 {
         let property = |name: &str, family: &str| {
@@ -241,13 +197,21 @@ impl Db {
     }
 }
 
-impl PageSource for Db {
-    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+impl Db {
+    /// A page that need not be there.
+    pub(crate) fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError> {
         let storage = |error: DbError| ReadError::Storage(error.to_string());
         let family = self.family(SEGMENTS).map_err(storage)?;
         let found = self.db.get_pinned_cf(family, page_key(segment, id));
-        match found.map_err(|error| corrupt_or_failed(segment, id, &error))? {
-            Some(page) => Ok(Box::new(Pinned(page))),
+        let found = found.map_err(|error| corrupt_or_failed(segment, id, &error))?;
+        Ok(found.map(|page| Box::new(Pinned(page)) as Page<'_>))
+    }
+}
+
+impl PageSource for Db {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        match self.optional_page(segment, id)? {
+            Some(page) => Ok(page),
             None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
         }
     }
@@ -269,9 +233,13 @@ fn place(segment: u64, id: PageId) -> String {
 }
 
 fn corrupt_or_failed(segment: u64, id: PageId, error: &rocksdb::Error) -> ReadError {
+    let reason = error.to_string();
+    // A file that is gone or that the disk cannot read any more is as damaged as one with wrong bytes.
+    let unreadable = ["No such file", "Input/output error"].iter().any(|known| reason.contains(known));
     match error.kind() {
-        rocksdb::ErrorKind::Corruption => ReadError::Corrupt { place: place(segment, id), reason: error.to_string() },
-        _ => ReadError::Storage(error.to_string()),
+        rocksdb::ErrorKind::Corruption => ReadError::Corrupt { place: place(segment, id), reason },
+        rocksdb::ErrorKind::IOError if unreadable => ReadError::Corrupt { place: place(segment, id), reason },
+        _ => ReadError::Storage(reason),
     }
 }
 
@@ -282,30 +250,6 @@ fn page_key(segment: u64, id: PageId) -> [u8; 14] {
     key[8..10].copy_from_slice(&id.group.to_be_bytes());
     key[10..].copy_from_slice(&id.page.to_be_bytes());
     key
-}
-
-/// A column family that is not known here was made by a later hoptrail.
-fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenError> {
-    let known = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, META, LOG, CATALOG, SEGMENTS];
-    // A folder without a database has no list; opening says what else is wrong.
-    let families = DB::list_cf(options, path).unwrap_or_default();
-    match families.into_iter().find(|family| !known.contains(&family.as_str())) {
-        Some(family) => Err(OpenError::NewerFormat {
-            path: path.to_owned(),
-            found: format!("unknown (with a column family {family:?})"),
-            known: VERSION,
-        }),
-        None => Ok(()),
-    }
-}
-
-fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
-    // RocksDB has no kind of error for it, only texts that name its LOCK file.
-    if error.kind() == rocksdb::ErrorKind::IOError && error.to_string().contains("/LOCK: ") {
-        OpenError::InUse { path: path.to_owned() }
-    } else {
-        failed(path, error)
-    }
 }
 
 fn small() -> Options {

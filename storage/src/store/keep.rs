@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::TenantId;
 
-use super::catalog::SegmentEntry;
+use super::catalog::{SegmentEntry, about};
 use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::rows::Rows;
-use crate::segment::{SegmentGroup, encode, nothing_lost};
+use crate::segment::{ABOUT, SegmentGroup, encode, nothing_lost};
 use crate::{ReadError, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
@@ -131,7 +131,8 @@ impl Shared {
         parts: &[&Rows],
     ) -> Result<SegmentEntry, KeepError> {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
-        let built = encode(parts);
+        let mut built = encode(parts);
+        built.pages.insert(ABOUT, about(tenant, received));
         let bytes = self.db.ingest(id, &built)?;
         Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, groups: built.groups })
     }
@@ -143,8 +144,10 @@ impl Shared {
         tenants.sort();
         tenants.dedup();
         let most = self.config.merge_spans as u64;
+        let damaged = lock(&self.unmergeable);
         for tenant in tenants {
-            let segments: Vec<_> = state.segments.values().filter(|segment| segment.tenant == *tenant).collect();
+            let whole = |segment: &&Arc<SegmentEntry>| segment.tenant == *tenant && !damaged.contains(&segment.id);
+            let segments: Vec<_> = state.segments.values().filter(whole).collect();
             let good = |run: &&[&Arc<SegmentEntry>]| {
                 let sizes = || run.iter().map(|segment| segment.spans());
                 let (least, most_of_run) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
@@ -166,7 +169,18 @@ impl Shared {
         let received = run
             .iter()
             .fold(first.received, |all, segment| (all.0.min(segment.received.0), all.1.max(segment.received.1)));
-        let parts = run.iter().map(|segment| self.read_back(segment)).collect::<Result<Vec<_>, _>>()?;
+        let mut parts = Vec::with_capacity(run.len());
+        for segment in run {
+            match self.read_back(segment) {
+                // It stays as it is, and the others are merged without it.
+                Err(KeepError::Read(ReadError::Corrupt { place, reason })) => {
+                    self.note_damage(&place, &reason);
+                    lock(&self.unmergeable).insert(segment.id);
+                    return Ok(());
+                }
+                rows => parts.push(rows?),
+            }
+        }
         let entry = self.store(&first.tenant, received, &parts.iter().collect::<Vec<_>>())?;
         let old: Vec<u64> = run.iter().map(|segment| segment.id).collect();
         self.swap(Some(entry), &old)?;

@@ -3,6 +3,7 @@
 //! Two threads work behind it: one commits groups of waiting requests (`commit`), one seals, merges and drops (`keep`). What
 //! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
 
+pub(crate) mod care;
 mod catalog;
 mod commit;
 mod config;
@@ -13,10 +14,12 @@ mod keep;
 mod log;
 mod metrics;
 mod read;
+mod recover;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use care::{Care, Checked, Checkpoint, Repaired, repair, verify};
 pub use config::Config;
 pub use db::OpenError;
 
@@ -68,6 +71,10 @@ struct Shared {
     /// Segments that readers may still hold but nobody finds any more.
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
+    /// Segments with damage, which are not merged.
+    unmergeable: Mutex<BTreeSet<u64>>,
+    /// Damaged places that have been reported.
+    damaged: Mutex<BTreeSet<String>>,
     metrics: Metrics,
 }
 
@@ -82,6 +89,9 @@ impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
 
 /// The longest request body. With it every attribute fits a slot of the head and every record of the log can be read back.
 const MOST_REQUEST_BYTES: usize = LONGEST;
+
+/// Damaged places that are told apart; further ones are neither counted nor logged.
+const MOST_PLACES: usize = 10_000;
 
 /// A poisoned lock means that another thread panicked between two consistent states; the data behind it is still good.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,9 +123,11 @@ impl Store {
             keeping: Mutex::default(),
             retired: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
+            unmergeable: Mutex::default(),
+            damaged: Mutex::default(),
             metrics: Metrics::register(registry),
         });
-        shared.recover().map_err(failed)?;
+        shared.recover()?;
         let spawn = |name: &str, run: fn(&Shared)| {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared))
@@ -230,40 +242,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads catalog and log after a start, and removes pages that no catalog entry names.
-    fn recover(&self) -> Result<(), String> {
-        let mut state = self.write_state();
-        let mut damaged = BTreeSet::new();
-        let read = self.db.each_catalog(|id, entry| match SegmentEntry::decode(id, entry) {
-            Ok(entry) => _ = state.segments.insert(id, Arc::new(entry)),
-            Err(error) => {
-                tracing::error!(segment = id, %error, "a catalog entry is damaged; its segment is left out, its pages are kept");
-                damaged.insert(id);
-            }
-        });
-        read.map_err(|error| error.to_string())?;
-        self.metrics.damaged.inc_by(damaged.len() as u64);
-        let mut last = state.segments.keys().chain(&damaged).max().copied().unwrap_or_default();
-        for id in self.db.segments_with_pages().map_err(|error| error.to_string())? {
-            last = last.max(id);
-            if !state.segments.contains_key(&id) && !damaged.contains(&id) {
-                self.db.drop_pages(id).map_err(|error| error.to_string())?;
-            }
+    /// Counts and logs a damaged place, once.
+    fn note_damage(&self, place: &str, reason: &str) {
+        let mut known = lock(&self.damaged);
+        if known.len() < MOST_PLACES && known.insert(place.to_owned()) {
+            self.metrics.damaged.inc();
+            tracing::error!(place, reason, "stored data is damaged; the rest is served");
         }
-        self.next_segment.store(last + 1, Ordering::SeqCst);
-        let read = self.db.each_log(|sequence, record| {
-            let requests = log::each_request(record, |received, tenant, body| {
-                if let Err(error) = state.append(received, &tenant, body) {
-                    tracing::error!(sequence, %error, "a request in the log is malformed");
-                }
-            });
-            if let Err(error) = requests {
-                tracing::error!(sequence, %error, "a record of the log is damaged; its spans are lost");
-                self.metrics.damaged.inc();
-            }
-            state.next_sequence = sequence + 1;
-        });
-        read.map_err(|error| error.to_string())
     }
 
     /// The description of a segment.

@@ -64,11 +64,38 @@ impl<'a> Snapshot<'a> {
         Self { shared, units, opened: RefCell::default() }
     }
 
-    /// Runs `ask` on a unit.
-    fn on<T>(&self, unit: &Unit, ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        match unit {
-            Unit::Part(part) => ask(&HeadGroup::new(&part.read())),
-            Unit::Group(segment, number) => ask(&*self.open(segment.id, *number)?),
+    /// Runs `ask` on a unit. `None` when the unit is damaged where `ask` reads it: the answer is then without it, and says so.
+    fn on<T>(
+        &self,
+        unit: &Unit,
+        context: &QueryContext,
+        ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        let (segment, number) = match unit {
+            Unit::Part(part) => return ask(&HeadGroup::new(&part.read())).map(Some),
+            Unit::Group(segment, number) => (segment.id, *number),
+        };
+        let mut left_out = Vec::new();
+        let answer = self.open(segment, number).and_then(|group| {
+            let answer = ask(&*group);
+            left_out = group.take_left_out();
+            answer
+        });
+        let answer = match answer {
+            Err(error @ ReadError::Corrupt { .. }) => {
+                left_out.push(error);
+                None
+            }
+            answer => Some(answer?),
+        };
+        left_out.iter().for_each(|error| self.leave_out(error, context));
+        Ok(answer)
+    }
+
+    fn leave_out(&self, error: &ReadError, context: &QueryContext) {
+        if let ReadError::Corrupt { place, reason } = error {
+            self.shared.note_damage(place, reason);
+            context.leave_out(place.clone());
         }
     }
 
@@ -122,11 +149,12 @@ impl<'a> Snapshot<'a> {
         let mut all = Vec::new();
         for unit in self.holders(id)? {
             context.check()?;
-            all.extend(self.on(unit, |group| {
+            let spans = self.on(unit, context, |group| {
                 let rows = group.rows_of(id)?;
                 context.check_memory((all.len() + rows.len()) * SPAN_BYTES)?;
                 group.spans(&rows, projection)
-            })?);
+            })?;
+            all.extend(spans.unwrap_or_default());
         }
         if let Projection::Only { .. } = projection
             && has_repeated_id(&all)
@@ -138,17 +166,17 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Earliest start of all spans of a trace.
-    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+    fn start_of(&self, id: TraceId, context: &QueryContext) -> Result<Option<u64>, ReadError> {
         let mut earliest = None;
         for unit in self.holders(id)? {
-            let start = self.on(unit, |group| {
+            let start = self.on(unit, context, |group| {
                 let rows = group.rows_of(id)?;
                 let Some(first) = rows.first() else { return Ok(None) };
                 let mut only = Bitmap::none(group.table(TableKind::Span).len());
                 only.insert(*first as usize);
                 Ok(group.traces_of(&only)?.first().map(|(_, start)| *start))
             })?;
-            earliest = earliest.into_iter().chain(start).min();
+            earliest = earliest.into_iter().chain(start.flatten()).min();
         }
         Ok(earliest)
     }
@@ -286,7 +314,7 @@ impl TraceReader for Store {
             {
                 continue;
             }
-            snapshot.on(unit, |group| {
+            snapshot.on(unit, context, |group| {
                 add_keys(group, &mut keys);
                 Ok(())
             })?;
@@ -305,7 +333,7 @@ impl TraceReader for Store {
         let mut found = Vec::new();
         let mut traces = HashSet::new();
         for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
-            snapshot.on(unit, |group| {
+            snapshot.on(unit, context, |group| {
                 let rows = matching(group, &request.filter, request.range, context)?;
                 if whole {
                     traces.extend(group.traces_of(&rows)?.into_iter().map(|(id, _)| id));
@@ -361,11 +389,12 @@ fn newest(
             break;
         }
         context.check()?;
-        let mut candidates = snapshot.on(unit, |group| {
+        let candidates = snapshot.on(unit, context, |group| {
             inspected.spans += group.table(TableKind::Span).len() as u64;
             inspected.segments += 1;
             group.traces_of(&matching(group, &request.filter, request.range, context)?)
         })?;
+        let mut candidates = candidates.unwrap_or_default();
         inspected.traces += candidates.len() as u64;
         candidates.sort_unstable_by_key(|(id, start)| std::cmp::Reverse((*start, *id)));
         for (id, bound) in candidates {
@@ -379,7 +408,7 @@ fn newest(
             if whole && hit(id, &snapshot.spans(id, wanted.projection(), context)?, request).is_none() {
                 continue;
             }
-            newest.add(snapshot.start_of(id)?.unwrap_or(bound), id);
+            newest.add(snapshot.start_of(id, context)?.unwrap_or(bound), id);
         }
     }
     Ok(newest.found)

@@ -12,7 +12,7 @@ use super::*;
 use crate::conformance::{wait, write};
 use crate::rows::Rows;
 use crate::test_spans::encode;
-use crate::{FakeClock, QueryContext, TraceReader};
+use crate::{FakeClock, Filter, QueryContext, SearchRequest, TraceReader};
 
 const NOW: u64 = 1_700_000_000_000_000_000;
 
@@ -70,7 +70,7 @@ fn crashed(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-pub(super) fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
@@ -165,26 +165,32 @@ fn a_damaged_log_record_costs_its_own_spans_only() {
 }
 
 #[test]
-fn a_damaged_catalog_entry_hides_its_segment_and_keeps_its_pages() {
+fn a_damaged_catalog_entry_is_made_again_from_the_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     for trace in 1..=2 {
         write(&*store, &tenant(), &[span(trace, 1, "a")]);
         store.settle().expect("settled");
     }
-    let mut entry = Vec::new();
-    store.shared.db.each_catalog(|id, bytes| entry.extend((id == 2).then(|| bytes.to_vec()))).expect("read");
-    let entry = entry.remove(0);
-    store.shared.db.commit(&[(2, entry[..entry.len() / 2].to_vec())], &[], None).expect("written");
+    let entries = |store: &Store| {
+        let mut entries = Vec::new();
+        store.shared.db.each_catalog(|_, bytes| entries.push(bytes.to_vec())).expect("read");
+        entries
+    };
+    let whole = entries(&store);
+    let half = whole[1][..whole[1].len() / 2].to_vec();
+    store.shared.db.commit(&[(2, half.clone())], &[], None).expect("written");
     drop(store);
     let store = open(folder.path());
-    assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 0]);
+    assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 1]);
     assert_eq!(store.shared.metrics.damaged.get(), 1);
-    write(&*store, &tenant(), &[span(3, 1, "a")]);
-    store.settle().expect("settled");
-    store.shared.db.commit(&[(2, entry)], &[], None).expect("repaired");
+    assert_eq!(entries(&store)[1], half, "it may be of a later hoptrail");
     drop(store);
-    assert_eq!([1, 2, 3].map(|trace| spans_of(&open(folder.path()), trace)), [1, 1, 1]);
+    let done = crate::repair(folder.path(), &mut |_| ()).expect("repaired");
+    assert_eq!((done.entries, done.spans_lost), (1, 0));
+    let store = open(folder.path());
+    assert_eq!(entries(&store), whole, "nothing is lost");
+    assert_eq!(store.shared.metrics.damaged.get(), 0);
 }
 
 #[test]
@@ -297,7 +303,7 @@ fn a_folder_that_is_damaged_is_not_called_in_use() {
     drop(open(folder.path()));
     std::fs::write(folder.path().join("CURRENT"), "MANIFEST-LOCK\n").expect("written");
     let refused = Store::open(folder.path(), &small(), Arc::new(FakeClock::at(NOW)), &mut Registry::default());
-    assert!(matches!(refused, Err(OpenError::Failed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::Damaged { .. })), "{refused:?}");
 }
 
 #[test]
@@ -370,16 +376,110 @@ fn a_closed_store_answers_queries_and_refuses_writes() {
 }
 
 #[test]
-fn a_damaged_page_is_an_error_with_its_place() {
+fn a_damaged_page_is_left_out_of_answers_which_say_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     store.settle().expect("settled");
+    write(&*store, &tenant(), &[span(1, 2, "a"), span(2, 1, "a")]);
     drop(store);
     damage_page(folder.path());
     let store = open(folder.path());
-    let answer = store.trace(&tenant(), TraceId([1; 16]), &QueryContext::unbounded());
-    assert!(matches!(&answer, Err(ReadError::Corrupt { place, .. }) if place.contains("segment 1")), "{answer:?}");
+    let context = QueryContext::unbounded();
+    let all = SearchRequest { filter: Filter::True, range: None, limit: 9, spans_per_trace: 9, select: Vec::new() };
+    let found = store.search(&tenant(), &all, &context).expect("an answer").hits;
+    assert_eq!(found.iter().map(|hit| hit.matched).sum::<u64>(), 2);
+    assert!(context.left_out().iter().any(|place| place.contains("segment 1")), "{:?}", context.left_out());
+    let context = QueryContext::unbounded();
+    let trace = store.trace(&tenant(), TraceId([1; 16]), &context).expect("an answer").expect("the half of it");
+    assert_eq!((trace.spans.len(), context.left_out().len()), (1, 1));
+    let damaged = store.shared.metrics.damaged.get();
+    assert_eq!(spans_of(&store, 1), 1);
+    assert_eq!(store.shared.metrics.damaged.get(), damaged, "counted once");
+}
+
+#[test]
+fn damaged_segments_neither_stop_merging_nor_retention() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(FakeClock::at(NOW));
+    let config = Config { retention_hours: 1, ..small() };
+    let store = open_with(folder.path(), &config, &clock);
+    write(&*store, &tenant(), &[span(1, 1, "a")]);
+    store.settle().expect("settled");
+    drop(store);
+    damage_page(folder.path());
+    let store = open_with(folder.path(), &config, &clock);
+    for trace in 2..=5 {
+        write(&*store, &tenant(), &[span(trace, 1, "a")]);
+        store.settle().expect("settled");
+    }
+    assert_eq!(store.sizes().segments, 2, "the damaged one, and the merged others");
+    assert!((2..=5).all(|trace| spans_of(&store, trace) == 1));
+    clock.advance(Duration::from_secs(3601));
+    store.settle().expect("settled");
+    assert_eq!(store.sizes().segments, 0);
+}
+
+#[test]
+fn dropping_reads_and_writes_no_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(FakeClock::at(NOW));
+    let store = open_with(folder.path(), &Config { retention_hours: 1, ..small() }, &clock);
+    for trace in 1..=3 {
+        write(&*store, &tenant(), &[span(trace, 1, &noise(300_000, u64::from(trace)))]);
+        store.settle().expect("settled");
+    }
+    let files = store.shared.db.segment_files().expect("listed");
+    // Who reads pages now finds nothing but zeros.
+    for file in &files {
+        std::fs::write(&file.path, vec![0; file.bytes as usize]).expect("written");
+    }
+    let written = || -> u64 {
+        let entries = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry"));
+        entries.filter_map(|entry| entry.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
+    };
+    let before = written();
+    clock.advance(Duration::from_secs(3601));
+    store.settle().expect("settled");
+    assert_eq!((store.sizes().segments, store.shared.metrics.damaged.get()), (0, 0));
+    assert!(files.iter().all(|file| !file.path.exists()));
+    let freed: u64 = files.iter().map(|file| file.bytes).sum();
+    assert!(written() + freed < before + 10_000, "{} bytes are written to free {freed}", written() + freed - before);
+}
+
+#[test]
+fn a_checkpoint_while_writing_holds_all_that_was_acknowledged_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let acknowledged = AtomicU64::new(0);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for trace in 1..=200 {
+                write(&*store, &tenant(), &[span(trace, 1, "a")]);
+                acknowledged.store(u64::from(trace), Ordering::SeqCst);
+                if trace % 25 == 0 {
+                    store.settle().expect("settled");
+                }
+            }
+            ended.store(true, Ordering::SeqCst);
+        });
+        let mut round = 0;
+        while !ended.load(Ordering::SeqCst) || round == 0 {
+            let before = acknowledged.load(Ordering::SeqCst) as u8;
+            let checkpoint = store.checkpoint().expect("made");
+            let copy = crashed(checkpoint.path());
+            let mut found = Vec::new();
+            crate::verify(copy.path(), &mut |event| found.push(format!("{event:?}"))).expect("verified");
+            found.retain(|event| event.contains("Found"));
+            assert_eq!(found, [] as [String; 0]);
+            let restored = open(copy.path());
+            assert!((1..=before).all(|trace| spans_of(&restored, trace) == 1), "of {before}");
+            round += 1;
+        }
+    });
+    let left = std::fs::read_dir(folder.path().join("checkpoints")).expect("a folder").count();
+    assert_eq!(left, 0, "checkpoints go when they are let go");
 }
 
 /// Damages the first page of the only segment, whose file is known by what its description holds.

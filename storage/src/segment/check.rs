@@ -1,0 +1,75 @@
+//! What pages must agree on although each of them can be read: order, sums, filters.
+
+use hoptrail_proto::model::TraceId;
+
+use super::group::SegmentGroup;
+use super::meta::Place;
+use super::pages;
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+use crate::codec::strings::Strings;
+use crate::codec::{Damaged, fuse};
+use crate::rows::TableKind;
+use crate::scan::RowGroup;
+
+impl SegmentGroup<'_> {
+    /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
+    pub(crate) fn check_order(&self, before: Option<(u64, TraceId)>) -> Result<Option<(u64, TraceId)>, ReadError> {
+        let wrong = |page, what| self.corrupt(page)(Damaged(what));
+        let (starts, trace_starts) = (self.starts()?, self.trace_starts()?);
+        let mut last = before;
+        for ((id, rows), start) in self.trace_table()?.zip(trace_starts) {
+            if last.is_some_and(|last| last >= (*start, id)) {
+                return Err(wrong(pages::TRACES, "traces out of order"));
+            }
+            last = Some((*start, id));
+            let mut previous = None;
+            for row in rows {
+                let place = (starts.get(row).copied().unwrap_or_default(), self.span_id(row)?);
+                if previous.is_none() && place.0 != *start {
+                    return Err(wrong(pages::TRACES, "a trace that does not start with its first span"));
+                }
+                if previous.is_some_and(|previous| previous > place) {
+                    return Err(wrong(pages::STARTS, "spans out of order"));
+                }
+                previous = Some(place);
+            }
+        }
+        Ok(last)
+    }
+
+    /// Checks that every filter over a column knows all values of the column. Calls `wrong` for each that does not.
+    pub(crate) fn check_filters(&self, wrong: &mut dyn FnMut(ReadError)) {
+        for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
+            let mut filtered: Vec<u32> = self.group().columns[kind as usize]
+                .iter()
+                .filter_map(|(column, place)| (*place == Place::Page { filter: true }).then_some(*column))
+                .collect();
+            filtered.sort_unstable();
+            for column in filtered {
+                if let Err(error) = self.check_filter(kind, column) {
+                    wrong(error);
+                }
+            }
+        }
+    }
+
+    fn check_filter(&self, kind: TableKind, column: u32) -> Result<(), ReadError> {
+        let number = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
+        let set = self.page_once(number)?;
+        // What is wrong with the column itself is found when it is read.
+        let Ok(Some(bytes)) = self.column(kind, column) else { return Ok(()) };
+        let Ok(page) = Strings::parse(&bytes) else { return Ok(()) };
+        let mut missing = Ok(true);
+        let read = page.distinct(&Bitmap::all(page.len()), |value| {
+            if matches!(missing, Ok(true)) {
+                missing = fuse::may_hold(&set, fuse::hash(value));
+            }
+        });
+        match (read, missing) {
+            (Ok(()), Ok(false)) => Err(self.corrupt(number)(Damaged("a filter that does not know a value"))),
+            (Ok(()), Err(error)) => Err(self.corrupt(number)(error)),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The catalog entry of a segment, made again from its pages. Nothing is lost: pages hold all that an entry says.
+
+use std::sync::Arc;
+
+use crate::ReadError;
+use crate::codec::Damaged;
+use crate::segment::{ABOUT, META, Meta, PageSource, SegmentGroup};
+use crate::store::catalog::{SegmentEntry, read_about};
+use crate::store::db::{Db, SegmentFile};
+
+pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEntry, ReadError> {
+    let segment = file.segment;
+    let damaged = |what: &'static str| {
+        move |error: Damaged| ReadError::Corrupt {
+            place: format!("segment {segment}, {what}"),
+            reason: error.to_string(),
+        }
+    };
+    let (tenant, received) = read_about(&db.page(segment, ABOUT)?).map_err(damaged("origin"))?;
+    let meta = Arc::new(Meta::decode(&db.page(segment, META)?).map_err(damaged("description"))?);
+    let stats = |number| SegmentGroup::open(db, segment, Arc::clone(&meta), number as u16)?.stats();
+    let groups = (0..meta.groups.len()).map(stats).collect::<Result<_, _>>()?;
+    Ok(SegmentEntry { id: segment, tenant, bytes: file.bytes, received, groups })
+}

@@ -1,0 +1,48 @@
+//! Taking a database apart and putting another one together from what can be read of it.
+
+use std::path::Path;
+
+use rocksdb::{DB, IngestExternalFileOptions, IteratorMode, Options};
+
+use super::{Db, DbError, LOG, SEGMENTS};
+
+impl Db {
+    /// Takes the file of a segment in by a link. Fails when it is no such file, or is not readable at all.
+    pub(crate) fn take_file(&self, file: &Path) -> Result<(), DbError> {
+        let link = self.staging().join(file.file_name().unwrap_or_default());
+        let linked = std::fs::hard_link(file, &link).or_else(|_| std::fs::copy(file, &link).map(|_| ()));
+        linked.map_err(|error| DbError(error.to_string()))?;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        let taken = self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![&link]);
+        // Moved when it was taken, in the way when it was not.
+        _ = std::fs::remove_file(&link);
+        Ok(taken?)
+    }
+
+    /// Appends a record to the log without waiting for the disk; [`Db::close`] does.
+    pub(crate) fn append_log_unsynced(&self, sequence: u64, record: &[u8]) -> Result<(), DbError> {
+        Ok(self.db.put_cf(self.family(LOG)?, sequence.to_be_bytes(), record)?)
+    }
+
+    /// Removes a record from the log.
+    pub(crate) fn drop_log_record(&self, sequence: u64) -> Result<(), DbError> {
+        Ok(self.db.delete_cf(self.family(LOG)?, sequence.to_be_bytes())?)
+    }
+}
+
+/// Calls `visit` with all keys and values in a folder that has files of tables and nothing that says how they belong together. Changes
+/// the folder.
+pub(crate) fn each_in_tables(folder: &Path, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), DbError> {
+    let options = Options::default();
+    DB::repair(&options, folder)?;
+    let families = DB::list_cf(&options, folder)?;
+    let db = DB::open_cf_for_read_only(&options, folder, &families, false)?;
+    for family in families.iter().filter_map(|name| db.cf_handle(name)) {
+        // What a damaged block holds is lost with what follows it in its file.
+        for (key, value) in db.iterator_cf(family, IteratorMode::Start).map_while(Result::ok) {
+            visit(&key, &value);
+        }
+    }
+    Ok(())
+}
