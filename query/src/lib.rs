@@ -13,4 +13,4 @@ pub use hoptrail_storage::{
     AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Intrinsic, ReadError, SearchAnswer,
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
-pub use service::{Config, Service};
+pub use service::{Answer, Config, Service};

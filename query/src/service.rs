@@ -50,6 +50,28 @@ impl Default for Config {
     }
 }
 
+/// What the store said.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// Damaged places of the store that it is without; empty when it is complete.
+    pub left_out: Vec<String>,
+}
+
+impl<T> Answer<T> {
+    /// Says in words what the answer is without; `None` when it is complete.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let first = self.left_out.first()?;
+        let more = match self.left_out.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("stored data is damaged at {first}{more}: what it held is missing here"))
+    }
+}
+
 /// Asks the store.
 #[derive(Debug)]
 pub struct Service {
@@ -104,13 +126,13 @@ impl Service {
     }
 
     /// All spans of a trace; `None` when none is known.
-    pub async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Option<Trace>, Error> {
+    pub async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Answer<Option<Trace>>, Error> {
         let tenant = tenant.clone();
         self.run("trace", move |reader, context| reader.trace(&tenant, id, context)).await
     }
 
     /// The newest traces that match.
-    pub async fn search(&self, tenant: &TenantId, request: SearchRequest) -> Result<SearchAnswer, Error> {
+    pub async fn search(&self, tenant: &TenantId, request: SearchRequest) -> Result<Answer<SearchAnswer>, Error> {
         let tenant = tenant.clone();
         self.run("search", move |reader, context| reader.search(&tenant, &request, context)).await
     }
@@ -120,13 +142,17 @@ impl Service {
         &self,
         tenant: &TenantId,
         range: Option<TimeRange>,
-    ) -> Result<Vec<(AttributeScope, String)>, Error> {
+    ) -> Result<Answer<Vec<(AttributeScope, String)>>, Error> {
         let tenant = tenant.clone();
         self.run("attribute_keys", move |reader, context| reader.attribute_keys(&tenant, range, context)).await
     }
 
     /// The distinct values of a field.
-    pub async fn field_values(&self, tenant: &TenantId, request: FieldValuesRequest) -> Result<Vec<Value>, Error> {
+    pub async fn field_values(
+        &self,
+        tenant: &TenantId,
+        request: FieldValuesRequest,
+    ) -> Result<Answer<Vec<Value>>, Error> {
         let tenant = tenant.clone();
         self.run("field_values", move |reader, context| reader.field_values(&tenant, &request, context)).await
     }
@@ -135,11 +161,12 @@ impl Service {
         &self,
         kind: &'static str,
         question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> Result<Answer<T>, Error> {
         let started = Instant::now();
         let answer = self.run_bounded(question).await;
         let outcome = match &answer {
-            Ok(_) => "ok",
+            Ok(answer) if answer.left_out.is_empty() => "ok",
+            Ok(_) => "incomplete",
             Err(Error::Invalid(_)) => "invalid",
             Err(Error::Busy) => "busy",
             Err(Error::Read(ReadError::Deadline { .. })) => "deadline",
@@ -154,7 +181,7 @@ impl Service {
     async fn run_bounded<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> Result<Answer<T>, Error> {
         let limit = Duration::from_secs(self.config.timeout_seconds);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel = CancelOnDrop(Arc::clone(&cancelled));
@@ -163,9 +190,10 @@ impl Service {
         let reader = Arc::clone(&self.reader);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            question(reader.as_ref(), &context)
+            let value = question(reader.as_ref(), &context)?;
+            Ok(Answer { value, left_out: context.left_out() })
         });
-        answer.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(Error::from)
+        answer.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(|error: ReadError| Error::from(error))
     }
 
     /// Waits for a place among the running queries.

@@ -97,7 +97,7 @@ async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV
     let range = ask.params.open_range()?;
     let mut out = Vec::new();
     if matches!(wanted, Wanted::All | Wanted::Attributes(_)) {
-        let keys = api.service.attribute_keys(&ask.tenant, range).await?;
+        let keys = api.service.attribute_keys(&ask.tenant, range).await?.value;
         for (name, scope) in SCOPES {
             if wanted == Wanted::All || wanted == Wanted::Attributes(scope) {
                 let of_scope = keys.iter().filter(|(found, _)| *found == scope);

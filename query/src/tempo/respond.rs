@@ -59,3 +59,12 @@ pub(super) fn truncated(mut response: Response, cut: Option<String>) -> Response
     }
     response
 }
+
+/// The answer, with a warning when it is without something. Clients read JSON strictly, so it is in no message that has no place for it.
+pub(super) fn warned(mut response: Response, notice: Option<String>) -> Response {
+    let warning = notice.map(|notice| format!("199 hoptrail \"{}\"", notice.replace(['"', '\\'], "'")));
+    if let Some(warning) = warning.and_then(|warning| HeaderValue::try_from(warning).ok()) {
+        response.headers_mut().insert(header::WARNING, warning);
+    }
+    response
+}

@@ -8,7 +8,7 @@ use super::answer::search_response;
 use super::ask::Ask;
 use super::error::ApiError;
 use super::params::Params;
-use super::respond::{message, truncated};
+use super::respond::{message, truncated, warned};
 use super::{Api, tags};
 use crate::traceql::{Compiled, compile, render_errors};
 
@@ -33,10 +33,12 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
         spans_per_trace: spans_per_trace(params)?,
         select: compiled.select,
     };
-    let mut answer = api.service.search(&ask.tenant, request).await?;
+    let answer = api.service.search(&ask.tenant, request).await?;
+    let notice = answer.notice();
+    let mut answer = answer.value;
     let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));
     answer.hits.truncate(limit);
-    Ok(truncated(message(ask.format, &search_response(answer))?, cut))
+    Ok(warned(truncated(message(ask.format, &search_response(answer))?, cut), notice))
 }
 
 fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {

@@ -8,13 +8,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::{Resource, TraceId, TraceSpan};
-use hoptrail_proto::tempo::{Batches, Trace, TraceByIdMetrics, TraceByIdResponse};
+use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
 use super::Api;
 use super::ask::Ask;
 use super::error::ApiError;
 use super::params::Params;
-use super::respond::{Format, json, message, protobuf};
+use super::respond::{Format, json, message, protobuf, warned};
 use crate::Error;
 
 /// Parameters of Tempo 3.1 that change which spans are answered. Ignoring them would answer another question.
@@ -23,17 +23,19 @@ const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_
 /// `/api/traces/{id}`: 404 without a body when no span is known.
 pub(super) async fn by_id(State(api): State<Api>, Path(id): Path<String>, ask: Ask) -> Result<Response, ApiError> {
     let id = checked(&id, &ask.params)?;
-    let Some(found) = api.service.trace(&ask.tenant, id).await? else {
-        return Ok(StatusCode::NOT_FOUND.into_response());
+    let answer = api.service.trace(&ask.tenant, id).await?;
+    let notice = answer.notice();
+    let Some(found) = answer.value else {
+        return Ok(warned(StatusCode::NOT_FOUND.into_response(), notice));
     };
-    encode(move || {
+    let response = encode(move || {
         let trace = Trace::new(&side_by_side(found.spans));
         match ask.format {
             Format::Json => json(&Batches::of(&trace)),
             Format::Protobuf => Ok(protobuf(&trace)),
         }
-    })
-    .await
+    });
+    Ok(warned(response.await?, notice))
 }
 
 /// `/api/v2/traces/{id}`: 200 with an empty trace when no span is known.
@@ -42,13 +44,18 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Path(id): Path<String>, ask
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| ask.params.get(name).is_some()) {
         return Err(ApiError::invalid(format!("parameter {name} is not supported yet")));
     }
-    let found = api.service.trace(&ask.tenant, id).await?;
-    encode(move || {
-        let trace = found.map(|found| Trace::new(&side_by_side(found.spans))).unwrap_or_default();
+    let answer = api.service.trace(&ask.tenant, id).await?;
+    let notice = answer.notice();
+    let (status, text) = match &notice {
+        Some(notice) => (PartialStatus::Partial, notice.clone()),
+        None => (PartialStatus::Complete, String::new()),
+    };
+    let response = encode(move || {
+        let trace = answer.value.map(|found| Trace::new(&side_by_side(found.spans))).unwrap_or_default();
         let metrics = Some(TraceByIdMetrics::default());
-        message(ask.format, &TraceByIdResponse { trace: Some(trace), metrics, ..TraceByIdResponse::default() })
-    })
-    .await
+        message(ask.format, &TraceByIdResponse { trace: Some(trace), metrics, status: status.into(), message: text })
+    });
+    Ok(warned(response.await?, notice))
 }
 
 /// The id, when it and the other parameters are sound. The time and the places to look in are no more than hints to Tempo; here a

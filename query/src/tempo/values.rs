@@ -73,7 +73,7 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
     let mut values = Vec::new();
     for field in fields {
         let request = FieldValuesRequest { field, filter: filter.clone(), range, limit: limit + 1 };
-        let found = api.service.field_values(&ask.tenant, request).await?;
+        let found = api.service.field_values(&ask.tenant, request).await?.value;
         found.iter().for_each(|value| push(value, &mut values));
     }
     let mut seen = HashSet::new();

@@ -77,7 +77,7 @@ async fn fault(service: &Service, case: &Case) -> Option<String> {
                 select: compiled.select,
             };
             let answer = service.search(&TenantId::single(), request).await.expect("an answer");
-            let spans = answer.hits.into_iter().flat_map(|hit| hit.spans);
+            let spans = answer.value.hits.into_iter().flat_map(|hit| hit.spans);
             let mut ids: Vec<String> =
                 spans.map(|span| span.span_id.to_string().trim_start_matches('0').to_owned()).collect();
             ids.sort();

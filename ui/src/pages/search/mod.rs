@@ -9,7 +9,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hoptrail_proto::model::{AnyValue, TraceId};
-use hoptrail_query::{CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, Value};
+use hoptrail_query::{Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, Value};
 
 use self::form::{FieldError, Form, Question};
 use self::results::Row;
@@ -84,6 +84,8 @@ struct Found {
     cut: bool,
     traceql: Option<String>,
     inspected: String,
+    /// What the store could not read.
+    damage: Option<String>,
     /// Wider searches, when nothing was found.
     advice: Vec<(String, &'static str)>,
 }
@@ -137,7 +139,7 @@ async fn names(visit: &Visit, service: &str) -> Result<Vec<String>, PageError> {
 /// The strings a field has, over all time.
 async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<String>, PageError> {
     let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES };
-    let values = visit.service().field_values(&visit.tenant, request).await?;
+    let values = visit.service().field_values(&visit.tenant, request).await?.value;
     let text = |value: Value| match value {
         Value::Any(AnyValue::String(text)) if !text.is_empty() => Some(text),
         _ => None,
@@ -145,13 +147,13 @@ async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<Strin
     Ok(values.into_iter().filter_map(text).collect())
 }
 
-fn found(visit: &Visit, form: &Form, question: Question, answer: SearchAnswer, services: &[String]) -> Found {
-    let mut hits = answer.hits;
+fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
+    let damage = answer.notice();
+    let SearchAnswer { mut hits, inspected } = answer.value;
     let cut = hits.len() >= question.request.limit;
     let scatter = scatter::plot(&hits, question.request.range.map_or(0, |range| range.start), &visit.zone);
     results::sort(&mut hits, &form.sort);
     let palette = results::palette(&hits, services);
-    let inspected = answer.inspected;
     Found {
         scatter,
         rows: results::rows(&hits, &palette, &visit.zone, visit.now),
@@ -163,6 +165,7 @@ fn found(visit: &Visit, form: &Form, question: Question, answer: SearchAnswer, s
             format::counted(usize::try_from(inspected.spans).unwrap_or(usize::MAX), "span", "spans"),
             format::counted(usize::try_from(inspected.traces).unwrap_or(usize::MAX), "trace", "traces"),
         ),
+        damage,
         advice: if hits.is_empty() { advice(form) } else { vec![] },
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct TracePage {
     errors_href: String,
     services: Vec<ServiceRow>,
     depth: String,
+    /// What the store could not read.
+    damage: Option<String>,
     missing: usize,
     inferred: usize,
     warned: usize,
@@ -111,7 +113,7 @@ struct Crumb {
     name: String,
 }
 
-pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit) -> TracePage {
+pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit, damage: Option<String>) -> TracePage {
     let tree = assemble(trace, view.clocks);
     let id = tree.id.to_string();
     let selected = view.span.and_then(|key| tree.find(&key));
@@ -149,6 +151,7 @@ pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit) -> TracePage
         errors_href: link(&View { find: ":error".into(), span: None, ..view.clone() }, "waterfall"),
         services: services(&tree, &palette),
         depth: format::count(summary.depth as u64),
+        damage,
         missing: summary.missing,
         inferred: summary.inferred,
         warned: summary.warned,

@@ -31,10 +31,11 @@ pub(crate) async fn show(
     params: Params,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, PageError> {
-    let trace = fetch(&visit, path).await?;
+    let (trace, damage) = fetch(&visit, path).await?;
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
-    let work = tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit)));
+    let work =
+        tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit, damage)));
     work.await.map_err(|error| {
         tracing::error!(%error, "a trace could not be drawn");
         PageError::Internal
@@ -43,7 +44,7 @@ pub(crate) async fn show(
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
 pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
-    let trace = fetch(&visit, path).await?;
+    let (trace, _) = fetch(&visit, path).await?;
     let id = trace.id;
     let text = tokio::task::spawn_blocking(move || json::write_trace(&trace)).await.map_err(|error| {
         tracing::error!(%error, "a trace could not be written");
@@ -54,18 +55,21 @@ pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathReject
     Ok((headers, text).into_response())
 }
 
-async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Result<Trace, PageError> {
+/// The trace, and what of it the store could not read.
+async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Result<(Trace, Option<String>), PageError> {
     let Path(text) = path.map_err(|error| PageError::Invalid(error.body_text()))?;
     if let Some((first, second)) = text.split_once("...") {
         return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
     }
     let id = trace_id(&text)?;
-    visit
-        .service()
-        .trace(&visit.tenant, id)
-        .await?
-        .filter(|trace| !trace.spans.is_empty())
-        .ok_or(PageError::UnknownTrace(id))
+    let answer = visit.service().trace(&visit.tenant, id).await?;
+    let damage = answer.notice();
+    match answer.value.filter(|trace| !trace.spans.is_empty()) {
+        Some(trace) => Ok((trace, damage)),
+        // Nobody knows whether it was there.
+        None if damage.is_some() => Err(PageError::Store),
+        None => Err(PageError::UnknownTrace(id)),
+    }
 }
 
 fn trace_id(text: &str) -> Result<TraceId, PageError> {
