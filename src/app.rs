@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
 use crate::config::{Address, Config};
+use crate::control::Control;
 use crate::serve::serve;
 
 /// Everything bound and open, not yet serving.
@@ -26,6 +27,7 @@ pub struct App {
     listeners: Option<Listeners>,
     addresses: Addresses,
     store: Arc<Store>,
+    control: Option<Control>,
     collector: Arc<Collector>,
     service: Arc<Service>,
     admin: Arc<Admin>,
@@ -67,11 +69,14 @@ impl App {
         let mut registry = Registry::default();
         let store = Store::open(&config.data, &config.storage, Arc::new(SystemClock), &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        let control = Control::bind(&config.data).inspect_err(
+            |error| tracing::warn!(%error, "cannot listen in the data folder; `hoptrail backup` will not work"),
+        );
         let collector = Collector::new(&config.collector, store.clone(), &mut registry);
         let service = Service::new(&config.query, store.clone(), &mut registry);
         let listeners = Some(listeners);
         let admin = Admin::new(registry);
-        Ok(Self { config, listeners, addresses, store, collector, service, admin })
+        Ok(Self { config, listeners, addresses, store, control: control.ok(), collector, service, admin })
     }
 
     /// What it listens on, by the names of the flags.
@@ -120,6 +125,13 @@ impl App {
         parts.spawn(async { Ok(grpc.await?) });
         let http = collector().serve_http(listeners.otlp_http, stop.clone());
         parts.spawn(async { Ok(http.await?) });
+        if let Some(control) = self.control.take() {
+            let served = control.serve(Arc::clone(&self.store), stop.clone());
+            parts.spawn(async {
+                served.await;
+                Ok(())
+            });
+        }
         let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
         let tempo_router = serve(tempo_router, listeners.tempo, stop.clone());
         parts.spawn(async {

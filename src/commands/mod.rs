@@ -1,9 +1,11 @@
 //! The subcommands, each with its flags beside it.
 
+mod backup;
 mod config;
 mod demo;
 mod serve;
 mod settings;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,6 +31,14 @@ enum Command {
     Serve(serve::Flags),
     /// Print the effective settings as YAML, with a comment for each key.
     Config(config::Flags),
+    /// Copy the store to a folder, also while it runs.
+    Backup(backup::BackupFlags),
+    /// Make a store of a backup.
+    Restore(backup::RestoreFlags),
+    /// Read everything that is stored and say what is damaged.
+    Verify(verify::VerifyFlags),
+    /// Put a damaged store in order, keeping every span that can be read.
+    Repair(verify::RepairFlags),
     /// Send the traces of an imaginary shop, to look around or to try a load.
     Demo(demo::Flags),
 }
@@ -38,6 +48,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(flags) => serve::run(&flags),
         Command::Config(flags) => config::run(&flags),
+        Command::Backup(flags) => backup::backup(&flags),
+        Command::Restore(flags) => backup::restore(&flags),
+        Command::Verify(flags) => verify::verify(&flags),
+        Command::Repair(flags) => verify::repair(&flags),
         Command::Demo(flags) => demo::run(&flags),
     }
 }
@@ -49,7 +63,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Prints a line that scripts may wait for: at once, also into a pipe. A reader that has gone is no failure.
-fn print_line(line: &str) -> anyhow::Result<()> {
+pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! The flags that change settings, shared by `serve` and `config`.
+//! The flags that change settings: all of them for `serve` and `config`, the data folder for commands that care for it.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,33 @@ pub(super) struct SettingFlags {
     /// Set any key, for example --set query.timeout_seconds=60; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// Where the data folder is.
+#[derive(Debug, Args)]
+pub(super) struct DataFlags {
+    /// YAML file with settings
+    #[arg(long, value_name = "FILE", env = "HOPTRAIL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of the trace store [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+}
+
+impl DataFlags {
+    /// The data folder of the effective settings.
+    pub(super) fn folder(&self) -> Result<PathBuf, config::Error> {
+        let flags = self.data.iter().map(|value| ("--data".to_owned(), "data".to_owned(), value.clone())).collect();
+        let sources = Sources { file: self.config.clone(), environment: std::env::vars_os().collect(), flags };
+        Ok(config::load(&sources)?.0.data)
+    }
+
+    /// The same, when it is there.
+    pub(super) fn existing(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder()?;
+        anyhow::ensure!(folder.is_dir(), "there is no data folder {}: name it with --data DIR", folder.display());
+        Ok(folder)
+    }
 }
 
 impl SettingFlags {

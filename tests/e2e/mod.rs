@@ -10,6 +10,7 @@ mod spans;
 
 mod browser;
 mod capture;
+mod care;
 mod journey;
 mod kill;
 mod life;

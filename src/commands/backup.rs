@@ -1,0 +1,57 @@
+//! `hoptrail backup` and `hoptrail restore`.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use hoptrail_storage::Checkpoint;
+
+use super::settings::DataFlags;
+use super::verify::look_through;
+use crate::control;
+use crate::copy::{copy_folder, refuse_used};
+
+/// Flags of `hoptrail backup`.
+#[derive(Debug, Args)]
+pub(super) struct BackupFlags {
+    /// A new folder for the copy, on any disk
+    dir: PathBuf,
+    #[command(flatten)]
+    data: DataFlags,
+}
+
+/// Flags of `hoptrail restore`.
+#[derive(Debug, Args)]
+pub(super) struct RestoreFlags {
+    /// A folder that `hoptrail backup` wrote
+    dir: PathBuf,
+    #[command(flatten)]
+    data: DataFlags,
+}
+
+/// Copies a checkpoint, made by the process that has the folder open, or by this one when there is none.
+pub(super) fn backup(flags: &BackupFlags) -> anyhow::Result<()> {
+    let data = flags.data.existing()?;
+    refuse_used(&flags.dir)?;
+    if let Some(held) = control::checkpoint(&data)? {
+        copy_folder("copying", &held.path, &flags.dir)?;
+    } else {
+        let checkpoint = Checkpoint::of(&data)?;
+        copy_folder("copying", checkpoint.path(), &flags.dir)?;
+    }
+    super::print_line(&format!("{} is backed up in {}", data.display(), flags.dir.display()))
+}
+
+/// Copies a backup to where a store will be, when every byte of it is sound.
+pub(super) fn restore(flags: &RestoreFlags) -> anyhow::Result<()> {
+    let data = flags.data.folder()?;
+    refuse_used(&data)?;
+    if look_through(&flags.dir)? > 0 {
+        bail!(
+            "{} is damaged, and nothing was restored: copy it by hand and let `hoptrail repair` put the copy in order",
+            flags.dir.display()
+        );
+    }
+    copy_folder("copying", &flags.dir, &data)?;
+    super::print_line(&format!("{} is restored to {}", flags.dir.display(), data.display()))
+}

@@ -1,0 +1,110 @@
+//! The commands that care for the data folder, around a running server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+
+use super::api::Http;
+use super::load::{Writer, write_all};
+use crate::harness::{Server, get, run};
+
+/// Settings of every start: a head so small that a backup also meets sealing and merging.
+const SETTINGS: &[&str] = &["--set", "storage.head_spans=1500"];
+
+fn on(command: &str, data: &Path, more: &[&str]) -> Output {
+    run(&[&[command, "--data", data.to_str().expect("a name")], more].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_under_load_is_whole_and_restores() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let (data, backup, restored) = (path("data"), path("backup"), path("restored"));
+    let server = Server::start_with(&data, SETTINGS);
+    let socket = std::fs::metadata(data.join("control.sock")).expect("the socket");
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let (mut writers, _) = Writer::many(6);
+    let others = writers.split_off(3);
+    let before = write_all(writers, &server.otlp_grpc, 150).await;
+    let writing = tokio::spawn({
+        let address = server.otlp_grpc.clone();
+        async move { write_all(others, &address, 2000).await }
+    });
+    let made = on("backup", &data, &[backup.to_str().expect("a name")]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert!(text(&made.stderr).contains("copying: "), "{}", text(&made.stderr));
+    assert_eq!(std::fs::read_dir(data.join("checkpoints")).expect("a folder").count(), 0, "the checkpoint is let go");
+    let again = on("backup", &data, &[backup.to_str().expect("a name")]);
+    assert!(text(&again.stderr).contains("is not empty"), "{}", text(&again.stderr));
+    let verified = on("verify", &data, &[]);
+    assert_eq!(verified.status.code(), Some(0), "of the running server: {}", text(&verified.stdout));
+    let repaired = on("repair", &data, &[]);
+    assert!(text(&repaired.stderr).contains("in use by another process"), "{}", text(&repaired.stderr));
+    writing.abort();
+    server.stop();
+    assert!(!data.join("control.sock").exists());
+
+    let made = on("restore", &restored, &[backup.to_str().expect("a name")]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let verified = on("verify", &restored, &[]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stdout));
+    let server = Server::start_with(&restored, SETTINGS);
+    for writer in &before {
+        writer.check_all(&Http::new(), &server).await;
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_found_served_around_and_repaired() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    let mut server = Server::start_with(&data, SETTINGS);
+    let writers = write_all(Writer::many(1).0, &server.otlp_grpc, 200).await;
+    let sealed = super::api::eventually("a segment", || async { largest_table(&data) }).await;
+    server.signal("KILL");
+    server.wait();
+    assert!(data.join("control.sock").exists(), "a killed process leaves its socket");
+    let mut bytes = std::fs::read(&sealed).expect("read");
+    bytes[100] ^= 1;
+    std::fs::write(&sealed, bytes).expect("written");
+
+    let name = sealed.file_name().expect("a name").to_str().expect("text");
+    let verified = on("verify", &data, &[]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(text(&verified.stdout).contains(&format!("{name}: segment ")), "{}", text(&verified.stdout));
+    let made = on("backup", &data, &[backup.to_str().expect("a name")]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let refused = on("restore", &folder.path().join("restored"), &[backup.to_str().expect("a name")]);
+    assert!(text(&refused.stderr).contains("nothing was restored"), "{}", text(&refused.stderr));
+
+    let server = Server::start_with(&data, SETTINGS);
+    let (status, head, body) = get(&server.tempo, "/api/search?q=%7B%7D&limit=1000");
+    assert_eq!(status, 200);
+    assert!(head.to_lowercase().contains("warning: 199 hoptrail \"stored data is damaged at segment "), "{head}");
+    let keys: Vec<String> =
+        serde_json::from_str::<serde_json::Map<_, _>>(&body).expect("JSON").into_iter().map(|pair| pair.0).collect();
+    assert_eq!(keys, ["metrics", "traces"], "nothing that a strict client does not know");
+    let (_, _, page) = get(&server.ui, "/search?lookback=all");
+    assert!(page.contains("This list is incomplete"), "{page}");
+    server.stop();
+
+    let repaired = on("repair", &data, &[]);
+    assert!(repaired.status.success(), "{}", text(&repaired.stderr));
+    assert!(text(&repaired.stdout).contains("the originals are in "), "{}", text(&repaired.stdout));
+    let verified = on("verify", &data, &[]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stdout));
+    drop(writers);
+}
+
+/// The largest file of the store, once there is one that a segment fills.
+fn largest_table(data: &Path) -> Option<std::path::PathBuf> {
+    let entries = std::fs::read_dir(data).ok()?.filter_map(Result::ok);
+    let tables = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sst"));
+    let sized = tables.filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path())));
+    sized.max().filter(|(bytes, _)| *bytes > 10_000).map(|(_, path)| path)
+}
