@@ -11,6 +11,8 @@ mod error;
 mod filter;
 mod matcher;
 mod memory;
+#[doc(hidden)]
+pub mod parts;
 mod rows;
 mod scan;
 mod search;

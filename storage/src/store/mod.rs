@@ -17,7 +17,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use catalog::SegmentEntry;
 pub use config::Config;
+pub(crate) use db::Db;
 pub use db::OpenError;
 
 use std::collections::BTreeSet;
@@ -34,9 +36,7 @@ use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Clock, ReadError, WriteError};
-use catalog::SegmentEntry;
 use commit::{Queue, Waiting};
-use db::Db;
 use metrics::Metrics;
 use state::State;
 
