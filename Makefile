@@ -34,7 +34,7 @@ bench: setup ## measure it: 2 million spans in, questions, a table in bench-resu
 	$(CARGO) build --workspace
 	@exec "$(BENCH)" $(ARGS)
 
-bench-all: setup ## the same for every kind of data and every transport, in one table (takes half an hour)
+bench-all: setup ## the same for every kind of data and every transport, in one table (a quarter of an hour)
 	$(CARGO) build --workspace
 	@exec "$(BENCH)" --all --spans 500000 $(ARGS)
 

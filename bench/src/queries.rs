@@ -14,10 +14,12 @@ use crate::progress::Stage;
 use crate::shape::{Shape, Topic};
 use crate::truth::{LIMIT, Newest, Question, Truth};
 
-/// Spans that all answers of one kind of question may hold together: large traces are asked for less often.
+/// Spans that the traces found by all questions of one kind may have together: large traces are asked for less often.
 const SPANS: u64 = 2_000_000;
 /// The same in bytes.
 const BYTES: u64 = 1 << 30;
+/// The same in spans for searches, which tell of each trace found how many spans it has.
+const SPANS_OF_SEARCHES: u64 = 10_000_000;
 
 /// One kind of question.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
     let affordable = (SPANS / shape.spans_of_a_trace()).min(BYTES / shape.bytes_of_a_trace()).max(3);
     let trace = |number| Ask::Trace { shape, number, id: shape.trace(number).id };
     let traces = truth.some_traces(repetitions.min(affordable as usize)).map(trace).collect();
+    let searches = (SPANS_OF_SEARCHES / (shape.spans_of_a_trace() * LIMIT as u64)).max(3);
+    let repetitions = repetitions.min(searches as usize);
     let search = |name, asked: Vec<Question>| Kind { name, asked: asked.into_iter().map(Ask::Search).collect() };
     let about = |name, topic| search(name, truth.questions(topic, repetitions));
     let mut kinds = vec![
@@ -178,4 +182,33 @@ fn check_search(expected: &Newest, body: &[u8]) -> Result<usize> {
     let expected: Vec<u128> = expected.ids().collect();
     ensure!(found == expected, "{} traces {found:032x?} instead of {} {expected:032x?}", found.len(), expected.len());
     Ok(found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::otlp::types::trace::v1::{ResourceSpans, ScopeSpans};
+    use hoptrail_proto::tempo::Trace;
+
+    use super::*;
+    use crate::shape;
+
+    fn answer(spans: Vec<OtlpSpan>) -> Vec<u8> {
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let trace = Trace { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] };
+        TraceByIdResponse { trace: Some(trace), ..TraceByIdResponse::default() }.encode_to_vec()
+    }
+
+    #[test]
+    fn a_trace_with_a_missing_strange_or_changed_span_is_wrong() {
+        let shape = Shape { kind: shape::Kind::Shop, seed: 1, spans: 1_000, end_unix_nano: 1 << 60 };
+        let whole: Vec<OtlpSpan> = shape.trace(1).spans.into_iter().map(|span| span.otlp).collect();
+        let check = |spans: &[OtlpSpan]| check_trace(&whole, &answer(spans.to_vec()));
+        assert_eq!(check(&whole).expect("right").spans, whole.len());
+        assert!(check(&whole[1..]).is_err(), "one is missing");
+        let strange = OtlpSpan { span_id: vec![1; 8], ..OtlpSpan::default() };
+        assert!(check(&[whole.as_slice(), &[strange]].concat()).is_err(), "one is strange");
+        let mut changed = whole.clone();
+        changed[2].attributes.pop();
+        assert!(check(&changed).is_err(), "an attribute is missing");
+    }
 }

@@ -218,8 +218,7 @@ impl Fresh {
                 if let Some((least, most)) = range {
                     *text = dice.random_range(least..=most).to_string();
                 } else if let Some(at) = find_uuid(text) {
-                    let captured =
-                        text.bytes().skip(at).take(8).fold(0_u64, |number, byte| number << 4 ^ u64::from(byte));
+                    let captured = u64::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
                     let number = mix(captured ^ self.salt.rotate_left(17));
                     text.replace_range(at..at + UUID, &uuid(number));
                     return Some(number);
