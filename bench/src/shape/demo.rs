@@ -255,7 +255,12 @@ mod tests {
         let services: BTreeSet<&String> = spans.iter().map(|span| &DEMO.services[span.resource]).collect();
         let keys = spans.iter().flat_map(|span| &span.otlp.attributes).map(|attribute| &attribute.key);
         let keys: BTreeSet<&String> = keys.collect();
-        assert!(services.len() == 17 && (120..=134).contains(&keys.len()), "{} {}", services.len(), keys.len());
+        assert!(
+            (15..=17).contains(&services.len()) && (120..=134).contains(&keys.len()),
+            "{} {}",
+            services.len(),
+            keys.len()
+        );
         let of_a_span = |sum: usize| sum as f64 / spans.len() as f64;
         let bytes = of_a_span(spans.iter().map(|span| span.otlp.encoded_len()).sum());
         assert!((400.0..500.0).contains(&bytes), "{bytes} bytes a span");
