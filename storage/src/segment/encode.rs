@@ -14,7 +14,7 @@ use crate::codec::{bytes::put_varint, fuse, ints};
 use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
-const GROUP_SPANS: usize = 64 << 10;
+const GROUP_SPANS: usize = 16 << 10;
 /// Pages below this size share the tail page.
 const TAIL_BYTES: usize = 1 << 10;
 
@@ -25,6 +25,8 @@ pub(crate) struct Built {
     pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
     pub(crate) meta: Meta,
     pub(crate) groups: Vec<GroupStats>,
+    /// Filter over the trace ids of all groups.
+    pub(crate) traces: Vec<u8>,
 }
 
 /// What the catalog keeps of a group.
@@ -43,6 +45,7 @@ pub(crate) struct GroupStats {
 pub(crate) fn encode(parts: &[&Rows]) -> Built {
     let (traces, rows) = order(parts);
     let mut built = Built::default();
+    let mut members = Members::default();
     let translation = Translation::new(parts, &mut built.meta);
     let mut first = 0;
     while first < traces.len() {
@@ -50,12 +53,19 @@ pub(crate) fn encode(parts: &[&Rows]) -> Built {
         let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= GROUP_SPANS);
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
-        group.encode(built.groups.len() as u16, &mut built);
+        group.encode(built.groups.len() as u16, &mut built, &mut members);
         first = end;
+    }
+    built.traces = fuse::encode(traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect());
+    for (page, hashes) in members {
+        built.pages.insert(PageId { group: META.group, page }, fuse::encode(hashes));
     }
     built.pages.insert(META, built.meta.encode());
     built
 }
+
+/// The members of the filters of each column, over all groups, by page.
+type Members = BTreeMap<u32, Vec<u64>>;
 
 /// How the numbers of each part map to those of the segment.
 struct Translation {
@@ -166,8 +176,8 @@ impl<'a> Group<'a> {
         &self.rows[first..end]
     }
 
-    fn encode(&self, number: u16, built: &mut Built) {
-        let mut out = GroupPages { number, built, tail: Vec::new(), meta: GroupMeta::default() };
+    fn encode(&self, number: u16, built: &mut Built, members: &mut Members) {
+        let mut out = GroupPages { number, built, members, tail: Vec::new(), meta: GroupMeta::default() };
         out.meta.spans = self.rows().len() as u32;
         out.meta.traces = self.traces.len() as u32;
         self.encode_traces(&mut out);
@@ -313,6 +323,7 @@ fn join_pages(parts: &[Vec<u8>]) -> Vec<u8> {
 struct GroupPages<'a> {
     number: u16,
     built: &'a mut Built,
+    members: &'a mut Members,
     tail: Vec<u8>,
     meta: GroupMeta,
 }
@@ -339,10 +350,8 @@ impl GroupPages<'_> {
         } else {
             let filter = value_type.is_bytes() && strings::wants_filter(&bytes);
             if filter {
-                self.put(
-                    page + pages::FILTERS,
-                    fuse::encode(values.strings.iter().map(|value| fuse::hash(value)).collect()),
-                );
+                let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
+                self.members.entry(page + pages::FILTERS).or_default().extend(hashes);
             }
             self.put(page, bytes);
             Place::Page { filter }

@@ -7,7 +7,7 @@ use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, Tra
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
 use super::view::View;
-use super::{Page, PageId, PageSource, pages};
+use super::{META, Page, PageId, PageSource, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
@@ -186,9 +186,9 @@ impl<'a> SegmentGroup<'a> {
         let Some(Place::Page { filter: true }) = self.group().columns[kind as usize].get(&column) else {
             return Ok(true);
         };
-        let page = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
-        let set = self.source.page(self.segment, PageId { group: self.number, page })?;
-        fuse::may_hold(&set, fuse::hash(needle)).map_err(self.corrupt(page))
+        let id = filter_of(kind, column);
+        let set = self.source.page(self.segment, id)?;
+        fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(needle))).map_err(self.corrupt(id.page))
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
@@ -227,6 +227,12 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
+}
+
+/// Where the filter over a column's values is.
+pub(super) fn filter_of(kind: TableKind, column: u32) -> PageId {
+    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
+    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
 }
 
 fn decode(page: &[u8], len: usize) -> Result<Vec<u64>, Damaged> {

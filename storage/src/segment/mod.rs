@@ -7,12 +7,14 @@ mod encode;
 mod group;
 mod meta;
 mod order;
+mod prune;
 mod read;
 mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
+pub(crate) use prune::possible_groups;
 
 use std::ops::Deref;
 
@@ -38,7 +40,7 @@ pub(crate) mod pages {
     pub(crate) const TAIL: u32 = 8;
     /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`.
     pub(crate) const COLUMNS: u32 = 1 << 8;
-    /// Its filter is that page plus `FILTERS`.
+    /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
     pub(crate) const FILTERS: u32 = 1 << 30;
 }
 

@@ -135,7 +135,7 @@ impl Shared {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
         let built = encode(parts);
         let bytes = self.db.ingest(id, &built)?;
-        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, groups: built.groups })
+        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, traces: built.traces, groups: built.groups })
     }
 
     /// The oldest neighbours of one tenant that are small and of about one size.
