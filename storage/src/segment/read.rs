@@ -50,18 +50,26 @@ impl SegmentGroup<'_> {
 
     /// For each of these columns how many of the rows before have it.
     fn ranks(&self, kind: TableKind, before: &[u32], columns: &[u32]) -> Vec<usize> {
-        let shapes = &self.table_meta(kind).shapes;
-        let mut counts = vec![0usize; shapes.len()];
+        let meta = self.table_meta(kind);
+        let mut counts = vec![0u32; meta.shapes.len()];
         for number in before {
             if let Some(count) = counts.get_mut(*number as usize) {
                 *count += 1;
             }
         }
+        // A table and not a search: a group has thousands of shapes.
+        let mut places = vec![usize::MAX; meta.columns.len()];
+        for (place, column) in columns.iter().enumerate() {
+            if let Some(known) = places.get_mut(*column as usize) {
+                *known = place;
+            }
+        }
         let mut ranks = vec![0; columns.len()];
-        for (shape, count) in shapes.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        for (shape, count) in meta.shapes.iter().zip(counts).filter(|(_, count)| *count > 0) {
             for column in &shape.columns {
-                if let Ok(place) = columns.binary_search(column) {
-                    ranks[place] += count;
+                let place = places.get(*column as usize).copied().unwrap_or(usize::MAX);
+                if let Some(rank) = ranks.get_mut(place) {
+                    *rank += count as usize;
                 }
             }
         }

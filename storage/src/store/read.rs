@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::catalog::SegmentEntry;
 use super::state::Part;
@@ -151,12 +152,12 @@ impl<'a> Snapshot<'a> {
 }
 
 fn has_repeated_id(spans: &[TraceSpan]) -> bool {
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     spans.iter().any(|span| !seen.insert(span.span.span_id))
 }
 
 fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    let mut by_id: HashMap<SpanId, Vec<usize>> = HashMap::new();
+    let mut by_id: FxHashMap<SpanId, Vec<usize>> = FxHashMap::default();
     let mut out: Vec<TraceSpan> = Vec::with_capacity(spans.len());
     for span in spans {
         let known = by_id.entry(span.span.span_id).or_default();
