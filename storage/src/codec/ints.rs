@@ -142,19 +142,21 @@ impl<'a> Ints<'a> {
             return Err(Damaged("row outside of its page"));
         }
         if let Some(width) = self.code_width {
-            for row in from..to {
-                let code = bits::read(self.packed, row * width as usize, width)?;
-                visit(self.word(code as usize * 8)?);
-            }
-            return Ok(());
+            let words = self.table.chunks_exact(8).filter_map(|word| word.first_chunk());
+            let words: Vec<u64> = words.map(|word| u64::from_le_bytes(*word)).collect();
+            let mut inside = true;
+            bits::each(self.packed, from * width as usize, width, to - from, |code| match words.get(code as usize) {
+                Some(word) => visit(*word),
+                None => inside = false,
+            })?;
+            return if inside { Ok(()) } else { Err(Damaged("code outside of its dictionary")) };
         }
         let mut row = from;
         while row < to {
             let (base, at, width) = self.block(row / BLOCK * HEADER)?;
             let end = to.min((row / BLOCK + 1) * BLOCK);
-            for inside in row % BLOCK..row % BLOCK + (end - row) {
-                visit(base.wrapping_add(bits::read(self.packed, at + inside * width as usize, width)?));
-            }
+            let first = at + row % BLOCK * width as usize;
+            bits::each(self.packed, first, width, end - row, |value| visit(base.wrapping_add(value)))?;
             row = end;
         }
         Ok(())

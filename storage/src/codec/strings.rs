@@ -148,6 +148,29 @@ fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8
     out
 }
 
+const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
+
+/// The numbers as they stand in the bits of a row; `None` when one is outside of its slot's range, so that no row has it.
+fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
+    let pack = |(slot, number): (&Slot, &u64)| {
+        let offset = number.checked_sub(slot.base)?;
+        (width_of(offset) <= slot.width).then_some((offset, slot.width))
+    };
+    if slots.len() == numbers.len() { slots.iter().zip(numbers).map(pack).collect() } else { None }
+}
+
+/// Whether these values stand in the bits from `at` on.
+#[inline]
+fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
+    for (value, width) in values {
+        if bits::read(stream, at, *width)? != *value {
+            return Ok(false);
+        }
+        at += *width as usize;
+    }
+    Ok(true)
+}
+
 /// A page of strings. Opening it reads the header; values come through a [`StringCursor`].
 #[derive(Debug)]
 pub(crate) struct Strings<'a> {
@@ -243,7 +266,7 @@ impl<'a> Strings<'a> {
 
     /// The rows whose value is `needle`.
     pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
-        let Form::Templates { numbers, .. } = &self.form else {
+        let Form::Templates { codes, width, numbers } = &self.form else {
             return self.select(|value| value == needle);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
@@ -256,14 +279,14 @@ impl<'a> Strings<'a> {
         })?;
         let mut rows = Bitmap::none(self.len);
         let Some(code) = code else { return Ok(rows) };
+        let Some(wanted) = packed(numbers.template(code)?.0, &wanted) else { return Ok(rows) };
         let mut at = 0;
         for row in 0..self.len {
-            let found = self.code(row)?;
-            let (slots, bits) = numbers.template(found)?;
-            if found == code {
-                rows.insert_if(row, numbers.row(slots, at).eq(wanted.iter().copied().map(Ok)));
+            let found = bits::read(codes, row * *width as usize, *width)? as usize;
+            if found == code && holds(numbers.packed, at, &wanted)? {
+                rows.insert(row);
             }
-            at += bits;
+            at += numbers.templates.get(found).ok_or(OUTSIDE)?.1 as usize;
         }
         Ok(rows)
     }
@@ -316,7 +339,6 @@ impl<'a> Numbers<'a> {
 
     /// The slots of a template, and the bits one row of it takes.
     fn template(&self, code: usize) -> Result<(&[Slot], usize), Damaged> {
-        const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
         let (end, bits) = *self.templates.get(code).ok_or(OUTSIDE)?;
         let start = code.checked_sub(1).and_then(|before| self.templates.get(before)).map_or(0, |(end, _)| *end);
         Ok((self.slots.get(start as usize..end as usize).ok_or(OUTSIDE)?, bits as usize))

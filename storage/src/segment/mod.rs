@@ -9,6 +9,7 @@ mod meta;
 mod order;
 mod prune;
 mod read;
+mod shapes;
 mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
@@ -17,8 +18,11 @@ pub(crate) use meta::Meta;
 pub(crate) use prune::possible_groups;
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::ReadError;
+use crate::codec::Damaged;
+use crate::rows::{ShapeList, TableKind};
 
 /// Where a page stands in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +51,11 @@ pub(crate) mod pages {
 /// The segment's own page.
 pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
 
+/// The page with the shapes of a table.
+fn shapes_of(kind: TableKind) -> PageId {
+    PageId { group: META.group, page: 1 + kind as u32 }
+}
+
 /// Bytes of a page, wherever they are.
 pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;
 
@@ -54,4 +63,22 @@ pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;
 pub(crate) trait PageSource: Send + Sync {
     /// The page, or an error when it is not there.
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
+
+    /// The shapes of a table. Whoever is asked often keeps them.
+    fn shapes(&self, segment: u64, kind: TableKind) -> Result<Arc<ShapeList>, ReadError> {
+        read_shapes(self, segment, kind)
+    }
+}
+
+/// Reads the shapes of a table from their page.
+pub(crate) fn read_shapes(
+    source: &(impl PageSource + ?Sized),
+    segment: u64,
+    kind: TableKind,
+) -> Result<Arc<ShapeList>, ReadError> {
+    let corrupt = |error: Damaged| ReadError::Corrupt {
+        place: format!("segment {segment}, shapes of table {}", kind as u32),
+        reason: error.to_string(),
+    };
+    shapes::decode(&source.page(segment, shapes_of(kind))?).map(Arc::new).map_err(corrupt)
 }

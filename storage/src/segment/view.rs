@@ -10,7 +10,7 @@ use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
-use crate::rows::{ColumnKey, Owner, Shape, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
 use crate::scan::{TableView, Test, columns_named};
 
 /// The spans, events or links of a segment group.
@@ -71,12 +71,16 @@ impl TableView for View<'_, '_> {
         self.group.rows(self.kind)
     }
 
-    fn shapes(&self) -> &[Shape] {
-        &self.meta().shapes
+    fn shapes(&self) -> Result<&ShapeList, ReadError> {
+        self.group.shapes(self.kind)
     }
 
     fn shape_numbers(&self) -> Result<&[u32], ReadError> {
         self.group.shape_numbers(self.kind)
+    }
+
+    fn names(&self) -> usize {
+        self.meta().names.len()
     }
 
     fn name(&self, number: u32) -> &[u8] {
