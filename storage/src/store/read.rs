@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
 
-use super::catalog::SegmentEntry;
 use super::state::Part;
 use super::{Shared, Store};
+use crate::catalog::SegmentEntry;
 use crate::codec::bits::Bitmap;
 use crate::codec::fuse;
 use crate::matcher::Candidate;
