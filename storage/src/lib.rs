@@ -16,6 +16,8 @@ mod filter;
 mod log;
 mod matcher;
 mod memory;
+#[doc(hidden)]
+pub mod parts;
 mod rows;
 mod scan;
 mod search;

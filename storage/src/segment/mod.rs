@@ -12,7 +12,7 @@ mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, Place};
 
 use std::ops::Deref;
 

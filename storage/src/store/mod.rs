@@ -16,6 +16,7 @@ mod state;
 mod tests;
 
 pub use config::Config;
+pub(crate) use db::Db;
 pub use db::OpenError;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,6 @@ use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Clock, ReadError, WriteError, log};
 use commit::{Queue, Waiting};
-use db::Db;
 use metrics::Metrics;
 use state::State;
 
