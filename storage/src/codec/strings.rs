@@ -208,6 +208,9 @@ impl<'a> Strings<'a> {
             return Ok(Self { len, dictionary, form: Form::Plain });
         }
         let dictionary = Blocks::parse(input.bytes()?)?;
+        if dictionary.len() > len {
+            return Err(Damaged("more distinct values than rows"));
+        }
         let width = width_of(dictionary.len().saturating_sub(1) as u64);
         let codes = input.bytes()?;
         if width > 32 || codes.len() < (len * width as usize).div_ceil(8) {
@@ -364,13 +367,13 @@ impl<'a> Numbers<'a> {
 pub(crate) struct StringCursor<'p, 'a> {
     page: &'p Strings<'a>,
     dictionary: BlockCursor<'a>,
-    /// The next row whose bit position is known, and the position.
+    /// The next row whose bit position is known, and the position. At first none is: the first row's is in the page as well.
     next: (usize, usize),
 }
 
 impl<'p, 'a> StringCursor<'p, 'a> {
     pub(crate) fn new(page: &'p Strings<'a>) -> Self {
-        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (0, 0) }
+        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (usize::MAX, 0) }
     }
 
     /// Appends the value at `row` to `out`.
@@ -453,6 +456,37 @@ mod tests {
         let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let bits = encode(&slices, Content::Text).len() as f64 * 8.0 / 60_000.0;
         assert!(bits < 19.5, "{bits} bits a value, of which 18.9 are the number");
+    }
+
+    #[test]
+    fn damaged_positions_give_the_same_values_in_any_order() {
+        let values: Vec<Vec<u8>> = (100..300u32).map(|number| format!("user-{number}").into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mut page = encode(&slices, Content::Text);
+        assert_eq!(page[0], TEMPLATES);
+        let first_position = page.len() - 8 - (200 * 8) / 8 - 8;
+        page[first_position] = 8;
+        let page = Strings::parse(&page).unwrap();
+        let read = |rows: &mut dyn Iterator<Item = usize>| {
+            let mut cursor = StringCursor::new(&page);
+            let one = |row| {
+                let mut value = Vec::new();
+                cursor.read(row, &mut value).map(|()| (row, value))
+            };
+            let mut values: Vec<_> = rows.map(one).collect::<Result<_, _>>().unwrap();
+            values.sort();
+            values
+        };
+        assert_eq!(read(&mut (0..100)), read(&mut (0..100).rev()));
+    }
+
+    #[test]
+    fn a_page_has_no_more_distinct_values_than_rows() {
+        let page = encode(&[b"GET".as_slice(); 9], Content::Text);
+        assert_eq!(page[..2], [CODED, 9]);
+        let rows = |count: u8| [&[CODED, count], &page[2..]].concat();
+        assert!(Strings::parse(&rows(1)).is_ok());
+        assert!(Strings::parse(&rows(0)).is_err());
     }
 
     proptest! {

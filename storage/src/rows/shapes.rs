@@ -130,7 +130,8 @@ impl Shapes {
     #[inline]
     pub(crate) fn intern_layout(&mut self, wanted: &[u32]) -> u32 {
         let Self { known: ShapeList { layouts: known, .. }, layouts, columns, .. } = self;
-        let found = layouts.find(hash(wanted), |number| known.get(*number as usize).is_some_and(|own| **own == *wanted));
+        let found =
+            layouts.find(hash(wanted), |number| known.get(*number as usize).is_some_and(|own| **own == *wanted));
         if let Some(number) = found {
             return *number;
         }

@@ -140,7 +140,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
-        let fetch = || self.source.shapes(self.segment, kind);
+        let fetch = || self.source.shapes(self.segment, kind, &self.meta);
         fill(&self.shapes[kind as usize], fetch).map(|shapes| &**shapes)
     }
 
@@ -325,9 +325,7 @@ impl RowGroup for SegmentGroup<'_> {
         let Some(cell) = (kind as usize).checked_sub(1).and_then(|place| self.owners.get(place)) else {
             return Ok(&[]);
         };
-        let owners = fill(cell, || {
-            self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX))
-        });
+        let owners = fill(cell, || self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX)));
         owners.map(Vec::as_slice)
     }
 
@@ -369,7 +367,8 @@ impl RowGroup for SegmentGroup<'_> {
                 return Ok(Vec::new());
             }
             let parts = self.child_parts(TableKind::Event)?;
-            let mut times = decode(parts[2], self.group().events as usize, |time| time).map_err(self.corrupt(pages::EVENTS))?;
+            let mut times =
+                decode(parts[2], self.group().events as usize, |time| time).map_err(self.corrupt(pages::EVENTS))?;
             let starts = self.starts()?;
             for (time, owner) in times.iter_mut().zip(self.owners(TableKind::Event)?) {
                 *time = time.wrapping_add(starts.get(*owner as usize).copied().unwrap_or_default());
@@ -466,8 +465,11 @@ mod tests {
 
     use super::super::encode;
     use super::*;
+    use crate::Pattern;
     use crate::rows::Rows;
+    use crate::scan::Test;
     use crate::test_spans::{any_batch, encode as request};
+    use hoptrail_proto::model::{Attribute, Span};
     use proptest::prelude::*;
 
     struct InMemory(BTreeMap<PageId, Vec<u8>>);
@@ -477,6 +479,28 @@ mod tests {
             let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
             Ok(Box::new(page.as_slice()))
         }
+    }
+
+    #[test]
+    fn a_column_has_no_more_values_than_the_group_has_rows() {
+        let mut rows = Rows::default();
+        let value: String =
+            (0..3000u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 26) as u8)).collect();
+        let span =
+            Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
+        rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
+        let mut source = InMemory(encode(&[&rows]).pages);
+        let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+        let select = |source: &InMemory| {
+            let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
+            let test = Test::Matches { pattern: Pattern::new(".*").unwrap(), negated: false };
+            group.table(TableKind::Span).select(0, &test).map(|rows| rows.len())
+        };
+        assert_eq!(select(&source).unwrap(), 1);
+        let page = source.0.get_mut(&PageId { group: 0, page: pages::COLUMNS }).unwrap();
+        assert_eq!(page[1], 1, "the count");
+        page.splice(1..2, [0x80, 0x80, 0x80, 0x80, 0x08]);
+        assert!(select(&source).is_err());
     }
 
     proptest! {

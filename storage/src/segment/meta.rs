@@ -13,7 +13,8 @@ use crate::codec::pack;
 use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType};
 
 const VERSION: u8 = 1;
-const MOST_BYTES: usize = 1 << 30;
+/// Most spans, events or links of a group.
+const MOST_ROWS: u32 = 1 << 28;
 
 /// Names and columns of the spans, events or links of a segment. The shapes are many and stand in a page of their own.
 #[derive(Debug, Default, PartialEq)]
@@ -120,9 +121,6 @@ pub(super) fn unseal(page: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
         return Err(Damaged("unknown version of a segment"));
     }
     let raw_len = input.varint()? as usize;
-    if raw_len > MOST_BYTES {
-        return Err(Damaged("segment description too large"));
-    }
     if raw_len == 0 { Ok(Cow::Borrowed(input.0)) } else { pack::decompress(input.0, raw_len).map(Cow::Owned) }
 }
 
@@ -158,9 +156,9 @@ impl TableMeta {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let names = input.count(8)?;
-        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<_, _>>()?;
+        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<Vec<_>, _>>()?;
         let columns = input.count(32)?;
-        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<_, _>>()?;
+        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { names, columns })
     }
 }
@@ -200,6 +198,9 @@ impl GroupMeta {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        if spans.max(events).max(links) > MOST_ROWS {
+            return Err(Damaged("more rows than a group has"));
+        }
         let mut columns: [HashMap<u32, Place>; 3] = Default::default();
         for columns in &mut columns {
             for _ in 0..input.count(16)? {
@@ -213,5 +214,17 @@ impl GroupMeta {
             }
         }
         Ok(Self { spans, traces, events, links, columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_bounded_number_of_rows() {
+        let meta = |spans| Meta { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Meta::default() };
+        assert!(Meta::decode(&meta(MOST_ROWS).encode()).is_ok());
+        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode()).is_err());
     }
 }

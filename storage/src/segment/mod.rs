@@ -14,7 +14,7 @@ mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, Place};
 pub(crate) use prune::possible_groups;
 
 use std::ops::Deref;
@@ -65,8 +65,8 @@ pub(crate) trait PageSource: Send + Sync {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
 
     /// The shapes of a table. Whoever is asked often keeps them.
-    fn shapes(&self, segment: u64, kind: TableKind) -> Result<Arc<ShapeList>, ReadError> {
-        read_shapes(self, segment, kind)
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        read_shapes(self, segment, kind, meta)
     }
 }
 
@@ -75,10 +75,11 @@ pub(crate) fn read_shapes(
     source: &(impl PageSource + ?Sized),
     segment: u64,
     kind: TableKind,
+    meta: &Meta,
 ) -> Result<Arc<ShapeList>, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         place: format!("segment {segment}, shapes of table {}", kind as u32),
         reason: error.to_string(),
     };
-    shapes::decode(&source.page(segment, shapes_of(kind))?).map(Arc::new).map_err(corrupt)
+    shapes::decode(&source.page(segment, shapes_of(kind))?, kind, meta).map(Arc::new).map_err(corrupt)
 }

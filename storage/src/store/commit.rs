@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::log::Record;
 use super::{Shared, lock};
 use crate::WriteError;
+use crate::log::Record;
 use crate::traits::SpanBatch;
 
 /// Bytes of requests after which a group is closed.

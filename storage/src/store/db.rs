@@ -15,7 +15,7 @@ use rocksdb::{
 
 use crate::ReadError;
 use crate::rows::{ShapeList, TableKind};
-use crate::segment::{Built, Page, PageId, PageSource, read_shapes};
+use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
 
 const META: &str = "meta";
 const LOG: &str = "log";
@@ -267,8 +267,8 @@ impl PageSource for Db {
         }
     }
 
-    fn shapes(&self, segment: u64, kind: TableKind) -> Result<Arc<ShapeList>, ReadError> {
-        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind))
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind, meta))
     }
 }
 

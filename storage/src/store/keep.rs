@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp;
 
-use super::catalog::SegmentEntry;
 use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
+use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup};
 use crate::segment::{SegmentGroup, encode};

@@ -3,14 +3,12 @@
 //! Two threads work behind it: one commits groups of waiting requests (`commit`), one seals, merges and drops (`keep`). What
 //! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
 
-mod catalog;
 mod commit;
 mod config;
 mod db;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
-mod log;
 mod metrics;
 mod read;
 mod state;
@@ -18,6 +16,7 @@ mod state;
 mod tests;
 
 pub use config::Config;
+pub(crate) use db::Db;
 pub use db::OpenError;
 
 use std::collections::BTreeSet;
@@ -30,13 +29,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
+use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
-use crate::{Clock, ReadError, WriteError};
-use catalog::SegmentEntry;
+use crate::{Clock, ReadError, WriteError, log};
 use commit::{Queue, Waiting};
-use db::Db;
 use metrics::Metrics;
 use state::State;
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::catalog::SegmentEntry;
 use super::state::Part;
 use super::{Shared, Store};
+use crate::catalog::SegmentEntry;
 use crate::codec::bits::Bitmap;
 use crate::codec::fuse;
 use crate::matcher::Candidate;
@@ -103,9 +103,10 @@ impl<'a> Snapshot<'a> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(|part| part.read().trace_rows(id).next().is_some());
         let parts = parts.cloned().map(Unit::Part);
-        let groups = self.segments.iter().flat_map(|segment| {
-            segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number))
-        });
+        let groups = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
         parts.chain(groups).collect()
     }
 
