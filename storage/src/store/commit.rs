@@ -30,9 +30,10 @@ pub(super) struct Queue {
 
 /// The committing thread: ends when the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
+    let mut record = Record::default();
     while let Some(group) = shared.next_group() {
         let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-        shared.commit_group(group);
+        shared.commit_group(group, &mut record);
         lock(&shared.queue).bytes -= bytes;
     }
 }
@@ -57,17 +58,17 @@ impl Shared {
         Some(std::mem::replace(&mut queue.waiting, rest))
     }
 
-    fn commit_group(&self, group: Vec<Waiting>) {
+    fn commit_group(&self, group: Vec<Waiting>, record: &mut Record) {
         let started = Instant::now();
         let received = self.clock.now_unix_nano();
-        let mut record = Record::default();
+        record.clear();
         for waiting in &group {
             record.push(received, &waiting.batch.tenant, &waiting.batch.body);
         }
         let sequence = self.read_state().next_sequence;
         let written = record.encode().map_err(|error| error.to_string()).and_then(|record| {
             self.metrics.log_bytes.inc_by(record.len() as u64);
-            self.db.append_log(sequence, &record).map_err(|error| error.to_string())
+            self.db.append_log(sequence, record).map_err(|error| error.to_string())
         });
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         if let Err(reason) = written {
