@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench
+.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts
 
 CARGO ?= cargo
 DATA ?= ./data
@@ -10,9 +10,10 @@ ARGS ?=
 # Where cargo puts the binary, whatever its settings say. Always build the whole workspace: building one crate alone can choose other
 # features of shared dependencies, and then RocksDB is compiled a second time.
 BINARY = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/hoptrail
+BENCH = $$(dirname "$(BINARY)")/hoptrail-bench
 
 help: ## show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building needs (system packages, once)
 	@sh scripts/setup.sh build
@@ -31,7 +32,18 @@ demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" 
 
 bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
 	$(CARGO) build --workspace
-	@exec "$$(dirname "$(BINARY)")/hoptrail-bench" $(ARGS)
+	@exec "$(BENCH)" $(ARGS)
+
+bench-all: setup ## the same for every kind of data and every transport, in one table (a quarter of an hour)
+	$(CARGO) build --workspace
+	@exec "$(BENCH)" --all --spans 500000 $(ARGS)
+
+bench-growth: setup ## one store from 1 to 50 million spans: the chart in docs/images/growth.svg (an hour)
+	$(CARGO) build --workspace
+	@exec "$(BENCH)" --growth --spans 50000000 --output docs/images/growth $(ARGS)
+
+bench-parts: setup ## what each part costs alone, with criterion (ARGS="-- scan" for some)
+	$(CARGO) bench --workspace --profile dev --bench parts $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace
