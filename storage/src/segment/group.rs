@@ -7,7 +7,7 @@ use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, Tra
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
 use super::view::View;
-use super::{META, Page, PageId, PageSource, pages};
+use super::{Page, PageId, PageSource, filter_of, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
@@ -246,12 +246,6 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
-}
-
-/// Where the filter over a column's values is.
-pub(super) fn filter_of(kind: TableKind, column: u32) -> PageId {
-    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
 }
 
 /// The values of a page that must have `len` of them.

@@ -51,8 +51,14 @@ pub(crate) mod pages {
 /// The segment's own page.
 pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
 
+/// Where the filter over a column's values is.
+pub(crate) fn filter_of(kind: TableKind, column: u32) -> PageId {
+    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
+    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
+}
+
 /// The page with the shapes of a table.
-fn shapes_of(kind: TableKind) -> PageId {
+pub(crate) fn shapes_of(kind: TableKind) -> PageId {
     PageId { group: META.group, page: 1 + kind as u32 }
 }
 

@@ -2,9 +2,8 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
-use super::group::filter_of;
 use super::meta::{Meta, Place};
-use super::{Page, PageSource};
+use super::{Page, PageSource, filter_of};
 use crate::codec::fuse;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
