@@ -2,11 +2,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench
+.PHONY: help setup setup-tests run test lint fmt demo bench torture
 
 CARGO ?= cargo
 DATA ?= ./data
 ARGS ?=
+ROUNDS ?= 300
 # Where cargo puts the binary, whatever its settings say. Always build the whole workspace: building one crate alone can choose other
 # features of shared dependencies, and then RocksDB is compiled a second time.
 BINARY = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/hoptrail
@@ -32,6 +33,9 @@ demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" 
 bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
 	$(CARGO) build --workspace
 	@exec "$$(dirname "$(BINARY)")/hoptrail-bench" $(ARGS)
+
+torture: setup ## kill it ROUNDS times under load, fill its disk, flood it, and count what is lost (ROUNDS=300)
+	TORTURE_ROUNDS=$(ROUNDS) $(CARGO) test --workspace --test main -- e2e::torture --nocapture --test-threads 1
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -15,6 +15,7 @@ mod rows;
 mod scan;
 mod search;
 mod segment;
+mod step;
 mod store;
 #[cfg(test)]
 mod test_spans;
@@ -28,5 +29,6 @@ pub use search::{
     FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
     TraceHit,
 };
+pub use step::{Done, Step, Task, Watch};
 pub use store::{Config, OpenError, Sizes, Store};
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

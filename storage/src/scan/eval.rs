@@ -2,6 +2,7 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode, TraceId};
 
+use super::test::Patience;
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::rows::{Owner, Shape, TableKind, ValueType, text, to_value};
@@ -89,7 +90,11 @@ impl Scan<'_> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone())),
             Filter::Matches { field, pattern, negated } => {
-                self.field(field, &Test::Matches { pattern: pattern.clone(), negated: *negated })
+                let patience = Patience::of(self.context);
+                let test = Test::Matches { pattern: pattern.clone(), negated: *negated, patience };
+                let rows = self.field(field, &test)?;
+                self.context.check()?;
+                Ok(rows)
             }
             Filter::Exists { field, present } => {
                 let mut rows = self.field(field, &Test::Present)?;
