@@ -148,6 +148,29 @@ fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8
     out
 }
 
+const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
+
+/// The numbers as they stand in the bits of a row; `None` when one is outside of its slot's range, so that no row has it.
+fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
+    let pack = |(slot, number): (&Slot, &u64)| {
+        let offset = number.checked_sub(slot.base)?;
+        (width_of(offset) <= slot.width).then_some((offset, slot.width))
+    };
+    if slots.len() == numbers.len() { slots.iter().zip(numbers).map(pack).collect() } else { None }
+}
+
+/// Whether these values stand in the bits from `at` on.
+#[inline]
+fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
+    for (value, width) in values {
+        if bits::read(stream, at, *width)? != *value {
+            return Ok(false);
+        }
+        at += *width as usize;
+    }
+    Ok(true)
+}
+
 /// A page of strings. Opening it reads the header; values come through a [`StringCursor`].
 #[derive(Debug)]
 pub(crate) struct Strings<'a> {
@@ -185,6 +208,9 @@ impl<'a> Strings<'a> {
             return Ok(Self { len, dictionary, form: Form::Plain });
         }
         let dictionary = Blocks::parse(input.bytes()?)?;
+        if dictionary.len() > len {
+            return Err(Damaged("more distinct values than rows"));
+        }
         let width = width_of(dictionary.len().saturating_sub(1) as u64);
         let codes = input.bytes()?;
         if width > 32 || codes.len() < (len * width as usize).div_ceil(8) {
@@ -243,7 +269,7 @@ impl<'a> Strings<'a> {
 
     /// The rows whose value is `needle`.
     pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
-        let Form::Templates { numbers, .. } = &self.form else {
+        let Form::Templates { codes, width, numbers } = &self.form else {
             return self.select(|value| value == needle);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
@@ -256,14 +282,14 @@ impl<'a> Strings<'a> {
         })?;
         let mut rows = Bitmap::none(self.len);
         let Some(code) = code else { return Ok(rows) };
+        let Some(wanted) = packed(numbers.template(code)?.0, &wanted) else { return Ok(rows) };
         let mut at = 0;
         for row in 0..self.len {
-            let found = self.code(row)?;
-            let (slots, bits) = numbers.template(found)?;
-            if found == code {
-                rows.insert_if(row, numbers.row(slots, at).eq(wanted.iter().copied().map(Ok)));
+            let found = bits::read(codes, row * *width as usize, *width)? as usize;
+            if found == code && holds(numbers.packed, at, &wanted)? {
+                rows.insert(row);
             }
-            at += bits;
+            at += numbers.templates.get(found).ok_or(OUTSIDE)?.1 as usize;
         }
         Ok(rows)
     }
@@ -316,7 +342,6 @@ impl<'a> Numbers<'a> {
 
     /// The slots of a template, and the bits one row of it takes.
     fn template(&self, code: usize) -> Result<(&[Slot], usize), Damaged> {
-        const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
         let (end, bits) = *self.templates.get(code).ok_or(OUTSIDE)?;
         let start = code.checked_sub(1).and_then(|before| self.templates.get(before)).map_or(0, |(end, _)| *end);
         Ok((self.slots.get(start as usize..end as usize).ok_or(OUTSIDE)?, bits as usize))
@@ -342,13 +367,13 @@ impl<'a> Numbers<'a> {
 pub(crate) struct StringCursor<'p, 'a> {
     page: &'p Strings<'a>,
     dictionary: BlockCursor<'a>,
-    /// The next row whose bit position is known, and the position.
+    /// The next row whose bit position is known, and the position. At first none is: the first row's is in the page as well.
     next: (usize, usize),
 }
 
 impl<'p, 'a> StringCursor<'p, 'a> {
     pub(crate) fn new(page: &'p Strings<'a>) -> Self {
-        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (0, 0) }
+        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (usize::MAX, 0) }
     }
 
     /// Appends the value at `row` to `out`.
@@ -431,6 +456,37 @@ mod tests {
         let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let bits = encode(&slices, Content::Text).len() as f64 * 8.0 / 60_000.0;
         assert!(bits < 19.5, "{bits} bits a value, of which 18.9 are the number");
+    }
+
+    #[test]
+    fn damaged_positions_give_the_same_values_in_any_order() {
+        let values: Vec<Vec<u8>> = (100..300u32).map(|number| format!("user-{number}").into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mut page = encode(&slices, Content::Text);
+        assert_eq!(page[0], TEMPLATES);
+        let first_position = page.len() - 8 - (200 * 8) / 8 - 8;
+        page[first_position] = 8;
+        let page = Strings::parse(&page).unwrap();
+        let read = |rows: &mut dyn Iterator<Item = usize>| {
+            let mut cursor = StringCursor::new(&page);
+            let one = |row| {
+                let mut value = Vec::new();
+                cursor.read(row, &mut value).map(|()| (row, value))
+            };
+            let mut values: Vec<_> = rows.map(one).collect::<Result<_, _>>().unwrap();
+            values.sort();
+            values
+        };
+        assert_eq!(read(&mut (0..100)), read(&mut (0..100).rev()));
+    }
+
+    #[test]
+    fn a_page_has_no_more_distinct_values_than_rows() {
+        let page = encode(&[b"GET".as_slice(); 9], Content::Text);
+        assert_eq!(page[..2], [CODED, 9]);
+        let rows = |count: u8| [&[CODED, count], &page[2..]].concat();
+        assert!(Strings::parse(&rows(1)).is_ok());
+        assert!(Strings::parse(&rows(0)).is_err());
     }
 
     proptest! {

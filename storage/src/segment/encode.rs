@@ -8,13 +8,13 @@ use rustc_hash::FxBuildHasher;
 
 use super::meta::{GroupMeta, Meta, Place};
 use super::order::{RowRef, TraceRun, order};
-use super::{META, PageId, pages};
+use super::{META, PageId, pages, shapes, shapes_of};
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
-use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, ValueType, owned_by};
+use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
-const GROUP_SPANS: usize = 64 << 10;
+const GROUP_SPANS: usize = 16 << 10;
 /// Pages below this size share the tail page.
 const TAIL_BYTES: usize = 1 << 10;
 
@@ -25,6 +25,8 @@ pub(crate) struct Built {
     pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
     pub(crate) meta: Meta,
     pub(crate) groups: Vec<GroupStats>,
+    /// Filter over the trace ids of all groups.
+    pub(crate) traces: Vec<u8>,
 }
 
 /// What the catalog keeps of a group.
@@ -43,19 +45,27 @@ pub(crate) struct GroupStats {
 pub(crate) fn encode(parts: &[&Rows]) -> Built {
     let (traces, rows) = order(parts);
     let mut built = Built::default();
-    let translation = Translation::new(parts, &mut built.meta);
+    let mut members = Members::default();
+    let translation = Translation::new(parts, &mut built);
     let mut first = 0;
     while first < traces.len() {
         let begin = traces[first].rows.start;
         let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= GROUP_SPANS);
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
-        group.encode(built.groups.len() as u16, &mut built);
+        group.encode(built.groups.len() as u16, &mut built, &mut members);
         first = end;
+    }
+    built.traces = fuse::encode(traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect());
+    for (page, hashes) in members {
+        built.pages.insert(PageId { group: META.group, page }, fuse::encode(hashes));
     }
     built.pages.insert(META, built.meta.encode());
     built
 }
+
+/// The members of the filters of each column, over all groups, by page.
+type Members = BTreeMap<u32, Vec<u64>>;
 
 /// How the numbers of each part map to those of the segment.
 struct Translation {
@@ -67,7 +77,7 @@ struct Translation {
 }
 
 impl Translation {
-    fn new(parts: &[&Rows], meta: &mut Meta) -> Self {
+    fn new(parts: &[&Rows], Built { meta, pages, .. }: &mut Built) -> Self {
         let mut shapes = Vec::new();
         let mut columns = Vec::new();
         let resources = origins(parts.iter().map(|part| &part.resources.bytes), &mut meta.resource_bytes);
@@ -85,10 +95,11 @@ impl Translation {
             shapes.push([spans.0, events.0, links.0]);
             columns.push([spans.1, events.1, links.1]);
         }
-        for (builder, table) in builders.into_iter().zip(&mut meta.tables) {
+        let kinds = [TableKind::Span, TableKind::Event, TableKind::Link];
+        for ((builder, table), kind) in builders.into_iter().zip(&mut meta.tables).zip(kinds) {
             table.names = builder.names.iter().map(Into::into).collect();
             table.columns = builder.columns;
-            table.shapes = builder.shapes.list().to_vec();
+            pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list()));
         }
         let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
         Self { shapes, columns, value_types }
@@ -123,14 +134,17 @@ impl TableBuilder {
         let names: Vec<u32> =
             table.names.iter().map(|name| self.names.intern(name, usize::MAX).unwrap_or_default()).collect();
         let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
+        let known = table.shapes.list();
+        let layout = |own: &Box<[u32]>| own.iter().map(|column| at(&columns, *column)).collect::<Vec<_>>();
+        let layouts: Vec<u32> = known.layouts.iter().map(|own| self.shapes.intern_layout(&layout(own))).collect();
         let translate = |shape: &Shape| Shape {
             resource: at(resources, shape.resource),
             scope: at(scopes, shape.scope),
             name: at(&names, shape.name),
-            columns: shape.columns.iter().map(|column| at(&columns, *column)).collect(),
-            ..shape.clone()
+            layout: at(&layouts, shape.layout),
+            ..*shape
         };
-        let shapes = table.shapes.list().iter().map(|shape| self.shapes.intern(&translate(shape))).collect();
+        let shapes = known.shapes.iter().map(|shape| self.shapes.intern(translate(shape))).collect();
         (shapes, columns)
     }
 
@@ -166,8 +180,8 @@ impl<'a> Group<'a> {
         &self.rows[first..end]
     }
 
-    fn encode(&self, number: u16, built: &mut Built) {
-        let mut out = GroupPages { number, built, tail: Vec::new(), meta: GroupMeta::default() };
+    fn encode(&self, number: u16, built: &mut Built, members: &mut Members) {
+        let mut out = GroupPages { number, built, members, tail: Vec::new(), meta: GroupMeta::default() };
         out.meta.spans = self.rows().len() as u32;
         out.meta.traces = self.traces.len() as u32;
         self.encode_traces(&mut out);
@@ -278,7 +292,7 @@ impl<'a> Group<'a> {
             let shape = table.shape_of(at.row as usize);
             shapes.push(u64::from(self.translation.shapes[at.part as usize][kind][shape as usize]));
             let numbers = &self.translation.columns[at.part as usize][kind];
-            let own = table.shape(shape).map_or(&[][..], |shape| shape.columns.as_slice());
+            let own = table.shapes.list().columns(shape);
             for (column, slot) in own.iter().zip(table.slots(at.row as usize)) {
                 let number = numbers[*column as usize] as usize;
                 let values = &mut columns[number];
@@ -313,6 +327,7 @@ fn join_pages(parts: &[Vec<u8>]) -> Vec<u8> {
 struct GroupPages<'a> {
     number: u16,
     built: &'a mut Built,
+    members: &'a mut Members,
     tail: Vec<u8>,
     meta: GroupMeta,
 }
@@ -339,10 +354,8 @@ impl GroupPages<'_> {
         } else {
             let filter = value_type.is_bytes() && strings::wants_filter(&bytes);
             if filter {
-                self.put(
-                    page + pages::FILTERS,
-                    fuse::encode(values.strings.iter().map(|value| fuse::hash(value)).collect()),
-                );
+                let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
+                self.members.entry(page + pages::FILTERS).or_default().extend(hashes);
             }
             self.put(page, bytes);
             Place::Page { filter }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::log::Record;
 use super::{Shared, lock};
+use crate::log::Record;
 use crate::traits::SpanBatch;
 use crate::{Done, Task, WriteError};
 

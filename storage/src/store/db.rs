@@ -4,14 +4,18 @@
 use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    BlockBasedOptions, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     IngestExternalFileOptions, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 use crate::ReadError;
-use crate::segment::{Built, Page, PageId, PageSource};
+use crate::rows::{ShapeList, TableKind};
+use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
 
 const META: &str = "meta";
 const LOG: &str = "log";
@@ -66,6 +70,16 @@ impl From<rocksdb::Error> for DbError {
 pub(crate) struct Db {
     db: DB,
     path: PathBuf,
+    shapes: Cache<(u64, TableKind), Arc<ShapeList>, Weight>,
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<(u64, TableKind), Arc<ShapeList>> for Weight {
+    fn weight(&self, _: &(u64, TableKind), shapes: &Arc<ShapeList>) -> u64 {
+        shapes.memory() as u64 + 1
+    }
 }
 
 fn failed(path: &Path, reason: &dyn Display) -> OpenError {
@@ -88,7 +102,8 @@ impl Db {
         let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
         let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
-        let db = Self { db, path: path.to_owned() };
+        let shapes = Cache::with_weighter(1024, (cache_bytes / 4) as u64, Weight);
+        let db = Self { db, path: path.to_owned(), shapes };
         db.check_version()?;
         db.clear_staging().map_err(|error| failed(path, &error))?;
         Ok(db)
@@ -260,6 +275,10 @@ impl PageSource for Db {
             None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
         }
     }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind, meta))
+    }
 }
 
 /// A page that RocksDB's cache keeps in place.
@@ -341,7 +360,7 @@ fn segments(cache_bytes: usize) -> Options {
     table.set_block_size(4 << 10);
     table.set_format_version(5);
     if cache_bytes > 0 {
-        table.set_block_cache(&Cache::new_lru_cache(cache_bytes));
+        table.set_block_cache(&rocksdb::Cache::new_lru_cache(cache_bytes));
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp;
 
-use super::catalog::SegmentEntry;
 use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
+use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup};
 use crate::segment::{SegmentGroup, encode};
@@ -137,7 +137,7 @@ impl Shared {
         lock(&self.unnamed).insert(id);
         self.db.ingest(id)?;
         self.reached(task, Done::Ingested);
-        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, groups: built.groups })
+        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, traces: built.traces, groups: built.groups })
     }
 
     /// The oldest neighbours of one tenant that are small and of about one size.

@@ -3,7 +3,6 @@
 //! Two threads work behind it: one commits groups of waiting requests (`commit`), one seals, merges and drops (`keep`). What
 //! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
 
-mod catalog;
 mod commit;
 mod config;
 mod db;
@@ -11,7 +10,6 @@ mod disk;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
-mod log;
 mod metrics;
 mod read;
 mod retention;
@@ -22,6 +20,7 @@ mod step_tests;
 mod tests;
 
 pub use config::Config;
+pub(crate) use db::Db;
 pub use db::OpenError;
 
 use std::collections::BTreeSet;
@@ -34,13 +33,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
+use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
-use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError};
-use catalog::SegmentEntry;
+use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError, log};
 use commit::{Queue, Waiting};
-use db::Db;
 use disk::Disk;
 use metrics::Metrics;
 use state::State;

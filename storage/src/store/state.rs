@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::view::Malformed;
 
-use super::catalog::SegmentEntry;
+use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
 
 /// Spans of one part; small enough that a search holds up writers only shortly.

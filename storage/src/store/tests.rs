@@ -7,9 +7,9 @@ use std::time::Duration;
 use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
 use prometheus_client::registry::Registry;
 
-use super::log::Record;
 use super::*;
 use crate::conformance::{wait, write};
+use crate::log::Record;
 use crate::rows::Rows;
 use crate::test_spans::encode;
 use crate::{FakeClock, QueryContext, TraceReader};
