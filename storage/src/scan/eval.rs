@@ -2,7 +2,6 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode, TraceId};
 
-use super::test::Patience;
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::rows::{Owner, Shape, TableKind, ValueType, text, to_value};
@@ -90,9 +89,7 @@ impl Scan<'_> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone())),
             Filter::Matches { field, pattern, negated } => {
-                let patience = Patience::of(self.context);
-                let test = Test::Matches { pattern: pattern.clone(), negated: *negated, patience };
-                let rows = self.field(field, &test)?;
+                let rows = self.field(field, &Test::matches(pattern, *negated, self.context))?;
                 self.context.check()?;
                 Ok(rows)
             }

@@ -20,8 +20,7 @@ pub(crate) enum Test {
 /// Text between two looks at the clock: a pattern may take a microsecond a byte.
 const EVERY: usize = 64 << 10;
 
-/// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more, and whoever asked must
-/// look at the context before using the answer.
+/// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     context: QueryContext,
@@ -30,7 +29,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn of(context: &QueryContext) -> Self {
+    fn of(context: &QueryContext) -> Self {
         Self { context: context.clone(), bytes: Cell::new(0), over: Cell::new(false) }
     }
 
@@ -45,6 +44,11 @@ impl Patience {
 }
 
 impl Test {
+    /// Text must match the pattern, or with `negated` must not. Whoever uses the answer must look at the context first.
+    pub(crate) fn matches(pattern: &Pattern, negated: bool, context: &QueryContext) -> Self {
+        Self::Matches { pattern: pattern.clone(), negated, patience: Patience::of(context) }
+    }
+
     /// Whether a model value satisfies it.
     pub(crate) fn holds(&self, value: &Value) -> bool {
         match self {
@@ -109,7 +113,7 @@ mod tests {
         let gone = Arc::new(AtomicBool::new(false));
         let context = QueryContext::new(Duration::from_secs(3600), usize::MAX, Arc::clone(&gone));
         let pattern = Pattern::new(".*b").expect("a pattern");
-        let test = Test::Matches { pattern, negated: false, patience: Patience::of(&context) };
+        let test = Test::matches(&pattern, false, &context);
         let text = [vec![b'a'; EVERY / 2], vec![b'b']].concat();
         assert!((0..5).all(|_| test.holds_text(&text)));
         gone.store(true, Ordering::Relaxed);
