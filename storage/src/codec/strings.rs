@@ -3,6 +3,8 @@
 //! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values, few templates.
 //! *Plain*: neither; the row is its own code.
 
+use std::cell::RefCell;
+
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -94,10 +96,30 @@ struct Slot {
     width: u32,
 }
 
+/// Bytes of text that are kept for the next page.
+const MOST_KEPT: usize = 8 << 20;
+
+/// Buffers of [`encode_templates`], kept for the next page.
+#[derive(Default)]
+struct Scratch {
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+    numbers: Vec<u64>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
 fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
-    let mut texts = Vec::new();
-    let mut ends = Vec::with_capacity(values.len());
-    let mut numbers = Vec::new();
+    SCRATCH.with_borrow_mut(|scratch| encode_templates_in(values, scratch))
+}
+
+fn encode_templates_in(values: &[&[u8]], Scratch { texts, ends, numbers }: &mut Scratch) -> Option<Vec<u8>> {
+    texts.clear();
+    texts.shrink_to(MOST_KEPT);
+    ends.clear();
+    numbers.clear();
     let (mut template, mut found) = (Vec::new(), Vec::new());
     for value in values {
         template::split(value, &mut template, &mut found);
@@ -108,8 +130,8 @@ fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
     let mut start = 0;
     let split = ends.iter().map(|end| &texts[std::mem::replace(&mut start, *end)..*end]);
     let (codes, dictionary) = number_off(split, values.len() / 8 + 16)?;
-    let slots = slots(&codes, &dictionary, &numbers);
-    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, &numbers)))
+    let slots = slots(&codes, &dictionary, numbers);
+    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, numbers)))
 }
 
 /// The range of each number of each template.

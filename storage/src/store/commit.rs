@@ -33,9 +33,10 @@ pub(super) struct Queue {
 
 /// The committing thread: ends when the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
+    let mut record = Record::default();
     while let Some(group) = shared.next_group() {
         let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-        shared.commit_group(group);
+        shared.commit_group(group, &mut record);
         lock(&shared.queue).bytes -= bytes;
     }
 }
@@ -60,15 +61,15 @@ impl Shared {
         Some(std::mem::replace(&mut queue.waiting, rest))
     }
 
-    fn commit_group(&self, group: Vec<Waiting>) {
+    fn commit_group(&self, group: Vec<Waiting>, record: &mut Record) {
         self.reached(Task::Commit, Done::Begun);
         let started = Instant::now();
         let received = self.clock.now_unix_nano();
         let sequence = self.read_state().next_sequence;
-        let written = self
-            .disk
-            .has_room_for(0)
-            .and_then(|()| self.metrics.count(Task::Commit, self.write_log(sequence, received, &group)));
+        let written = self.disk.has_room_for(0).and_then(|()| {
+            record.clear();
+            self.metrics.count(Task::Commit, self.write_log(sequence, received, &group, record))
+        });
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.disk.tell(&written);
         if let Err(reason) = written {
@@ -91,15 +92,14 @@ impl Shared {
         self.reached(Task::Commit, Done::Answered);
     }
 
-    /// Makes the requests durable.
-    fn write_log(&self, sequence: u64, received: u64, group: &[Waiting]) -> Result<(), String> {
-        let mut record = Record::default();
+    /// Makes the requests durable, with an empty record.
+    fn write_log(&self, sequence: u64, received: u64, group: &[Waiting], record: &mut Record) -> Result<(), String> {
         for waiting in group {
             record.push(received, &waiting.batch.tenant, &waiting.batch.body);
         }
         let record = record.encode().map_err(|error| error.to_string())?;
         self.metrics.log_bytes.inc_by(record.len() as u64);
-        self.db.append_log(sequence, &record).map_err(|error| error.to_string())
+        self.db.append_log(sequence, record).map_err(|error| error.to_string())
     }
 
     /// All requests of the record are in the head.

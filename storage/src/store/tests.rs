@@ -109,7 +109,7 @@ fn a_record_that_two_generations_share_stays_in_the_log_until_both_are_sealed() 
     let mut record = Record::default();
     bodies.iter().for_each(|body| record.push(NOW, &tenant(), body));
     let shared = &store.shared;
-    shared.db.append_log(0, &record.encode().expect("encoded")).expect("logged");
+    shared.db.append_log(0, record.encode().expect("encoded")).expect("logged");
     shared.write_state().append(NOW, &tenant(), &bodies[0]).expect("appended");
     shared.write_state().rotate();
     shared.keep_once().expect("sealed");
