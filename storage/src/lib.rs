@@ -22,6 +22,7 @@ mod rows;
 mod scan;
 mod search;
 mod segment;
+mod step;
 #[cfg(feature = "rocksdb")]
 mod store;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use search::{
     FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
     TraceHit,
 };
+pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
 pub use store::{Config, OpenError, Sizes, Store};
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

@@ -89,7 +89,9 @@ impl Scan<'_> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone())),
             Filter::Matches { field, pattern, negated } => {
-                self.field(field, &Test::Matches { pattern: pattern.clone(), negated: *negated })
+                let rows = self.field(field, &Test::matches(pattern, *negated, self.context))?;
+                self.context.check()?;
+                Ok(rows)
             }
             Filter::Exists { field, present } => {
                 let mut rows = self.field(field, &Test::Present)?;

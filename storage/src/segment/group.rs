@@ -459,10 +459,10 @@ mod tests {
 
     use super::super::encode;
     use super::*;
-    use crate::Pattern;
     use crate::rows::Rows;
     use crate::scan::Test;
     use crate::test_spans::{any_batch, encode as request};
+    use crate::{Pattern, QueryContext};
     use hoptrail_proto::model::{Attribute, Span};
     use proptest::prelude::*;
 
@@ -487,7 +487,7 @@ mod tests {
         let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
         let select = |source: &InMemory| {
             let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
-            let test = Test::Matches { pattern: Pattern::new(".*").unwrap(), negated: false };
+            let test = Test::matches(&Pattern::new(".*").unwrap(), false, &QueryContext::unbounded());
             group.table(TableKind::Span).select(0, &test).map(|rows| rows.len())
         };
         assert_eq!(select(&source).unwrap(), 1);

@@ -171,18 +171,22 @@ impl Db {
         Ok(())
     }
 
-    /// Brings the pages of a segment into the store. Nobody sees them before the catalog names the segment.
-    pub(crate) fn ingest(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
-        let file = self.staging().join(format!("{segment}.sst"));
-        let ingested = self.ingest_file(segment, built, &file);
-        if ingested.is_err() {
-            // A disk that is full must not fill up with what did not fit.
-            let _ = std::fs::remove_file(&file);
-        }
-        ingested
+    fn staged(&self, segment: u64) -> PathBuf {
+        self.staging().join(format!("{segment}.sst"))
     }
 
-    fn ingest_file(&self, segment: u64, built: &Built, file: &Path) -> Result<u64, DbError> {
+    /// A disk that is full must not fill up with what did not fit.
+    fn unstage(&self, segment: u64) {
+        let _ = std::fs::remove_file(self.staged(segment));
+    }
+
+    /// Writes the pages of a segment to a file of their own; its bytes.
+    pub(crate) fn stage(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        self.write_pages(segment, built).inspect_err(|_| self.unstage(segment))
+    }
+
+    fn write_pages(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        let file = self.staged(segment);
         let options = segments(0);
         let mut writer = SstFileWriter::create(&options);
         writer.open(file)?;
@@ -190,11 +194,16 @@ impl Db {
             writer.put(page_key(segment, *id), page)?;
         }
         writer.finish()?;
-        let bytes = writer.file_size();
+        Ok(writer.file_size())
+    }
+
+    /// Brings staged pages into the store. Nobody sees them before the catalog names the segment.
+    pub(crate) fn ingest(&self, segment: u64) -> Result<(), DbError> {
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
-        self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![file])?;
-        Ok(bytes)
+        let files = vec![self.staged(segment)];
+        let ingested = self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, files);
+        Ok(ingested.inspect_err(|_| self.unstage(segment))?)
     }
 
     /// One step that is seen whole or not at all: catalog entries come and go, and so do the log's records before `log_end`.
@@ -319,8 +328,9 @@ fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenErr
 }
 
 fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
-    // RocksDB has no kind of error for it, only texts that name its LOCK file.
-    if error.kind() == rocksdb::ErrorKind::IOError && error.to_string().contains("/LOCK: ") {
+    // RocksDB has no kind of error for it, only texts that name its LOCK file. A disk that does not let it be opened is another matter.
+    let text = error.to_string();
+    if text.contains("/LOCK: ") && !text.contains("while open a file for lock") {
         OpenError::InUse { path: path.to_owned() }
     } else {
         failed(path, error)
