@@ -250,7 +250,13 @@ impl<'a> Strings<'a> {
         self.len
     }
 
-    fn code(&self, row: usize) -> Result<usize, Damaged> {
+    /// The distinct values, which [`Strings::code`] numbers, when they are few.
+    pub(crate) fn dictionary(&self) -> Option<&Blocks<'a>> {
+        matches!(self.form, Form::Coded { .. }).then_some(&self.dictionary)
+    }
+
+    /// The number of a row's value, or of its template.
+    pub(crate) fn code(&self, row: usize) -> Result<usize, Damaged> {
         if row >= self.len {
             return Err(Damaged("row outside of its page"));
         }

@@ -106,6 +106,17 @@ impl Rows {
         span.links.iter().try_for_each(|link| self.append_link(row, &LinkView::read(link)?))
     }
 
+    /// Adds the scalars of rows of one trace whose table parts are done.
+    pub(crate) fn push_trace(&mut self, spans: &[SpanRow]) {
+        let Some(trace) = spans.first() else { return };
+        let first = self.spans.len() as u32;
+        let mut previous = self.traces.insert(trace.trace_id, first + spans.len() as u32 - 1);
+        for (row, span) in (first..).zip(spans) {
+            self.spans.push(SpanRow { previous, ..*span });
+            previous = Some(row);
+        }
+    }
+
     /// Adds the scalars of the row whose table part is done.
     pub(crate) fn push_span(&mut self, mut span: SpanRow) {
         span.previous = self.traces.insert(span.trace_id, self.spans.len() as u32);

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dictionary::Interner;
 use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
+use crate::codec::Damaged;
 
 /// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
 /// values costs more than it saves.
@@ -89,9 +90,9 @@ impl Table {
         self.pending.push(slot);
     }
 
-    /// The slot of a string.
+    /// The slot of a string of a column.
     #[inline]
-    fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
+    pub(crate) fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
         let known = self.columns.get_mut(column as usize).map(|column| &mut column.dictionary);
         if let Some(dictionary) = known.filter(|dictionary| dictionary.len() < DICTIONARY) {
             let before = dictionary.len();
@@ -103,6 +104,28 @@ impl Table {
         let at = self.arena.len() as u64;
         self.arena.extend_from_slice(bytes);
         IN_ARENA | at << LENGTH_BITS | bytes.len() as u64
+    }
+
+    /// The slot of a string that `write` appends, without asking whether it is known.
+    #[inline]
+    pub(crate) fn keep_unique(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Damaged>,
+    ) -> Result<u64, Damaged> {
+        let at = self.arena.len();
+        write(&mut self.arena)?;
+        let len = self.arena.len() - at;
+        if len > LONGEST {
+            return Err(Damaged("string too long"));
+        }
+        Ok(IN_ARENA | (at as u64) << LENGTH_BITS | len as u64)
+    }
+
+    /// Adds a row with the slots of its shape's columns.
+    #[inline]
+    pub(crate) fn push_row(&mut self, shape: u32, slots: impl Iterator<Item = u64>) {
+        self.rows.push((shape, self.slots.len() as u32));
+        self.slots.extend(slots);
     }
 
     /// The column of a value of the row being built.

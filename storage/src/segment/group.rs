@@ -92,11 +92,28 @@ impl<'a> SegmentGroup<'a> {
         move |damaged| ReadError::Corrupt { place: place.clone(), reason: damaged.to_string() }
     }
 
-    /// The rows of each trace.
-    pub(crate) fn each_trace(&self) -> Result<Vec<Vec<u32>>, ReadError> {
+    /// Each trace and its rows.
+    pub(super) fn trace_table(
+        &self,
+    ) -> Result<impl Iterator<Item = (TraceId, std::ops::Range<usize>)> + '_, ReadError> {
         let traces = self.traces()?;
-        let rows = |trace| traces.rows(trace).map(|rows| (rows.start as u32..rows.end as u32).collect());
-        Ok((0..traces.ids.len()).filter_map(rows).collect())
+        let rows = |(trace, id): (usize, &TraceId)| traces.rows(trace).map(|rows| (*id, rows));
+        Ok(traces.ids.iter().enumerate().filter_map(rows))
+    }
+
+    /// Steps to parents, rows of strangers, ids of strangers.
+    pub(super) fn parent_parts(&self) -> Result<[&[u8]; 3], ReadError> {
+        split(self.page(pages::PARENTS)?).map_err(self.corrupt(pages::PARENTS))
+    }
+
+    /// Ends minus starts of all spans, wrapping.
+    pub(super) fn raw_durations(&self) -> Result<Vec<u64>, ReadError> {
+        self.ints(pages::DURATIONS, self.group().spans as usize)
+    }
+
+    /// Times of all events minus the starts of their spans, wrapping.
+    pub(super) fn raw_event_times(&self) -> Result<Vec<u64>, ReadError> {
+        self.child_ints(TableKind::Event, 2, |time| time)
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
@@ -130,13 +147,14 @@ impl<'a> SegmentGroup<'a> {
         split(self.page(page)?).map_err(self.corrupt(page))
     }
 
-    fn child_ints(&self, kind: TableKind, part: usize, map: impl Fn(u64) -> u32) -> Result<Vec<u32>, ReadError> {
+    fn child_ints<T>(&self, kind: TableKind, part: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, ReadError> {
         if self.rows(kind) == 0 {
             return Ok(Vec::new());
         }
         let parts = self.child_parts(kind)?;
-        let page = parts.get(part).copied().unwrap_or_default();
-        decode(page, self.rows(kind), map).map_err(self.corrupt(pages::EVENTS))
+        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        let part = parts.get(part).copied().unwrap_or_default();
+        decode(part, self.rows(kind), map).map_err(self.corrupt(page))
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
@@ -346,7 +364,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn durations(&self) -> Result<&[u64], ReadError> {
         let durations = fill(&self.durations, || {
-            let mut durations = self.ints(pages::DURATIONS, self.group().spans as usize)?;
+            let mut durations = self.raw_durations()?;
             for (duration, start) in durations.iter_mut().zip(self.starts()?) {
                 *duration = start.wrapping_add(*duration).saturating_sub(*start);
             }
@@ -357,12 +375,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn event_times(&self) -> Result<&[u64], ReadError> {
         let times = fill(&self.event_times, || {
-            if self.group().events == 0 {
-                return Ok(Vec::new());
-            }
-            let parts = self.child_parts(TableKind::Event)?;
-            let mut times =
-                decode(parts[2], self.group().events as usize, |time| time).map_err(self.corrupt(pages::EVENTS))?;
+            let mut times = self.raw_event_times()?;
             let starts = self.starts()?;
             for (time, owner) in times.iter_mut().zip(self.owners(TableKind::Event)?) {
                 *time = time.wrapping_add(starts.get(*owner as usize).copied().unwrap_or_default());
@@ -395,7 +408,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn parent(&self, row: usize) -> Result<SpanId, ReadError> {
         let corrupt = self.corrupt(pages::PARENTS);
-        let [steps, strangers, ids] = split(self.page(pages::PARENTS)?).map_err(&corrupt)?;
+        let [steps, strangers, ids] = self.parent_parts()?;
         match Ints::parse(steps).and_then(|steps| steps.get(row)).map_err(&corrupt)? {
             0 => Ok(SpanId::default()),
             1 => stranger(strangers, ids, row).map_err(&corrupt),
@@ -454,7 +467,7 @@ fn stranger(rows: &[u8], ids: &[u8], row: usize) -> Result<SpanId, Damaged> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::super::encode;
@@ -466,7 +479,7 @@ mod tests {
     use hoptrail_proto::model::{Attribute, Span};
     use proptest::prelude::*;
 
-    struct InMemory(BTreeMap<PageId, Vec<u8>>);
+    pub(in super::super) struct InMemory(pub(in super::super) BTreeMap<PageId, Vec<u8>>);
 
     impl PageSource for InMemory {
         fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {

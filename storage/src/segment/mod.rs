@@ -9,6 +9,7 @@ mod meta;
 mod order;
 mod prune;
 mod read;
+mod rows;
 mod shapes;
 mod view;
 
@@ -16,6 +17,7 @@ pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::{Meta, Place};
 pub(crate) use prune::possible_groups;
+pub(crate) use rows::nothing_lost;
 
 use std::ops::Deref;
 use std::sync::Arc;

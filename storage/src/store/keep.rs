@@ -5,15 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::TenantId;
-use hoptrail_proto::otlp;
 
 use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
-use crate::scan::{Projection, RowGroup};
-use crate::segment::{SegmentGroup, encode};
+use crate::segment::{SegmentGroup, encode, nothing_lost};
 use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
@@ -192,11 +190,7 @@ impl Shared {
         let mut rows = Rows::default();
         for number in 0..segment.groups.len() {
             let group = SegmentGroup::open(&self.db, segment.id, Arc::clone(&meta), number as u16)?;
-            for trace in group.each_trace()? {
-                let spans = group.spans(&trace, Projection::Whole)?;
-                let appended = rows.append_request(&otlp::encode(&spans));
-                appended.map_err(|error| KeepError::Read(ReadError::Storage(error.to_string())))?;
-            }
+            group.append_to(&mut rows, &mut nothing_lost)?;
         }
         Ok(rows)
     }
