@@ -185,6 +185,9 @@ impl<'a> Strings<'a> {
             return Ok(Self { len, dictionary, form: Form::Plain });
         }
         let dictionary = Blocks::parse(input.bytes()?)?;
+        if dictionary.len() > len {
+            return Err(Damaged("more distinct values than rows"));
+        }
         let width = width_of(dictionary.len().saturating_sub(1) as u64);
         let codes = input.bytes()?;
         if width > 32 || codes.len() < (len * width as usize).div_ceil(8) {
@@ -342,7 +345,8 @@ impl<'a> Numbers<'a> {
 pub(crate) struct StringCursor<'p, 'a> {
     page: &'p Strings<'a>,
     dictionary: BlockCursor<'a>,
-    /// The next row whose bit position is known, and the position.
+    /// The next row whose bit position is known, and the position. Of a block's first row it is always taken from the page, so that
+    /// a row is at one place whichever rows were read before.
     next: (usize, usize),
 }
 
@@ -376,7 +380,7 @@ impl<'p, 'a> StringCursor<'p, 'a> {
     fn position(&self, numbers: &Numbers<'_>, row: usize) -> Result<usize, Damaged> {
         let block = row / BLOCK;
         let (mut from, mut at) = self.next;
-        if from > row || from / BLOCK != block {
+        if from > row || from / BLOCK != block || from.is_multiple_of(BLOCK) {
             (from, at) = (block * BLOCK, numbers.offset(block)?);
         }
         for before in from..row {
@@ -431,6 +435,42 @@ mod tests {
         let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let bits = encode(&slices, Content::Text).len() as f64 * 8.0 / 60_000.0;
         assert!(bits < 19.5, "{bits} bits a value, of which 18.9 are the number");
+    }
+
+    #[test]
+    fn damaged_positions_give_the_same_values_in_any_order() {
+        let values: Vec<Vec<u8>> = (100..300u32).map(|number| format!("user-{number}").into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let page = encode(&slices, Content::Text);
+        assert_eq!(page[0], TEMPLATES);
+        let positions = page.len() - 8 - 200 - 8;
+        for position in [positions, positions + 4] {
+            let mut page = page.clone();
+            page[position] ^= 0xff;
+            let page = Strings::parse(&page).unwrap();
+            let read = |rows: &mut dyn Iterator<Item = usize>| {
+                let mut cursor = StringCursor::new(&page);
+                let mut one = |row| {
+                    let mut value = Vec::new();
+                    (row, cursor.read(row, &mut value), value)
+                };
+                let mut values: Vec<_> = rows.map(&mut one).collect();
+                values.sort_by_key(|(row, ..)| *row);
+                values
+            };
+            let forwards = read(&mut (0..200));
+            assert_eq!(forwards, read(&mut (0..200).rev()));
+            assert!(forwards.iter().any(|(row, _, value)| *value != values[*row]));
+        }
+    }
+
+    #[test]
+    fn a_page_has_no_more_distinct_values_than_rows() {
+        let page = encode(&[b"GET".as_slice(); 9], Content::Text);
+        assert_eq!(page[..2], [CODED, 9]);
+        let rows = |count: u8| [&[CODED, count], &page[2..]].concat();
+        assert!(Strings::parse(&rows(1)).is_ok());
+        assert!(Strings::parse(&rows(0)).is_err());
     }
 
     proptest! {
