@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts torture
+.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
@@ -48,6 +48,9 @@ bench-parts: setup ## what each part costs alone, with criterion (ARGS="-- scan"
 
 torture: setup ## kill it ROUNDS times under load, fill its disk, flood it, and count what is lost (ROUNDS=300)
 	TORTURE_ROUNDS=$(ROUNDS) $(CARGO) test --workspace --test main -- e2e::torture --nocapture --test-threads 1
+
+fuzz: setup ## let random bytes look for bugs (ARGS="pages -- -max_total_time=60" runs one target for a minute; without, each for one)
+	@sh scripts/fuzz.sh $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -93,7 +93,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Each trace and its rows.
-    pub(super) fn trace_table(
+    pub(crate) fn trace_table(
         &self,
     ) -> Result<impl Iterator<Item = (TraceId, std::ops::Range<usize>)> + '_, ReadError> {
         let traces = self.traces()?;
@@ -491,8 +491,8 @@ pub(super) mod tests {
     #[test]
     fn a_column_has_no_more_values_than_the_group_has_rows() {
         let mut rows = Rows::default();
-        let value: String =
-            (0..3000u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 26) as u8)).collect();
+        let letter = |n: u32| char::from(b'!' + (xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) % 90) as u8);
+        let value: String = (0..3000).map(letter).collect();
         let span =
             Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
         rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
