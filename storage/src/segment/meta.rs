@@ -12,7 +12,8 @@ use crate::codec::pack;
 use crate::rows::{ColumnKey, OriginBytes, Owner, Shape, ValueType};
 
 const VERSION: u8 = 1;
-const MOST_BYTES: usize = 1 << 30;
+/// Most spans, events or links of a group.
+const MOST_ROWS: u32 = 1 << 28;
 
 /// Names, columns and shapes of the spans, events or links of a segment.
 #[derive(Debug, Default, PartialEq)]
@@ -80,9 +81,6 @@ impl Meta {
             return Err(Damaged("unknown version of a segment"));
         }
         let raw_len = input.varint()? as usize;
-        if raw_len > MOST_BYTES {
-            return Err(Damaged("segment description too large"));
-        }
         if raw_len == 0 {
             return Self::decode_raw(input);
         }
@@ -105,6 +103,14 @@ impl Meta {
         });
         let scopes = scopes.collect::<Result<_, _>>()?;
         let tables = [TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?];
+        let (resources_known, scopes_known) = (resource_bytes.len(), scope_bytes.len());
+        if !tables[0]
+            .shapes
+            .iter()
+            .all(|shape| within(shape.resource, resources_known) && within(shape.scope, scopes_known))
+        {
+            return Err(Damaged("resource or scope that is not described"));
+        }
         let groups = input.count(8)?;
         let groups = (0..groups).map(|_| GroupMeta::decode(&mut input)).collect::<Result<_, _>>()?;
         Ok(Self { resource_bytes, scope_bytes, resources, scopes, tables, groups })
@@ -137,6 +143,10 @@ fn take_origins(input: &mut Input<'_>) -> Result<Vec<OriginBytes>, Damaged> {
     (0..count).map(|_| take()).collect()
 }
 
+fn within(number: u32, count: usize) -> bool {
+    (number as usize) < count
+}
+
 fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
     u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))
 }
@@ -161,11 +171,17 @@ impl TableMeta {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let names = input.count(8)?;
-        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<_, _>>()?;
+        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<Vec<_>, _>>()?;
         let columns = input.count(32)?;
-        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<_, _>>()?;
+        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<Vec<_>, _>>()?;
         let shapes = input.count(56)?;
-        let shapes = (0..shapes).map(|_| take_shape(input)).collect::<Result<_, _>>()?;
+        let shapes = (0..shapes).map(|_| take_shape(input)).collect::<Result<Vec<_>, _>>()?;
+        let described = |shape: &Shape| {
+            within(shape.name, names.len()) && shape.columns.iter().all(|column| within(*column, columns.len()))
+        };
+        if !shapes.iter().all(described) {
+            return Err(Damaged("name or column that is not described"));
+        }
         Ok(Self { names, columns, shapes })
     }
 }
@@ -213,6 +229,9 @@ impl GroupMeta {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        if spans.max(events).max(links) > MOST_ROWS {
+            return Err(Damaged("more rows than a group has"));
+        }
         let mut columns: [HashMap<u32, Place>; 3] = Default::default();
         for columns in &mut columns {
             for _ in 0..input.count(16)? {
@@ -226,5 +245,41 @@ impl GroupMeta {
             }
         }
         Ok(Self { spans, traces, events, links, columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_names_only_what_it_describes() {
+        let meta = |shape: Shape, spans: u32| {
+            let origin = || vec![OriginBytes { message: Box::default(), schema_url: Box::default() }];
+            let names = vec![Box::default()];
+            let key = |name: &[u8]| ColumnKey {
+                owner: Owner::Attribute,
+                value_type: ValueType::Int,
+                occurrence: 0,
+                name: name.into(),
+            };
+            let columns = vec![key(b"a"), key(b"b")];
+            let table = TableMeta { names, columns, shapes: vec![shape] };
+            let groups = vec![GroupMeta { spans, ..GroupMeta::default() }];
+            let tables = [table, TableMeta::default(), TableMeta::default()];
+            Meta { resource_bytes: origin(), scope_bytes: origin(), tables, groups, ..Meta::default() }.encode()
+        };
+        let good = Shape { columns: vec![1, 0], ..Shape::default() };
+        assert!(Meta::decode(&meta(good.clone(), MOST_ROWS)).is_ok());
+        let bad = [
+            Shape { name: 1, ..good.clone() },
+            Shape { resource: 1, ..good.clone() },
+            Shape { scope: u32::MAX, ..good.clone() },
+            Shape { columns: vec![2], ..good },
+        ];
+        for shape in bad {
+            assert!(Meta::decode(&meta(shape.clone(), 1)).is_err(), "{shape:?}");
+        }
+        assert!(Meta::decode(&meta(good, MOST_ROWS + 1)).is_err());
     }
 }
