@@ -436,8 +436,11 @@ mod tests {
 
     use super::super::encode;
     use super::*;
+    use crate::Pattern;
     use crate::rows::Rows;
+    use crate::scan::Test;
     use crate::test_spans::{any_batch, encode as request};
+    use hoptrail_proto::model::{Attribute, Span};
     use proptest::prelude::*;
 
     struct InMemory(BTreeMap<PageId, Vec<u8>>);
@@ -447,6 +450,28 @@ mod tests {
             let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
             Ok(Box::new(page.as_slice()))
         }
+    }
+
+    #[test]
+    fn a_column_has_no_more_values_than_the_group_has_rows() {
+        let mut rows = Rows::default();
+        let letter = |n: u32| char::from(b'!' + (xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) % 90) as u8);
+        let value: String = (0..3000).map(letter).collect();
+        let span =
+            Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
+        rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
+        let mut source = InMemory(encode(&[&rows]).pages);
+        let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+        let select = |source: &InMemory| {
+            let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
+            let test = Test::Matches { pattern: Pattern::new(".*").unwrap(), negated: false };
+            group.table(TableKind::Span).select(0, &test).map(|rows| rows.len())
+        };
+        assert_eq!(select(&source).unwrap(), 1);
+        let page = source.0.get_mut(&PageId { group: 0, page: pages::COLUMNS }).unwrap();
+        assert_eq!(page[1], 1, "the count");
+        page.splice(1..2, [0x80, 0x80, 0x80, 0x80, 0x08]);
+        assert!(select(&source).is_err());
     }
 
     proptest! {
