@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench
+.PHONY: help setup setup-tests run test lint fmt demo bench fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
@@ -32,6 +32,9 @@ demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" 
 bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
 	$(CARGO) build --workspace
 	@exec "$$(dirname "$(BINARY)")/hoptrail-bench" $(ARGS)
+
+fuzz: setup ## let random bytes look for bugs (ARGS="pages -- -max_total_time=60" runs one target for a minute; without, each for one)
+	@sh scripts/fuzz.sh $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -7,9 +7,11 @@
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
 
 mod catalog;
+#[doc(hidden)]
+pub mod checks;
 mod clock;
 mod codec;
-#[cfg(test)]
+#[cfg(all(test, feature = "rocksdb"))]
 mod conformance;
 mod error;
 mod filter;
