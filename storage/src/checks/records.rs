@@ -46,5 +46,5 @@ fn requests(record: &[u8]) {
     let mut again = Record::default();
     found.iter().for_each(|(received, tenant, body)| again.push(*received, tenant, body));
     let again = again.encode().expect("memory is there");
-    assert_eq!(read(&again), Ok(found));
+    assert_eq!(read(again), Ok(found));
 }

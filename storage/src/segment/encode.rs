@@ -136,7 +136,7 @@ impl TableBuilder {
             table.names.iter().map(|name| self.names.intern(name, usize::MAX).unwrap_or_default()).collect();
         let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
         let known = table.shapes.list();
-        let layout = |own: &Box<[u32]>| own.iter().map(|column| at(&columns, *column)).collect::<Vec<_>>();
+        let layout = |own: &[u32]| own.iter().map(|column| at(&columns, *column)).collect::<Vec<_>>();
         let layouts: Vec<u32> = known.layouts.iter().map(|own| self.shapes.intern_layout(&layout(own))).collect();
         let translate = |shape: &Shape| Shape {
             resource: at(resources, shape.resource),

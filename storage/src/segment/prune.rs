@@ -39,11 +39,11 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
     match filter {
         Filter::And(parts) => parts.iter().for_each(|part| collect(part, needed)),
         Filter::Event(inner) | Filter::Link(inner) => collect(inner, needed),
-        Filter::Compare { field: Field::Attribute { scope, key }, op: CompareOp::Eq, value } => {
-            if let Value::Any(AnyValue::String(text)) = value {
-                needed.push(Needle { scope: *scope, key, hash: fuse::hash(text.as_bytes()) });
-            }
-        }
+        Filter::Compare {
+            field: Field::Attribute { scope, key },
+            op: CompareOp::Eq,
+            value: Value::Any(AnyValue::String(text)),
+        } => needed.push(Needle { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
         _ => {}
     }
 }
