@@ -42,10 +42,11 @@ impl KillAt {
 
 impl Watch for KillAt {
     fn reached(&self, step: Step) {
-        if step == self.step && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            if let Err(error) = kill_process(getpid(), Signal::KILL) {
-                tracing::error!(%error, "this process cannot kill itself");
-            }
+        if step == self.step
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+            && let Err(error) = kill_process(getpid(), Signal::KILL)
+        {
+            tracing::error!(%error, "this process cannot kill itself");
         }
     }
 }
