@@ -349,7 +349,10 @@ mod tests {
             prop_assert!(read(&damaged, &mut Rows::default(), &mut nothing_lost).is_err());
             let mut rows = Rows::default();
             let mut lost = Vec::new();
-            let read = read(&damaged, &mut rows, &mut |part: Lost| Ok(lost.push(part)));
+            let read = read(&damaged, &mut rows, &mut |part: Lost| {
+                lost.push(part);
+                Ok(())
+            });
             if page < pages::EVENTS {
                 prop_assert!(read.is_err() && rows.len() == 0, "nothing is left of the spans");
                 return Ok(());
