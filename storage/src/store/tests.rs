@@ -65,22 +65,30 @@ pub(super) fn spans_of(store: &Store, trace: u8) -> usize {
 
 /// The folder as the end of the process leaves it at this moment.
 pub(super) fn crashed(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().expect("a folder");
-    copy_folder(folder, copy.path());
-    copy
+    // RocksDB deletes files in the background: a copy in which one is missing is no moment of the folder.
+    let copies = (0..100).map(|_| {
+        let copy = tempfile::tempdir().expect("a folder");
+        try_copy_folder(folder, copy.path()).map(|()| copy)
+    });
+    copies.flatten().next().expect("a copy while nothing is deleted")
 }
 
 pub(super) fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
+    try_copy_folder(from, to).expect("copied");
+}
+
+fn try_copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let to = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy_folder(&entry.path(), &to);
+        if entry.file_type()?.is_dir() {
+            try_copy_folder(&entry.path(), &to)?;
         } else {
-            std::fs::copy(entry.path(), to).expect("copied");
+            std::fs::copy(entry.path(), to)?;
         }
     }
+    Ok(())
 }
 
 #[test]

@@ -209,6 +209,9 @@ async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_eve
     let (writers, _) = Writer::many(2);
     let mut writers = write_all(writers, &server.otlp_grpc, 40).await;
     std::fs::write(disk.trigger().expect("as before"), "1").expect("the kernel takes it");
+    // The kernel may take a moment to turn it.
+    let probe = || request("probe", vec![span(0xbad, 2, "probe")]);
+    eventually("a refusal", async || Grpc::to(&server).await.export(probe()).await.is_err().then_some(())).await;
     for _ in 0..2 {
         is_refused(&server, &http).await;
         for writer in &mut writers {
