@@ -2,11 +2,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts
+.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
 ARGS ?=
+ROUNDS ?= 300
 # Where cargo puts the binary, whatever its settings say. Always build the whole workspace: building one crate alone can choose other
 # features of shared dependencies, and then RocksDB is compiled a second time.
 BINARY = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/hoptrail
@@ -44,6 +45,12 @@ bench-growth: setup ## one store from 1 to 50 million spans: the chart in docs/i
 
 bench-parts: setup ## what each part costs alone, with criterion (ARGS="-- scan" for some)
 	$(CARGO) bench --workspace --profile dev --bench parts $(ARGS)
+
+torture: setup ## kill it ROUNDS times under load, fill its disk, flood it, and count what is lost (ROUNDS=300)
+	TORTURE_ROUNDS=$(ROUNDS) $(CARGO) test --workspace --test main -- e2e::torture --nocapture --test-threads 1
+
+fuzz: setup ## let random bytes look for bugs (ARGS="pages -- -max_total_time=60" runs one target for a minute; without, each for one)
+	@sh scripts/fuzz.sh $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -7,5 +7,6 @@ pub mod app;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod kill_at;
 pub mod serve;
 pub mod telemetry;

@@ -1,8 +1,10 @@
 //! The parts of the store one by one, for benches and fuzz targets. No promise is made about any of it: what is public here may
 //! change or go with any commit.
 
+#[cfg(feature = "rocksdb")]
 mod split;
 
+#[cfg(feature = "rocksdb")]
 pub use split::{Share, split};
 
 use std::collections::BTreeMap;

@@ -11,7 +11,6 @@ mod spans;
 mod browser;
 mod capture;
 mod journey;
-mod kill;
 mod life;
-mod load;
 mod matrix;
+mod torture;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::ReadError;
-use crate::rows::{ColumnKey, Owner, ValueType};
-use crate::segment::{META, Meta, PageId, PageSource, Place, pages};
-use crate::store::{Db, SegmentEntry};
+use crate::catalog::SegmentEntry;
+use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
+use crate::segment::{META, Meta, PageId, PageSource, Place, filter_of, pages, shapes_of};
+use crate::store::Db;
 
 /// What something takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
     let each = db.each_catalog(|segment, entry| {
         if let Ok(entry) = SegmentEntry::decode(segment, entry) {
-            let filters = entry.groups.iter().map(|group| group.traces.len()).sum();
-            shares.add("filters over trace ids", filters);
+            let of_groups = entry.groups.iter().map(|group| group.traces.len()).sum::<usize>();
+            shares.add("filters over trace ids", entry.traces.len() + of_groups);
         }
         segments.push(segment);
     });
@@ -43,7 +44,7 @@ struct Shares(BTreeMap<String, u64>);
 /// The pages that every group may have.
 const PAGES: [(u32, &str); 8] = [
     (pages::TRACES, "trace ids, lengths, starts"),
-    (pages::SPAN_SHAPES, "shapes of spans"),
+    (pages::SPAN_SHAPES, "shape numbers"),
     (pages::SPAN_IDS, "span ids"),
     (pages::PARENTS, "parents"),
     (pages::STARTS, "starts of spans"),
@@ -52,6 +53,7 @@ const PAGES: [(u32, &str); 8] = [
     (pages::LINKS, "links: span, shape, ids"),
 ];
 
+const KINDS: [TableKind; 3] = [TableKind::Span, TableKind::Event, TableKind::Link];
 const TABLES: [&str; 3] = ["", "event ", "link "];
 
 impl Shares {
@@ -63,15 +65,22 @@ impl Shares {
 
     fn add_segment(&mut self, source: &dyn PageSource, segment: u64) -> Result<(), ReadError> {
         let described = source.page(segment, META)?;
-        self.add("descriptions of segments", described.len());
+        // A page that a group has no use for is not there.
+        let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
+        let shapes = KINDS.map(|kind| len(META.group, shapes_of(kind).page));
+        self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
         let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
         let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
             let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;
-            // A page that a group has no use for is not there.
-            let len = |page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
-            PAGES.iter().for_each(|(page, name)| self.add(name, len(*page)));
-            self.add_columns(&meta, number, len);
+            PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
+            self.add_columns(&meta, number, |page| len(group, page));
+        }
+        for (kind, table) in KINDS.into_iter().zip(&meta.tables) {
+            for (column, key) in (0u32..).zip(&table.columns) {
+                let filter = len(META.group, filter_of(kind, column).page);
+                self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
+            }
         }
         Ok(())
     }
@@ -87,12 +96,7 @@ impl Shares {
                 let page = pages::COLUMNS + 3 * column + table as u32;
                 match place {
                     Place::Tail { len, .. } => self.add(&name, *len as usize),
-                    Place::Page { filter } => {
-                        self.add(&name, len(page));
-                        if *filter {
-                            self.add(&format!("filter over {name}"), len(page + pages::FILTERS));
-                        }
-                    }
+                    Place::Page { .. } => self.add(&name, len(page)),
                 }
             }
         }

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dictionary::Interner;
 use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
+use crate::codec::Damaged;
 
 /// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
 /// values costs more than it saves.
@@ -49,7 +50,7 @@ pub(crate) struct Table {
     arena: Vec<u8>,
     /// Columns of the row before, the likeliest ones of the row being built.
     guess: Vec<u32>,
-    building: Shape,
+    building: Vec<u32>,
     pending: Vec<u64>,
 }
 
@@ -85,13 +86,13 @@ impl Table {
             ValueView::Text(bytes) | ValueView::Bytes(bytes) | ValueView::Nested(bytes) => self.keep(column, bytes),
             _ => number,
         };
-        self.building.columns.push(column);
+        self.building.push(column);
         self.pending.push(slot);
     }
 
-    /// The slot of a string.
+    /// The slot of a string of a column.
     #[inline]
-    fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
+    pub(crate) fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
         let known = self.columns.get_mut(column as usize).map(|column| &mut column.dictionary);
         if let Some(dictionary) = known.filter(|dictionary| dictionary.len() < DICTIONARY) {
             let before = dictionary.len();
@@ -105,11 +106,33 @@ impl Table {
         IN_ARENA | at << LENGTH_BITS | bytes.len() as u64
     }
 
+    /// The slot of a string that `write` appends, without asking whether it is known.
+    #[inline]
+    pub(crate) fn keep_unique(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Damaged>,
+    ) -> Result<u64, Damaged> {
+        let at = self.arena.len();
+        write(&mut self.arena)?;
+        let len = self.arena.len() - at;
+        if len > LONGEST {
+            return Err(Damaged("string too long"));
+        }
+        Ok(IN_ARENA | (at as u64) << LENGTH_BITS | len as u64)
+    }
+
+    /// Adds a row with the slots of its shape's columns.
+    #[inline]
+    pub(crate) fn push_row(&mut self, shape: u32, slots: impl Iterator<Item = u64>) {
+        self.rows.push((shape, self.slots.len() as u32));
+        self.slots.extend(slots);
+    }
+
     /// The column of a value of the row being built.
     #[inline]
     fn column(&mut self, owner: Owner, name: &[u8], value_type: ValueType) -> u32 {
         let row = self.rows.len() as u32;
-        let likely = self.guess.get(self.building.columns.len()).copied();
+        let likely = self.guess.get(self.building.len()).copied();
         let fits = |column: &Column| {
             column.key.occurrence == 0
                 && column.key.owner == owner
@@ -162,21 +185,20 @@ impl Table {
         number
     }
 
-    /// Closes the row being built; `shape` gives everything but the name's number and the columns.
-    pub(crate) fn finish_row(&mut self, shape: &Shape, name: &[u8]) {
+    /// Closes the row being built; `shape` gives everything but the numbers of name and layout.
+    pub(crate) fn finish_row(&mut self, shape: Shape, name: &[u8]) {
         let name = self.names.intern(name, usize::MAX).unwrap_or_default();
-        let columns = std::mem::take(&mut self.building.columns);
-        self.building = Shape { name, columns, ..shape.clone() };
-        let number = self.shapes.intern(&self.building);
+        let layout = self.shapes.intern_layout(&self.building);
+        let number = self.shapes.intern(Shape { name, layout, ..shape });
         self.rows.push((number, self.slots.len() as u32));
         self.slots.append(&mut self.pending);
-        std::mem::swap(&mut self.guess, &mut self.building.columns);
-        self.building.columns.clear();
+        std::mem::swap(&mut self.guess, &mut self.building);
+        self.building.clear();
     }
 
     /// Forgets the row being built.
     pub(crate) fn abandon_row(&mut self) {
-        self.building.columns.clear();
+        self.building.clear();
         self.pending.clear();
     }
 
@@ -187,7 +209,7 @@ impl Table {
     }
 
     pub(crate) fn shape(&self, number: u32) -> Option<&Shape> {
-        self.shapes.list().get(number as usize)
+        self.shapes.list().get(number)
     }
 
     /// The slots of a row, in the order of its shape's columns.

@@ -4,14 +4,18 @@
 use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    BlockBasedOptions, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     IngestExternalFileOptions, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 use crate::ReadError;
-use crate::segment::{Built, Page, PageId, PageSource};
+use crate::rows::{ShapeList, TableKind};
+use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
 
 const META: &str = "meta";
 const LOG: &str = "log";
@@ -66,6 +70,16 @@ impl From<rocksdb::Error> for DbError {
 pub(crate) struct Db {
     db: DB,
     path: PathBuf,
+    shapes: Cache<(u64, TableKind), Arc<ShapeList>, Weight>,
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<(u64, TableKind), Arc<ShapeList>> for Weight {
+    fn weight(&self, _: &(u64, TableKind), shapes: &Arc<ShapeList>) -> u64 {
+        shapes.memory() as u64 + 1
+    }
 }
 
 fn failed(path: &Path, reason: &dyn Display) -> OpenError {
@@ -88,7 +102,8 @@ impl Db {
         let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
         let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
-        let db = Self { db, path: path.to_owned() };
+        let shapes = Cache::with_weighter(1024, (cache_bytes / 4) as u64, Weight);
+        let db = Self { db, path: path.to_owned(), shapes };
         db.check_version()?;
         db.clear_staging().map_err(|error| failed(path, &error))?;
         Ok(db)
@@ -156,18 +171,22 @@ impl Db {
         Ok(())
     }
 
-    /// Brings the pages of a segment into the store. Nobody sees them before the catalog names the segment.
-    pub(crate) fn ingest(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
-        let file = self.staging().join(format!("{segment}.sst"));
-        let ingested = self.ingest_file(segment, built, &file);
-        if ingested.is_err() {
-            // A disk that is full must not fill up with what did not fit.
-            let _ = std::fs::remove_file(&file);
-        }
-        ingested
+    fn staged(&self, segment: u64) -> PathBuf {
+        self.staging().join(format!("{segment}.sst"))
     }
 
-    fn ingest_file(&self, segment: u64, built: &Built, file: &Path) -> Result<u64, DbError> {
+    /// A disk that is full must not fill up with what did not fit.
+    fn unstage(&self, segment: u64) {
+        let _ = std::fs::remove_file(self.staged(segment));
+    }
+
+    /// Writes the pages of a segment to a file of their own; its bytes.
+    pub(crate) fn stage(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        self.write_pages(segment, built).inspect_err(|_| self.unstage(segment))
+    }
+
+    fn write_pages(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        let file = self.staged(segment);
         let options = segments(0);
         let mut writer = SstFileWriter::create(&options);
         writer.open(file)?;
@@ -175,11 +194,16 @@ impl Db {
             writer.put(page_key(segment, *id), page)?;
         }
         writer.finish()?;
-        let bytes = writer.file_size();
+        Ok(writer.file_size())
+    }
+
+    /// Brings staged pages into the store. Nobody sees them before the catalog names the segment.
+    pub(crate) fn ingest(&self, segment: u64) -> Result<(), DbError> {
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
-        self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![file])?;
-        Ok(bytes)
+        let files = vec![self.staged(segment)];
+        let ingested = self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, files);
+        Ok(ingested.inspect_err(|_| self.unstage(segment))?)
     }
 
     /// One step that is seen whole or not at all: catalog entries come and go, and so do the log's records before `log_end`.
@@ -251,6 +275,10 @@ impl PageSource for Db {
             None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
         }
     }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind, meta))
+    }
 }
 
 /// A page that RocksDB's cache keeps in place.
@@ -300,8 +328,9 @@ fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenErr
 }
 
 fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
-    // RocksDB has no kind of error for it, only texts that name its LOCK file.
-    if error.kind() == rocksdb::ErrorKind::IOError && error.to_string().contains("/LOCK: ") {
+    // RocksDB has no kind of error for it, only texts that name its LOCK file. A disk that does not let it be opened is another matter.
+    let text = error.to_string();
+    if text.contains("/LOCK: ") && !text.contains("while open a file for lock") {
         OpenError::InUse { path: path.to_owned() }
     } else {
         failed(path, error)
@@ -331,7 +360,7 @@ fn segments(cache_bytes: usize) -> Options {
     table.set_block_size(4 << 10);
     table.set_format_version(5);
     if cache_bytes > 0 {
-        table.set_block_cache(&Cache::new_lru_cache(cache_bytes));
+        table.set_block_cache(&rocksdb::Cache::new_lru_cache(cache_bytes));
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -3,21 +3,22 @@
 //! Two threads work behind it: one commits groups of waiting requests (`commit`), one seals, merges and drops (`keep`). What
 //! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
 
-mod catalog;
 mod commit;
 mod config;
 mod db;
+mod disk;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
-mod log;
 mod metrics;
 mod read;
+mod retention;
 mod state;
+#[cfg(test)]
+mod step_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::SegmentEntry;
 pub use config::Config;
 pub(crate) use db::Db;
 pub use db::OpenError;
@@ -32,11 +33,13 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
+use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
-use crate::{Clock, ReadError, WriteError};
+use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError, log};
 use commit::{Queue, Waiting};
+use disk::Disk;
 use metrics::Metrics;
 use state::State;
 
@@ -52,7 +55,9 @@ pub struct Store {
 struct Shared {
     config: Config,
     clock: Arc<dyn Clock>,
+    watch: Arc<dyn Watch>,
     db: Db,
+    disk: Disk,
     queue: Mutex<Queue>,
     /// Wakes the committing thread.
     queued: Condvar,
@@ -63,10 +68,13 @@ struct Shared {
     /// Segments that nobody may number again.
     next_segment: AtomicU64,
     closing: AtomicBool,
+    belief: Mutex<retention::Belief>,
     /// Held while the store is put in order.
     keeping: Mutex<()>,
     /// Segments that readers may still hold but nobody finds any more.
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
+    /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
+    unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
     metrics: Metrics,
 }
@@ -96,13 +104,26 @@ impl Store {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Arc<Self>, OpenError> {
+        Self::open_watched(path, config, clock, Arc::new(()), registry)
+    }
+
+    /// The same, and tells `watch` of each step.
+    pub fn open_watched(
+        path: &Path,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        watch: Arc<dyn Watch>,
+        registry: &mut Registry,
+    ) -> Result<Arc<Self>, OpenError> {
         let cache_bytes = config.cache_mb << 20;
         let failed = |reason: String| OpenError::Failed { path: path.to_owned(), reason };
         let db = Db::open(path, cache_bytes)?;
         let shared = Arc::new(Shared {
             config: config.clone(),
             clock,
+            watch,
             db,
+            disk: Disk::new(path, config.min_free_mb << 20),
             queue: Mutex::default(),
             queued: Condvar::new(),
             state: std::sync::RwLock::default(),
@@ -110,8 +131,10 @@ impl Store {
             keep: Condvar::new(),
             next_segment: AtomicU64::new(1),
             closing: AtomicBool::new(false),
+            belief: Mutex::default(),
             keeping: Mutex::default(),
             retired: Mutex::default(),
+            unnamed: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
             metrics: Metrics::register(registry),
         });
@@ -202,6 +225,10 @@ impl Shared {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn reached(&self, task: Task, done: Done) {
+        self.watch.reached(Step(task, done));
+    }
+
     fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         lock(&self.queue).closed = true;
@@ -232,6 +259,7 @@ impl Shared {
 
     /// Reads catalog and log after a start, and removes pages that no catalog entry names.
     fn recover(&self) -> Result<(), String> {
+        self.reached(Task::Start, Done::Opened);
         let mut state = self.write_state();
         let mut damaged = BTreeSet::new();
         let read = self.db.each_catalog(|id, entry| match SegmentEntry::decode(id, entry) {
@@ -251,6 +279,7 @@ impl Shared {
             }
         }
         self.next_segment.store(last + 1, Ordering::SeqCst);
+        self.reached(Task::Start, Done::Swept);
         let read = self.db.each_log(|sequence, record| {
             let requests = log::each_request(record, |received, tenant, body| {
                 if let Err(error) = state.append(received, &tenant, body) {
@@ -263,7 +292,9 @@ impl Shared {
             }
             state.next_sequence = sequence + 1;
         });
-        read.map_err(|error| error.to_string())
+        read.map_err(|error| error.to_string())?;
+        self.reached(Task::Start, Done::Replayed);
+        Ok(())
     }
 
     /// The description of a segment.

@@ -2,18 +2,27 @@
 
 use hoptrail_proto::model::TenantId;
 use xxhash_rust::xxh3::xxh3_64;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
 
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes};
+use crate::codec::pack;
 
 const VERSION: u8 = 1;
 const LEVEL: i32 = 1;
-const MOST_BYTES: usize = 1 << 30;
 
-/// Collects the requests of a group.
-#[derive(Debug, Default)]
+/// Buffers above this size are let go after a record.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// Collects the requests of a group. Its buffers and its compressor are used again for the next record: fresh memory for each record
+/// cost a tenth of ingest, in page faults.
+#[derive(Default)]
 pub(crate) struct Record {
     raw: Vec<u8>,
+    packed: Vec<u8>,
+    out: Vec<u8>,
+    compressor: Option<Compressor<'static>>,
 }
 
 impl Record {
@@ -24,14 +33,29 @@ impl Record {
     }
 
     /// Version, checksum of the rest, raw length, compressed requests.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, std::io::Error> {
-        let packed = zstd::bulk::compress(&self.raw, LEVEL)?;
-        let mut out = Vec::with_capacity(packed.len() + 13);
+    pub(crate) fn encode(&mut self) -> Result<&[u8], std::io::Error> {
+        let Self { raw, packed, out, compressor } = self;
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            None => compressor.insert(Compressor::new(LEVEL)?),
+        };
+        packed.clear();
+        packed.reserve(compress_bound(raw.len()));
+        compressor.compress_to_buffer(raw, packed)?;
+        out.clear();
         out.push(VERSION);
-        out.extend_from_slice(&xxh3_64(&packed).to_le_bytes());
-        out.extend_from_slice(&(self.raw.len() as u32).to_le_bytes());
-        out.extend_from_slice(&packed);
+        out.extend_from_slice(&xxh3_64(packed).to_le_bytes());
+        out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        out.extend_from_slice(packed);
         Ok(out)
+    }
+
+    /// Forgets the requests.
+    pub(crate) fn clear(&mut self) {
+        for buffer in [&mut self.raw, &mut self.packed, &mut self.out] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BYTES);
+        }
     }
 }
 
@@ -45,10 +69,7 @@ pub(crate) fn each_request(record: &[u8], mut visit: impl FnMut(u64, TenantId, &
     if xxh3_64(input.0) != checksum {
         return Err(Damaged("log record with a wrong checksum"));
     }
-    if raw_len > MOST_BYTES {
-        return Err(Damaged("log record too large"));
-    }
-    let raw = zstd::bulk::decompress(input.0, raw_len).map_err(|_| Damaged("log record does not decompress"))?;
+    let raw = pack::decompress(input.0, raw_len)?;
     let mut requests = Input(&raw);
     while !requests.is_empty() {
         let received = requests.u64()?;
@@ -67,14 +88,14 @@ mod tests {
         let mut record = Record::default();
         record.push(5, &TenantId::single(), b"first");
         record.push(6, &TenantId::new("b").unwrap(), b"");
-        let bytes = record.encode().unwrap();
+        let bytes = record.encode().unwrap().to_vec();
         let mut seen = Vec::new();
         each_request(&bytes, |at, tenant, body| seen.push((at, tenant.to_string(), body.to_vec()))).unwrap();
         assert_eq!(seen, [(5, "single-tenant".into(), b"first".to_vec()), (6, "b".into(), Vec::new())]);
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
-            assert!(each_request(&flipped, |_, _, _| ()).is_err() || (9..13).contains(&at), "byte {at}");
+            assert!(each_request(&flipped, |_, _, _| ()).is_err(), "byte {at}");
         }
         assert!(each_request(&bytes[..7], |_, _, _| ()).is_err());
     }

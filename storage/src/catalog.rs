@@ -5,6 +5,7 @@ use hoptrail_proto::model::TenantId;
 use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::codec::fuse;
 use crate::segment::GroupStats;
 
 const VERSION: u8 = 1;
@@ -18,6 +19,8 @@ pub(crate) struct SegmentEntry {
     pub(crate) bytes: u64,
     /// Arrival of its first and last request, nanoseconds since 1970 UTC.
     pub(crate) received: (u64, u64),
+    /// Filter over the trace ids of all groups: one look rules out most segments.
+    pub(crate) traces: Vec<u8>,
     pub(crate) groups: Vec<GroupStats>,
 }
 
@@ -32,6 +35,7 @@ impl SegmentEntry {
         for number in [self.bytes, self.received.0, self.received.1, self.groups.len() as u64] {
             put_varint(&mut out, number);
         }
+        put_bytes(&mut out, &self.traces);
         for group in &self.groups {
             for number in [u64::from(group.spans), group.starts.0, group.starts.1, group.latest_trace] {
                 put_varint(&mut out, number);
@@ -49,13 +53,25 @@ impl SegmentEntry {
         let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
         let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
         let count = input.count(40)?;
+        let traces = input.bytes()?.to_vec();
         let mut group = || {
             let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
             let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
             Ok(GroupStats { spans, starts, latest_trace, traces: input.bytes()?.to_vec() })
         };
         let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
-        Ok(Self { id, tenant, bytes, received, groups })
+        Ok(Self { id, tenant, bytes, received, traces, groups })
+    }
+}
+
+impl SegmentEntry {
+    /// The groups that may hold the trace.
+    pub(crate) fn groups_of(&self, trace: u64) -> impl Iterator<Item = u16> + '_ {
+        // A damaged filter rules nothing out.
+        let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
+        let groups = if may_hold(&self.traces) { self.groups.as_slice() } else { &[] };
+        let numbered = (0u16..).zip(groups);
+        numbered.filter(move |(_, group)| may_hold(&group.traces)).map(|(number, _)| number)
     }
 }
 
@@ -78,6 +94,7 @@ mod tests {
             tenant: TenantId::single(),
             bytes: 1 << 40,
             received: (1, 2),
+            traces: vec![4, 5],
             groups: vec![group.clone(), group],
         };
         assert_eq!(SegmentEntry::decode(7, &entry.encode()), Ok(entry.clone()));

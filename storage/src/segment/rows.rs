@@ -1,0 +1,382 @@
+//! From the pages of a group back to rows: each column is decoded once, and no value passes through the model. Merging reads
+//! segments this way, and so do verifying and repairing, which look at every page.
+
+use hoptrail_proto::model::SpanId;
+
+use super::group::SegmentGroup;
+use super::meta::TableMeta;
+use super::pages;
+use crate::ReadError;
+use crate::codec::Damaged;
+use crate::codec::ints::{Ints, unordered};
+use crate::codec::strings::{StringCursor, Strings};
+use crate::rows::{ColumnKey, LONGEST, Rows, Shape, SpanRow, Table, TableKind, ValueType};
+use crate::scan::RowGroup;
+
+/// A part of a group that cannot be read and that rows can be without.
+#[derive(Debug)]
+#[expect(dead_code, reason = "repairing will tell of it")]
+pub(crate) struct Lost {
+    pub(crate) what: LostPart,
+    /// How many values, events or links that are.
+    pub(crate) count: usize,
+    pub(crate) error: ReadError,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "repairing will tell of it")]
+pub(crate) enum LostPart {
+    Column(TableKind, ColumnKey),
+    /// All events or links.
+    Table(TableKind),
+}
+
+/// Hears of each part that is lost; an error ends the reading.
+pub(crate) type OnLost<'l> = &'l mut dyn FnMut(Lost) -> Result<(), ReadError>;
+
+/// Takes nothing less than everything.
+pub(crate) fn nothing_lost(lost: Lost) -> Result<(), ReadError> {
+    Err(lost.error)
+}
+
+impl SegmentGroup<'_> {
+    /// Appends all spans to `rows`. Ids, times, parents and shapes must be whole, or nothing is appended.
+    pub(crate) fn append_to(&self, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
+        let (first, spans) = (rows.len() as u32, self.span_rows()?);
+        let resources: Vec<u32> =
+            self.meta.resource_bytes.iter().map(|one| rows.resources.add(&one.message, &one.schema_url)).collect();
+        let scopes: Vec<u32> =
+            self.meta.scope_bytes.iter().map(|one| rows.scopes.add(&one.message, &one.schema_url)).collect();
+        self.append_table(TableKind::Span, &mut rows.span_table, (&resources, &scopes), on_lost)?;
+        for trace in spans.chunk_by(|a, b| a.trace_id == b.trace_id) {
+            rows.push_trace(trace);
+        }
+        self.append_events(first, rows, on_lost)?;
+        self.append_links(first, rows, on_lost)
+    }
+
+    fn append_events(&self, first: u32, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
+        let skeleton = || Ok((self.checked_owners(TableKind::Event)?, self.raw_event_times()?));
+        let Some((owners, times)) = self.or_lost(TableKind::Event, skeleton, on_lost)? else { return Ok(()) };
+        self.append_table(TableKind::Event, &mut rows.event_table, (&[], &[]), on_lost)?;
+        for (owner, time) in owners.iter().zip(times) {
+            let start = rows.spans.get((first + owner) as usize).map_or(0, |span| span.start);
+            rows.event_owners.push(first + owner);
+            rows.event_times.push(start.wrapping_add(time));
+        }
+        Ok(())
+    }
+
+    fn append_links(&self, first: u32, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
+        let skeleton = || Ok((self.checked_owners(TableKind::Link)?, self.link_ids()?));
+        let Some((owners, ids)) = self.or_lost(TableKind::Link, skeleton, on_lost)? else { return Ok(()) };
+        self.append_table(TableKind::Link, &mut rows.link_table, (&[], &[]), on_lost)?;
+        rows.link_owners.extend(owners.iter().map(|owner| first + owner));
+        rows.link_ids.extend_from_slice(ids);
+        Ok(())
+    }
+
+    /// What `read` reads of a table, with its shapes; `None` when it is lost.
+    fn or_lost<T>(
+        &self,
+        kind: TableKind,
+        read: impl FnOnce() -> Result<T, ReadError>,
+        on_lost: OnLost<'_>,
+    ) -> Result<Option<T>, ReadError> {
+        match self.value_counts(kind).and_then(|_| read()) {
+            Ok(read) => Ok(Some(read)),
+            Err(error) => {
+                on_lost(Lost { what: LostPart::Table(kind), count: self.rows(kind), error })?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Appends the rows of a table with the columns that can be read.
+    fn append_table(
+        &self,
+        kind: TableKind,
+        table: &mut Table,
+        origins: (&[u32], &[u32]),
+        on_lost: OnLost<'_>,
+    ) -> Result<(), ReadError> {
+        let meta = self.table_meta(kind);
+        let mut columns = Vec::with_capacity(meta.columns.len());
+        for ((column, key), count) in meta.columns.iter().enumerate().zip(self.value_counts(kind)?) {
+            if count == 0 {
+                columns.push(None);
+                continue;
+            }
+            let number = table.intern_column(key.owner, &key.name, key.value_type, key.occurrence);
+            let slots = self.column_slots(kind, column as u32, (table, number), count).or_else(|error| {
+                on_lost(Lost { what: LostPart::Column(kind, key.clone()), count, error })?;
+                Ok(None)
+            })?;
+            columns.push(slots.map(|slots| (number, slots.into_iter())));
+        }
+        let described = self.shapes(kind)?;
+        let number = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(number, _)| *number);
+        let readable = |layout: &[u32]| layout.iter().filter_map(number).collect::<Vec<u32>>();
+        let layouts: Vec<u32> =
+            described.layouts.iter().map(|layout| table.shapes.intern_layout(&readable(layout))).collect();
+        let mut shapes: Vec<Option<u32>> = vec![None; described.shapes.len()];
+        for number in self.shape_numbers(kind)? {
+            let (Some(shape), Some(known)) = (described.get(*number), shapes.get_mut(*number as usize)) else {
+                continue;
+            };
+            let translated = *known.get_or_insert_with(|| translate(shape, meta, origins, &layouts, table));
+            let next = |column: &u32| columns.get_mut(*column as usize)?.as_mut()?.1.next();
+            table.push_row(translated, described.layout(shape).iter().filter_map(next));
+        }
+        Ok(())
+    }
+
+    /// How many values each column has, by the shapes of the rows.
+    fn value_counts(&self, kind: TableKind) -> Result<Vec<usize>, ReadError> {
+        let shapes = self.shapes(kind)?;
+        let mut rows = vec![0usize; shapes.layouts.len()];
+        for number in self.shape_numbers(kind)? {
+            let layout = shapes.get(*number).map_or(usize::MAX, |shape| shape.layout as usize);
+            *rows.get_mut(layout).ok_or_else(|| self.bad_shape(kind))? += 1;
+        }
+        let mut counts = vec![0usize; self.table_meta(kind).columns.len()];
+        for (layout, rows) in shapes.layouts.iter().zip(rows).filter(|(_, rows)| *rows > 0) {
+            for column in layout {
+                *counts.get_mut(*column as usize).ok_or_else(|| self.bad_shape(kind))? += rows;
+            }
+        }
+        Ok(counts)
+    }
+
+    fn bad_shape(&self, kind: TableKind) -> ReadError {
+        let page = [pages::SPAN_SHAPES, pages::EVENTS, pages::LINKS][kind as usize];
+        self.corrupt(page)(Damaged("shape that is not described"))
+    }
+
+    /// The slots of all values of a column, whose strings go into `table`.
+    fn column_slots(
+        &self,
+        kind: TableKind,
+        column: u32,
+        (table, number): (&mut Table, u32),
+        count: usize,
+    ) -> Result<Option<Vec<u64>>, ReadError> {
+        let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
+        let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
+        let value_type =
+            self.table_meta(kind).columns.get(column as usize).map_or(ValueType::Empty, |key| key.value_type);
+        let slots = if value_type.is_bytes() {
+            Strings::parse(&bytes).and_then(|page| string_slots(&page, count, table, number))
+        } else {
+            Ints::parse(&bytes).and_then(|page| number_slots(&page, count, value_type))
+        };
+        slots.map(Some).map_err(corrupt)
+    }
+
+    /// Ids, parents and times of all spans.
+    fn span_rows(&self) -> Result<Vec<SpanRow>, ReadError> {
+        self.value_counts(TableKind::Span)?;
+        let (traces, starts) = (self.trace_table()?, self.starts()?);
+        let durations = self.raw_durations()?;
+        let ids = (0..starts.len()).map(|row| self.span_id(row)).collect::<Result<Vec<_>, _>>()?;
+        let parents = self.parents(&ids)?;
+        let mut rows = Vec::with_capacity(ids.len());
+        for (trace_id, range) in traces {
+            for row in range {
+                let all = (ids.get(row), parents.get(row), starts.get(row), durations.get(row));
+                if let (Some(id), Some(parent), Some(start), Some(duration)) = all {
+                    rows.push(SpanRow::new(trace_id, *id, *parent, *start, start.wrapping_add(*duration)));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The parent of each span; all zero for a root.
+    fn parents(&self, ids: &[SpanId]) -> Result<Vec<SpanId>, ReadError> {
+        let corrupt = self.corrupt(pages::PARENTS);
+        let [steps, strangers, stranger_ids] = self.parent_parts()?;
+        let steps = Ints::parse(steps).and_then(|page| page.decode()).map_err(&corrupt)?;
+        let strangers = Ints::parse(strangers).and_then(|page| page.decode()).map_err(&corrupt)?;
+        if steps.len() != ids.len() || stranger_ids.len() != strangers.len() * 8 {
+            return Err(corrupt(Damaged("page with a wrong count")));
+        }
+        let mut strangers = strangers.iter().zip(stranger_ids.chunks_exact(8));
+        let parent = |(row, step): (usize, u64)| match step {
+            0 => Ok(SpanId::default()),
+            1 => {
+                let stranger = strangers.next().filter(|(known, _)| **known == row as u64);
+                let id = stranger.and_then(|(_, id)| id.try_into().ok()).map(SpanId);
+                id.ok_or(Damaged("parent outside of its page"))
+            }
+            _ => {
+                let parent = usize::try_from(step - 1).ok().and_then(|back| row.checked_sub(back));
+                parent.and_then(|row| ids.get(row)).copied().ok_or(Damaged("parent before its group"))
+            }
+        };
+        steps.into_iter().enumerate().map(parent).collect::<Result<_, _>>().map_err(corrupt)
+    }
+
+    /// The row of the span of each event or link, ascending.
+    fn checked_owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+        let owners = self.owners(kind)?;
+        let fits = owners.is_sorted() && owners.last().is_none_or(|last| (*last as usize) < self.rows(TableKind::Span));
+        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        if fits { Ok(owners) } else { Err(self.corrupt(page)(Damaged("rows of spans out of order"))) }
+    }
+}
+
+/// The number in `table` of a shape of a segment.
+fn translate(
+    shape: &Shape,
+    meta: &TableMeta,
+    (resources, scopes): (&[u32], &[u32]),
+    layouts: &[u32],
+    table: &mut Table,
+) -> u32 {
+    let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
+    let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
+    let name = table.names.intern(name, usize::MAX).unwrap_or_default();
+    let (resource, scope) = (at(resources, shape.resource), at(scopes, shape.scope));
+    table.shapes.intern(Shape { resource, scope, name, layout: at(layouts, shape.layout), ..*shape })
+}
+
+fn number_slots(page: &Ints<'_>, count: usize, value_type: ValueType) -> Result<Vec<u64>, Damaged> {
+    if page.len() != count {
+        return Err(Damaged("page with a wrong count"));
+    }
+    let mut slots = page.decode()?;
+    if value_type == ValueType::Int {
+        slots.iter_mut().for_each(|slot| *slot = unordered(*slot) as u64);
+    }
+    Ok(slots)
+}
+
+fn string_slots(page: &Strings<'_>, count: usize, table: &mut Table, column: u32) -> Result<Vec<u64>, Damaged> {
+    if page.len() != count {
+        return Err(Damaged("page with a wrong count"));
+    }
+    let mut slots = Vec::with_capacity(count);
+    if let Some(dictionary) = page.dictionary() {
+        let mut distinct = Vec::with_capacity(dictionary.len().min(count));
+        let mut longest = 0;
+        dictionary.each(|_, value| {
+            longest = longest.max(value.len());
+            distinct.push(table.keep(column, value));
+        })?;
+        if longest > LONGEST {
+            return Err(Damaged("string too long"));
+        }
+        for row in 0..count {
+            slots.push(*distinct.get(page.code(row)?).ok_or(Damaged("code outside of its dictionary"))?);
+        }
+        return Ok(slots);
+    }
+    let mut cursor = StringCursor::new(page);
+    for row in 0..count {
+        slots.push(table.keep_unique(|arena| cursor.read(row, arena))?);
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use super::super::group::tests::InMemory;
+    use super::super::{Built, META, Meta, PageId, PageSource, encode};
+    use super::*;
+    use crate::scan::Projection;
+    use crate::test_spans::{any_batch, encode as request};
+    use hoptrail_proto::model::{TraceId, TraceSpan};
+    use proptest::prelude::*;
+
+    fn encode_batch(batch: &[TraceSpan]) -> Built {
+        let mut rows = Rows::default();
+        rows.append_request(&request(batch)).unwrap();
+        encode(&[&rows])
+    }
+
+    fn segment_of(batch: &[TraceSpan]) -> BTreeMap<PageId, Vec<u8>> {
+        encode_batch(batch).pages
+    }
+
+    fn read(source: &InMemory, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+        let meta = Arc::new(Meta::decode(&source.page(0, META)?).unwrap());
+        let group = SegmentGroup::open(source, 0, meta, 0)?;
+        let first = rows.len() as u32;
+        group.append_to(rows, on_lost)?;
+        Ok((first..rows.len() as u32).filter_map(|row| rows.span(row)).collect())
+    }
+
+    /// The same through the model.
+    fn through_the_model(source: &InMemory) -> Vec<TraceSpan> {
+        let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+        let group = SegmentGroup::open(source, 0, meta, 0).unwrap();
+        let traces: Vec<_> = group.trace_table().unwrap().collect();
+        let spans = |(_, rows): (TraceId, Range<usize>)| {
+            group.spans(&rows.map(|row| row as u32).collect::<Vec<_>>(), Projection::Whole).unwrap()
+        };
+        traces.into_iter().flat_map(spans).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_the_spans_that_the_model_gives(batches in prop::collection::vec(any_batch(), 1..4)) {
+            let mut rows = Rows::default();
+            for batch in &batches {
+                let source = InMemory(segment_of(batch));
+                let read = read(&source, &mut rows, &mut nothing_lost).unwrap();
+                prop_assert_eq!(read, through_the_model(&source));
+            }
+            for id in (0..5).map(|id| TraceId([id; 16])) {
+                let has = |row: &u32| rows.spans.get(*row as usize).is_some_and(|span| span.trace_id == id);
+                let mut chained: Vec<u32> = rows.trace_rows(id).collect();
+                chained.reverse();
+                prop_assert_eq!(chained, (0..rows.len() as u32).filter(has).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn damage_takes_only_what_it_hits(batch in any_batch(), page in 0u32..9) {
+            let whole = InMemory(segment_of(&batch));
+            let expected = through_the_model(&whole);
+            let mut damaged = InMemory(segment_of(&batch));
+            let Some(bytes) = damaged.0.get_mut(&PageId { group: 0, page }) else { return Ok(()) };
+            bytes.clear();
+            prop_assert!(read(&damaged, &mut Rows::default(), &mut nothing_lost).is_err());
+            let mut rows = Rows::default();
+            let mut lost = Vec::new();
+            let read = read(&damaged, &mut rows, &mut |part: Lost| {
+                lost.push(part);
+                Ok(())
+            });
+            if page < pages::EVENTS {
+                prop_assert!(read.is_err() && rows.len() == 0, "nothing is left of the spans");
+                return Ok(());
+            }
+            prop_assert!(!lost.is_empty());
+            let bare = |mut spans: Vec<TraceSpan>| {
+                for span in &mut spans {
+                    match page {
+                        pages::EVENTS => span.span.events.clear(),
+                        pages::LINKS => span.span.links.clear(),
+                        _ => {
+                            let kept = span.span.clone();
+                            span.span = Default::default();
+                            span.span.trace_id = kept.trace_id;
+                            span.span.span_id = kept.span_id;
+                            span.span.parent_span_id = kept.parent_span_id;
+                            span.span.start_unix_nano = kept.start_unix_nano;
+                            span.span.name = kept.name;
+                        }
+                    }
+                }
+                spans
+            };
+            prop_assert_eq!(bare(read.unwrap()), bare(expected));
+        }
+    }
+}
