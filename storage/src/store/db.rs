@@ -357,7 +357,8 @@ fn log() -> Options {
 fn segments(cache_bytes: usize) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_checksum_type(ChecksumType::XXH3);
-    table.set_block_size(4 << 10);
+    // Every entry ends its block: a small page must not be read with the large one after it.
+    table.set_block_size(1);
     table.set_format_version(5);
     if cache_bytes > 0 {
         table.set_block_cache(&rocksdb::Cache::new_lru_cache(cache_bytes));
