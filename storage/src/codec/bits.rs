@@ -79,7 +79,7 @@ pub(crate) fn each(
     count: usize,
     mut visit: impl FnMut(u64),
 ) -> Result<(), Damaged> {
-    if width == 0 {
+    if width == 0 || count == 0 {
         (0..count).for_each(|_| visit(0));
         return Ok(());
     }

@@ -44,7 +44,7 @@ impl Disk {
 
     /// An ext4 in a file, whose kernel can be told that it is broken. `None` where that is not possible.
     fn mount_ext4() -> Option<Self> {
-        let script = r#"truncate -s 500M "$1.ext4" && mkfs.ext4 -q -F "$1.ext4" && mount -o loop "$1.ext4" "$1""#;
+        let script = r#"truncate -s 500M "$1.ext4" && mkfs.ext4 -q -F "$1.ext4" && mount -o loop,errors=remount-ro "$1.ext4" "$1""#;
         let disk = Self::mount_by(script, &["-m"], &["-m"]).filter(|disk| disk.trigger().is_some());
         if disk.is_none() {
             log("skipped: no ext4 in a file can be mounted here");
