@@ -2,17 +2,19 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench
+.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
 ARGS ?=
+ROUNDS ?= 300
 # Where cargo puts the binary, whatever its settings say. Always build the whole workspace: building one crate alone can choose other
 # features of shared dependencies, and then RocksDB is compiled a second time.
 BINARY = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/hoptrail
+BENCH = $$(dirname "$(BINARY)")/hoptrail-bench
 
 help: ## show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building needs (system packages, once)
 	@sh scripts/setup.sh build
@@ -31,7 +33,24 @@ demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" 
 
 bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
 	$(CARGO) build --workspace
-	@exec "$$(dirname "$(BINARY)")/hoptrail-bench" $(ARGS)
+	@exec "$(BENCH)" $(ARGS)
+
+bench-all: setup ## the same for every kind of data and every transport, in one table (a quarter of an hour)
+	$(CARGO) build --workspace
+	@exec "$(BENCH)" --all --spans 500000 $(ARGS)
+
+bench-growth: setup ## one store from 1 to 50 million spans: the chart in docs/images/growth.svg (an hour)
+	$(CARGO) build --workspace
+	@exec "$(BENCH)" --growth --spans 50000000 --output docs/images/growth $(ARGS)
+
+bench-parts: setup ## what each part costs alone, with criterion (ARGS="-- scan" for some)
+	$(CARGO) bench --workspace --profile dev --bench parts $(ARGS)
+
+torture: setup ## kill it ROUNDS times under load, fill its disk, flood it, and count what is lost (ROUNDS=300)
+	TORTURE_ROUNDS=$(ROUNDS) $(CARGO) test --workspace --test main -- e2e::torture --nocapture --test-threads 1
+
+fuzz: setup ## let random bytes look for bugs (ARGS="pages -- -max_total_time=60" runs one target for a minute; without, each for one)
+	@sh scripts/fuzz.sh $(ARGS)
 
 test: setup-tests lint ## check format and lints, then run all tests
 	$(CARGO) test --workspace

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use hoptrail_collector::Collector;
 use hoptrail_query::{Service, tempo};
-use hoptrail_storage::{Store, SystemClock};
+use hoptrail_storage::{Store, SystemClock, Watch};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::control::Control;
-use crate::serve::serve;
+use crate::serve::{Bounds, Connections, Protocol, Server};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct App {
     collector: Arc<Collector>,
     service: Arc<Service>,
     admin: Arc<Admin>,
+    connections: Connections,
 }
 
 #[derive(Debug)]
@@ -57,7 +58,8 @@ impl Listeners {
 
 impl App {
     /// Binds every address, then opens the store. Nothing is left behind when one of them fails.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    /// `watch` is told of the store's steps.
+    pub async fn start(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<Self> {
         let listen = &config.listen;
         let listeners = Listeners {
             otlp_grpc: bind("otlp-grpc", &listen.otlp_grpc).await?,
@@ -67,7 +69,8 @@ impl App {
         };
         let addresses = listeners.addresses()?;
         let mut registry = Registry::default();
-        let store = Store::open(&config.data, &config.storage, Arc::new(SystemClock), &mut registry)
+        let clock = Arc::new(SystemClock);
+        let store = Store::open_watched(&config.data, &config.storage, clock, watch, &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
         let control = Control::bind(&config.data).inspect_err(
             |error| tracing::warn!(%error, "cannot listen in the data folder; `hoptrail backup` will not work"),
@@ -75,8 +78,9 @@ impl App {
         let collector = Collector::new(&config.collector, store.clone(), &mut registry);
         let service = Service::new(&config.query, store.clone(), &mut registry);
         let listeners = Some(listeners);
+        let connections = Connections::register(&mut registry);
         let admin = Admin::new(registry);
-        Ok(Self { config, listeners, addresses, store, control: control.ok(), collector, service, admin })
+        Ok(Self { config, listeners, addresses, store, control: control.ok(), collector, service, admin, connections })
     }
 
     /// What it listens on, by the names of the flags.
@@ -94,7 +98,7 @@ impl App {
         tokio::select! {
             () = stop.cancelled() => {}
             Some(ended) = parts.join_next() => {
-                ended.context("a listener failed")??;
+                ended.context("a listener failed")?;
                 if !stop.is_cancelled() {
                     return Err(anyhow!("a listener ended by itself"));
                 }
@@ -104,7 +108,7 @@ impl App {
         let started = Instant::now();
         let drain = async {
             while let Some(ended) = parts.join_next().await {
-                if let Ok(Err(error)) = ended {
+                if let Err(error) = ended {
                     tracing::warn!(%error, "a listener did not end well");
                 }
             }
@@ -117,33 +121,27 @@ impl App {
         Ok(())
     }
 
-    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<anyhow::Result<()>> {
+    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<()> {
         let mut parts = JoinSet::new();
         let Some(listeners) = self.listeners.take() else { return parts };
-        let collector = || Arc::clone(&self.collector);
-        let grpc = collector().serve_grpc(listeners.otlp_grpc, stop.clone());
-        parts.spawn(async { Ok(grpc.await?) });
-        let http = collector().serve_http(listeners.otlp_http, stop.clone());
-        parts.spawn(async { Ok(http.await?) });
         if let Some(control) = self.control.take() {
-            let served = control.serve(Arc::clone(&self.store), stop.clone());
-            parts.spawn(async {
-                served.await;
-                Ok(())
-            });
+            parts.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
         }
-        let tempo_router = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
-        let tempo_router = serve(tempo_router, listeners.tempo, stop.clone());
-        parts.spawn(async {
-            tempo_router.await;
-            Ok(())
-        });
-        let ui_router = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
-        let ui_router = serve(ui_router, listeners.ui, stop.clone());
-        parts.spawn(async {
-            ui_router.await;
-            Ok(())
-        });
+        let tempo = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
+        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
+        let served = [
+            ("otlp-grpc", Protocol::Grpc, self.collector.grpc_router(), listeners.otlp_grpc),
+            ("otlp-http", Protocol::Http, self.collector.router(), listeners.otlp_http),
+            ("tempo", Protocol::Http, tempo, listeners.tempo),
+            ("ui", Protocol::Http, pages, listeners.ui),
+        ];
+        let listen = &self.config.listen;
+        let idle = Duration::from_secs(listen.idle_seconds.max(1));
+        let bounds = Bounds { connections: listen.max_connections, idle };
+        for (name, protocol, router, listener) in served {
+            let server = Server { name, protocol, router, listener };
+            parts.spawn(server.run(bounds, self.connections.clone(), stop.clone()));
+        }
         parts
     }
 }

@@ -1,64 +1,208 @@
-//! Serves a router on a listener, HTTP/1.1 and HTTP/2 (h2c) on one port, until told to stop.
+//! Serves a router on a listener until told to stop, with bounds on what its clients may hold: so many connections, each closed when
+//! nothing is asked on it.
 
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
-/// A client that has not sent its whole head by then is cut off, so that idle connections cannot pile up.
+/// A client that has not sent a whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections whose peer is gone are found out this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (out of file handles) the others get time to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is cancelled, then lets open requests finish and returns.
-///
-/// Dropping the future cuts off what is still open.
-pub async fn serve(router: Router, listener: TcpListener, stop: CancellationToken) {
-    let connections = TaskTracker::new();
-    let cut = CancellationToken::new();
-    let _cut_when_dropped = cut.clone().drop_guard();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, router.clone(), stop.clone());
-                let cut = cut.clone();
-                connections.spawn(async move { _ = cut.run_until_cancelled(connection).await });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
+/// Large windows and frames let a batch arrive in one piece; measured, they save a third of the transport's CPU.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+const FRAME: u32 = 1 << 20;
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/2 (h2c).
+    Http,
+    /// HTTP/2 alone. Over HTTP/1.1 a lost client would take gRPC's status 200 for success.
+    Grpc,
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+/// What the clients of a listener may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections open at once; the next one is closed at once.
+    pub connections: usize,
+    /// A connection on which nothing is asked for so long is closed after its open requests.
+    pub idle: Duration,
+}
+
+/// A router and where it is served.
+#[derive(Debug)]
+pub struct Server {
+    /// The listener's name in logs and metrics.
+    pub name: &'static str,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Who answers.
+    pub router: Router,
+    /// Where.
+    pub listener: TcpListener,
+}
+
+/// Connections by listener.
+#[derive(Debug, Clone, Default)]
+pub struct Connections {
+    open: Family<ByListener, Gauge>,
+    refused: Family<ByListener, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByListener {
+    listener: &'static str,
+}
+
+impl Connections {
+    /// Counts in `registry`.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let Self { open, refused } = Self::default();
+        registry.register("hoptrail_connections", "Connections open", open.clone());
+        registry.register(
+            "hoptrail_connections_refused",
+            "Connections closed for there were too many",
+            refused.clone(),
+        );
+        Self { open, refused }
+    }
+}
+
+impl Server {
+    /// Serves until `stop` is cancelled, then lets open requests finish and returns.
+    ///
+    /// Dropping the future cuts off what is still open.
+    pub async fn run(self, bounds: Bounds, connections: Connections, stop: CancellationToken) {
+        let Self { name, protocol, router, listener } = self;
+        let label = ByListener { listener: name };
+        let open = connections.open.get_or_create_owned(&label);
+        let refused = connections.refused.get_or_create_owned(&label);
+        let (tasks, places) = (TaskTracker::new(), Arc::new(Semaphore::new(bounds.connections)));
+        let cut = CancellationToken::new();
+        let _cut_when_dropped = cut.clone().drop_guard();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, listener = name, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                if refused.inc() == 0 {
+                    let most = bounds.connections;
+                    tracing::warn!(
+                        listener = name,
+                        most,
+                        "connections are closed at once: too many (listen.max_connections)"
+                    );
+                }
+                continue;
+            };
+            open.inc();
+            let (open, cut) = (open.clone(), cut.clone());
+            let connection = connection(stream, protocol, router.clone(), bounds.idle, stop.clone());
+            tasks.spawn(async move {
+                _ = cut.run_until_cancelled(connection).await;
+                open.dec();
+                drop(place);
+            });
+        }
+        drop(listener);
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+async fn connection(stream: TcpStream, protocol: Protocol, router: Router, idle: Duration, stop: CancellationToken) {
     _ = stream.set_nodelay(true);
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
+    let asked = Arc::new(AtomicU64::new(0));
+    let service = hyper::service::service_fn({
+        let asked = Arc::clone(&asked);
+        move |request| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            answer(router.clone(), request)
+        }
+    });
+    let builder = builder(protocol, HEAD_TIMEOUT.min(idle));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = falls_idle(&asked, idle) => {
+            connection.as_mut().graceful_shutdown();
+            // Who then does not take an answer either is cut off.
+            tokio::time::timeout(idle, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");
+    }
+}
+
+fn builder(protocol: Protocol, head: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME);
+    if protocol == Protocol::Grpc { builder.http2_only() } else { builder }
+}
+
+async fn answer(
+    mut router: Router,
+    request: hyper::Request<hyper::body::Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    router.call(request).await
+}
+
+/// Returns when nothing was asked for that long; a client that never asks anything has the time of a head.
+async fn falls_idle(asked: &AtomicU64, idle: Duration) {
+    let mut before = 0;
+    let mut patience = HEAD_TIMEOUT.min(idle);
+    loop {
+        tokio::time::sleep(patience).await;
+        let now = asked.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        (before, patience) = (now, idle);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Server, get, hoptrail, run};
+use crate::harness::{Server, get, hoptrail, run, serve};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -77,6 +77,28 @@ fn a_taken_port_is_a_failure_that_says_what_to_do() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains(&address) && stderr.contains("--otlp-http HOST:PORT"), "{stderr}");
     assert!(!data.exists(), "a failed start must leave nothing behind");
+}
+
+#[test]
+fn a_second_process_on_the_data_folder_says_so_and_exits() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let output = serve(folder.path(), &[]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("in use by another process") && output.stdout.is_empty(), "{stderr}");
+    assert_eq!(get(&server.ui, "/ready").0, 200, "the first one goes on");
+    server.stop();
+    Server::start(folder.path()).stop();
+}
+
+#[test]
+fn a_step_to_be_killed_at_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = serve(folder.path(), &[]).env("HOPTRAIL_KILL_AT", "seal.nothing").output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("HOPTRAIL_KILL_AT") && stderr.contains("seal.ingested"), "{stderr}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The longest a start or a stop may take on a busy machine.
@@ -13,6 +13,16 @@ pub(crate) fn hoptrail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoptrail"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOPTRAIL_")) {
         command.env_remove(name);
+    }
+    command
+}
+
+/// `hoptrail serve` on a folder and free ports.
+pub(crate) fn serve(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = hoptrail();
+    command.args(["serve", "--data"]).arg(data).args(arguments);
+    for port in ["--otlp-grpc", "--otlp-http", "--tempo", "--ui"] {
+        command.args([port, "127.0.0.1:0"]);
     }
     command
 }
@@ -45,28 +55,32 @@ impl Server {
 
     /// The same with more arguments.
     pub(crate) fn start_with(data: &Path, arguments: &[&str]) -> Self {
-        let mut command = hoptrail();
-        command.args(["serve", "--data"]).arg(data);
-        for port in ["--otlp-grpc", "--otlp-http", "--tempo", "--ui"] {
-            command.args([port, "127.0.0.1:0"]);
-        }
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        Self::launch(serve(data, arguments)).unwrap_or_else(|ended| panic!("the server did not get ready: {ended}"))
+    }
+
+    /// Runs `hoptrail serve` and waits until it is ready; how it ended if it never was.
+    pub(crate) fn launch(mut command: Command) -> Result<Self, ExitStatus> {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut address = |name: &str| {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("stdout is text");
             let prefix = format!("listening {name} ");
-            line.trim_end()
-                .strip_prefix(&prefix)
-                .unwrap_or_else(|| panic!("{line:?} does not say {prefix:?}"))
-                .to_owned()
+            (!line.is_empty()).then(|| {
+                let address = line.trim_end().strip_prefix(&prefix);
+                address.unwrap_or_else(|| panic!("{line:?} does not say {prefix:?}")).to_owned()
+            })
         };
-        let (otlp_grpc, otlp_http) = (address("otlp-grpc"), address("otlp-http"));
-        let (tempo, ui) = (address("tempo"), address("ui"));
+        let addresses = ["otlp-grpc", "otlp-http", "tempo", "ui"].map(&mut address);
         let mut ready = String::new();
         stdout.read_line(&mut ready).expect("stdout is text");
-        assert_eq!(ready, "ready\n");
-        Self { child, otlp_grpc, otlp_http, tempo, ui, stdout }
+        match addresses {
+            [Some(otlp_grpc), Some(otlp_http), Some(tempo), Some(ui)] if !ready.is_empty() => {
+                assert_eq!(ready, "ready\n");
+                Ok(Self { child, otlp_grpc, otlp_http, tempo, ui, stdout })
+            }
+            _ => Err(child.wait().expect("the process can be asked")),
+        }
     }
 
     /// The process id.
@@ -82,14 +96,20 @@ impl Server {
 
     /// Waits for the end; the exit code (`None` after a signal) and the rest of stdout.
     pub(crate) fn wait(&mut self) -> (Option<i32>, String) {
+        let status = self.end("a signal");
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("stdout is text");
+        (status.code(), rest)
+    }
+
+    /// Waits for the end that `reason` must bring.
+    pub(crate) fn end(&mut self, reason: &str) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("the process can be asked") {
-                let mut rest = String::new();
-                self.stdout.read_to_string(&mut rest).expect("stdout is text");
-                return (status.code(), rest);
+                return status;
             }
-            assert!(Instant::now() < deadline, "the server does not end");
+            assert!(Instant::now() < deadline, "the server does not end by {reason}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -3,5 +3,6 @@
 mod bench;
 mod cli;
 mod e2e;
+mod fuzz;
 mod harness;
 mod tidy;

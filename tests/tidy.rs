@@ -42,7 +42,7 @@ fn dependencies_point_one_way() {
         ("hoptrail-query", &["proto", "storage"]),
         ("hoptrail-ui", &["proto", "query"]),
         ("hoptrail", &["proto", "storage", "collector", "query", "ui"]),
-        ("hoptrail-bench", &["proto"]),
+        ("hoptrail-bench", &["proto", "storage"]),
     ];
     let found = dependencies();
     assert_eq!(found.len(), allowed.len(), "a new crate needs its arrows here: {:?}", found.keys());

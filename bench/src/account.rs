@@ -11,7 +11,7 @@ const TICKS: u64 = 100;
 
 /// CPU time that a process used in user and kernel mode, its ended threads included (proc(5), `utime` and `stime`).
 pub(crate) fn process_cpu(pid: u32) -> Result<Duration> {
-    let text = read(&format!("/proc/{pid}/stat"))?;
+    let text = file(&format!("/proc/{pid}/stat"))?;
     let rest = text.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
     let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(Duration::from_millis(ticks * 1_000 / TICKS))
@@ -33,7 +33,7 @@ pub(crate) fn threads_cpu(pid: u32) -> Result<Duration> {
 pub(crate) fn own_cpu() -> Result<Duration> {
     // The kernel brings the figure of a thread up to date when the thread pauses.
     std::thread::sleep(Duration::from_millis(1));
-    on_cpu(&read("/proc/thread-self/schedstat")?)
+    on_cpu(&file("/proc/thread-self/schedstat")?)
 }
 
 fn on_cpu(schedstat: &str) -> Result<Duration> {
@@ -43,12 +43,17 @@ fn on_cpu(schedstat: &str) -> Result<Duration> {
 
 /// Most memory a process ever had, bytes.
 pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
-    Ok(field(&read(&format!("/proc/{pid}/status"))?, "VmHWM:")? * 1024)
+    Ok(field(&file(&format!("/proc/{pid}/status"))?, "VmHWM:")? * 1024)
 }
 
 /// Bytes that a process caused to be written to disk.
 pub(crate) fn written(pid: u32) -> Result<u64> {
-    field(&read(&format!("/proc/{pid}/io"))?, "write_bytes:")
+    field(&file(&format!("/proc/{pid}/io"))?, "write_bytes:")
+}
+
+/// Bytes that a process caused to be read from disk.
+pub(crate) fn read(pid: u32) -> Result<u64> {
+    field(&file(&format!("/proc/{pid}/io"))?, "read_bytes:")
 }
 
 fn field(text: &str, name: &str) -> Result<u64> {
@@ -56,7 +61,7 @@ fn field(text: &str, name: &str) -> Result<u64> {
     Ok(line.split_whitespace().next().context("no value")?.parse()?)
 }
 
-fn read(path: &str) -> Result<String> {
+fn file(path: &str) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {path}"))
 }
 

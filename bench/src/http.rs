@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 /// A connection to the server.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
@@ -33,7 +33,7 @@ impl Connection {
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
         let request = Request::get(path).header(header::HOST, &self.host).header(header::ACCEPT, accept);
-        let request = request.body(Empty::new())?;
+        let request = request.body(Full::default())?;
         self.sender.ready().await?;
         let asked = Instant::now();
         let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
@@ -42,6 +42,19 @@ impl Connection {
         let took = asked.elapsed();
         ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
         Ok((body, took))
+    }
+
+    /// Sends a protobuf body, compressed with gzip or not.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes, gzip: bool) -> Result<(StatusCode, HeaderMap, Bytes)> {
+        let request = Request::post(path).header(header::HOST, &self.host);
+        let mut request = request.header(header::CONTENT_TYPE, "application/x-protobuf").body(Full::new(body))?;
+        if gzip {
+            request.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+        }
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await.with_context(|| format!("POST {path}"))?;
+        let (head, body) = answer.into_parts();
+        Ok((head.status, head.headers, body.collect().await?.to_bytes()))
     }
 
     /// The sum of a metric's series; 0 when there is none.

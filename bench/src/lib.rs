@@ -4,6 +4,11 @@
 //! A library so that the tests can run a short form of it.
 
 mod account;
+mod all;
+mod chart;
+mod cold;
+mod crash;
+mod growth;
 mod http;
 mod ingest;
 mod progress;
@@ -13,9 +18,32 @@ mod run;
 mod server;
 mod shape;
 mod spool;
+mod transport;
 mod truth;
 mod unit;
 
-pub use report::Report;
+pub use all::all;
+pub use growth::{Growth, growth};
+pub use report::{Matrix, Report};
 pub use run::{Options, run};
 pub use server::sibling;
+pub use shape::Kind;
+pub use transport::Transport;
+
+/// Requests of this kind of data for the benches of parts: always the same bytes.
+#[doc(hidden)]
+#[must_use]
+pub fn requests(kind: Kind, spans: u64) -> Vec<Vec<u8>> {
+    let shape = shape::Shape { kind, seed: 1, spans, end_unix_nano: 1_800_000_000_000_000_000 };
+    let mut batches = shape::Batches::new(shape, 512);
+    let (mut made, mut requests) = (0, Vec::new());
+    for trace in shape.traces_from(0) {
+        if made >= spans {
+            break;
+        }
+        made += trace.spans.len() as u64;
+        requests.extend(batches.add(trace));
+    }
+    requests.extend(batches.finish());
+    requests.into_iter().map(|batch| batch.body).collect()
+}

@@ -1,16 +1,25 @@
 //! Asks the questions and checks every answer.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use hoptrail_proto::otlp::types::trace::v1::Span as OtlpSpan;
 use hoptrail_proto::tempo::TraceByIdResponse;
 use prost::Message;
 
 use crate::account::threads_cpu;
 use crate::http::{Connection, escape};
-use crate::shape::Trace;
+use crate::progress::Stage;
+use crate::shape::{Shape, Topic};
 use crate::truth::{LIMIT, Newest, Question, Truth};
+
+/// Spans that the traces found by all questions of one kind may have together: large traces are asked for less often.
+const SPANS: u64 = 2_000_000;
+/// The same in bytes.
+const BYTES: u64 = 1 << 30;
+/// The same in spans for searches, which tell of each trace found how many spans it has.
+const SPANS_OF_SEARCHES: u64 = 10_000_000;
 
 /// One kind of question.
 #[derive(Debug)]
@@ -22,7 +31,7 @@ pub(crate) struct Kind {
 
 #[derive(Debug)]
 enum Ask {
-    Trace(Box<Trace>),
+    Trace { shape: Shape, number: u64, id: u128 },
     Search(Question),
 }
 
@@ -37,91 +46,132 @@ pub(crate) struct Answered {
     pub(crate) cpu: Duration,
     /// Traces in an answer, on average.
     pub(crate) traces: f64,
+    /// Spans in an answer, on average; searches give none.
+    pub(crate) spans: f64,
 }
 
-impl Kind {
-    /// How many questions.
-    #[must_use]
-    pub(crate) fn len(&self) -> usize {
-        self.asked.len()
-    }
+/// What an answer held.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    traces: usize,
+    spans: usize,
 }
 
 /// All kinds, each `repetitions` times with different values.
 #[must_use]
-pub(crate) fn kinds(truth: &Truth, repetitions: usize) -> Vec<Kind> {
-    let search =
-        |name, questions: Vec<Question>| Kind { name, asked: questions.into_iter().map(Ask::Search).collect() };
-    let traces = truth.some_traces(repetitions).map(|trace| Ask::Trace(Box::new(trace))).collect();
-    vec![
+pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind> {
+    let affordable = (SPANS / shape.spans_of_a_trace()).min(BYTES / shape.bytes_of_a_trace()).max(3);
+    let trace = |number| Ask::Trace { shape, number, id: shape.trace(number).id };
+    let traces = truth.some_traces(repetitions.min(affordable as usize)).map(trace).collect();
+    let searches = (SPANS_OF_SEARCHES / (shape.spans_of_a_trace() * LIMIT as u64)).max(3);
+    let repetitions = repetitions.min(searches as usize);
+    let search = |name, asked: Vec<Question>| Kind { name, asked: asked.into_iter().map(Ask::Search).collect() };
+    let about = |name, topic| search(name, truth.questions(topic, repetitions));
+    let mut kinds = vec![
         Kind { name: "trace by id", asked: traces },
-        search("rare attribute value", truth.rare(repetitions)),
+        about("rare attribute value", Topic::Rare),
         search("no match", truth.absent(repetitions)),
-        search("service + error, newest 20", truth.failed(repetitions)),
-        search("span name + duration, newest 20", truth.slow(repetitions)),
-        search("regex on a high-cardinality attribute, newest 20", truth.regex(repetitions)),
-    ]
+        about("service + error, newest 20", Topic::Failed),
+        about("span name + duration, newest 20", Topic::Slow),
+        about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
+    ];
+    // Some data has no spans of a kind.
+    kinds.retain(|kind| !kind.asked.is_empty());
+    kinds
 }
 
-/// Asks all questions of a kind one after the other over one connection.
-pub(crate) async fn ask(connection: &mut Connection, pid: u32, kind: &Kind) -> Result<Answered> {
-    let (mut latencies, mut bodies) = (Vec::new(), Vec::new());
-    let before = threads_cpu(pid)?;
-    for ask in &kind.asked {
+/// Asks all questions of all kinds.
+pub(crate) async fn ask_all(
+    connection: &mut Connection,
+    pid: u32,
+    kinds: &[Kind],
+    label: &str,
+) -> Result<Vec<Answered>> {
+    let stage = Stage::begin(label, kinds.iter().map(|kind| kind.asked.len() as u64).sum());
+    let mut answered = Vec::new();
+    for kind in kinds {
+        answered.push(kind.ask(connection, pid, &stage).await?);
+    }
+    stage.end();
+    Ok(answered)
+}
+
+impl Kind {
+    /// Asks all questions one after the other over one connection.
+    async fn ask(&self, connection: &mut Connection, pid: u32, stage: &Stage) -> Result<Answered> {
+        let (mut latencies, mut sum) = (Vec::new(), Found::default());
+        let before = threads_cpu(pid)?;
+        for number in 0..self.asked.len() {
+            let (took, found) = self.exchange(connection, number).await?;
+            latencies.push(took);
+            sum = Found { traces: sum.traces + found.traces, spans: sum.spans + found.spans };
+            stage.add(1);
+        }
+        let count = u32::try_from(self.asked.len().max(1))?;
+        let cpu = threads_cpu(pid)?.saturating_sub(before) / count;
+        latencies.sort_unstable();
+        let average = |sum: usize| sum as f64 / f64::from(count);
+        Ok(Answered { name: self.name, cpu, traces: average(sum.traces), spans: average(sum.spans), latencies })
+    }
+
+    /// Asks one question; how long it took. Fails when the answer is wrong.
+    pub(crate) async fn ask_one(&self, connection: &mut Connection, number: usize) -> Result<Duration> {
+        Ok(self.exchange(connection, number).await?.0)
+    }
+
+    async fn exchange(&self, connection: &mut Connection, number: usize) -> Result<(Duration, Found)> {
+        let ask = self.asked.get(number % self.asked.len().max(1));
+        let ask = ask.with_context(|| format!("no question for {}", self.name))?;
         let (path, accept) = ask.request();
         let (body, took) = connection.get(&path, accept).await?;
-        latencies.push(took);
-        bodies.push(body);
+        let found = ask.check(&body).with_context(|| format!("wrong answer: {}: {path}", self.name))?;
+        Ok((took, found))
     }
-    let cpu = (threads_cpu(pid)?.saturating_sub(before)) / u32::try_from(kind.asked.len().max(1))?;
-    let mut traces = 0;
-    for (ask, body) in kind.asked.iter().zip(bodies) {
-        traces += ask.check(&body).with_context(|| format!("wrong answer: {}: {}", kind.name, ask.request().0))?;
-    }
-    latencies.sort_unstable();
-    Ok(Answered { name: kind.name, cpu, traces: traces as f64 / kind.asked.len().max(1) as f64, latencies })
-}
-
-/// Asks the first question of a kind, alone.
-pub(crate) async fn ask_first(connection: &mut Connection, kind: &Kind) -> Result<Duration> {
-    let ask = kind.asked.first().with_context(|| format!("no question for {}", kind.name))?;
-    let (path, accept) = ask.request();
-    let (body, took) = connection.get(&path, accept).await?;
-    ask.check(&body).with_context(|| format!("wrong answer: {path}"))?;
-    Ok(took)
 }
 
 impl Ask {
     fn request(&self) -> (String, &'static str) {
         match self {
-            Self::Trace(trace) => (format!("/api/v2/traces/{:032x}", trace.id), "application/protobuf"),
+            Self::Trace { id, .. } => (format!("/api/v2/traces/{id:032x}"), "application/protobuf"),
             Self::Search(question) => {
                 (format!("/api/search?limit={LIMIT}&q={}", escape(&question.query)), "application/json")
             }
         }
     }
 
-    /// Fails when the answer is wrong; otherwise how many traces it has.
-    fn check(&self, body: &[u8]) -> Result<usize> {
+    /// Fails when the answer is wrong; otherwise what it holds.
+    fn check(&self, body: &[u8]) -> Result<Found> {
         match self {
-            Self::Trace(trace) => check_trace(trace, body).map(|()| 1),
-            Self::Search(question) => check_search(&question.expected, body),
+            Self::Trace { shape, number, .. } => {
+                let expected = shape.trace(*number).spans.into_iter().map(|span| span.otlp);
+                check_trace(&expected.collect::<Vec<_>>(), body)
+            }
+            Self::Search(question) => Ok(Found { traces: check_search(&question.expected, body)?, spans: 0 }),
         }
     }
 }
 
-fn check_trace(trace: &Trace, body: &[u8]) -> Result<()> {
+/// Every span with all that it has, and no other.
+fn check_trace(expected: &[OtlpSpan], body: &[u8]) -> Result<Found> {
     let answer = TraceByIdResponse::decode(body)?.trace.context("no trace")?;
-    let spans: Vec<_> =
-        answer.resource_spans.iter().flat_map(|group| &group.scope_spans).flat_map(|scoped| &scoped.spans).collect();
-    let found: BTreeSet<(Vec<u8>, u64, usize)> =
-        spans.iter().map(|span| (span.span_id.clone(), span.start_time_unix_nano, span.events.len())).collect();
-    let expected =
-        trace.spans.iter().map(|span| (span.id.to_be_bytes().to_vec(), span.start, usize::from(span.error.is_some())));
-    let expected: BTreeSet<(Vec<u8>, u64, usize)> = expected.collect();
-    ensure!(spans.len() == trace.spans.len(), "{} spans instead of {}", spans.len(), trace.spans.len());
-    ensure!(found == expected, "the spans differ");
-    Ok(())
+    let found = answer.resource_spans.into_iter().flat_map(|group| group.scope_spans).flat_map(|scoped| scoped.spans);
+    let mut found: HashMap<Vec<u8>, OtlpSpan> = found.map(|span| (span.span_id.clone(), span)).collect();
+    let mut missing = 0;
+    for expected in expected {
+        let Some(mut found) = found.remove(&expected.span_id) else {
+            missing += 1;
+            continue;
+        };
+        found.status.get_or_insert_default();
+        ensure!(found == *expected, "a span came back as {found:?} instead of {expected:?}");
+    }
+    ensure!(
+        missing == 0 && found.is_empty(),
+        "{missing} of {} spans are missing, {} strange",
+        expected.len(),
+        found.len()
+    );
+    Ok(Found { traces: 1, spans: expected.len() })
 }
 
 fn check_search(expected: &Newest, body: &[u8]) -> Result<usize> {
@@ -132,4 +182,33 @@ fn check_search(expected: &Newest, body: &[u8]) -> Result<usize> {
     let expected: Vec<u128> = expected.ids().collect();
     ensure!(found == expected, "{} traces {found:032x?} instead of {} {expected:032x?}", found.len(), expected.len());
     Ok(found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::otlp::types::trace::v1::{ResourceSpans, ScopeSpans};
+    use hoptrail_proto::tempo::Trace;
+
+    use super::*;
+    use crate::shape;
+
+    fn answer(spans: Vec<OtlpSpan>) -> Vec<u8> {
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let trace = Trace { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] };
+        TraceByIdResponse { trace: Some(trace), ..TraceByIdResponse::default() }.encode_to_vec()
+    }
+
+    #[test]
+    fn a_trace_with_a_missing_strange_or_changed_span_is_wrong() {
+        let shape = Shape { kind: shape::Kind::Shop, seed: 1, spans: 1_000, end_unix_nano: 1 << 60 };
+        let whole: Vec<OtlpSpan> = shape.trace(1).spans.into_iter().map(|span| span.otlp).collect();
+        let check = |spans: &[OtlpSpan]| check_trace(&whole, &answer(spans.to_vec()));
+        assert_eq!(check(&whole).expect("right").spans, whole.len());
+        assert!(check(&whole[1..]).is_err(), "one is missing");
+        let strange = OtlpSpan { span_id: vec![1; 8], ..OtlpSpan::default() };
+        assert!(check(&[whole.as_slice(), &[strange]].concat()).is_err(), "one is strange");
+        let mut changed = whole.clone();
+        changed[2].attributes.pop();
+        assert!(check(&changed).is_err(), "an attribute is missing");
+    }
 }

@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::account::{self, Folder};
+use crate::cold::{self, Cold};
+use crate::crash;
 use crate::http::Connection;
 use crate::progress::Stage;
-use crate::queries::{self, Answered, Kind};
-use crate::report::{Disk, Ingest, Memory, Query, Report, Restart, Run, ms, percentile, us};
+use crate::queries::{self, Answered};
+use crate::report::{Disk, Ingest, Memory, Query, Report, Restart, Run, Share, mb, ms, percentile, us};
 use crate::server::{Launch, Server};
-use crate::shape::Shape;
-use crate::spool::Spool;
+use crate::shape::{Kind, Shape};
+use crate::spool::{Source, Spool};
+use crate::transport::Transport;
 use crate::{ingest, unit};
 
 /// What to run.
@@ -23,47 +26,83 @@ pub struct Options {
     pub binary: PathBuf,
     /// Folder for the data; whoever made it removes it.
     pub folder: PathBuf,
+    /// Which data.
+    pub kind: Kind,
+    /// How it is sent.
+    pub transport: Transport,
     /// Spans to send.
     pub spans: u64,
     /// Where chance begins.
     pub seed: u64,
     /// Spans of a request.
     pub batch: usize,
-    /// gRPC connections.
+    /// Connections.
     pub connections: usize,
     /// Questions of each kind.
     pub repetitions: usize,
+    /// Starts with nothing in any cache, for each kind of question.
+    pub cold_starts: usize,
     /// `storage.seal_after_seconds`, so that the last spans are sealed soon.
     pub seal_after_seconds: u64,
+}
+
+impl Options {
+    /// The data, as it would be made now.
+    pub(crate) fn shape(&self) -> Result<Shape> {
+        let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+        // A minute back, because the last spans last a while and none may be of the future.
+        let end_unix_nano = now - 60_000_000_000;
+        let spans = if self.kind == Kind::Big { (self.spans / 1_000).max(40) } else { self.spans };
+        Ok(Shape { kind: self.kind, seed: self.seed, spans, end_unix_nano })
+    }
+
+    /// Spans of a request; a few megabytes where spans are big.
+    pub(crate) fn batch(&self) -> usize {
+        if self.kind == Kind::Big { 2 } else { self.batch }
+    }
+
+    /// How the server is started.
+    pub(crate) fn launch(&self) -> Result<Launch> {
+        let mut settings = vec![format!("storage.seal_after_seconds={}", self.seal_after_seconds)];
+        if self.kind == Kind::Late {
+            // Several segments between the first and the last span of a trace, and they are not merged into one.
+            settings.push(format!("storage.head_spans={}", (self.spans / 40).max(1_000)));
+            settings.push(format!("storage.merge_spans={}", (self.spans / 10).max(1_000)));
+        }
+        let (data, log) = (self.folder.join("data"), self.folder.join("server.log"));
+        ensure!(!data.exists(), "{} exists; the bench begins with an empty store", data.display());
+        Ok(Launch { binary: self.binary.clone(), data, log, settings })
+    }
 }
 
 /// Runs everything. Fails when an answer is wrong.
 pub async fn run(options: &Options) -> Result<Report> {
     let load_before = first_number("/proc/loadavg");
-    let (spool, kinds, sent_spans) = prepare(options)?;
+    let (shape, launch) = (options.shape()?, options.launch()?);
+    let mut source = Source::new(shape, options.batch(), shape.spans, options.repetitions as u64 * 2);
+    let spool = make(&mut source, &options.folder.join("requests"), shape.spans)?;
+    let (spans, wire_bytes) = (spool.spans(), spool.bytes());
+    let kinds = queries::kinds(shape, &source.truth, options.repetitions);
     let mut units = unit::measure(&spool)?;
-    let launch = Launch {
-        binary: options.binary.clone(),
-        data: options.folder.join("data"),
-        log: options.folder.join("server.log"),
-        settings: vec![format!("storage.seal_after_seconds={}", options.seal_after_seconds)],
-    };
-    ensure!(!launch.data.exists(), "{} exists; the bench begins with an empty store", launch.data.display());
     let server = Server::start(&launch)?;
     eprintln!("bench: the server is process {}", server.pid());
     let mut connection = Connection::open(&server.tempo).await?;
 
-    let mut ingest = take_in(options, &server, &mut connection, Arc::clone(&spool)).await?;
-    let disk = disk(&launch.data, &mut connection, sent_spans).await?;
-    ingest.written_bytes_per_span = account::written(server.pid())? as f64 / sent_spans as f64;
+    let mut ingest = take_in(options, &server, &mut connection, &spool, spans).await?;
+    let mut disk = disk(&launch.data, &mut connection).await?;
+    ingest.account_writes(account::written(server.pid())?, spans, wire_bytes, disk.files_bytes_per_span);
     let peak_ingest = account::peak_memory(server.pid())?;
     units.extend(unit::measure(&spool)?);
 
-    let answered = ask_all(&mut connection, &server, &kinds, "queries").await?;
+    let warm = queries::ask_all(&mut connection, server.pid(), &kinds, "queries").await?;
     let memory = Memory { peak_ingest_mb: mb(peak_ingest), peak_mb: mb(account::peak_memory(server.pid())?) };
     drop(connection);
     let stop = server.stop()?;
-    let (ready, firsts) = restarted(&launch, &kinds).await?;
+    disk.split = split(&launch.data, spans, disk.files_bytes_per_span)?;
+
+    let ready = restarted(&launch, &kinds).await?;
+    let (cold_ready, cold) = cold::measure(&launch, &kinds, options.cold_starts).await?;
+    let crash = crash::measure(&launch, &spool, &kinds).await?;
 
     units.sort_unstable();
     let decode_unit_us = us(units[units.len() / 2]);
@@ -72,62 +111,72 @@ pub async fn run(options: &Options) -> Result<Report> {
         processor: processor(),
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         load_before,
-        shape: "shop".to_owned(),
+        shape: options.kind,
+        transport: options.transport,
         seed: options.seed,
-        spans: sent_spans,
-        batch: options.batch,
+        spans,
+        batch: options.batch(),
         connections: options.connections,
-        wire_bytes_per_span: spool.bytes() as f64 / sent_spans as f64,
+        wire_bytes_per_span: wire_bytes as f64 / spans as f64,
         settings: launch.settings,
     };
-    let queries = answered.iter().zip(firsts).map(|(answered, first)| query(answered, first)).collect();
-    let restart = Restart { stop_ms: ms(stop), ready_ms: ms(ready) };
+    let restart = Restart {
+        stop_ms: ms(stop),
+        ready_ms: ms(ready),
+        cold_ready_ms: ms(percentile(&cold_ready, 50)),
+        after_kill_ready_ms: ms(crash.ready),
+        after_kill_head_spans: crash.head_spans,
+    };
+    let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, cold)).collect();
     Ok(Report { run, decode_unit_us, ingest, disk, memory, queries, restart })
 }
 
-/// Makes the requests and the questions.
-fn prepare(options: &Options) -> Result<(Arc<Spool>, Vec<Kind>, u64)> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
-    // A minute back, because the last spans last a while and none may be of the future.
-    let shape = Shape { seed: options.seed, spans: options.spans, end_unix_nano: now - 60_000_000_000 };
-    let stage = Stage::begin("making spans", options.spans);
-    let path = options.folder.join("requests");
-    let values = options.repetitions as u64 * 2;
-    let (spool, truth) = Spool::make(&path, shape, options.batch, values, |spans| stage.add(spans))?;
+/// Makes the requests until there are so many spans.
+pub(crate) fn make(source: &mut Source, path: &Path, until: u64) -> Result<Arc<Spool>> {
+    let before = source.truth.spans();
+    let stage = Stage::begin("making spans", until.saturating_sub(before));
+    let spool = source.spool(path, until, |spans| stage.add(spans))?;
     stage.end();
-    ensure!(spool.spans() == truth.spans(), "the requests do not hold every span");
-    Ok((Arc::new(spool), queries::kinds(&truth, options.repetitions), truth.spans()))
+    ensure!(spool.spans() == source.truth.spans() - before, "the requests do not hold every span");
+    Ok(Arc::new(spool))
 }
 
-/// Sends, waits until all is sealed and merged.
-async fn take_in(options: &Options, server: &Server, connection: &mut Connection, spool: Arc<Spool>) -> Result<Ingest> {
+/// Sends, waits until all is sealed and merged: `stored` spans with those sent before.
+pub(crate) async fn take_in(
+    options: &Options,
+    server: &Server,
+    connection: &mut Connection,
+    spool: &Arc<Spool>,
+    stored: u64,
+) -> Result<Ingest> {
     let spans = spool.spans();
     let before = account::process_cpu(server.pid())?;
     let stage = Stage::begin("spans acknowledged", spans);
     let shown = stage.clone();
-    let sent = ingest::send(&server.grpc, spool, options.connections, move |spans| shown.add(spans)).await?;
+    let progress = move |spans| shown.add(spans);
+    let (transport, connections) = (options.transport, options.connections);
+    let sent = ingest::send(server, transport, spool, spool.requests(), connections, progress).await?;
     let acknowledged = account::process_cpu(server.pid())?;
     stage.end();
     let stage = Stage::begin("sealing and merging", 0);
-    let settled = ingest::settle(connection, spans).await?;
+    let settled = ingest::settle(connection, stored).await?;
     let merged = account::process_cpu(server.pid())?;
     stage.end();
     let per_span = |cpu: Duration| us(cpu) / spans as f64;
     Ok(Ingest {
         cpu_us_per_span: per_span(merged - before),
-        cpu_decode_units: 0.0,
         cpu_us_per_span_until_acknowledged: per_span(acknowledged - before),
         spans_per_second: spans as f64 / sent.took.as_secs_f64(),
         request_p50_ms: ms(percentile(&sent.latencies, 50)),
         request_p99_ms: ms(percentile(&sent.latencies, 99)),
         refused_requests: sent.refused,
         settle_seconds: settled.as_secs_f64(),
-        written_bytes_per_span: 0.0,
+        ..Ingest::default()
     })
 }
 
 /// Sizes, once the files of merged segments are gone.
-async fn disk(data: &Path, connection: &mut Connection, spans: u64) -> Result<Disk> {
+pub(crate) async fn disk(data: &Path, connection: &mut Connection) -> Result<Disk> {
     let mut folder = Folder::of(data)?;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -137,64 +186,63 @@ async fn disk(data: &Path, connection: &mut Connection, spans: u64) -> Result<Di
         }
         folder = again;
     }
-    let stored = connection.metric("hoptrail_store_segment_spans").await?;
+    let stored = connection.metric("hoptrail_store_segment_spans").await?.max(1.0);
     Ok(Disk {
-        files_bytes_per_span: folder.without_logs as f64 / spans as f64,
-        with_logs_bytes_per_span: folder.all as f64 / spans as f64,
+        files_bytes_per_span: folder.without_logs as f64 / stored,
+        with_logs_bytes_per_span: folder.all as f64 / stored,
         segments_bytes_per_span: connection.metric("hoptrail_store_segment_bytes").await? / stored,
         segments: connection.metric("hoptrail_store_segments").await? as u64,
         merges: connection.metric("hoptrail_store_merges_total").await? as u64,
+        split: Vec::new(),
     })
 }
 
-async fn ask_all(connection: &mut Connection, server: &Server, kinds: &[Kind], label: &str) -> Result<Vec<Answered>> {
-    let stage = Stage::begin(label, kinds.iter().map(|kind| kind.len() as u64).sum());
-    let mut answered = Vec::new();
-    for kind in kinds {
-        answered.push(queries::ask(connection, server.pid(), kind).await?);
-        stage.add(kind.len() as u64);
-    }
-    stage.end();
-    Ok(answered)
+/// What takes the space, from the folder of the stopped server.
+fn split(data: &Path, spans: u64, files_bytes_per_span: f64) -> Result<Vec<Share>> {
+    let shares = hoptrail_storage::parts::split(data).map_err(|reason| anyhow!("the split of the disk: {reason}"))?;
+    let share = |name: String, bytes: u64| Share { name, bytes_per_span: bytes as f64 / spans as f64 };
+    let mut shares: Vec<Share> = shares.into_iter().map(|part| share(part.name, part.bytes)).collect();
+    let known: f64 = shares.iter().map(|share| share.bytes_per_span).sum();
+    shares.push(Share { name: "RocksDB's own".to_owned(), bytes_per_span: (files_bytes_per_span - known).max(0.0) });
+    Ok(shares)
 }
 
-/// Starts again: how long until ready, and the first question of each kind.
-async fn restarted(launch: &Launch, kinds: &[Kind]) -> Result<(Duration, Vec<Duration>)> {
+/// Starts again and asks everything once more; how long it took until ready.
+async fn restarted(launch: &Launch, kinds: &[queries::Kind]) -> Result<Duration> {
     let server = Server::start(launch)?;
     let mut connection = Connection::open(&server.tempo).await?;
-    let mut firsts = Vec::new();
-    for kind in kinds {
-        firsts.push(queries::ask_first(&mut connection, kind).await.context("after the restart")?);
-    }
-    ask_all(&mut connection, &server, kinds, "queries after the restart").await?;
+    queries::ask_all(&mut connection, server.pid(), kinds, "queries after a restart").await.context("restarted")?;
     drop(connection);
     let ready = server.start_up;
     server.stop()?;
-    Ok((ready, firsts))
+    Ok(ready)
 }
 
-fn query(answered: &Answered, first: Duration) -> Query {
+fn query(warm: &Answered, cold: &Cold) -> Query {
     Query {
-        name: answered.name.to_owned(),
-        repetitions: answered.latencies.len(),
-        p50_ms: ms(percentile(&answered.latencies, 50)),
-        p99_ms: ms(percentile(&answered.latencies, 99)),
-        cpu_ms: ms(answered.cpu),
-        traces: answered.traces,
-        first_after_restart_ms: ms(first),
+        name: warm.name.to_owned(),
+        repetitions: warm.latencies.len(),
+        p50_ms: ms(percentile(&warm.latencies, 50)),
+        p99_ms: ms(percentile(&warm.latencies, 99)),
+        cpu_ms: ms(warm.cpu),
+        traces: warm.traces,
+        spans: warm.spans,
+        cold_starts: cold.first.len(),
+        cold_first_ms: ms(percentile(&cold.first, 50)),
+        cold_worst_ms: ms(percentile(&cold.first, 100)),
+        cold_next_ms: ms(percentile(&cold.next, 50)),
+        cold_read_kb: cold.read as f64 / 1024.0,
     }
 }
 
-fn mb(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
-}
-
-fn first_number(path: &str) -> f64 {
+/// The first number in a file of the kernel.
+pub(crate) fn first_number(path: &str) -> f64 {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-fn processor() -> String {
+/// The name of the processor.
+pub(crate) fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())

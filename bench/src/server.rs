@@ -1,5 +1,6 @@
 //! The server under test: the real binary as a child process.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where OTLP over gRPC is taken.
     pub(crate) grpc: String,
+    /// Where OTLP over HTTP is taken.
+    pub(crate) http: String,
     /// Where the Tempo API and the metrics are.
     pub(crate) tempo: String,
     /// From the start of the process to `ready`.
@@ -54,7 +57,7 @@ impl Server {
         let mut child = child.with_context(|| format!("cannot start {}", launch.binary.display()))?;
         let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
         let announced = read_addresses(&mut stdout);
-        let (grpc, tempo) = match announced {
+        let [grpc, http, tempo] = match announced {
             Ok(addresses) => addresses,
             Err(error) => {
                 let _ = child.kill();
@@ -62,13 +65,20 @@ impl Server {
                 return Err(error.context(format!("the server did not start; see {}", launch.log.display())));
             }
         };
-        Ok(Self { child, grpc, tempo, start_up: started.elapsed(), _stdout: stdout })
+        Ok(Self { child, grpc, http, tempo, start_up: started.elapsed(), _stdout: stdout })
     }
 
     /// The process id.
     #[must_use]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Stops it as an operator does; how long that took.
@@ -89,18 +99,17 @@ impl Drop for Server {
     }
 }
 
-/// Reads `listening NAME ADDRESS` lines until `ready`.
-fn read_addresses(stdout: &mut impl BufRead) -> Result<(String, String)> {
-    let (mut grpc, mut tempo) = (None, None);
+/// Reads `listening NAME ADDRESS` lines until `ready`; the addresses of `otlp-grpc`, `otlp-http` and `tempo`.
+fn read_addresses(stdout: &mut impl BufRead) -> Result<[String; 3]> {
+    let mut known: HashMap<String, String> = HashMap::new();
     for line in stdout.lines() {
         let line = line?;
         if line == "ready" {
-            return Ok((grpc.context("no address of otlp-grpc")?, tempo.context("no address of tempo")?));
+            let mut take = |name: &str| known.remove(name).with_context(|| format!("no address of {name}"));
+            return Ok([take("otlp-grpc")?, take("otlp-http")?, take("tempo")?]);
         }
-        match line.strip_prefix("listening ").and_then(|rest| rest.split_once(' ')) {
-            Some(("otlp-grpc", address)) => grpc = Some(address.to_owned()),
-            Some(("tempo", address)) => tempo = Some(address.to_owned()),
-            _ => {}
+        if let Some((name, address)) = line.strip_prefix("listening ").and_then(|rest| rest.split_once(' ')) {
+            known.insert(name.to_owned(), address.to_owned());
         }
     }
     bail!("the server ended")

@@ -11,7 +11,16 @@ use bytes::Bytes;
 use crate::shape::{Batch, Batches, Shape};
 use crate::truth::Truth;
 
-/// All requests of a run.
+/// Makes the data from the first trace to the last, in as many spools as wanted, and knows what the answers are.
+#[derive(Debug)]
+pub(crate) struct Source {
+    shape: Shape,
+    batches: Batches,
+    /// What is known of all spans made.
+    pub(crate) truth: Truth,
+}
+
+/// The requests of a run, or of a step of it.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: File,
@@ -23,6 +32,7 @@ struct Place {
     offset: u64,
     bytes: u32,
     spans: u32,
+    slot: usize,
 }
 
 /// A request to send.
@@ -34,36 +44,36 @@ pub(crate) struct Ready {
     pub(crate) spans: u32,
 }
 
-impl Spool {
-    /// Makes the requests and what is known of them; `progress` hears of spans made.
-    pub(crate) fn make(
-        path: &Path,
-        shape: Shape,
-        batch: usize,
-        values: u64,
-        progress: impl Fn(u64),
-    ) -> Result<(Self, Truth)> {
+impl Source {
+    /// Begins; `batch` spans in a request, and answers for `values` rare values among the first `first` spans.
+    #[must_use]
+    pub(crate) fn new(shape: Shape, batch: usize, first: u64, values: u64) -> Self {
+        Self { shape, batches: Batches::new(shape, batch), truth: Truth::new(shape, first, values) }
+    }
+
+    /// Makes traces until there are `until` spans in all; `progress` hears of spans made.
+    pub(crate) fn spool(&mut self, path: &Path, until: u64, progress: impl Fn(u64)) -> Result<Spool> {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
         let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), places: Vec::new(), offset: 0 };
-        let mut truth = Truth::new(shape, values);
-        let mut batches = Batches::new(batch);
-        for trace in shape.traces() {
-            truth.add(&trace);
-            for full in batches.add(&trace) {
-                writer.add(&full)?;
-                progress(u64::from(full.spans));
+        for trace in self.shape.traces_from(self.truth.traces()) {
+            if self.truth.spans() >= until {
+                break;
             }
+            self.truth.add(&trace);
+            progress(trace.spans.len() as u64);
+            self.batches.add(trace).iter().try_for_each(|full| writer.add(full))?;
         }
-        for rest in batches.finish() {
-            writer.add(&rest)?;
-            progress(u64::from(rest.spans));
-        }
+        self.batches.finish().iter().try_for_each(|rest| writer.add(rest))?;
         let file = writer.out.into_inner().map_err(|error| error.into_error())?;
         // Otherwise the kernel writes it while the server is measured.
         file.sync_all()?;
-        Ok((Self { file, places: writer.places }, truth))
+        let mut places = writer.places;
+        places.sort_by_key(|place| place.slot);
+        Ok(Spool { file, places })
     }
+}
 
+impl Spool {
     /// Spans in all of them.
     #[must_use]
     pub(crate) fn spans(&self) -> u64 {
@@ -74,6 +84,24 @@ impl Spool {
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
         self.places.iter().map(|place| u64::from(place.bytes)).sum()
+    }
+
+    /// How many requests there are.
+    #[must_use]
+    pub(crate) fn requests(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many of the first requests have at most so many spans and bytes together; one at least.
+    #[must_use]
+    pub(crate) fn requests_within(&self, spans: u64, bytes: u64) -> usize {
+        let (mut sent, mut long) = (0, 0);
+        let fits = |place: &&Place| {
+            sent += u64::from(place.spans);
+            long += u64::from(place.bytes);
+            sent <= spans && long <= bytes
+        };
+        self.places.iter().take_while(fits).count().max(1)
     }
 
     /// A request; `None` after the last.
@@ -95,7 +123,7 @@ impl Writer {
     fn add(&mut self, batch: &Batch) -> Result<()> {
         let bytes = u32::try_from(batch.body.len())?;
         self.out.write_all(&batch.body)?;
-        self.places.push(Place { offset: self.offset, bytes, spans: batch.spans });
+        self.places.push(Place { offset: self.offset, bytes, spans: batch.spans, slot: batch.slot });
         self.offset += u64::from(bytes);
         Ok(())
     }

@@ -6,7 +6,7 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::{ExportResponse, Limits, Validated, json, validate};
-use hoptrail_storage::{SpanBatch, SpanWriter};
+use hoptrail_storage::{SpanBatch, SpanWriter, WriteError};
 use prometheus_client::registry::Registry;
 
 use crate::admission::{Admission, Reservation};
@@ -128,7 +128,7 @@ impl Collector {
         Ok(validated)
     }
 
-    /// Counts an answer, and logs failures that are the server's own.
+    /// Counts an answer, and logs what should not happen. That the store refuses is its own to say, once and not for each request.
     pub(crate) fn answered(&self, transport: Transport, outcome: &Result<ExportResponse, Failure>) {
         let label = match outcome {
             Ok(response) if response.rejected_spans == 0 => "ok",
@@ -138,7 +138,9 @@ impl Collector {
         self.metrics.answered(transport, label);
         match outcome {
             Ok(_) => {}
-            Err(failure @ (Failure::Write(_) | Failure::Internal)) => tracing::warn!(?transport, "refused: {failure}"),
+            Err(failure @ (Failure::Write(WriteError::Unknown(_)) | Failure::Internal)) => {
+                tracing::warn!(?transport, "refused: {failure}");
+            }
             Err(failure) => tracing::debug!(?transport, "refused: {failure}"),
         }
     }

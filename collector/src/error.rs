@@ -8,18 +8,6 @@ use hoptrail_storage::WriteError;
 
 use crate::admission::Full;
 
-/// A listener that cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The gRPC server failed.
-    #[error("serve otlp over grpc: {0}")]
-    Grpc(#[from] tonic::transport::Error),
-    /// The HTTP server failed.
-    #[error("serve otlp over http: {0}")]
-    Http(#[from] std::io::Error),
-}
-
 /// When to retry if the store does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,6 @@
 //! OTLP over gRPC: `TraceService/Export`, and `grpc.health.v1.Health/Check`.
 //!
-//! The transport is tonic's server. The one message of a unary call is unframed here instead of in a tonic codec, so that every byte is
+//! The framework is tonic's. The one message of a unary call is unframed here instead of in a tonic codec, so that every byte is
 //! accounted for before it is read or decompressed, large requests are decompressed off the async runtime, and the body reaches the
 //! store without being decoded or copied.
 
@@ -9,37 +9,26 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use axum::Router;
 use bytes::{BufMut, Bytes, BytesMut};
 use hoptrail_proto::otlp::ExportResponse;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::Service;
 
 use crate::collector::{Collector, Payload};
 use crate::compression::Encoding;
-use crate::error::{Failure, ServeError};
+use crate::error::Failure;
 use crate::metrics::Transport;
 
 const TRACES: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
 const HEALTH: &str = "grpc.health.v1.Health";
-
-/// Large windows and frames let a batch arrive in one piece; measured, they save a third of the transport's CPU.
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
-const FRAME: u32 = 1 << 20;
-
-/// Connections whose peer is gone are found out and closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// A flag and the length before a gRPC message.
 const PREFIX: usize = 5;
@@ -48,25 +37,9 @@ const PREFIX: usize = 5;
 const HEALTH_REQUEST: usize = 1024;
 
 impl Collector {
-    /// Serves OTLP over gRPC until `shutdown` is cancelled and the requests in flight are answered.
-    pub async fn serve_grpc(
-        self: Arc<Self>,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-    ) -> Result<(), ServeError> {
-        Server::builder()
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(FRAME)
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .add_service(TraceService(Arc::clone(&self)))
-            .add_service(HealthService(self))
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                shutdown.cancelled_owned(),
-            )
-            .await?;
-        Ok(())
+    /// The services of OTLP over gRPC. To be served over HTTP/2 only.
+    pub fn grpc_router(self: &Arc<Self>) -> Router {
+        Routes::new(TraceService(Arc::clone(self))).add_service(HealthService(Arc::clone(self))).into_axum_router()
     }
 
     async fn export(self: &Arc<Self>, headers: &HeaderMap, body: &mut Body) -> Result<ExportResponse, Failure> {

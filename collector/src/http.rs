@@ -10,13 +10,11 @@ use axum::routing::any;
 use hoptrail_proto::otlp::ExportResponse;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::collector::{Collector, Payload};
 use crate::compression::{Encoding, SUPPORTED};
-use crate::error::{Failure, ServeError};
+use crate::error::Failure;
 use crate::intake;
 use crate::metrics::Transport;
 
@@ -63,27 +61,6 @@ impl Collector {
             .fallback(not_found)
             .layer(cors(&self.config.cors_origins))
             .with_state(Arc::clone(self))
-    }
-
-    /// Serves OTLP over HTTP/1.1 and HTTP/2 until `shutdown` is cancelled and the requests in flight are answered.
-    pub async fn serve_http(
-        self: Arc<Self>,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-    ) -> Result<(), ServeError> {
-        self.serve_http_with(listener, Router::new(), shutdown).await
-    }
-
-    /// As [`Self::serve_http`], and `more` routes on the same listener, for example `/ready`.
-    pub async fn serve_http_with(
-        self: Arc<Self>,
-        listener: TcpListener,
-        more: Router,
-        shutdown: CancellationToken,
-    ) -> Result<(), ServeError> {
-        let router = self.router().merge(more);
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| _ = stream.set_nodelay(true));
-        Ok(axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await?)
     }
 
     async fn http_request(

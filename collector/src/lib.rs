@@ -16,7 +16,6 @@ mod tenant;
 
 pub use collector::Collector;
 pub use config::Config;
-pub use error::ServeError;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! This crate is pure: no clock, no I/O, no store. It is the only one that names `opentelemetry-proto` and `prost` types of
 //! OTLP; everything else works on [`model`] values or on the views of [`otlp`].
 
+#[doc(hidden)]
+pub mod checks;
 pub mod model;
 pub mod otlp;
 pub mod tempo;

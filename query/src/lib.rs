@@ -3,6 +3,8 @@
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
 pub mod assemble;
+#[doc(hidden)]
+pub mod checks;
 mod error;
 mod service;
 pub mod tempo;

@@ -12,10 +12,11 @@ use hoptrail_storage::{
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Error;
 
@@ -92,6 +93,19 @@ struct QueryLabels {
 struct Metrics {
     queries: Family<QueryLabels, Counter>,
     seconds: Histogram,
+    running: Gauge,
+}
+
+/// A place among the running queries, held until the store is done with it: also when the client has gone.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    running: Gauge,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.running.dec();
+    }
 }
 
 /// Tells the running query that nobody waits for it any more.
@@ -106,10 +120,11 @@ impl Drop for CancelOnDrop {
 impl Service {
     /// A service over `reader`; its metrics go to `registry`.
     pub fn new(config: &Config, reader: Arc<dyn TraceReader>, registry: &mut Registry) -> Arc<Self> {
-        let metrics =
-            Metrics { queries: Family::default(), seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 18)) };
+        let seconds = Histogram::new(exponential_buckets(0.000_25, 2.0, 18));
+        let metrics = Metrics { queries: Family::default(), seconds, running: Gauge::default() };
         registry.register("hoptrail_queries", "Queries by kind and outcome", metrics.queries.clone());
         registry.register("hoptrail_query_duration_seconds", "Time a query took", metrics.seconds.clone());
+        registry.register("hoptrail_queries_running", "Queries that run now", metrics.running.clone());
         Arc::new(Self {
             config: config.clone(),
             reader,
@@ -197,13 +212,19 @@ impl Service {
     }
 
     /// Waits for a place among the running queries.
-    async fn turn(&self, limit: Duration) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
-        if let Ok(turn) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(turn);
+    async fn turn(&self, limit: Duration) -> Result<Turn, Error> {
+        let permit = self.permit(limit).await?;
+        self.metrics.running.inc();
+        Ok(Turn { _permit: permit, running: self.metrics.running.clone() })
+    }
+
+    async fn permit(&self, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+            return Ok(permit);
         }
         let _waiting = Waiting::enter(&self.waiting, self.config.waiting).ok_or(Error::Busy)?;
-        let turn = tokio::time::timeout(limit, Arc::clone(&self.running).acquire_owned()).await;
-        turn.map_err(|_| ReadError::Deadline { limit })?.map_err(|error| Error::Internal(error.to_string()))
+        let permit = tokio::time::timeout(limit, Arc::clone(&self.running).acquire_owned()).await;
+        permit.map_err(|_| ReadError::Deadline { limit })?.map_err(|error| Error::Internal(error.to_string()))
     }
 }
 

@@ -1,11 +1,16 @@
 //! `hoptrail serve`.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::Args;
+use hoptrail_storage::Watch;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::settings::SettingFlags;
 use crate::app::App;
 use crate::config::Config;
+use crate::kill_at;
 use crate::telemetry;
 
 /// Flags of `hoptrail serve`.
@@ -17,20 +22,30 @@ pub(super) struct Flags {
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let (config, unknown) = flags.settings.load()?;
+    let watch = kill_at::from_environment()?;
     telemetry::start(&config.log)?;
     for name in unknown {
         tracing::warn!(name, "this environment variable sets nothing; `hoptrail config` shows every setting");
     }
+    allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(config, watch));
     // A query that runs on past the grace period must not hold up the exit.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// Connections and segments are files. The soft limit is often 1024, for programs that cannot count further.
+fn allow_many_files() {
+    let limits = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }) {
+        tracing::warn!(%error, "cannot raise the number of files that may be open");
+    }
+}
+
+async fn serve(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<()> {
     let stop = super::stop_on_signal()?;
-    let app = App::start(config).await?;
+    let app = App::start(config, watch).await?;
     let addresses = app.addresses();
     for (name, address) in addresses {
         super::print_line(&format!("listening {name} {address}"))?;

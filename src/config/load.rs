@@ -18,6 +18,9 @@ pub struct Sources {
     pub flags: Vec<(String, String, String)>,
 }
 
+/// Variables with a meaning of their own.
+const NOT_SETTINGS: [&str; 2] = ["HOPTRAIL_CONFIG", crate::kill_at::VARIABLE];
+
 /// The effective settings, and the names of `HOPTRAIL_*` variables that set nothing.
 pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
     let mut config = match &sources.file {
@@ -28,7 +31,7 @@ pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
     let keys = leaf_keys();
     for (name, value) in &sources.environment {
         let name = name.to_string_lossy();
-        if !name.starts_with("HOPTRAIL_") || name == "HOPTRAIL_CONFIG" {
+        if !name.starts_with("HOPTRAIL_") || NOT_SETTINGS.contains(&name.as_ref()) {
             continue;
         }
         match keys.iter().find(|key| environment_name(key) == name) {

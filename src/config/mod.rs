@@ -68,6 +68,10 @@ pub struct Listen {
     pub tempo: Address,
     /// Pages.
     pub ui: Address,
+    /// Most connections open at once on each of them; one more is closed at once.
+    pub max_connections: usize,
+    /// Seconds after which a connection on which nothing is asked is closed.
+    pub idle_seconds: u64,
 }
 
 impl Default for Listen {
@@ -77,6 +81,8 @@ impl Default for Listen {
             otlp_http: Address::loopback(4318),
             tempo: Address::loopback(3200),
             ui: Address::loopback(16686),
+            max_connections: 1024,
+            idle_seconds: 300,
         }
     }
 }

@@ -21,7 +21,7 @@ fn value() -> impl Strategy<Value = AnyValue> {
         1 => Just(AnyValue::Empty),
         1 => any::<bool>().prop_map(AnyValue::Bool),
         2 => prop_oneof![any::<i64>(), 0i64..5].prop_map(AnyValue::Int),
-        2 => prop_oneof![Just(0.5f64), -1e9f64..1e9].prop_map(AnyValue::Double),
+        2 => prop_oneof![Just(0.5f64), Just(f64::NAN), -1e9f64..1e9].prop_map(AnyValue::Double),
         1 => vec(any::<u8>(), 0..4).prop_map(AnyValue::Bytes),
     ];
     leaf.prop_recursive(2, 6, 3, |inner| {

@@ -30,7 +30,8 @@ pub trait SpanWriter: Send + Sync + Debug {
     ///
     /// - `Ok` means durable and visible: the spans survive a crash or power loss that happens after it, and every query that
     ///   starts after it finds them.
-    /// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been.
+    /// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been, and
+    ///   [`WriteError::Unavailable`], after which a crash may bring it to light.
     /// - Writing the same batch again is harmless: exact duplicates of a span collapse to one.
     /// - The future may be dropped; the batch may then be stored or not.
     /// - Memory is bounded: a store that cannot keep up answers [`WriteError::Overloaded`] at once.

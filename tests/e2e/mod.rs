@@ -12,7 +12,6 @@ mod browser;
 mod capture;
 mod care;
 mod journey;
-mod kill;
 mod life;
-mod load;
 mod matrix;
+mod torture;

@@ -1,8 +1,9 @@
 //! The words of the shop.
 
-use super::ROUTES;
+/// Routes of each service.
+pub(super) const ROUTES: usize = 8;
 
-pub(super) const SERVICES: [&str; super::SERVICES] = [
+pub(super) const SERVICES: [&str; 12] = [
     "frontend",
     "cart",
     "checkout",
@@ -38,7 +39,8 @@ pub(super) const AGENTS: [&str; 10] = [
 ];
 
 /// What each service has routes for.
-const NOUNS: [&str; ROUTES] = ["items", "orders", "customers", "offers", "sessions", "stocks", "prices", "reviews"];
+pub(super) const NOUNS: [&str; ROUTES] =
+    ["items", "orders", "customers", "offers", "sessions", "stocks", "prices", "reviews"];
 
 /// What may follow the number in a path.
 const ACTIONS: [&str; 4] = ["", "/details", "", "/history"];

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Collector, Config, ServeError};
+use crate::{Collector, Config};
 
 /// A collector with both servers running on a store in memory.
 struct Running {
@@ -27,7 +27,7 @@ struct Running {
     http: SocketAddr,
     grpc: SocketAddr,
     shutdown: CancellationToken,
-    servers: [JoinHandle<Result<(), ServeError>>; 2],
+    servers: [JoinHandle<std::io::Result<()>>; 2],
 }
 
 impl Running {
@@ -47,10 +47,11 @@ impl Running {
         let [http, grpc] = [0, 1].map(|at: usize| listeners[at].local_addr().expect("bound"));
         let [for_http, for_grpc] = listeners;
         let shutdown = CancellationToken::new();
-        let servers = [
-            tokio::spawn(Arc::clone(&collector).serve_http(for_http, shutdown.clone())),
-            tokio::spawn(Arc::clone(&collector).serve_grpc(for_grpc, shutdown.clone())),
-        ];
+        let serve = |listener, router| {
+            let stopped = shutdown.clone().cancelled_owned();
+            tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await })
+        };
+        let servers = [serve(for_http, collector.router()), serve(for_grpc, collector.grpc_router())];
         Self { collector, store, registry, http, grpc, shutdown, servers }
     }
 

@@ -1,7 +1,7 @@
 //! Attribute values (OTLP `common.proto`, AnyValue).
 
 /// A typed attribute value. Types are kept: the int 200 is not the string "200".
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum AnyValue {
     /// No value was set, which OTLP allows.
     #[default]
@@ -29,6 +29,23 @@ pub struct Attribute {
     pub key: String,
     /// Its value.
     pub value: AnyValue,
+}
+
+/// Values are equal when they were sent so: a NaN equals itself, or a span that is sent again would not be the same.
+impl PartialEq for AnyValue {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Empty, Self::Empty) => true,
+            (Self::String(one), Self::String(other)) => one == other,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Int(one), Self::Int(other)) => one == other,
+            (Self::Double(one), Self::Double(other)) => one.to_bits() == other.to_bits(),
+            (Self::Bytes(one), Self::Bytes(other)) => one == other,
+            (Self::Array(one), Self::Array(other)) => one == other,
+            (Self::KvList(one), Self::KvList(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 impl Attribute {
@@ -76,5 +93,19 @@ impl From<i64> for AnyValue {
 impl From<f64> for AnyValue {
     fn from(value: f64) -> Self {
         Self::Double(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_equal_on_the_wire() {
+        let list = |value: f64| AnyValue::Array(vec![AnyValue::Double(value), AnyValue::KvList(Vec::new())]);
+        assert_eq!(list(f64::NAN), list(f64::NAN));
+        assert_ne!(list(0.0), list(-0.0));
+        assert_ne!(AnyValue::Int(1), AnyValue::Double(1.0));
+        assert_ne!(AnyValue::Empty, AnyValue::Bool(false));
     }
 }

@@ -9,6 +9,8 @@ use crate::model::{
     AnyValue, Attribute, EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink,
     Status, StatusCode, TraceId, TraceSpan,
 };
+use crate::otlp::schema::{Kind, Message};
+use crate::otlp::wire::{Fields, WireValue, put_field};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z.]{0,12}", "\\PC{0,6}", any::<String>()]
@@ -21,7 +23,7 @@ fn value() -> impl Strategy<Value = AnyValue> {
         any::<bool>().prop_map(AnyValue::Bool),
         any::<i64>().prop_map(AnyValue::Int),
         prop_oneof![any::<f64>(), Just(f64::INFINITY), Just(f64::NEG_INFINITY), Just(-0.0)]
-            .prop_filter("NaN is not equal to itself", |value| !value.is_nan())
+            .prop_filter("JSON has only one NaN", |value| !value.is_nan())
             .prop_map(AnyValue::Double),
         vec(any::<u8>(), 0..20).prop_map(AnyValue::Bytes),
     ];
@@ -136,4 +138,44 @@ pub(crate) fn spans() -> impl Strategy<Value = Vec<TraceSpan>> {
         }
         out
     })
+}
+
+/// The message written anew, with its fields dropped, repeated, renumbered, put in groups or changed as `picks` say; most picks
+/// should be 0, which changes nothing.
+pub(crate) fn restructured(table: &Message, message: &[u8], picks: &mut impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (number, value) in Fields::new(message).flatten() {
+        let inner;
+        let value = match (table.field(number).map(|field| field.kind), value) {
+            (Some(Kind::Message(table)), WireValue::Bytes(bytes)) => {
+                inner = restructured(table, bytes, picks);
+                WireValue::Bytes(&inner)
+            }
+            _ => value,
+        };
+        let pick = picks.next().unwrap_or(0);
+        match pick {
+            1 => {}
+            2 => [(); 2].into_iter().for_each(|()| put_field(&mut out, number, value)),
+            3 => put_field(&mut out, number + 1, value),
+            4 => put_field(&mut out, number.saturating_sub(1).max(1), value),
+            5 => put_field(&mut out, number, WireValue::Varint(300)),
+            6 => put_field(&mut out, number, WireValue::Bytes(b"\xff text")),
+            7 => put_field(&mut out, number, WireValue::Bytes(b"")),
+            // A field that OTLP does not know, and a group.
+            8 => out.extend_from_slice(&[0xfa, 0x07, 1, 0]),
+            9 => {
+                out.extend_from_slice(&[0xfb, 0x07]);
+                put_field(&mut out, number, value);
+                out.extend_from_slice(&[0xfc, 0x07]);
+            }
+            _ => put_field(&mut out, number, value),
+        }
+    }
+    out
+}
+
+/// Picks for [`restructured`], one in twenty of which changes something.
+pub(crate) fn picks() -> impl Strategy<Value = Vec<u8>> {
+    vec(prop_oneof![19 => Just(0u8), 1 => 1u8..10], 0..400)
 }

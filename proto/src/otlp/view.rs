@@ -123,15 +123,15 @@ pub fn each_span<'a, T: Copy>(
     mut visit: impl FnMut(T, &SpanView<'a>),
 ) -> Result<(), Malformed> {
     let mut span = SpanView::default();
-    for group in messages(request, 1) {
-        let group = group?;
-        let resource = read_origin(group)?;
-        for scoped in messages(group, 2) {
-            let scoped = scoped?;
-            let scope = read_origin(scoped)?;
+    let (mut scopes, mut spans) = (Vec::new(), Vec::new());
+    for field in Fields::new(request) {
+        let (1, WireValue::Bytes(group)) = field? else { continue };
+        let resource = read_group(group, &mut scopes)?;
+        for scoped in &scopes {
+            let scope = read_group(scoped, &mut spans)?;
             let known = origin(&resource, &scope);
-            for message in messages(scoped, 2) {
-                span.read(message?)?;
+            for message in &spans {
+                span.read(message)?;
                 visit(known, &span);
             }
         }
@@ -139,20 +139,14 @@ pub fn each_span<'a, T: Copy>(
     Ok(())
 }
 
-/// The sub-messages with this field number.
-fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    Fields::new(message).filter_map(move |field| match field {
-        Ok((found, WireValue::Bytes(bytes))) if found == number => Some(Ok(bytes)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error.into())),
-    })
-}
-
-/// Field 1 (resource or scope) and field 3 (schema URL) of a group. A message sent in parts is the parts one after the other.
-fn read_origin(group: &[u8]) -> Result<Origin<'_>, Malformed> {
+/// Field 1 (resource or scope) and field 3 (schema URL) of a group; the messages of field 2 go into `inner`, so that a large group is
+/// walked once. A message sent in parts is the parts one after the other.
+fn read_group<'a>(group: &'a [u8], inner: &mut Vec<&'a [u8]>) -> Result<Origin<'a>, Malformed> {
     let mut origin = Origin { message: Cow::Borrowed(&[]), schema_url: &[] };
+    inner.clear();
     for field in Fields::new(group) {
         match field? {
+            (2, WireValue::Bytes(bytes)) => inner.push(bytes),
             (1, WireValue::Bytes(bytes)) if origin.message.is_empty() => origin.message = Cow::Borrowed(bytes),
             (1, WireValue::Bytes(bytes)) => origin.message.to_mut().extend_from_slice(bytes),
             (3, WireValue::Bytes(bytes)) => origin.schema_url = bytes,

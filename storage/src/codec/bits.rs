@@ -2,6 +2,8 @@
 
 use super::Damaged;
 
+const OUTSIDE: Damaged = Damaged("bits outside of their page");
+
 /// Bits needed to write `value`; 0 for 0.
 pub(crate) fn width_of(value: u64) -> u32 {
     64 - value.leading_zeros()
@@ -52,7 +54,6 @@ impl BitWriter {
 /// The `width` bits at bit `at`; an error when they lie outside of the stream.
 #[inline]
 pub(crate) fn read(stream: &[u8], at: usize, width: u32) -> Result<u64, Damaged> {
-    const OUTSIDE: Damaged = Damaged("bits outside of their page");
     if width == 0 {
         return Ok(0);
     }
@@ -68,6 +69,37 @@ pub(crate) fn read(stream: &[u8], at: usize, width: u32) -> Result<u64, Damaged>
     };
     Ok(if width == 64 { value } else { value & ((1 << width) - 1) })
 }
+
+/// Calls `visit` with `count` values of the same width from bit `at` on.
+#[inline]
+pub(crate) fn each(
+    stream: &[u8],
+    at: usize,
+    width: u32,
+    count: usize,
+    mut visit: impl FnMut(u64),
+) -> Result<(), Damaged> {
+    if width == 0 || count == 0 {
+        (0..count).for_each(|_| visit(0));
+        return Ok(());
+    }
+    if width > WIDEST {
+        return (0..count).try_for_each(|index| read(stream, at + index * width as usize, width).map(&mut visit));
+    }
+    // The bytes of all values and the 8 after them, checked once.
+    let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
+    let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
+    let (mut bit, mask) = (at % 8, (1u64 << width) - 1);
+    for _ in 0..count {
+        let window = bytes.get(bit / 8..bit / 8 + 8).and_then(|window| window.first_chunk()).ok_or(OUTSIDE)?;
+        visit(u64::from_le_bytes(*window) >> (bit % 8) & mask);
+        bit += width as usize;
+    }
+    Ok(())
+}
+
+/// The widest value that a word loaded at any bit of its first byte holds whole.
+const WIDEST: u32 = 57;
 
 /// A set of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +201,16 @@ mod tests {
             for (at, width, value) in expected {
                 prop_assert_eq!(read(&stream, at, width), Ok(value));
             }
+        }
+
+        #[test]
+        fn runs_are_read_as_single_values_are(
+            stream in prop::collection::vec(any::<u8>(), 0..200), at in 0usize..99, width in 0u32..=64, count in 0usize..40,
+        ) {
+            let mut run = Vec::new();
+            let read_run = each(&stream, at, width, count, |value| run.push(value));
+            let single: Result<Vec<u64>, _> = (0..count).map(|n| read(&stream, at + n * width as usize, width)).collect();
+            prop_assert_eq!(read_run.map(|()| run), single);
         }
     }
 

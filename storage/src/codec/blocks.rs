@@ -100,7 +100,13 @@ impl<'a> Blocks<'a> {
         let len = input.count(0)?;
         let blocks = input.count(ENTRY * 8)?;
         let index = input.take(blocks * ENTRY)?;
-        Ok(Self { len, index, stored: input.0 })
+        let list = Self { len, index, stored: input.0 };
+        // Each block ends where the next begins, so none is missing when the first begins with the first.
+        let first = list.entry(0).map(|(first, ..)| first);
+        if len > 0 && (first != Some(0) || len > pack::most(list.stored.len())) {
+            return Err(Damaged("more strings than in the blocks of their list"));
+        }
+        Ok(list)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -120,14 +126,8 @@ impl<'a> Blocks<'a> {
         let (first, start, raw_len) = self.entry(block).ok_or(Damaged("string outside of its list"))?;
         let (next, end, _) = self.entry(block + 1).unwrap_or((self.len, self.stored.len(), 0));
         let stored = self.stored.get(start..end).ok_or(Damaged("string block outside of its page"))?;
-        let raw: Cow<'a, [u8]> = if raw_len == 0 {
-            Cow::Borrowed(stored)
-        } else {
-            if raw_len > 1 << 30 {
-                return Err(Damaged("string block too large"));
-            }
-            Cow::Owned(pack::decompress(stored, raw_len)?)
-        };
+        let raw: Cow<'a, [u8]> =
+            if raw_len == 0 { Cow::Borrowed(stored) } else { Cow::Owned(pack::decompress(stored, raw_len)?) };
         let count = next.checked_sub(first).filter(|count| *count <= raw.len()).ok_or(Damaged("string counts"))?;
         let mut lens = Input(&raw);
         let mut ends = Vec::with_capacity(count + 1);
@@ -231,6 +231,17 @@ mod tests {
         check(&(0..5000).map(|n| format!("GET /things/{n}").into_bytes()).collect::<Vec<_>>());
         check(&[vec![b'x'; 1 << 20], vec![], b"short".to_vec()]);
         check(&[]);
+    }
+
+    #[test]
+    fn a_list_holds_as_many_strings_as_it_says() {
+        let none_of_three = [3, 0];
+        let without_the_first = [&[2, 1, 1, 0, 0, 0][..], &[0; 8], &[1, b'a']].concat();
+        for damaged in [none_of_three.as_slice(), &without_the_first] {
+            assert!(Blocks::parse(damaged).is_err(), "{damaged:?}");
+        }
+        let more_than_fit = [0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(Blocks::parse(&more_than_fit).is_err());
     }
 
     proptest! {

@@ -26,6 +26,12 @@ pub(crate) fn hash(member: &[u8]) -> u64 {
     xxh3_64(member)
 }
 
+/// The hash under which a member of one group is known in a filter over many groups.
+#[inline]
+pub(crate) fn hash_in(group: u16, hash: u64) -> u64 {
+    hash.wrapping_add(u64::from(group) << 48)
+}
+
 /// Whether the set may hold the member with this hash. A damaged set is an error, and an absent one says yes.
 pub(crate) fn may_hold(set: &[u8], hash: u64) -> Result<bool, Damaged> {
     if set.is_empty() {

@@ -8,6 +8,8 @@ use super::bytes::{Input, put_varint};
 const BLOCK: usize = 256;
 /// Most distinct values of a dictionary.
 const DICTIONARY: usize = 256;
+/// Most rows of a dictionary with a single value, whose codes take no bits: so that the length of a page bounds what it holds.
+const SINGLE: usize = 1 << 20;
 /// Bytes of a block's header: base, bit offset, width.
 const HEADER: usize = 8 + 4 + 1;
 
@@ -17,7 +19,8 @@ pub(crate) fn encode(values: &[u64]) -> Vec<u8> {
     let blocks = encode_blocks(values);
     let Some(dictionary) = dictionary else { return blocks };
     let width = width_of(dictionary.len().saturating_sub(1) as u64);
-    if dictionary.len() * 8 + values.len() * width as usize / 8 + 8 > blocks.len() {
+    let too_long = width == 0 && values.len() > SINGLE;
+    if too_long || dictionary.len() * 8 + values.len() * width as usize / 8 + 8 > blocks.len() {
         return blocks;
     }
     let mut out = vec![1];
@@ -104,6 +107,10 @@ impl<'a> Ints<'a> {
                 let values = input.count(64)?;
                 let table = input.take(values * 8)?;
                 let width = width_of(values.saturating_sub(1) as u64);
+                let most = (input.0.len() * 8).checked_div(width as usize).unwrap_or(SINGLE);
+                if len > most {
+                    return Err(Damaged("more rows than codes"));
+                }
                 Ok(Self { len, table, code_width: Some(width), packed: input.0 })
             }
             _ => Err(Damaged("unknown form of an integer page")),
@@ -142,19 +149,21 @@ impl<'a> Ints<'a> {
             return Err(Damaged("row outside of its page"));
         }
         if let Some(width) = self.code_width {
-            for row in from..to {
-                let code = bits::read(self.packed, row * width as usize, width)?;
-                visit(self.word(code as usize * 8)?);
-            }
-            return Ok(());
+            let words = self.table.chunks_exact(8).filter_map(|word| word.first_chunk());
+            let words: Vec<u64> = words.map(|word| u64::from_le_bytes(*word)).collect();
+            let mut inside = true;
+            bits::each(self.packed, from * width as usize, width, to - from, |code| match words.get(code as usize) {
+                Some(word) => visit(*word),
+                None => inside = false,
+            })?;
+            return if inside { Ok(()) } else { Err(Damaged("code outside of its dictionary")) };
         }
         let mut row = from;
         while row < to {
             let (base, at, width) = self.block(row / BLOCK * HEADER)?;
             let end = to.min((row / BLOCK + 1) * BLOCK);
-            for inside in row % BLOCK..row % BLOCK + (end - row) {
-                visit(base.wrapping_add(bits::read(self.packed, at + inside * width as usize, width)?));
-            }
+            let first = at + row % BLOCK * width as usize;
+            bits::each(self.packed, first, width, end - row, |value| visit(base.wrapping_add(value)))?;
             row = end;
         }
         Ok(())
@@ -176,6 +185,17 @@ impl<'a> Ints<'a> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_short_page_cannot_ask_for_much_memory() {
+        let page = |count: &[u8]| [&[1], count, &[1], &[5; 8], &[0; 8]].concat();
+        assert_eq!(Ints::parse(&page(&[0x80, 0x80, 0x40])).map(|page| page.len()), Ok(1 << 20));
+        assert!(Ints::parse(&page(&[0x81, 0x80, 0x40])).is_err());
+        let codes_missing = [&[1, 0xff, 0xff, 0x7f, 2], [0; 16].as_slice(), &[0; 8]].concat();
+        assert!(Ints::parse(&codes_missing).is_err());
+        let many = vec![5; (1 << 20) + 1];
+        assert_eq!(Ints::parse(&encode(&many)).and_then(|page| page.decode()), Ok(many));
+    }
 
     proptest! {
         #[test]

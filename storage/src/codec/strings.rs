@@ -3,6 +3,8 @@
 //! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values, few templates.
 //! *Plain*: neither; the row is its own code.
 
+use std::cell::RefCell;
+
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -94,10 +96,30 @@ struct Slot {
     width: u32,
 }
 
+/// Bytes of text that are kept for the next page.
+const MOST_KEPT: usize = 8 << 20;
+
+/// Buffers of [`encode_templates`], kept for the next page.
+#[derive(Default)]
+struct Scratch {
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+    numbers: Vec<u64>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
 fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
-    let mut texts = Vec::new();
-    let mut ends = Vec::with_capacity(values.len());
-    let mut numbers = Vec::new();
+    SCRATCH.with_borrow_mut(|scratch| encode_templates_in(values, scratch))
+}
+
+fn encode_templates_in(values: &[&[u8]], Scratch { texts, ends, numbers }: &mut Scratch) -> Option<Vec<u8>> {
+    texts.clear();
+    texts.shrink_to(MOST_KEPT);
+    ends.clear();
+    numbers.clear();
     let (mut template, mut found) = (Vec::new(), Vec::new());
     for value in values {
         template::split(value, &mut template, &mut found);
@@ -108,8 +130,8 @@ fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
     let mut start = 0;
     let split = ends.iter().map(|end| &texts[std::mem::replace(&mut start, *end)..*end]);
     let (codes, dictionary) = number_off(split, values.len() / 8 + 16)?;
-    let slots = slots(&codes, &dictionary, &numbers);
-    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, &numbers)))
+    let slots = slots(&codes, &dictionary, numbers);
+    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, numbers)))
 }
 
 /// The range of each number of each template.
@@ -146,6 +168,29 @@ fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8
     out.extend_from_slice(&offsets);
     out.extend_from_slice(&packed.finish());
     out
+}
+
+const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
+
+/// The numbers as they stand in the bits of a row; `None` when one is outside of its slot's range, so that no row has it.
+fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
+    let pack = |(slot, number): (&Slot, &u64)| {
+        let offset = number.checked_sub(slot.base)?;
+        (width_of(offset) <= slot.width).then_some((offset, slot.width))
+    };
+    if slots.len() == numbers.len() { slots.iter().zip(numbers).map(pack).collect() } else { None }
+}
+
+/// Whether these values stand in the bits from `at` on.
+#[inline]
+fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
+    for (value, width) in values {
+        if bits::read(stream, at, *width)? != *value {
+            return Ok(false);
+        }
+        at += *width as usize;
+    }
+    Ok(true)
 }
 
 /// A page of strings. Opening it reads the header; values come through a [`StringCursor`].
@@ -185,6 +230,9 @@ impl<'a> Strings<'a> {
             return Ok(Self { len, dictionary, form: Form::Plain });
         }
         let dictionary = Blocks::parse(input.bytes()?)?;
+        if dictionary.len() > len {
+            return Err(Damaged("more distinct values than rows"));
+        }
         let width = width_of(dictionary.len().saturating_sub(1) as u64);
         let codes = input.bytes()?;
         if width > 32 || codes.len() < (len * width as usize).div_ceil(8) {
@@ -249,7 +297,7 @@ impl<'a> Strings<'a> {
 
     /// The rows whose value is `needle`.
     pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
-        let Form::Templates { numbers, .. } = &self.form else {
+        let Form::Templates { codes, width, numbers } = &self.form else {
             return self.select(|value| value == needle);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
@@ -262,14 +310,14 @@ impl<'a> Strings<'a> {
         })?;
         let mut rows = Bitmap::none(self.len);
         let Some(code) = code else { return Ok(rows) };
+        let Some(wanted) = packed(numbers.template(code)?.0, &wanted) else { return Ok(rows) };
         let mut at = 0;
         for row in 0..self.len {
-            let found = self.code(row)?;
-            let (slots, bits) = numbers.template(found)?;
-            if found == code {
-                rows.insert_if(row, numbers.row(slots, at).eq(wanted.iter().copied().map(Ok)));
+            let found = bits::read(codes, row * *width as usize, *width)? as usize;
+            if found == code && holds(numbers.packed, at, &wanted)? {
+                rows.insert(row);
             }
-            at += bits;
+            at += numbers.templates.get(found).ok_or(OUTSIDE)?.1 as usize;
         }
         Ok(rows)
     }
@@ -322,7 +370,6 @@ impl<'a> Numbers<'a> {
 
     /// The slots of a template, and the bits one row of it takes.
     fn template(&self, code: usize) -> Result<(&[Slot], usize), Damaged> {
-        const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
         let (end, bits) = *self.templates.get(code).ok_or(OUTSIDE)?;
         let start = code.checked_sub(1).and_then(|before| self.templates.get(before)).map_or(0, |(end, _)| *end);
         Ok((self.slots.get(start as usize..end as usize).ok_or(OUTSIDE)?, bits as usize))
@@ -348,13 +395,14 @@ impl<'a> Numbers<'a> {
 pub(crate) struct StringCursor<'p, 'a> {
     page: &'p Strings<'a>,
     dictionary: BlockCursor<'a>,
-    /// The next row whose bit position is known, and the position.
+    /// The next row whose bit position is known, and the position. Of a block's first row it is always taken from the page, so that
+    /// a row is at one place whichever rows were read before.
     next: (usize, usize),
 }
 
 impl<'p, 'a> StringCursor<'p, 'a> {
     pub(crate) fn new(page: &'p Strings<'a>) -> Self {
-        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (0, 0) }
+        Self { page, dictionary: BlockCursor::new(page.dictionary), next: (usize::MAX, 0) }
     }
 
     /// Appends the value at `row` to `out`.
@@ -382,7 +430,7 @@ impl<'p, 'a> StringCursor<'p, 'a> {
     fn position(&self, numbers: &Numbers<'_>, row: usize) -> Result<usize, Damaged> {
         let block = row / BLOCK;
         let (mut from, mut at) = self.next;
-        if from > row || from / BLOCK != block {
+        if from > row || from / BLOCK != block || from.is_multiple_of(BLOCK) {
             (from, at) = (block * BLOCK, numbers.offset(block)?);
         }
         for before in from..row {
@@ -437,6 +485,42 @@ mod tests {
         let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let bits = encode(&slices, Content::Text).len() as f64 * 8.0 / 60_000.0;
         assert!(bits < 19.5, "{bits} bits a value, of which 18.9 are the number");
+    }
+
+    #[test]
+    fn damaged_positions_give_the_same_values_in_any_order() {
+        let values: Vec<Vec<u8>> = (100..300u32).map(|number| format!("user-{number}").into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let page = encode(&slices, Content::Text);
+        assert_eq!(page[0], TEMPLATES);
+        let positions = page.len() - 8 - 200 - 8;
+        for position in [positions, positions + 4] {
+            let mut page = page.clone();
+            page[position] ^= 0xff;
+            let page = Strings::parse(&page).unwrap();
+            let read = |rows: &mut dyn Iterator<Item = usize>| {
+                let mut cursor = StringCursor::new(&page);
+                let mut one = |row| {
+                    let mut value = Vec::new();
+                    (row, cursor.read(row, &mut value), value)
+                };
+                let mut values: Vec<_> = rows.map(&mut one).collect();
+                values.sort_by_key(|(row, ..)| *row);
+                values
+            };
+            let forwards = read(&mut (0..200));
+            assert_eq!(forwards, read(&mut (0..200).rev()));
+            assert!(forwards.iter().any(|(row, _, value)| *value != values[*row]));
+        }
+    }
+
+    #[test]
+    fn a_page_has_no_more_distinct_values_than_rows() {
+        let page = encode(&[b"GET".as_slice(); 9], Content::Text);
+        assert_eq!(page[..2], [CODED, 9]);
+        let rows = |count: u8| [&[CODED, count], &page[2..]].concat();
+        assert!(Strings::parse(&rows(1)).is_ok());
+        assert!(Strings::parse(&rows(0)).is_err());
     }
 
     proptest! {

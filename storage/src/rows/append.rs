@@ -93,7 +93,7 @@ impl Rows {
         push_count(table, fields::DROPPED_LINKS, span.dropped_links_count);
         let (kind, status) = (u8::try_from(span.kind).unwrap_or(0), u8::try_from(span.status_code).unwrap_or(0));
         let shape = Shape { resource, scope, kind, status, flags: span.flags, ..Shape::default() };
-        table.finish_row(&shape, span.name);
+        table.finish_row(shape, span.name);
         self.push_span(SpanRow {
             trace_id: TraceId(span.trace_id.try_into().unwrap_or_default()),
             span_id: SpanId(span.span_id.try_into().unwrap_or_default()),
@@ -126,7 +126,7 @@ impl Rows {
     fn append_event(&mut self, row: u32, event: &EventView<'_>) -> Result<(), Malformed> {
         push_attributes(&mut self.event_table, &event.attributes)?;
         push_count(&mut self.event_table, fields::DROPPED_ATTRIBUTES, event.dropped_attributes_count);
-        self.event_table.finish_row(&Shape::default(), event.name);
+        self.event_table.finish_row(Shape::default(), event.name);
         self.event_times.push(event.time_unix_nano);
         self.event_owners.push(row);
         Ok(())
@@ -136,7 +136,7 @@ impl Rows {
         push_attributes(&mut self.link_table, &link.attributes)?;
         push_text(&mut self.link_table, fields::TRACE_STATE, link.trace_state);
         push_count(&mut self.link_table, fields::DROPPED_ATTRIBUTES, link.dropped_attributes_count);
-        self.link_table.finish_row(&Shape { flags: link.flags, ..Shape::default() }, b"");
+        self.link_table.finish_row(Shape { flags: link.flags, ..Shape::default() }, b"");
         let trace_id = TraceId(link.trace_id.try_into().unwrap_or_default());
         self.link_ids.push((trace_id, SpanId(link.span_id.try_into().unwrap_or_default())));
         self.link_owners.push(row);

@@ -132,8 +132,8 @@ impl Rows {
 impl Table {
     /// Calls `visit` with the columns of a row and their values, in the order they were received.
     fn each_value(&self, row: usize, mut visit: impl FnMut(&ColumnKey, AnyValue)) {
-        let Some(shape) = self.shape(self.shape_of(row)) else { return };
-        for (column, slot) in shape.columns.iter().zip(self.slots(row)) {
+        let columns = self.shapes.list().columns(self.shape_of(row));
+        for (column, slot) in columns.iter().zip(self.slots(row)) {
             if let Some(known) = self.columns.get(*column as usize) {
                 visit(&known.key, to_value(self.value(*column, Slot(*slot))));
             }

@@ -12,7 +12,7 @@ mod table;
 
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
-pub(crate) use shapes::{ColumnKey, Owner, Shape, Shapes, TableKind, ValueType};
+pub(crate) use shapes::{ColumnKey, Owner, Shape, ShapeList, Shapes, TableKind, ValueType};
 pub(crate) use table::{LONGEST, Slot, Table};
 
 use std::sync::Arc;
@@ -93,8 +93,17 @@ impl Rows {
 
     /// The rows of a trace, latest first.
     pub(crate) fn trace_rows(&self, id: TraceId) -> impl Iterator<Item = u32> + '_ {
-        let last = self.traces.get(&id).copied();
-        std::iter::successors(last, |row| self.spans.get(*row as usize)?.previous)
+        self.traces.get(&id).copied().into_iter().flat_map(|last| self.rows_before(last))
+    }
+
+    /// A row and the earlier ones of its trace, latest first.
+    pub(crate) fn rows_before(&self, last: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(Some(last), |row| self.spans.get(*row as usize)?.previous)
+    }
+
+    /// Each trace and its last row, in no order.
+    pub(crate) fn traces(&self) -> impl Iterator<Item = (TraceId, u32)> + '_ {
+        self.traces.iter().map(|(id, last)| (*id, *last))
     }
 }
 

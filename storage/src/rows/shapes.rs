@@ -1,6 +1,6 @@
 //! Columns and shapes: what kinds of rows there are.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
@@ -58,51 +58,104 @@ pub(crate) struct ColumnKey {
     pub(crate) occurrence: u32,
 }
 
-/// Everything rows share that have the same columns in the same order. Events and links use `name`, `flags` and `columns` only.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+/// Everything rows share that have the same columns in the same order. Events and links use `name`, `flags` and `layout` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Shape {
     pub(crate) resource: u32,
     pub(crate) scope: u32,
     pub(crate) name: u32,
+    pub(crate) flags: u32,
+    /// Which columns its rows have. Thousands of shapes share a few layouts.
+    pub(crate) layout: u32,
     pub(crate) kind: u8,
     pub(crate) status: u8,
-    pub(crate) flags: u32,
-    pub(crate) columns: Vec<u32>,
 }
 
-/// Distinct shapes, numbered in order of appearance.
+/// Shapes and layouts by number.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct ShapeList {
+    pub(crate) shapes: Vec<Shape>,
+    /// Columns in the order of a row's attributes.
+    pub(crate) layouts: Vec<Box<[u32]>>,
+}
+
+impl ShapeList {
+    pub(crate) fn get(&self, number: u32) -> Option<&Shape> {
+        self.shapes.get(number as usize)
+    }
+
+    /// The columns of a shape; none when there is no such shape.
+    #[inline]
+    pub(crate) fn columns(&self, number: u32) -> &[u32] {
+        self.get(number).map_or(&[], |shape| self.layout(shape))
+    }
+
+    #[inline]
+    pub(crate) fn layout(&self, shape: &Shape) -> &[u32] {
+        self.layouts.get(shape.layout as usize).map_or(&[], |columns| columns)
+    }
+
+    /// For each shape what `of` says of its columns, which is asked once a layout.
+    pub(crate) fn by_layout<T: Copy + Default>(&self, of: impl FnMut(&[u32]) -> T) -> Vec<T> {
+        let layouts: Vec<T> = self.layouts.iter().map(|columns| &**columns).map(of).collect();
+        self.shapes.iter().map(|shape| layouts.get(shape.layout as usize).copied().unwrap_or_default()).collect()
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.shapes.capacity() * size_of::<Shape>()
+            + self.layouts.iter().map(|columns| 16 + columns.len() * 4).sum::<usize>()
+    }
+}
+
+/// Distinct shapes and layouts, numbered in order of appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
-    list: Vec<Shape>,
-    table: HashTable<u32>,
+    known: ShapeList,
+    shapes: HashTable<u32>,
+    layouts: HashTable<u32>,
+    /// Columns in all layouts.
     columns: usize,
 }
 
-fn hash(shape: &Shape) -> u64 {
-    FxBuildHasher.hash_one(shape)
+fn hash(value: impl Hash) -> u64 {
+    FxBuildHasher.hash_one(value)
 }
 
 impl Shapes {
-    pub(crate) fn list(&self) -> &[Shape] {
-        &self.list
+    pub(crate) fn list(&self) -> &ShapeList {
+        &self.known
+    }
+
+    /// The number of a list of columns.
+    #[inline]
+    pub(crate) fn intern_layout(&mut self, wanted: &[u32]) -> u32 {
+        let Self { known: ShapeList { layouts: known, .. }, layouts, columns, .. } = self;
+        let found =
+            layouts.find(hash(wanted), |number| known.get(*number as usize).is_some_and(|own| **own == *wanted));
+        if let Some(number) = found {
+            return *number;
+        }
+        let number = known.len() as u32;
+        known.push(wanted.into());
+        *columns += wanted.len() + 4;
+        layouts.insert_unique(hash(wanted), number, |number| known.get(*number as usize).map_or(0, |own| hash(&**own)));
+        number
     }
 
     /// The number of a shape.
     #[inline]
-    pub(crate) fn intern(&mut self, shape: &Shape) -> u32 {
-        let Self { list, table, columns } = self;
-        let wanted = hash(shape);
-        if let Some(number) = table.find(wanted, |number| list.get(*number as usize) == Some(shape)) {
+    pub(crate) fn intern(&mut self, wanted: Shape) -> u32 {
+        let Self { known: ShapeList { shapes: known, .. }, shapes, .. } = self;
+        if let Some(number) = shapes.find(hash(wanted), |number| known.get(*number as usize) == Some(&wanted)) {
             return *number;
         }
-        let number = list.len() as u32;
-        list.push(shape.clone());
-        *columns += shape.columns.len();
-        table.insert_unique(wanted, number, |number| list.get(*number as usize).map_or(0, hash));
+        let number = known.len() as u32;
+        known.push(wanted);
+        shapes.insert_unique(hash(wanted), number, |number| known.get(*number as usize).map_or(0, hash));
         number
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.list.capacity() * size_of::<Shape>() + self.columns * 4
+        self.known.shapes.capacity() * (size_of::<Shape>() + 5) + self.columns * 4
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Table {
     arena: Vec<u8>,
     /// Columns of the row before, the likeliest ones of the row being built.
     guess: Vec<u32>,
-    building: Shape,
+    building: Vec<u32>,
     pending: Vec<u64>,
 }
 
@@ -86,7 +86,7 @@ impl Table {
             ValueView::Text(bytes) | ValueView::Bytes(bytes) | ValueView::Nested(bytes) => self.keep(column, bytes),
             _ => number,
         };
-        self.building.columns.push(column);
+        self.building.push(column);
         self.pending.push(slot);
     }
 
@@ -132,7 +132,7 @@ impl Table {
     #[inline]
     fn column(&mut self, owner: Owner, name: &[u8], value_type: ValueType) -> u32 {
         let row = self.rows.len() as u32;
-        let likely = self.guess.get(self.building.columns.len()).copied();
+        let likely = self.guess.get(self.building.len()).copied();
         let fits = |column: &Column| {
             column.key.occurrence == 0
                 && column.key.owner == owner
@@ -185,21 +185,20 @@ impl Table {
         number
     }
 
-    /// Closes the row being built; `shape` gives everything but the name's number and the columns.
-    pub(crate) fn finish_row(&mut self, shape: &Shape, name: &[u8]) {
+    /// Closes the row being built; `shape` gives everything but the numbers of name and layout.
+    pub(crate) fn finish_row(&mut self, shape: Shape, name: &[u8]) {
         let name = self.names.intern(name, usize::MAX).unwrap_or_default();
-        let columns = std::mem::take(&mut self.building.columns);
-        self.building = Shape { name, columns, ..shape.clone() };
-        let number = self.shapes.intern(&self.building);
+        let layout = self.shapes.intern_layout(&self.building);
+        let number = self.shapes.intern(Shape { name, layout, ..shape });
         self.rows.push((number, self.slots.len() as u32));
         self.slots.append(&mut self.pending);
-        std::mem::swap(&mut self.guess, &mut self.building.columns);
-        self.building.columns.clear();
+        std::mem::swap(&mut self.guess, &mut self.building);
+        self.building.clear();
     }
 
     /// Forgets the row being built.
     pub(crate) fn abandon_row(&mut self) {
-        self.building.columns.clear();
+        self.building.clear();
         self.pending.clear();
     }
 
@@ -210,7 +209,7 @@ impl Table {
     }
 
     pub(crate) fn shape(&self, number: u32) -> Option<&Shape> {
-        self.shapes.list().get(number as usize)
+        self.shapes.list().get(number)
     }
 
     /// The slots of a row, in the order of its shape's columns.

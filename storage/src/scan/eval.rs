@@ -89,7 +89,9 @@ impl Scan<'_> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone())),
             Filter::Matches { field, pattern, negated } => {
-                self.field(field, &Test::Matches { pattern: pattern.clone(), negated: *negated })
+                let rows = self.field(field, &Test::matches(pattern, *negated, self.context))?;
+                self.context.check()?;
+                Ok(rows)
             }
             Filter::Exists { field, present } => {
                 let mut rows = self.field(field, &Test::Present)?;
@@ -206,9 +208,15 @@ impl Scan<'_> {
         let spans = &*group.table(TableKind::Span);
         let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.of_spans(spans.rows_of_shapes(judge)?);
         match intrinsic {
-            Intrinsic::Name => shape_rows(&mut |shape| test.holds_text(spans.name(shape.name))),
-            Intrinsic::Kind => shape_rows(&mut |shape| test.holds(&kind(shape))),
-            Intrinsic::Status => shape_rows(&mut |shape| test.holds(&status(shape))),
+            Intrinsic::Name => self.of_spans(named_rows(spans, test)?),
+            Intrinsic::Kind => {
+                let good = judged(|number| test.holds(&Value::Kind(SpanKind::from_otlp(number))));
+                shape_rows(&mut |shape| good[usize::from(shape.kind)])
+            }
+            Intrinsic::Status => {
+                let good = judged(|number| test.holds(&Value::Status(StatusCode::from_otlp(number))));
+                shape_rows(&mut |shape| good[usize::from(shape.status)])
+            }
             Intrinsic::ScopeName => self.scope_text(test, |scope| &scope.name),
             Intrinsic::ScopeVersion => self.scope_text(test, |scope| &scope.version),
             Intrinsic::Duration => {
@@ -232,8 +240,7 @@ impl Scan<'_> {
             }),
             Intrinsic::EventName => {
                 let events = &*group.table(TableKind::Event);
-                let rows = events.rows_of_shapes(&mut |shape| test.holds_text(events.name(shape.name)))?;
-                self.of_children(TableKind::Event, rows)
+                self.of_children(TableKind::Event, named_rows(events, test)?)
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
@@ -285,18 +292,24 @@ enum Origin {
     Scope,
 }
 
-fn kind(shape: &Shape) -> Value {
-    Value::Kind(SpanKind::from_otlp(i32::from(shape.kind)))
-}
-
-fn status(shape: &Shape) -> Value {
-    Value::Status(StatusCode::from_otlp(i32::from(shape.status)))
+/// What a test says of each number of a kind or status.
+fn judged(test: impl Fn(i32) -> bool) -> [bool; 256] {
+    std::array::from_fn(|number| test(number as i32))
 }
 
 fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     let mut rows = Bitmap::none(values.len());
     values.iter().enumerate().for_each(|(row, value)| rows.insert_if(row, test(*value)));
     rows
+}
+
+/// The rows whose name satisfies the test. Each distinct name is judged once.
+fn named_rows(table: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
+    let good: Vec<bool> = (0..table.names()).map(|name| test.holds_text(table.name(name as u32))).collect();
+    if !good.contains(&true) {
+        return Ok(Bitmap::none(table.len()));
+    }
+    table.rows_of_shapes(&mut |shape| good.get(shape.name as usize).copied().unwrap_or(false))
 }
 
 /// The rows of a table whose first attribute of this key satisfies the test.
@@ -321,8 +334,9 @@ fn keep_first(
     rows: &mut Bitmap,
 ) -> Result<(), ReadError> {
     if columns.len() > 1 {
+        let shapes = table.shapes()?;
         rows.and(&table.rows_of_shapes(&mut |shape| {
-            let mut own = shape.columns.iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
+            let mut own = shapes.layout(shape).iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
             own.next() == Some(&column)
         })?);
     }
@@ -440,11 +454,12 @@ fn used(
     number: impl Fn(&Shape) -> u32,
     count: usize,
 ) -> Result<Bitmap, ReadError> {
-    let mut shapes = Bitmap::none(table.shapes().len());
+    let known = &table.shapes()?.shapes;
+    let mut shapes = Bitmap::none(known.len());
     let numbers = table.shape_numbers()?;
     rows.iter().filter_map(|row| numbers.get(row)).for_each(|shape| shapes.insert(*shape as usize));
     let mut used = Bitmap::none(count);
-    shapes.iter().filter_map(|shape| table.shapes().get(shape)).for_each(|shape| used.insert(number(shape) as usize));
+    shapes.iter().filter_map(|shape| known.get(shape)).for_each(|shape| used.insert(number(shape) as usize));
     Ok(used)
 }
 
@@ -457,8 +472,7 @@ fn intrinsic_values(
     let spans = &*group.table(TableKind::Span);
     match intrinsic {
         Intrinsic::Name => {
-            let most = spans.shapes().iter().map(|shape| shape.name as usize + 1).max().unwrap_or_default();
-            let used = used(spans, rows, |shape| shape.name, most)?;
+            let used = used(spans, rows, |shape| shape.name, spans.names())?;
             used.iter().for_each(|name| sink(Value::string(text(spans.name(name as u32)))));
         }
         Intrinsic::Kind => {
@@ -489,8 +503,7 @@ fn intrinsic_values(
         }
         Intrinsic::EventName => {
             let events = &*group.table(TableKind::Event);
-            let most = events.shapes().iter().map(|shape| shape.name as usize + 1).max().unwrap_or_default();
-            let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, most)?;
+            let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, events.names())?;
             used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
         }
         Intrinsic::TraceId => give_ids(rows, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,

@@ -9,7 +9,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use super::{Projection, RowGroup, TableView, Test};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{ColumnKey, Owner, Rows, Shape, Slot, SpanRow, Table, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
 pub(crate) struct HeadGroup<'a> {
@@ -44,12 +44,16 @@ impl TableView for View<'_, '_> {
         self.0.table.len()
     }
 
-    fn shapes(&self) -> &[Shape] {
-        self.0.table.shapes.list()
+    fn shapes(&self) -> Result<&ShapeList, ReadError> {
+        Ok(self.0.table.shapes.list())
     }
 
     fn shape_numbers(&self) -> Result<&[u32], ReadError> {
         Ok(self.0.shape_numbers())
+    }
+
+    fn names(&self) -> usize {
+        self.0.table.names.len()
     }
 
     fn name(&self, number: u32) -> &[u8] {
@@ -106,8 +110,8 @@ impl HeadTable<'_> {
 
     /// Calls `visit` with each row that has the column.
     fn each(&self, column: u32, mut visit: impl FnMut(usize, Slot)) {
-        let place = |shape: &Shape| shape.columns.iter().position(|own| *own == column);
-        let places: Vec<Option<usize>> = self.table.shapes.list().iter().map(place).collect();
+        let place = |columns: &[u32]| columns.iter().position(|own| *own == column);
+        let places: Vec<Option<usize>> = self.table.shapes.list().by_layout(place);
         for (row, shape) in self.shape_numbers().iter().enumerate() {
             if let Some(place) = places.get(*shape as usize).copied().flatten()
                 && let Some(slot) = self.table.slots(row).get(place)

@@ -15,16 +15,18 @@ use hoptrail_proto::otlp::view::ValueView;
 
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{ColumnKey, Owner, Shape, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, Shape, ShapeList, TableKind, ValueType};
 
 /// The spans, events or links of a group.
 pub(crate) trait TableView {
     /// How many rows there are.
     fn len(&self) -> usize;
     /// The shapes that rows may have.
-    fn shapes(&self) -> &[Shape];
+    fn shapes(&self) -> Result<&ShapeList, ReadError>;
     /// The shape number of each row.
     fn shape_numbers(&self) -> Result<&[u32], ReadError>;
+    /// How many names there are.
+    fn names(&self) -> usize;
     /// The name with this number.
     fn name(&self, number: u32) -> &[u8];
     /// The columns of this name, one for each type; repeated attributes of one key are left out.
@@ -38,7 +40,7 @@ pub(crate) trait TableView {
 
     /// The rows whose shape satisfies the test.
     fn rows_of_shapes(&self, test: &mut dyn FnMut(&Shape) -> bool) -> Result<Bitmap, ReadError> {
-        let good: Vec<bool> = self.shapes().iter().map(test).collect();
+        let good: Vec<bool> = self.shapes()?.shapes.iter().map(test).collect();
         let mut rows = Bitmap::none(self.len());
         if good.contains(&true) {
             for (row, shape) in self.shape_numbers()?.iter().enumerate() {

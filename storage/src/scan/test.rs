@@ -1,26 +1,59 @@
 //! A condition on one value.
 
+use std::cell::Cell;
+
 use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::otlp::view::ValueView;
 
 use crate::matcher;
 use crate::rows::to_value;
-use crate::{CompareOp, Pattern, Value};
+use crate::{CompareOp, Pattern, QueryContext, Value};
 
 /// What a value must satisfy.
 #[derive(Debug, Clone)]
 pub(crate) enum Test {
     Compare(CompareOp, Value),
-    Matches { pattern: Pattern, negated: bool },
+    Matches { pattern: Pattern, negated: bool, patience: Patience },
     Present,
 }
 
+/// Text between two looks at the clock: a pattern may take a microsecond a byte.
+const EVERY: usize = 64 << 10;
+
+/// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    context: QueryContext,
+    bytes: Cell<usize>,
+    over: Cell<bool>,
+}
+
+impl Patience {
+    fn of(context: &QueryContext) -> Self {
+        Self { context: context.clone(), bytes: Cell::new(0), over: Cell::new(false) }
+    }
+
+    fn lasts(&self, bytes: usize) -> bool {
+        self.bytes.set(self.bytes.get() + bytes);
+        if self.bytes.get() >= EVERY {
+            self.bytes.set(0);
+            self.over.set(self.over.get() || self.context.check().is_err());
+        }
+        !self.over.get()
+    }
+}
+
 impl Test {
+    /// Text must match the pattern, or with `negated` must not. Whoever uses the answer must look at the context first.
+    pub(crate) fn matches(pattern: &Pattern, negated: bool, context: &QueryContext) -> Self {
+        Self::Matches { pattern: pattern.clone(), negated, patience: Patience::of(context) }
+    }
+
     /// Whether a model value satisfies it.
     pub(crate) fn holds(&self, value: &Value) -> bool {
         match self {
             Self::Compare(op, constant) => matcher::compare(value, *op, constant),
-            Self::Matches { pattern, negated } => matcher::matches(value, pattern, *negated),
+            Self::Matches { pattern, negated, .. } => matcher::matches(value, pattern, *negated),
             Self::Present => true,
         }
     }
@@ -51,8 +84,9 @@ impl Test {
                 }
             }
             Self::Compare(..) => false,
-            Self::Matches { pattern, negated } => {
-                std::str::from_utf8(bytes).is_ok_and(|text| pattern.matches(text) != *negated)
+            Self::Matches { pattern, negated, patience } => {
+                let text = std::str::from_utf8(bytes);
+                text.is_ok_and(|text| patience.lasts(text.len()) && pattern.matches(text) != *negated)
             }
         }
     }
@@ -63,5 +97,27 @@ impl Test {
             Self::Compare(CompareOp::Eq, Value::Any(AnyValue::String(text))) => Some(text.as_bytes()),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_nothing_once_the_client_has_gone() {
+        let gone = Arc::new(AtomicBool::new(false));
+        let context = QueryContext::new(Duration::from_secs(3600), usize::MAX, Arc::clone(&gone));
+        let pattern = Pattern::new(".*b").expect("a pattern");
+        let test = Test::matches(&pattern, false, &context);
+        let text = [vec![b'a'; EVERY / 2], vec![b'b']].concat();
+        assert!((0..5).all(|_| test.holds_text(&text)));
+        gone.store(true, Ordering::Relaxed);
+        let seen = (0..5).filter(|_| test.holds_text(&text)).count();
+        assert!(seen < 3, "{seen} texts were looked at afterwards");
     }
 }

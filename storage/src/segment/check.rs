@@ -55,20 +55,21 @@ impl SegmentGroup<'_> {
     }
 
     fn check_filter(&self, kind: TableKind, column: u32) -> Result<(), ReadError> {
-        let number = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
-        let set = self.page_once(number)?;
+        let set = self.filter(kind, column)?;
+        let wrong =
+            |error: Damaged| ReadError::Corrupt { place: self.filter_place(kind, column), reason: error.to_string() };
         // What is wrong with the column itself is found when it is read.
         let Ok(Some(bytes)) = self.column(kind, column) else { return Ok(()) };
         let Ok(page) = Strings::parse(&bytes) else { return Ok(()) };
         let mut missing = Ok(true);
         let read = page.distinct(&Bitmap::all(page.len()), |value| {
             if matches!(missing, Ok(true)) {
-                missing = fuse::may_hold(&set, fuse::hash(value));
+                missing = fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(value)));
             }
         });
         match (read, missing) {
-            (Ok(()), Ok(false)) => Err(self.corrupt(number)(Damaged("a filter that does not know a value"))),
-            (Ok(()), Err(error)) => Err(self.corrupt(number)(error)),
+            (Ok(()), Ok(false)) => Err(wrong(Damaged("a filter that does not know a value"))),
+            (Ok(()), Err(error)) => Err(wrong(error)),
             _ => Ok(()),
         }
     }

@@ -8,13 +8,13 @@ use rustc_hash::FxBuildHasher;
 
 use super::meta::{GroupMeta, Meta, Place};
 use super::order::{RowRef, TraceRun, order};
-use super::{META, PageId, pages};
+use super::{META, PageId, pages, shapes, shapes_of};
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
-use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, ValueType, owned_by};
+use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
-const GROUP_SPANS: usize = 64 << 10;
+const GROUP_SPANS: usize = 16 << 10;
 /// Pages below this size share the tail page.
 const TAIL_BYTES: usize = 1 << 10;
 
@@ -25,6 +25,8 @@ pub(crate) struct Built {
     pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
     pub(crate) meta: Meta,
     pub(crate) groups: Vec<GroupStats>,
+    /// Filter over the trace ids of all groups.
+    pub(crate) traces: Vec<u8>,
 }
 
 /// What the catalog keeps of a group.
@@ -43,19 +45,28 @@ pub(crate) struct GroupStats {
 pub(crate) fn encode(parts: &[&Rows]) -> Built {
     let (traces, rows) = order(parts);
     let mut built = Built::default();
-    let translation = Translation::new(parts, &mut built.meta);
+    let mut members = Members::default();
+    let mut scratch = Scratch::default();
+    let translation = Translation::new(parts, &mut built);
     let mut first = 0;
     while first < traces.len() {
         let begin = traces[first].rows.start;
         let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= GROUP_SPANS);
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
-        group.encode(built.groups.len() as u16, &mut built);
+        group.encode(built.groups.len() as u16, &mut built, &mut members, &mut scratch);
         first = end;
+    }
+    built.traces = fuse::encode(traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect());
+    for (page, hashes) in members {
+        built.pages.insert(PageId { group: META.group, page }, fuse::encode(hashes));
     }
     built.pages.insert(META, built.meta.encode());
     built
 }
+
+/// The members of the filters of each column, over all groups, by page.
+type Members = BTreeMap<u32, Vec<u64>>;
 
 /// How the numbers of each part map to those of the segment.
 struct Translation {
@@ -67,7 +78,7 @@ struct Translation {
 }
 
 impl Translation {
-    fn new(parts: &[&Rows], meta: &mut Meta) -> Self {
+    fn new(parts: &[&Rows], Built { meta, pages, .. }: &mut Built) -> Self {
         let mut shapes = Vec::new();
         let mut columns = Vec::new();
         let resources = origins(parts.iter().map(|part| &part.resources.bytes), &mut meta.resource_bytes);
@@ -85,10 +96,11 @@ impl Translation {
             shapes.push([spans.0, events.0, links.0]);
             columns.push([spans.1, events.1, links.1]);
         }
-        for (builder, table) in builders.into_iter().zip(&mut meta.tables) {
+        let kinds = [TableKind::Span, TableKind::Event, TableKind::Link];
+        for ((builder, table), kind) in builders.into_iter().zip(&mut meta.tables).zip(kinds) {
             table.names = builder.names.iter().map(Into::into).collect();
             table.columns = builder.columns;
-            table.shapes = builder.shapes.list().to_vec();
+            pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list()));
         }
         let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
         Self { shapes, columns, value_types }
@@ -123,14 +135,17 @@ impl TableBuilder {
         let names: Vec<u32> =
             table.names.iter().map(|name| self.names.intern(name, usize::MAX).unwrap_or_default()).collect();
         let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
+        let known = table.shapes.list();
+        let layout = |own: &[u32]| own.iter().map(|column| at(&columns, *column)).collect::<Vec<_>>();
+        let layouts: Vec<u32> = known.layouts.iter().map(|own| self.shapes.intern_layout(&layout(own))).collect();
         let translate = |shape: &Shape| Shape {
             resource: at(resources, shape.resource),
             scope: at(scopes, shape.scope),
             name: at(&names, shape.name),
-            columns: shape.columns.iter().map(|column| at(&columns, *column)).collect(),
-            ..shape.clone()
+            layout: at(&layouts, shape.layout),
+            ..*shape
         };
-        let shapes = table.shapes.list().iter().map(|shape| self.shapes.intern(&translate(shape))).collect();
+        let shapes = known.shapes.iter().map(|shape| self.shapes.intern(translate(shape))).collect();
         (shapes, columns)
     }
 
@@ -152,6 +167,16 @@ struct Values<'a> {
     strings: Vec<&'a [u8]>,
 }
 
+impl Values<'_> {
+    fn clear(&mut self) {
+        self.numbers.clear();
+        self.strings.clear();
+    }
+}
+
+/// The values of all columns of a table, used again for each group: fresh memory cost a tenth of sealing, in page faults.
+type Scratch<'a> = [Vec<Values<'a>>; 3];
+
 struct Group<'a> {
     parts: &'a [&'a Rows],
     translation: &'a Translation,
@@ -166,8 +191,8 @@ impl<'a> Group<'a> {
         &self.rows[first..end]
     }
 
-    fn encode(&self, number: u16, built: &mut Built) {
-        let mut out = GroupPages { number, built, tail: Vec::new(), meta: GroupMeta::default() };
+    fn encode(&self, number: u16, built: &mut Built, members: &mut Members, scratch: &mut Scratch<'a>) {
+        let mut out = GroupPages { number, built, members, scratch, tail: Vec::new(), meta: GroupMeta::default() };
         out.meta.spans = self.rows().len() as u32;
         out.meta.traces = self.traces.len() as u32;
         self.encode_traces(&mut out);
@@ -195,7 +220,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn encode_traces(&self, out: &mut GroupPages<'_>) {
+    fn encode_traces(&self, out: &mut GroupPages<'_, 'a>) {
         let mut page = Vec::with_capacity(self.traces.len() * 20);
         self.traces.iter().for_each(|trace| page.extend_from_slice(&trace.id.0));
         let lengths: Vec<u64> = self.traces.iter().map(|trace| trace.rows.len() as u64).collect();
@@ -207,7 +232,7 @@ impl<'a> Group<'a> {
         out.put(pages::TRACES, page);
     }
 
-    fn encode_scalars(&self, out: &mut GroupPages<'_>) {
+    fn encode_scalars(&self, out: &mut GroupPages<'_, 'a>) {
         let count = self.rows().len();
         let mut ids = Vec::with_capacity(count * 8);
         let (mut starts, mut durations) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -228,7 +253,7 @@ impl<'a> Group<'a> {
         out.put(pages::DURATIONS, ints::encode(&durations));
     }
 
-    fn encode_events(&self, out: &mut GroupPages<'_>) {
+    fn encode_events(&self, out: &mut GroupPages<'_, 'a>) {
         let (mut children, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in self.rows().iter().enumerate() {
             let part = self.parts[row.part as usize];
@@ -246,7 +271,7 @@ impl<'a> Group<'a> {
         out.put(pages::EVENTS, join_pages(&[ints::encode(&owners), ints::encode(&shapes), ints::encode(&times)]));
     }
 
-    fn encode_links(&self, out: &mut GroupPages<'_>) {
+    fn encode_links(&self, out: &mut GroupPages<'_, 'a>) {
         let (mut children, mut owners, mut ids) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in self.rows().iter().enumerate() {
             let part = self.parts[row.part as usize];
@@ -267,10 +292,11 @@ impl<'a> Group<'a> {
     }
 
     /// Writes the columns of these rows of table `kind`; returns their shapes.
-    fn encode_table(&self, kind: usize, rows: &[RowRef], out: &mut GroupPages<'_>) -> Vec<u64> {
+    fn encode_table(&self, kind: usize, rows: &[RowRef], out: &mut GroupPages<'_, 'a>) -> Vec<u64> {
         let types = &self.translation.value_types[kind];
-        let mut columns: Vec<Values<'a>> = Vec::new();
+        let mut columns = std::mem::take(&mut out.scratch[kind]);
         columns.resize_with(types.len(), Values::default);
+        columns.iter_mut().for_each(Values::clear);
         let mut shapes = Vec::with_capacity(rows.len());
         for at in rows {
             let part = self.parts[at.part as usize];
@@ -278,7 +304,7 @@ impl<'a> Group<'a> {
             let shape = table.shape_of(at.row as usize);
             shapes.push(u64::from(self.translation.shapes[at.part as usize][kind][shape as usize]));
             let numbers = &self.translation.columns[at.part as usize][kind];
-            let own = table.shape(shape).map_or(&[][..], |shape| shape.columns.as_slice());
+            let own = table.shapes.list().columns(shape);
             for (column, slot) in own.iter().zip(table.slots(at.row as usize)) {
                 let number = numbers[*column as usize] as usize;
                 let values = &mut columns[number];
@@ -294,6 +320,7 @@ impl<'a> Group<'a> {
         for (number, (values, value_type)) in columns.iter().zip(types).enumerate() {
             out.put_column(kind, number as u32, values, *value_type);
         }
+        out.scratch[kind] = columns;
         shapes
     }
 }
@@ -310,14 +337,16 @@ fn join_pages(parts: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-struct GroupPages<'a> {
+struct GroupPages<'b, 'a> {
     number: u16,
-    built: &'a mut Built,
+    built: &'b mut Built,
+    members: &'b mut Members,
+    scratch: &'b mut Scratch<'a>,
     tail: Vec<u8>,
     meta: GroupMeta,
 }
 
-impl GroupPages<'_> {
+impl GroupPages<'_, '_> {
     fn put(&mut self, page: u32, bytes: Vec<u8>) {
         self.built.pages.insert(PageId { group: self.number, page }, bytes);
     }
@@ -339,10 +368,8 @@ impl GroupPages<'_> {
         } else {
             let filter = value_type.is_bytes() && strings::wants_filter(&bytes);
             if filter {
-                self.put(
-                    page + pages::FILTERS,
-                    fuse::encode(values.strings.iter().map(|value| fuse::hash(value)).collect()),
-                );
+                let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
+                self.members.entry(page + pages::FILTERS).or_default().extend(hashes);
             }
             self.put(page, bytes);
             Place::Page { filter }

@@ -7,23 +7,24 @@ use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, Tra
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
 use super::view::View;
-use super::{Page, PageId, PageSource, pages};
+use super::{Page, PageId, PageSource, filter_of, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::Ints;
-use crate::rows::TableKind;
+use crate::rows::{ShapeList, TableKind};
 use crate::scan::{Projection, RowGroup, TableView};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
-    number: u16,
+    pub(super) number: u16,
     pub(super) meta: Arc<Meta>,
     pages: [OnceCell<Page<'a>>; 9],
+    shapes: [OnceCell<Arc<ShapeList>>; 3],
     shape_numbers: [OnceCell<Vec<u32>>; 3],
     owners: [OnceCell<Vec<u32>>; 2],
     starts: OnceCell<Vec<u64>>,
@@ -72,6 +73,7 @@ impl<'a> SegmentGroup<'a> {
             number,
             meta,
             pages: Default::default(),
+            shapes: Default::default(),
             shape_numbers: Default::default(),
             owners: Default::default(),
             starts: OnceCell::new(),
@@ -108,7 +110,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Each trace and its rows.
-    pub(super) fn trace_table(
+    pub(crate) fn trace_table(
         &self,
     ) -> Result<impl Iterator<Item = (TraceId, std::ops::Range<usize>)> + '_, ReadError> {
         let traces = self.traces()?;
@@ -121,9 +123,15 @@ impl<'a> SegmentGroup<'a> {
         Ok(&self.traces()?.starts)
     }
 
-    /// A page that is not kept.
-    pub(super) fn page_once(&self, page: u32) -> Result<Page<'a>, ReadError> {
-        self.source.page(self.segment, PageId { group: self.number, page })
+    /// The segment's filter over the values of a column.
+    pub(super) fn filter(&self, kind: TableKind, column: u32) -> Result<Page<'a>, ReadError> {
+        self.source.page(self.segment, filter_of(kind, column))
+    }
+
+    /// Where that filter is.
+    pub(super) fn filter_place(&self, kind: TableKind, column: u32) -> String {
+        let PageId { group, page } = filter_of(kind, column);
+        format!("segment {}, group {group}, page {page}", self.segment)
     }
 
     /// Steps to parents, rows of strangers, ids of strangers.
@@ -138,7 +146,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// Times of all events minus the starts of their spans, wrapping.
     pub(super) fn raw_event_times(&self) -> Result<Vec<u64>, ReadError> {
-        self.child_ints(TableKind::Event, 2)
+        self.child_ints(TableKind::Event, 2, |time| time)
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
@@ -152,7 +160,7 @@ impl<'a> SegmentGroup<'a> {
     /// Decodes a page of integers that must have `len` values.
     fn ints(&self, page: u32, len: usize) -> Result<Vec<u64>, ReadError> {
         let bytes = self.page(page)?;
-        decode(bytes, len).map_err(self.corrupt(page))
+        decode(bytes, len, |number| number).map_err(self.corrupt(page))
     }
 
     pub(super) fn rows(&self, kind: TableKind) -> usize {
@@ -172,23 +180,34 @@ impl<'a> SegmentGroup<'a> {
         split(self.page(page)?).map_err(self.corrupt(page))
     }
 
-    fn child_ints(&self, kind: TableKind, part: usize) -> Result<Vec<u64>, ReadError> {
+    fn child_ints<T>(&self, kind: TableKind, part: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, ReadError> {
         if self.rows(kind) == 0 {
             return Ok(Vec::new());
         }
         let parts = self.child_parts(kind)?;
         let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
-        decode(parts.get(part).copied().unwrap_or_default(), self.rows(kind)).map_err(self.corrupt(page))
+        let part = parts.get(part).copied().unwrap_or_default();
+        decode(part, self.rows(kind), map).map_err(self.corrupt(page))
+    }
+
+    pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
+        let fetch = || self.source.shapes(self.segment, kind, &self.meta);
+        fill(&self.shapes[kind as usize], fetch).map(|shapes| &**shapes)
+    }
+
+    /// For each shape whether its rows have the column.
+    fn holders(&self, kind: TableKind, column: u32) -> Result<Vec<bool>, ReadError> {
+        Ok(self.shapes(kind)?.by_layout(|columns| columns.contains(&column)))
     }
 
     pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
         let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
-        let numbers = fill(cell, || {
-            let numbers = match kind {
-                TableKind::Span => self.ints(pages::SPAN_SHAPES, self.rows(kind))?,
-                _ => self.child_ints(kind, 1)?,
-            };
-            Ok(numbers.into_iter().map(|number| number as u32).collect())
+        let numbers = fill(cell, || match kind {
+            TableKind::Span => {
+                let numbers = decode(self.page(pages::SPAN_SHAPES)?, self.rows(kind), |number| number as u32);
+                numbers.map_err(self.corrupt(pages::SPAN_SHAPES))
+            }
+            _ => self.child_ints(kind, 1, |number| number as u32),
         });
         numbers.map(Vec::as_slice)
     }
@@ -226,29 +245,37 @@ impl<'a> SegmentGroup<'a> {
         }
     }
 
-    /// Whether the column may hold this text.
+    /// Whether the column may hold this text. A damaged filter rules nothing out.
     pub(super) fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
         let Some(Place::Page { filter: true }) = self.group().columns[kind as usize].get(&column) else {
             return Ok(true);
         };
-        let page = pages::COLUMNS + 3 * column + kind as u32 + pages::FILTERS;
-        let set = self.source.page(self.segment, PageId { group: self.number, page })?;
-        fuse::may_hold(&set, fuse::hash(needle)).map_err(self.corrupt(page))
+        let set = match self.filter(kind, column) {
+            Err(ReadError::Corrupt { .. }) => return Ok(true),
+            set => set?,
+        };
+        Ok(fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(needle))).unwrap_or(true))
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
     pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.rows(kind));
-        if positions.is_empty() {
-            return Ok(rows);
-        }
-        let has: Vec<bool> = self.table_meta(kind).shapes.iter().map(|shape| shape.columns.contains(&column)).collect();
+        let has = self.holders(kind, column)?;
+        let mut wanted = positions.iter();
+        let Some(mut next) = wanted.next() else { return Ok(rows) };
         let mut position = 0;
         for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
-            if has.get(*shape as usize).copied().unwrap_or(false) {
-                rows.insert_if(row, positions.contains(position));
-                position += 1;
+            if !has.get(*shape as usize).copied().unwrap_or(false) {
+                continue;
             }
+            if position == next {
+                rows.insert(row);
+                match wanted.next() {
+                    Some(found) => next = found,
+                    None => break,
+                }
+            }
+            position += 1;
         }
         Ok(rows)
     }
@@ -261,7 +288,7 @@ impl<'a> SegmentGroup<'a> {
         rows: &Bitmap,
         len: usize,
     ) -> Result<Bitmap, ReadError> {
-        let has: Vec<bool> = self.table_meta(kind).shapes.iter().map(|shape| shape.columns.contains(&column)).collect();
+        let has = self.holders(kind, column)?;
         let mut positions = Bitmap::none(len);
         let mut position = 0;
         for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
@@ -274,9 +301,15 @@ impl<'a> SegmentGroup<'a> {
     }
 }
 
-fn decode(page: &[u8], len: usize) -> Result<Vec<u64>, Damaged> {
+/// The values of a page that must have `len` of them.
+fn decode<T>(page: &[u8], len: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, Damaged> {
     let page = Ints::parse(page)?;
-    if page.len() == len { page.decode() } else { Err(Damaged("page with a wrong count")) }
+    if page.len() != len {
+        return Err(Damaged("page with a wrong count"));
+    }
+    let mut values = Vec::with_capacity(len.min(1 << 20));
+    page.each(0, len, |value| values.push(map(value)))?;
+    Ok(values)
 }
 
 /// Three parts, of which the first two have their length before them.
@@ -309,8 +342,8 @@ impl Traces {
         for _ in 0..count {
             ids.push(TraceId(input.array()?));
         }
-        let lengths = decode(input.bytes()?, count)?;
-        let starts = decode(input.0, count)?;
+        let lengths = decode(input.bytes()?, count, |length| length)?;
+        let starts = decode(input.0, count, |start| start)?;
         let mut firsts = Vec::with_capacity(count + 1);
         let mut first = 0u64;
         for length in lengths {
@@ -339,10 +372,7 @@ impl RowGroup for SegmentGroup<'_> {
         let Some(cell) = (kind as usize).checked_sub(1).and_then(|place| self.owners.get(place)) else {
             return Ok(&[]);
         };
-        let owners = fill(cell, || {
-            let owners = self.child_ints(kind, 0)?;
-            Ok(owners.into_iter().map(|owner| u32::try_from(owner).unwrap_or(u32::MAX)).collect())
-        });
+        let owners = fill(cell, || self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX)));
         owners.map(Vec::as_slice)
     }
 
@@ -478,7 +508,10 @@ pub(super) mod tests {
     use super::super::encode;
     use super::*;
     use crate::rows::Rows;
+    use crate::scan::Test;
     use crate::test_spans::{any_batch, encode as request};
+    use crate::{Pattern, QueryContext};
+    use hoptrail_proto::model::{Attribute, Span};
     use proptest::prelude::*;
 
     pub(in super::super) struct InMemory(pub(in super::super) BTreeMap<PageId, Vec<u8>>);
@@ -488,6 +521,28 @@ pub(super) mod tests {
             let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
             Ok(Box::new(page.as_slice()))
         }
+    }
+
+    #[test]
+    fn a_column_has_no_more_values_than_the_group_has_rows() {
+        let mut rows = Rows::default();
+        let letter = |n: u32| char::from(b'!' + (xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) % 90) as u8);
+        let value: String = (0..3000).map(letter).collect();
+        let span =
+            Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
+        rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
+        let mut source = InMemory(encode(&[&rows]).pages);
+        let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+        let select = |source: &InMemory| {
+            let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
+            let test = Test::matches(&Pattern::new(".*").unwrap(), false, &QueryContext::unbounded());
+            group.table(TableKind::Span).select(0, &test).map(|rows| rows.len())
+        };
+        assert_eq!(select(&source).unwrap(), 1);
+        let page = source.0.get_mut(&PageId { group: 0, page: pages::COLUMNS }).unwrap();
+        assert_eq!(page[1], 1, "the count");
+        page.splice(1..2, [0x80, 0x80, 0x80, 0x80, 0x08]);
+        assert!(select(&source).is_err());
     }
 
     proptest! {

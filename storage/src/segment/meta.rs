@@ -1,5 +1,6 @@
 //! What a segment says of itself: everything that is needed before its first page is read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -9,17 +10,17 @@ use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;
-use crate::rows::{ColumnKey, OriginBytes, Owner, Shape, ValueType};
+use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType};
 
 const VERSION: u8 = 1;
-const MOST_BYTES: usize = 1 << 30;
+/// Most spans, events or links of a group.
+const MOST_ROWS: u32 = 1 << 28;
 
-/// Names, columns and shapes of the spans, events or links of a segment.
+/// Names and columns of the spans, events or links of a segment. The shapes are many and stand in a page of their own.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TableMeta {
     pub(crate) names: Vec<Box<[u8]>>,
     pub(crate) columns: Vec<ColumnKey>,
-    pub(crate) shapes: Vec<Shape>,
 }
 
 /// Where the values of a column are.
@@ -62,32 +63,11 @@ impl Meta {
         self.tables.iter().for_each(|table| table.encode(&mut raw));
         put_varint(&mut raw, self.groups.len() as u64);
         self.groups.iter().for_each(|group| group.encode(&mut raw));
-        let mut out = vec![VERSION];
-        put_varint(&mut out, raw.len() as u64);
-        match pack::compress(&raw) {
-            Some(packed) => out.extend_from_slice(&packed),
-            _ => {
-                out = vec![VERSION, 0];
-                out.extend_from_slice(&raw);
-            }
-        }
-        out
+        seal(&raw)
     }
 
     pub(crate) fn decode(page: &[u8]) -> Result<Self, Damaged> {
-        let mut input = Input(page);
-        if input.byte()? != VERSION {
-            return Err(Damaged("unknown version of a segment"));
-        }
-        let raw_len = input.varint()? as usize;
-        if raw_len > MOST_BYTES {
-            return Err(Damaged("segment description too large"));
-        }
-        if raw_len == 0 {
-            return Self::decode_raw(input);
-        }
-        let raw = pack::decompress(input.0, raw_len)?;
-        Self::decode_raw(Input(&raw))
+        Self::decode_raw(Input(&unseal(page)?))
     }
 
     fn decode_raw(mut input: Input<'_>) -> Result<Self, Damaged> {
@@ -112,15 +92,36 @@ impl Meta {
 
     /// Bytes held in memory, about.
     pub(crate) fn memory(&self) -> usize {
-        let table = |table: &TableMeta| {
-            table.shapes.iter().map(|shape| 60 + shape.columns.len() * 4).sum::<usize>()
-                + table.columns.len() * 80
-                + table.names.len() * 40
-        };
+        let table = |table: &TableMeta| table.columns.len() * 80 + table.names.len() * 40;
         self.resource_bytes.iter().map(|origin| 600 + origin.message.len() * 4).sum::<usize>()
             + self.tables.iter().map(table).sum::<usize>()
             + self.groups.iter().flat_map(|group| &group.columns).map(|columns| columns.len() * 24).sum::<usize>()
     }
+}
+
+/// A version, a length, and the bytes compressed; length 0 when they are not.
+pub(super) fn seal(raw: &[u8]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    match pack::compress(raw) {
+        Some(packed) => {
+            put_varint(&mut out, raw.len() as u64);
+            out.extend_from_slice(&packed);
+        }
+        None => {
+            out.push(0);
+            out.extend_from_slice(raw);
+        }
+    }
+    out
+}
+
+pub(super) fn unseal(page: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
+    let mut input = Input(page);
+    if input.byte()? != VERSION {
+        return Err(Damaged("unknown version of a segment"));
+    }
+    let raw_len = input.varint()? as usize;
+    if raw_len == 0 { Ok(Cow::Borrowed(input.0)) } else { pack::decompress(input.0, raw_len).map(Cow::Owned) }
 }
 
 fn put_origins(out: &mut Vec<u8>, origins: &[OriginBytes]) {
@@ -137,7 +138,7 @@ fn take_origins(input: &mut Input<'_>) -> Result<Vec<OriginBytes>, Damaged> {
     (0..count).map(|_| take()).collect()
 }
 
-fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
+pub(super) fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
     u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))
 }
 
@@ -151,22 +152,14 @@ impl TableMeta {
             put_varint(out, u64::from(column.occurrence));
             put_bytes(out, &column.name);
         }
-        put_varint(out, self.shapes.len() as u64);
-        for shape in &self.shapes {
-            out.extend_from_slice(&[shape.kind, shape.status]);
-            let numbers = [shape.resource, shape.scope, shape.name, shape.flags, shape.columns.len() as u32];
-            numbers.iter().chain(&shape.columns).for_each(|number| put_varint(out, u64::from(*number)));
-        }
     }
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let names = input.count(8)?;
-        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<_, _>>()?;
+        let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<Vec<_>, _>>()?;
         let columns = input.count(32)?;
-        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<_, _>>()?;
-        let shapes = input.count(56)?;
-        let shapes = (0..shapes).map(|_| take_shape(input)).collect::<Result<_, _>>()?;
-        Ok(Self { names, columns, shapes })
+        let columns = (0..columns).map(|_| take_column(input)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { names, columns })
     }
 }
 
@@ -178,14 +171,6 @@ fn take_column(input: &mut Input<'_>) -> Result<ColumnKey, Damaged> {
     };
     let value_type = ValueType::from_stored(input.byte()?).ok_or(Damaged("unknown type of a column"))?;
     Ok(ColumnKey { owner, value_type, occurrence: number(input)?, name: input.bytes()?.into() })
-}
-
-fn take_shape(input: &mut Input<'_>) -> Result<Shape, Damaged> {
-    let [kind, status] = input.array()?;
-    let (resource, scope, name, flags) = (number(input)?, number(input)?, number(input)?, number(input)?);
-    let columns = input.count(8)?;
-    let columns = (0..columns).map(|_| number(input)).collect::<Result<_, _>>()?;
-    Ok(Shape { resource, scope, name, kind, status, flags, columns })
 }
 
 impl GroupMeta {
@@ -213,6 +198,9 @@ impl GroupMeta {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        if spans.max(events).max(links) > MOST_ROWS {
+            return Err(Damaged("more rows than a group has"));
+        }
         let mut columns: [HashMap<u32, Place>; 3] = Default::default();
         for columns in &mut columns {
             for _ in 0..input.count(16)? {
@@ -226,5 +214,17 @@ impl GroupMeta {
             }
         }
         Ok(Self { spans, traces, events, links, columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_bounded_number_of_rows() {
+        let meta = |spans| Meta { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Meta::default() };
+        assert!(Meta::decode(&meta(MOST_ROWS).encode()).is_ok());
+        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode()).is_err());
     }
 }

@@ -8,18 +8,24 @@ mod encode;
 mod group;
 mod meta;
 mod order;
+mod prune;
 mod read;
 mod rows;
+mod shapes;
 mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, Place};
+pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart, nothing_lost};
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::ReadError;
+use crate::codec::Damaged;
+use crate::rows::{ShapeList, TableKind};
 
 /// Where a page stands in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +47,7 @@ pub(crate) mod pages {
     pub(crate) const TAIL: u32 = 8;
     /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`.
     pub(crate) const COLUMNS: u32 = 1 << 8;
-    /// Its filter is that page plus `FILTERS`.
+    /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
     pub(crate) const FILTERS: u32 = 1 << 30;
 }
 
@@ -49,7 +55,18 @@ pub(crate) mod pages {
 pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
 
 /// Whose the segment is and when it arrived, should the catalog forget.
-pub(crate) const ABOUT: PageId = PageId { group: u16::MAX, page: 1 };
+pub(crate) const ABOUT: PageId = PageId { group: META.group, page: 8 };
+
+/// Where the filter over a column's values is.
+pub(crate) fn filter_of(kind: TableKind, column: u32) -> PageId {
+    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
+    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
+}
+
+/// The page with the shapes of a table.
+pub(crate) fn shapes_of(kind: TableKind) -> PageId {
+    PageId { group: META.group, page: 1 + kind as u32 }
+}
 
 /// Bytes of a page, wherever they are.
 pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;
@@ -58,4 +75,23 @@ pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;
 pub(crate) trait PageSource: Send + Sync {
     /// The page, or an error when it is not there.
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
+
+    /// The shapes of a table. Whoever is asked often keeps them.
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        read_shapes(self, segment, kind, meta)
+    }
+}
+
+/// Reads the shapes of a table from their page.
+pub(crate) fn read_shapes(
+    source: &(impl PageSource + ?Sized),
+    segment: u64,
+    kind: TableKind,
+    meta: &Meta,
+) -> Result<Arc<ShapeList>, ReadError> {
+    let corrupt = |error: Damaged| ReadError::Corrupt {
+        place: format!("segment {segment}, shapes of table {}", kind as u32),
+        reason: error.to_string(),
+    };
+    shapes::decode(&source.page(segment, shapes_of(kind))?, kind, meta).map(Arc::new).map_err(corrupt)
 }

@@ -1,8 +1,6 @@
 //! In which order rows go into a segment: traces by their earliest start, and inside a trace spans by their start.
 
-use hashbrown::HashMap;
 use hoptrail_proto::model::TraceId;
-use rustc_hash::FxBuildHasher;
 
 use crate::rows::{Rows, SpanRow};
 
@@ -23,50 +21,57 @@ pub(crate) struct TraceRun {
 
 /// All rows in order, and where each trace is. Exact duplicates, which retries bring, are left out.
 pub(crate) fn order(parts: &[&Rows]) -> (Vec<TraceRun>, Vec<RowRef>) {
-    let mut numbers: HashMap<TraceId, u32, FxBuildHasher> = HashMap::default();
-    let mut traces: Vec<(u64, TraceId, u32)> = Vec::new();
-    let mut keyed: Vec<(u32, RowRef)> = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-    for (part, rows) in parts.iter().enumerate() {
-        for (row, span) in rows.spans.iter().enumerate() {
-            let number = *numbers.entry(span.trace_id).or_insert_with(|| {
-                traces.push((span.start, span.trace_id, 0));
-                traces.len() as u32 - 1
-            });
-            if let Some(trace) = traces.get_mut(number as usize) {
-                trace.0 = trace.0.min(span.start);
-                trace.2 += 1;
-            }
-            keyed.push((number, RowRef { part: part as u32, row: row as u32 }));
-        }
-    }
-    arrange(parts, &traces, &keyed)
-}
-
-/// Counting sort by trace, then each trace by start.
-fn arrange(parts: &[&Rows], traces: &[(u64, TraceId, u32)], keyed: &[(u32, RowRef)]) -> (Vec<TraceRun>, Vec<RowRef>) {
-    let mut by_start: Vec<usize> = (0..traces.len()).collect();
-    by_start.sort_unstable_by_key(|number| (traces[*number].0, traces[*number].1));
-    let mut places = vec![0usize; traces.len()];
-    let mut next = 0;
-    for number in &by_start {
-        places[*number] = next;
-        next += traces[*number].2 as usize;
-    }
-    let mut sorted = vec![RowRef { part: 0, row: 0 }; keyed.len()];
-    let mut fill = places.clone();
-    for (number, row) in keyed {
-        sorted[fill[*number as usize]] = *row;
-        fill[*number as usize] += 1;
-    }
-    let mut runs = Vec::with_capacity(traces.len());
-    let mut out = Vec::with_capacity(sorted.len());
-    for number in by_start {
-        let rows = &mut sorted[places[number]..fill[number]];
+    let mut runs = Vec::new();
+    let mut out = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    let mut rows = Vec::new();
+    let pieces = pieces(parts);
+    for (start, id, pieces) in by_start(parts, &pieces) {
+        rows.clear();
+        pieces.iter().for_each(|piece| rows.extend(piece.rows(parts)));
         let first = out.len();
-        sort_trace(parts, rows, &mut out);
-        runs.push(TraceRun { id: traces[number].1, start: traces[number].0, rows: first..out.len() });
+        sort_trace(parts, &mut rows, &mut out);
+        runs.push(TraceRun { id, start, rows: first..out.len() });
     }
     (runs, out)
+}
+
+/// What one part has of a trace. A part knows its traces, so that finding all rows of a trace costs a look-up for each part and not
+/// for each span.
+struct Piece {
+    id: TraceId,
+    part: u32,
+    /// Its last row in the part.
+    last: u32,
+}
+
+impl Piece {
+    fn rows<'a>(&self, parts: &[&'a Rows]) -> impl Iterator<Item = RowRef> + use<'a> {
+        let (part, last) = (self.part, self.last);
+        parts[part as usize].rows_before(last).map(move |row| RowRef { part, row })
+    }
+}
+
+/// The pieces of all parts, those of a trace together.
+fn pieces(parts: &[&Rows]) -> Vec<Piece> {
+    let of_part = |(part, rows): (usize, &&Rows)| {
+        let part = part as u32;
+        rows.traces().map(|(id, last)| Piece { id, part, last }).collect::<Vec<_>>()
+    };
+    let mut pieces: Vec<Piece> = parts.iter().enumerate().flat_map(of_part).collect();
+    pieces.sort_unstable_by_key(|piece| (piece.id, piece.part));
+    pieces
+}
+
+/// The traces by their earliest start, then by id.
+fn by_start<'p>(parts: &[&Rows], pieces: &'p [Piece]) -> Vec<(u64, TraceId, &'p [Piece])> {
+    let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).start).min();
+    let trace = |pieces: &'p [Piece]| {
+        let start = pieces.iter().filter_map(start).min().unwrap_or_default();
+        pieces.first().map(|first| (start, first.id, pieces))
+    };
+    let mut traces: Vec<_> = pieces.chunk_by(|a, b| a.id == b.id).filter_map(trace).collect();
+    traces.sort_unstable_by_key(|(start, id, _)| (*start, *id));
+    traces
 }
 
 fn span<'a>(parts: &[&'a Rows], at: RowRef) -> &'a SpanRow {

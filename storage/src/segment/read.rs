@@ -13,7 +13,7 @@ use crate::codec::Damaged;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{StringCursor, Strings};
 use crate::rows::{
-    ColumnKey, Shape, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
+    ColumnKey, ShapeList, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
 };
 use crate::scan::{Projection, RowGroup};
 
@@ -30,14 +30,15 @@ impl SegmentGroup<'_> {
     ) -> Result<Vec<RowValues>, ReadError> {
         let meta = self.table_meta(kind);
         let numbers = self.shape_numbers(kind)?;
-        let shape = |number: u32| meta.shapes.get(number as usize).map_or(&[][..], |shape| shape.columns.as_slice());
+        let shapes = self.shapes(kind)?;
+        let shape = |number: u32| shapes.columns(number);
         let here = numbers.get(range.clone()).unwrap_or_default();
         let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
         let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
-        let ranks = self.ranks(kind, numbers.get(..range.start).unwrap_or_default(), &columns);
+        let ranks = ranks(shapes, numbers.get(..range.start).unwrap_or_default(), &columns);
         for (column, rank) in columns.into_iter().zip(ranks) {
             let rows = out.iter_mut().filter_map(|(number, values)| {
                 let place = shape(*number).iter().position(|own| *own == column)?;
@@ -46,26 +47,6 @@ impl SegmentGroup<'_> {
             self.read_column(kind, column, rank, rows).or_else(|error| self.leave_out(error))?;
         }
         Ok(out)
-    }
-
-    /// For each of these columns how many of the rows before have it.
-    fn ranks(&self, kind: TableKind, before: &[u32], columns: &[u32]) -> Vec<usize> {
-        let shapes = &self.table_meta(kind).shapes;
-        let mut counts = vec![0usize; shapes.len()];
-        for number in before {
-            if let Some(count) = counts.get_mut(*number as usize) {
-                *count += 1;
-            }
-        }
-        let mut ranks = vec![0; columns.len()];
-        for (shape, count) in shapes.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            for column in &shape.columns {
-                if let Ok(place) = columns.binary_search(column) {
-                    ranks[place] += count;
-                }
-            }
-        }
-        ranks
     }
 
     /// Reads consecutive values of a column, from position `position` on.
@@ -136,14 +117,14 @@ impl SegmentGroup<'_> {
     ) -> Result<Vec<TraceSpan>, ReadError> {
         let scalars = self.scalars(rows.clone(), trace, trace_start)?;
         let values = self.values(TableKind::Span, rows.clone(), projection)?;
-        let meta = self.table_meta(TableKind::Span);
+        let (meta, shapes) = (self.table_meta(TableKind::Span), self.shapes(TableKind::Span)?);
         let missing = || self.corrupt(pages::SPAN_SHAPES)(Damaged("shape that is not described"));
         let mut spans = Vec::with_capacity(scalars.len());
         for (scalars, (shape, values)) in scalars.iter().zip(values) {
-            let shape = meta.shapes.get(shape as usize).ok_or_else(missing)?;
+            let shape = shapes.get(shape).ok_or_else(missing)?;
             let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
             let mut span = span_of(scalars, shape, name);
-            each_value(meta, shape, values, |key, value| set_on_span(&mut span, key, value));
+            each_value(meta, shapes.layout(shape), values, |key, value| set_on_span(&mut span, key, value));
             let resource = self.meta.resources.get(shape.resource as usize).ok_or_else(missing)?;
             let scope = self.meta.scopes.get(shape.scope as usize).ok_or_else(missing)?;
             spans.push(TraceSpan { span, resource: Arc::clone(resource), scope: Arc::clone(scope) });
@@ -162,13 +143,13 @@ impl SegmentGroup<'_> {
         }
         let values = self.values(TableKind::Event, range.clone(), Projection::Whole)?;
         let (owners, times) = (self.owners(TableKind::Event)?, self.event_times()?);
-        let meta = self.table_meta(TableKind::Event);
+        let (meta, shapes) = (self.table_meta(TableKind::Event), self.shapes(TableKind::Event)?);
         for (row, (shape, values)) in range.zip(values) {
             let time_unix_nano = times.get(row).copied().unwrap_or_default();
             let mut event = SpanEvent { time_unix_nano, ..SpanEvent::default() };
-            if let Some(shape) = meta.shapes.get(shape as usize) {
+            if let Some(shape) = shapes.get(shape) {
                 event.name = meta.names.get(shape.name as usize).map(|name| text(name)).unwrap_or_default();
-                each_value(meta, shape, values, |key, value| set_on_event(&mut event, key, value));
+                each_value(meta, shapes.layout(shape), values, |key, value| set_on_event(&mut event, key, value));
             }
             let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
             if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
@@ -185,13 +166,13 @@ impl SegmentGroup<'_> {
         }
         let values = self.values(TableKind::Link, range.clone(), Projection::Whole)?;
         let (owners, ids) = (self.owners(TableKind::Link)?, self.link_ids()?);
-        let meta = self.table_meta(TableKind::Link);
+        let (meta, shapes) = (self.table_meta(TableKind::Link), self.shapes(TableKind::Link)?);
         for (row, (shape, values)) in range.zip(values) {
             let (trace_id, span_id) = ids.get(row).copied().unwrap_or_default();
             let mut link = SpanLink { trace_id, span_id, ..SpanLink::default() };
-            if let Some(shape) = meta.shapes.get(shape as usize) {
+            if let Some(shape) = shapes.get(shape) {
                 link.flags = shape.flags;
-                each_value(meta, shape, values, |key, value| set_on_link(&mut link, key, value));
+                each_value(meta, shapes.layout(shape), values, |key, value| set_on_link(&mut link, key, value));
             }
             let owner = owners.get(row).map_or(usize::MAX, |owner| *owner as usize);
             if let Some(span) = owner.checked_sub(rows.start).and_then(|place| spans.get_mut(place)) {
@@ -202,13 +183,33 @@ impl SegmentGroup<'_> {
     }
 }
 
+/// For each of these columns how many of the rows before have it. Counted by layout: there are thousands of shapes.
+fn ranks(shapes: &ShapeList, before: &[u32], columns: &[u32]) -> Vec<usize> {
+    let mut counts = vec![0; shapes.layouts.len()];
+    for number in before {
+        let layout = shapes.get(*number).map_or(usize::MAX, |shape| shape.layout as usize);
+        if let Some(count) = counts.get_mut(layout) {
+            *count += 1;
+        }
+    }
+    let mut ranks = vec![0; columns.len()];
+    for (layout, count) in shapes.layouts.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        for column in layout {
+            if let Ok(place) = columns.binary_search(column) {
+                ranks[place] += count;
+            }
+        }
+    }
+    ranks
+}
+
 fn each_value(
     meta: &TableMeta,
-    shape: &Shape,
+    columns: &[u32],
     values: Vec<Option<AnyValue>>,
     mut visit: impl FnMut(&ColumnKey, AnyValue),
 ) {
-    for (column, value) in shape.columns.iter().zip(values) {
+    for (column, value) in columns.iter().zip(values) {
         if let (Some(key), Some(value)) = (meta.columns.get(*column as usize), value) {
             visit(key, value);
         }

@@ -137,32 +137,34 @@ impl SegmentGroup<'_> {
             })?;
             columns.push(slots.map(|slots| (number, slots.into_iter())));
         }
-        let mut shapes: Vec<Option<u32>> = vec![None; meta.shapes.len()];
+        let described = self.shapes(kind)?;
+        let number = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(number, _)| *number);
+        let readable = |layout: &[u32]| layout.iter().filter_map(number).collect::<Vec<u32>>();
+        let layouts: Vec<u32> =
+            described.layouts.iter().map(|layout| table.shapes.intern_layout(&readable(layout))).collect();
+        let mut shapes: Vec<Option<u32>> = vec![None; described.shapes.len()];
         for number in self.shape_numbers(kind)? {
-            let (Some(shape), Some(known)) = (meta.shapes.get(*number as usize), shapes.get_mut(*number as usize))
-            else {
+            let (Some(shape), Some(known)) = (described.get(*number), shapes.get_mut(*number as usize)) else {
                 continue;
             };
-            let translated = *known.get_or_insert_with(|| {
-                let number = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(number, _)| *number);
-                translate(shape, meta, origins, shape.columns.iter().filter_map(number).collect(), table)
-            });
+            let translated = *known.get_or_insert_with(|| translate(shape, meta, origins, &layouts, table));
             let next = |column: &u32| columns.get_mut(*column as usize)?.as_mut()?.1.next();
-            table.push_row(translated, shape.columns.iter().filter_map(next));
+            table.push_row(translated, described.layout(shape).iter().filter_map(next));
         }
         Ok(())
     }
 
     /// How many values each column has, by the shapes of the rows.
     fn value_counts(&self, kind: TableKind) -> Result<Vec<usize>, ReadError> {
-        let meta = self.table_meta(kind);
-        let mut rows = vec![0usize; meta.shapes.len()];
+        let shapes = self.shapes(kind)?;
+        let mut rows = vec![0usize; shapes.layouts.len()];
         for number in self.shape_numbers(kind)? {
-            *rows.get_mut(*number as usize).ok_or_else(|| self.bad_shape(kind))? += 1;
+            let layout = shapes.get(*number).map_or(usize::MAX, |shape| shape.layout as usize);
+            *rows.get_mut(layout).ok_or_else(|| self.bad_shape(kind))? += 1;
         }
-        let mut counts = vec![0usize; meta.columns.len()];
-        for (shape, rows) in meta.shapes.iter().zip(rows).filter(|(_, rows)| *rows > 0) {
-            for column in &shape.columns {
+        let mut counts = vec![0usize; self.table_meta(kind).columns.len()];
+        for (layout, rows) in shapes.layouts.iter().zip(rows).filter(|(_, rows)| *rows > 0) {
+            for column in layout {
                 *counts.get_mut(*column as usize).ok_or_else(|| self.bad_shape(kind))? += rows;
             }
         }
@@ -252,14 +254,14 @@ fn translate(
     shape: &Shape,
     meta: &TableMeta,
     (resources, scopes): (&[u32], &[u32]),
-    columns: Vec<u32>,
+    layouts: &[u32],
     table: &mut Table,
 ) -> u32 {
     let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
     let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
     let name = table.names.intern(name, usize::MAX).unwrap_or_default();
     let (resource, scope) = (at(resources, shape.resource), at(scopes, shape.scope));
-    table.shapes.intern(&Shape { resource, scope, name, columns, ..*shape })
+    table.shapes.intern(Shape { resource, scope, name, layout: at(layouts, shape.layout), ..*shape })
 }
 
 fn number_slots(page: &Ints<'_>, count: usize, value_type: ValueType) -> Result<Vec<u64>, Damaged> {
@@ -372,7 +374,10 @@ mod tests {
             prop_assert!(read(&damaged, &mut Rows::default(), &mut nothing_lost).is_err());
             let mut rows = Rows::default();
             let mut lost = Vec::new();
-            let read = read(&damaged, &mut rows, &mut |part: Lost| Ok(lost.push(part)));
+            let read = read(&damaged, &mut rows, &mut |part: Lost| {
+                lost.push(part);
+                Ok(())
+            });
             if page < pages::EVENTS {
                 prop_assert!(read.is_err() && rows.len() == 0, "nothing is left of the spans");
                 return Ok(());

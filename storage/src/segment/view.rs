@@ -10,7 +10,7 @@ use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
-use crate::rows::{ColumnKey, Owner, Shape, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
 use crate::scan::{TableView, Test, columns_named};
 
 /// The spans, events or links of a segment group.
@@ -32,6 +32,12 @@ impl View<'_, '_> {
         self.group.corrupt(pages::COLUMNS + 3 * column + self.kind as u32)
     }
 
+    /// A page of strings has no more values than the table has rows.
+    fn strings<'p>(&self, column: u32, bytes: &'p [u8]) -> Result<Strings<'p>, ReadError> {
+        let page = Strings::parse(bytes).map_err(self.corrupt(column))?;
+        if page.len() > self.len() { Err(self.corrupt(column)(Damaged("page with a wrong count"))) } else { Ok(page) }
+    }
+
     fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test) -> Result<Bitmap, ReadError> {
         let none = || Bitmap::none(0);
         if key.value_type == ValueType::Text
@@ -41,7 +47,7 @@ impl View<'_, '_> {
             return Ok(none());
         }
         let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
-        let page = Strings::parse(&bytes).map_err(self.corrupt(column))?;
+        let page = self.strings(column, &bytes)?;
         let found = match test.needle().filter(|_| key.value_type == ValueType::Text) {
             Some(needle) => page.find(needle),
             None => page.select(|value| test.holds_stored(string_view(key.value_type, value))),
@@ -71,12 +77,16 @@ impl TableView for View<'_, '_> {
         self.group.rows(self.kind)
     }
 
-    fn shapes(&self) -> &[Shape] {
-        &self.meta().shapes
+    fn shapes(&self) -> Result<&ShapeList, ReadError> {
+        self.group.shapes(self.kind)
     }
 
     fn shape_numbers(&self) -> Result<&[u32], ReadError> {
         self.group.shape_numbers(self.kind)
+    }
+
+    fn names(&self) -> usize {
+        self.meta().names.len()
     }
 
     fn name(&self, number: u32) -> &[u8] {
@@ -100,7 +110,7 @@ impl TableView for View<'_, '_> {
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
         let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else { return Ok(()) };
         if key.value_type.is_bytes() {
-            let page = Strings::parse(&bytes).map_err(self.corrupt(column))?;
+            let page = self.strings(column, &bytes)?;
             let positions = self.group.to_positions(self.kind, column, rows, page.len())?;
             let visit = |value: &[u8]| visit(string_view(key.value_type, value));
             return page.distinct(&positions, visit).map_err(self.corrupt(column));

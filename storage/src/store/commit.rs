@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::log::Record;
 use super::{Shared, lock};
-use crate::WriteError;
+use crate::log::Record;
 use crate::traits::SpanBatch;
+use crate::{Done, Task, WriteError};
 
 /// Bytes of requests after which a group is closed.
 const GROUP_BYTES: usize = 4 << 20;
+
+/// When to come back to a disk that refuses writes: RocksDB looks every 5 seconds whether it can go on.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A request and who waits for its answer.
 #[derive(Debug)]
@@ -30,9 +33,10 @@ pub(super) struct Queue {
 
 /// The committing thread: ends when the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
+    let mut record = Record::default();
     while let Some(group) = shared.next_group() {
         let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-        shared.commit_group(group);
+        shared.commit_group(group, &mut record);
         lock(&shared.queue).bytes -= bytes;
     }
 }
@@ -57,26 +61,23 @@ impl Shared {
         Some(std::mem::replace(&mut queue.waiting, rest))
     }
 
-    fn commit_group(&self, group: Vec<Waiting>) {
+    fn commit_group(&self, group: Vec<Waiting>, record: &mut Record) {
+        self.reached(Task::Commit, Done::Begun);
         let started = Instant::now();
         let received = self.clock.now_unix_nano();
-        let mut record = Record::default();
-        for waiting in &group {
-            record.push(received, &waiting.batch.tenant, &waiting.batch.body);
-        }
         let sequence = self.read_state().next_sequence;
-        let written = record.encode().map_err(|error| error.to_string()).and_then(|record| {
-            self.metrics.log_bytes.inc_by(record.len() as u64);
-            self.db.append_log(sequence, &record).map_err(|error| error.to_string())
+        let written = self.disk.has_room_for(0).and_then(|()| {
+            record.clear();
+            self.metrics.count(Task::Commit, self.write_log(sequence, received, &group, record))
         });
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+        self.disk.tell(&written);
         if let Err(reason) = written {
-            tracing::error!(%reason, requests = group.len(), "failed to write the log");
-            let retry_after = Duration::from_secs(5);
-            let error = WriteError::Unavailable { reason, retry_after };
+            let error = WriteError::Unavailable { reason, retry_after: RETRY_AFTER };
             group.into_iter().for_each(|waiting| _ = waiting.answer.send(Err(error.clone())));
             return;
         }
+        self.reached(Task::Commit, Done::Logged);
         let append = |Waiting { batch, answer }: Waiting| {
             // Readers get their turn between two requests.
             let appended = self.write_state().append(received, &batch.tenant, &batch.body);
@@ -85,8 +86,20 @@ impl Shared {
         };
         let answers: Vec<_> = group.into_iter().map(append).collect();
         self.end_record(sequence);
+        self.reached(Task::Commit, Done::Visible);
         // A client that has gone does not need its answer.
         answers.into_iter().for_each(|(answer, appended)| _ = answer.send(appended));
+        self.reached(Task::Commit, Done::Answered);
+    }
+
+    /// Makes the requests durable, with an empty record.
+    fn write_log(&self, sequence: u64, received: u64, group: &[Waiting], record: &mut Record) -> Result<(), String> {
+        for waiting in group {
+            record.push(received, &waiting.batch.tenant, &waiting.batch.body);
+        }
+        let record = record.encode().map_err(|error| error.to_string())?;
+        self.metrics.log_bytes.inc_by(record.len() as u64);
+        self.db.append_log(sequence, record).map_err(|error| error.to_string())
     }
 
     /// All requests of the record are in the head.

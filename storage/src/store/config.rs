@@ -25,6 +25,8 @@ pub struct Config {
     pub retention_hours: u64,
     /// Megabytes of segments to keep, oldest dropped first; 0 sets no bound.
     pub retention_mb: u64,
+    /// Megabytes of the disk that must stay free: with fewer, writes are refused for a while, and nothing is merged.
+    pub min_free_mb: u64,
 }
 
 impl Default for Config {
@@ -38,6 +40,7 @@ impl Default for Config {
             merge_spans: 1 << 20,
             retention_hours: 14 * 24,
             retention_mb: 0,
+            min_free_mb: 512,
         }
     }
 }

@@ -6,15 +6,19 @@ mod open;
 mod rebuild;
 
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, IngestExternalFileOptions,
-    IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
+    BlockBasedOptions, ChecksumType, ColumnFamily, DB, DBCompressionType, IngestExternalFileOptions, IteratorMode,
+    Options, SstFileWriter, WriteBatch, WriteOptions,
 };
 
 use crate::ReadError;
-use crate::segment::{Built, Page, PageId, PageSource};
+use crate::rows::{ShapeList, TableKind};
+use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
 pub(crate) use files::SegmentFile;
 pub use open::OpenError;
 pub(crate) use rebuild::each_in_tables;
@@ -54,10 +58,20 @@ impl From<rocksdb::Error> for DbError {
 pub(crate) struct Db {
     db: DB,
     path: PathBuf,
+    shapes: Cache<(u64, TableKind), Arc<ShapeList>, Weight>,
     /// What opening had to get over.
     pub(crate) damage: Vec<String>,
     /// Whether files are damaged in a way that lets RocksDB not go on for ever.
     pub(crate) is_lenient: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<(u64, TableKind), Arc<ShapeList>> for Weight {
+    fn weight(&self, _: &(u64, TableKind), shapes: &Arc<ShapeList>) -> u64 {
+        shapes.memory() as u64 + 1
+    }
 }
 
 impl Db {
@@ -120,18 +134,22 @@ impl Db {
         Ok(())
     }
 
-    /// Brings the pages of a segment into the store. Nobody sees them before the catalog names the segment.
-    pub(crate) fn ingest(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
-        let file = self.staging().join(format!("{segment}.sst"));
-        let ingested = self.ingest_file(segment, built, &file);
-        if ingested.is_err() {
-            // A disk that is full must not fill up with what did not fit.
-            let _ = std::fs::remove_file(&file);
-        }
-        ingested
+    fn staged(&self, segment: u64) -> PathBuf {
+        self.staging().join(format!("{segment}.sst"))
     }
 
-    fn ingest_file(&self, segment: u64, built: &Built, file: &Path) -> Result<u64, DbError> {
+    /// A disk that is full must not fill up with what did not fit.
+    fn unstage(&self, segment: u64) {
+        let _ = std::fs::remove_file(self.staged(segment));
+    }
+
+    /// Writes the pages of a segment to a file of their own; its bytes.
+    pub(crate) fn stage(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        self.write_pages(segment, built).inspect_err(|_| self.unstage(segment))
+    }
+
+    fn write_pages(&self, segment: u64, built: &Built) -> Result<u64, DbError> {
+        let file = self.staged(segment);
         let options = segments(0);
         let mut writer = SstFileWriter::create(&options);
         writer.open(file)?;
@@ -139,11 +157,16 @@ impl Db {
             writer.put(page_key(segment, *id), page)?;
         }
         writer.finish()?;
-        let bytes = writer.file_size();
+        Ok(writer.file_size())
+    }
+
+    /// Brings staged pages into the store. Nobody sees them before the catalog names the segment.
+    pub(crate) fn ingest(&self, segment: u64) -> Result<(), DbError> {
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
-        self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![file])?;
-        Ok(bytes)
+        let files = vec![self.staged(segment)];
+        let ingested = self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, files);
+        Ok(ingested.inspect_err(|_| self.unstage(segment))?)
     }
 
     /// One step that is seen whole or not at all: catalog entries come and go, and so do the log's records before `log_end`.
@@ -215,6 +238,10 @@ impl PageSource for Db {
             None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
         }
     }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind, meta))
+    }
 }
 
 /// A page that RocksDB's cache keeps in place.
@@ -272,10 +299,11 @@ fn log() -> Options {
 fn segments(cache_bytes: usize) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_checksum_type(ChecksumType::XXH3);
-    table.set_block_size(4 << 10);
+    // Every entry ends its block: a small page must not be read with the large one after it.
+    table.set_block_size(1);
     table.set_format_version(5);
     if cache_bytes > 0 {
-        table.set_block_cache(&Cache::new_lru_cache(cache_bytes));
+        table.set_block_cache(&rocksdb::Cache::new_lru_cache(cache_bytes));
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::TenantId;
 
-use super::catalog::{SegmentEntry, about};
 use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
+use crate::catalog::{SegmentEntry, about};
 use crate::rows::Rows;
 use crate::segment::{ABOUT, SegmentGroup, encode, nothing_lost};
-use crate::{ReadError, WriteError};
+use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
 const TICK: Duration = Duration::from_secs(1);
@@ -58,13 +58,13 @@ impl Shared {
         let _alone = lock(&self.keeping);
         self.rotate_old();
         while let Some(generation) = self.oldest_closed().filter(|_| !self.is_closing()) {
-            self.seal(generation)?;
+            self.metrics.count(Task::Seal, self.seal(generation))?;
         }
-        while let Some(run) = self.mergeable().filter(|_| !self.is_closing()) {
-            self.merge(&run)?;
+        while let Some(run) = self.mergeable().filter(|run| !self.is_closing() && self.has_room_to_merge(run)) {
+            self.metrics.count(Task::Merge, self.merge(&run))?;
         }
-        self.drop_old()?;
-        self.drop_retired()?;
+        self.metrics.count(Task::Drop, self.drop_old())?;
+        self.drop_retired();
         self.show_sizes();
         Ok(())
     }
@@ -76,7 +76,8 @@ impl Shared {
     /// Closes a generation that has been open long enough, or is full.
     fn rotate_old(&self) {
         let since = self.read_state().growing_since();
-        let age = since.map(|first| self.clock.now_unix_nano().saturating_sub(first));
+        // Also when the clock was set back: nothing may wait for years to be sealed.
+        let age = since.map(|first| self.clock.now_unix_nano().abs_diff(first));
         let old = age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds);
         // A log read back after a crash may fill the head before anything is committed.
         if old || self.read_state().is_full(self.config.head_bounds()) {
@@ -87,45 +88,42 @@ impl Shared {
     /// Pages first, then in one step the catalog entries and the end of the log.
     fn seal(&self, generation: Generation) -> Result<(), KeepError> {
         let started = Instant::now();
+        self.reached(Task::Seal, Done::Begun);
         let received = generation.received.unwrap_or_default();
         let mut entries = Vec::new();
         for (tenant, parts) in &generation.tenants {
             let guards: Vec<_> = parts.iter().map(|part: &Arc<Part>| part.read()).collect();
             let parts: Vec<&Rows> = guards.iter().map(|guard| &**guard).collect();
-            match self.store(tenant, received, &parts) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => return Err(self.take_back(&entries, error)),
-            }
+            entries.push(self.store(Task::Seal, tenant, received, &parts)?);
         }
-        if let Err(error) = self.enter(&entries, &[], Some(generation.log_end)) {
-            return Err(self.take_back(&entries, error));
-        }
+        self.enter(Task::Seal, &entries, &[], Some(generation.log_end))?;
         self.write_state().replace_oldest(entries);
+        self.reached(Task::Seal, Done::Swapped);
         drop(generation);
         self.db.release_log()?;
+        self.reached(Task::Seal, Done::Released);
         self.metrics.seal_seconds.observe(started.elapsed().as_secs_f64());
         Ok(())
     }
 
     /// Makes segments valid, in one step with the end of what they replace.
-    fn enter(&self, new: &[SegmentEntry], old: &[u64], log_end: Option<u64>) -> Result<(), KeepError> {
+    fn enter(&self, task: Task, new: &[SegmentEntry], old: &[u64], log_end: Option<u64>) -> Result<(), KeepError> {
         let add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
-        Ok(self.db.commit(&add, old, log_end)?)
-    }
-
-    /// Lets the pages go of segments that did not become valid: the next try writes them again.
-    fn take_back(&self, entries: &[SegmentEntry], cause: KeepError) -> KeepError {
-        for entry in entries {
-            if let Err(error) = self.db.drop_pages(entry.id) {
-                tracing::warn!(segment = entry.id, %error, "unused pages stay until the next start");
-            }
-        }
-        cause
+        self.db.commit(&add, old, log_end)?;
+        let mut unnamed = lock(&self.unnamed);
+        new.iter().for_each(|entry| _ = unnamed.remove(&entry.id));
+        // Pages of tries that failed go only now: a failed write may lie in RocksDB's own log all the same, and a crash would then
+        // bring it to light with the names of these pages.
+        unnamed.retain(|segment| !self.delete(*segment));
+        drop(unnamed);
+        self.reached(task, Done::Entered);
+        Ok(())
     }
 
     /// Writes the pages of a new segment, which nobody sees yet.
     pub(super) fn store(
         &self,
+        task: Task,
         tenant: &TenantId,
         received: (u64, u64),
         parts: &[&Rows],
@@ -133,8 +131,12 @@ impl Shared {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
         let mut built = encode(parts);
         built.pages.insert(ABOUT, about(tenant, received));
-        let bytes = self.db.ingest(id, &built)?;
-        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, groups: built.groups })
+        let bytes = self.db.stage(id, &built)?;
+        self.reached(task, Done::Staged);
+        lock(&self.unnamed).insert(id);
+        self.db.ingest(id)?;
+        self.reached(task, Done::Ingested);
+        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, traces: built.traces, groups: built.groups })
     }
 
     /// The oldest neighbours of one tenant that are small and of about one size.
@@ -147,7 +149,9 @@ impl Shared {
         let damaged = lock(&self.unmergeable);
         for tenant in tenants {
             let whole = |segment: &&Arc<SegmentEntry>| segment.tenant == *tenant && !damaged.contains(&segment.id);
-            let segments: Vec<_> = state.segments.values().filter(whole).collect();
+            let mut segments: Vec<_> = state.segments.values().filter(whole).collect();
+            // Not by number: a merged segment has a later one than those that were sealed meanwhile.
+            segments.sort_by_key(|segment| (segment.received, segment.id));
             let good = |run: &&[&Arc<SegmentEntry>]| {
                 let sizes = || run.iter().map(|segment| segment.spans());
                 let (least, most_of_run) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
@@ -163,9 +167,15 @@ impl Shared {
         None
     }
 
+    /// Old and new pages are on the disk together for a while.
+    fn has_room_to_merge(&self, run: &[Arc<SegmentEntry>]) -> bool {
+        self.disk.has_room_for(run.iter().map(|segment| segment.bytes).sum()).is_ok()
+    }
+
     /// One segment of several: spans of a trace meet, exact duplicates collapse.
     fn merge(&self, run: &[Arc<SegmentEntry>]) -> Result<(), KeepError> {
         let Some(first) = run.first() else { return Ok(()) };
+        self.reached(Task::Merge, Done::Begun);
         let received = run
             .iter()
             .fold(first.received, |all, segment| (all.0.min(segment.received.0), all.1.max(segment.received.1)));
@@ -181,9 +191,9 @@ impl Shared {
                 rows => parts.push(rows?),
             }
         }
-        let entry = self.store(&first.tenant, received, &parts.iter().collect::<Vec<_>>())?;
+        let entry = self.store(Task::Merge, &first.tenant, received, &parts.iter().collect::<Vec<_>>())?;
         let old: Vec<u64> = run.iter().map(|segment| segment.id).collect();
-        self.swap(Some(entry), &old)?;
+        self.swap(Task::Merge, Some(entry), &old)?;
         self.metrics.merges.inc();
         Ok(())
     }
@@ -200,55 +210,32 @@ impl Shared {
     }
 
     /// Puts a segment in the place of others, for readers and on disk, then lets their files go.
-    fn swap(&self, new: Option<SegmentEntry>, old: &[u64]) -> Result<(), KeepError> {
-        if let Err(error) = self.enter(new.as_slice(), old, None) {
-            return Err(self.take_back(new.as_slice(), error));
-        }
+    pub(super) fn swap(&self, task: Task, new: Option<SegmentEntry>, old: &[u64]) -> Result<(), KeepError> {
+        self.enter(task, new.as_slice(), old, None)?;
         let mut state = self.write_state();
         let removed: Vec<_> = old.iter().filter_map(|id| state.segments.remove(id)).collect();
         state.segments.extend(new.into_iter().map(|entry| (entry.id, Arc::new(entry))));
         drop(state);
+        self.reached(task, Done::Swapped);
         lock(&self.retired).extend(removed);
-        self.drop_retired()
+        self.drop_retired();
+        self.reached(task, Done::Deleted);
+        Ok(())
     }
 
     /// Deletes the pages of retired segments that no query reads any more. After a crash the next start does it.
-    fn drop_retired(&self) -> Result<(), KeepError> {
-        let mut retired = lock(&self.retired);
-        let (free, busy) = retired.drain(..).partition(|segment| Arc::strong_count(segment) == 1);
-        *retired = busy;
-        drop(retired);
-        let free: Vec<Arc<SegmentEntry>> = free;
-        for segment in free {
-            self.descriptions.remove(&segment.id);
-            self.db.drop_pages(segment.id)?;
-        }
-        Ok(())
+    fn drop_retired(&self) {
+        lock(&self.retired).retain(|segment| Arc::strong_count(segment) > 1 || !self.delete(segment.id));
     }
 
-    /// Drops segments that are too old or too many.
-    fn drop_old(&self) -> Result<(), KeepError> {
-        let keep = self.config.retention_hours.saturating_mul(3_600_000_000_000);
-        let oldest = if keep == 0 { 0 } else { self.clock.now_unix_nano().saturating_sub(keep) };
-        let most = if self.config.retention_mb == 0 { u64::MAX } else { self.config.retention_mb << 20 };
-        let mut old = Vec::new();
-        {
-            let state = self.read_state();
-            let mut bytes: u64 = state.segments.values().map(|segment| segment.bytes).sum();
-            let mut by_age: Vec<_> = state.segments.values().collect();
-            by_age.sort_by_key(|segment| (segment.received.1, segment.id));
-            for segment in by_age {
-                if segment.received.1 < oldest || bytes > most {
-                    bytes -= segment.bytes;
-                    old.push(segment.id);
-                }
-            }
+    /// Whether the pages of a segment are gone.
+    fn delete(&self, segment: u64) -> bool {
+        self.descriptions.remove(&segment);
+        let deleted = self.db.drop_pages(segment);
+        if let Err(error) = &deleted {
+            tracing::warn!(segment, %error, "failed to delete pages that nobody needs; trying again");
         }
-        if !old.is_empty() {
-            self.swap(None, &old)?;
-            self.metrics.dropped_segments.inc_by(old.len() as u64);
-        }
-        Ok(())
+        deleted.is_ok()
     }
 
     fn show_sizes(&self) {

@@ -1,9 +1,13 @@
 //! What the store tells of itself.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use crate::Task;
 
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -20,6 +24,12 @@ pub(super) struct Metrics {
     pub(super) head_bytes: Gauge,
     pub(super) damaged: Counter,
     pub(super) memory: Gauge,
+    failures: Family<ByTask, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTask {
+    task: &'static str,
 }
 
 impl Metrics {
@@ -39,6 +49,7 @@ impl Metrics {
             head_bytes: Gauge::default(),
             damaged: Counter::default(),
             memory: Gauge::default(),
+            failures: Family::default(),
         };
         let m = &metrics;
         registry.register("hoptrail_store_spans", "Spans made durable", m.spans.clone());
@@ -58,6 +69,12 @@ impl Metrics {
         registry.register("hoptrail_store_head_bytes", "Memory of these spans", m.head_bytes.clone());
         registry.register("hoptrail_store_damaged", "Log records and catalog entries left out", m.damaged.clone());
         registry.register("hoptrail_store_memory_bytes", "Memtables and cached pages", m.memory.clone());
+        registry.register("hoptrail_store_failures", "Failed writes to the disk, by task", m.failures.clone());
         metrics
+    }
+
+    /// Counts when it failed.
+    pub(super) fn count<T, E>(&self, task: Task, outcome: Result<T, E>) -> Result<T, E> {
+        outcome.inspect_err(|_| _ = self.failures.get_or_create(&ByTask { task: task.name() }).inc())
     }
 }

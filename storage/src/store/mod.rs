@@ -4,23 +4,26 @@
 //! readers see is one [`State`] behind one lock, so that no span is seen twice or not at all while it moves from head to segment.
 
 pub(crate) mod care;
-mod catalog;
 mod commit;
 mod config;
 mod db;
+mod disk;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
-mod log;
 mod metrics;
 mod read;
 mod recover;
+mod retention;
 mod state;
+#[cfg(test)]
+mod step_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use care::{Care, Checked, Checkpoint, Repaired, repair, verify};
 pub use config::Config;
+pub(crate) use db::Db;
 pub use db::OpenError;
 
 use std::collections::BTreeSet;
@@ -33,13 +36,13 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
+use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
 use crate::segment::{META, Meta, PageSource};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
-use crate::{Clock, ReadError, WriteError};
-use catalog::SegmentEntry;
+use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError};
 use commit::{Queue, Waiting};
-use db::Db;
+use disk::Disk;
 use metrics::Metrics;
 use state::State;
 
@@ -55,7 +58,9 @@ pub struct Store {
 struct Shared {
     config: Config,
     clock: Arc<dyn Clock>,
+    watch: Arc<dyn Watch>,
     db: Db,
+    disk: Disk,
     queue: Mutex<Queue>,
     /// Wakes the committing thread.
     queued: Condvar,
@@ -66,10 +71,13 @@ struct Shared {
     /// Segments that nobody may number again.
     next_segment: AtomicU64,
     closing: AtomicBool,
+    belief: Mutex<retention::Belief>,
     /// Held while the store is put in order.
     keeping: Mutex<()>,
     /// Segments that readers may still hold but nobody finds any more.
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
+    /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
+    unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
     /// Segments with damage, which are not merged.
     unmergeable: Mutex<BTreeSet<u64>>,
@@ -106,13 +114,26 @@ impl Store {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Arc<Self>, OpenError> {
+        Self::open_watched(path, config, clock, Arc::new(()), registry)
+    }
+
+    /// The same, and tells `watch` of each step.
+    pub fn open_watched(
+        path: &Path,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        watch: Arc<dyn Watch>,
+        registry: &mut Registry,
+    ) -> Result<Arc<Self>, OpenError> {
         let cache_bytes = config.cache_mb << 20;
         let failed = |reason: String| OpenError::Failed { path: path.to_owned(), reason };
         let db = Db::open(path, cache_bytes)?;
         let shared = Arc::new(Shared {
             config: config.clone(),
             clock,
+            watch,
             db,
+            disk: Disk::new(path, config.min_free_mb << 20),
             queue: Mutex::default(),
             queued: Condvar::new(),
             state: std::sync::RwLock::default(),
@@ -120,8 +141,10 @@ impl Store {
             keep: Condvar::new(),
             next_segment: AtomicU64::new(1),
             closing: AtomicBool::new(false),
+            belief: Mutex::default(),
             keeping: Mutex::default(),
             retired: Mutex::default(),
+            unnamed: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
             unmergeable: Mutex::default(),
             damaged: Mutex::default(),
@@ -212,6 +235,10 @@ impl Shared {
 
     fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reached(&self, task: Task, done: Done) {
+        self.watch.reached(Step(task, done));
     }
 
     fn close(&self) {

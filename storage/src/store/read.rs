@@ -1,15 +1,17 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, SpanId, TenantId, Trace, TraceId, TraceSpan};
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::catalog::SegmentEntry;
 use super::state::Part;
 use super::{Shared, Store};
+use crate::catalog::SegmentEntry;
 use crate::codec::bits::Bitmap;
 use crate::codec::fuse;
 use crate::matcher::Candidate;
@@ -17,7 +19,7 @@ use crate::memory::{distinct, facts, hit};
 use crate::rows::{Owner, TableKind};
 use crate::scan::{HeadGroup, Projection, RowGroup, matching, values};
 use crate::search::{FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, TimeRange};
-use crate::segment::SegmentGroup;
+use crate::segment::{SegmentGroup, possible_groups};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
@@ -34,8 +36,8 @@ enum Unit {
 /// What a query sees: the store as it was when the query began.
 struct Snapshot<'a> {
     shared: &'a Shared,
-    /// Head first, then groups by their latest trace, newest first.
-    units: Vec<Unit>,
+    parts: Vec<Arc<Part>>,
+    segments: Vec<Arc<SegmentEntry>>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: RefCell<Vec<Opened<'a>>>,
 }
@@ -46,22 +48,26 @@ struct Opened<'a> {
     group: Rc<SegmentGroup<'a>>,
 }
 
-/// Groups kept open; each holds up to about 1.5 MB of decoded columns.
-const OPENED: usize = 8;
+/// Groups kept open; each holds up to about 0.4 MB of decoded columns.
+const OPENED: usize = 32;
 
 impl<'a> Snapshot<'a> {
     fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
         let (parts, segments) = shared.read_state().snapshot(tenant);
+        Self { shared, parts, segments, opened: RefCell::default() }
+    }
+
+    /// Head first, then groups by their latest trace, newest first.
+    fn units(&self) -> Vec<Unit> {
         let mut groups: Vec<(u64, Unit)> = Vec::new();
-        for segment in segments {
-            for (number, group) in segment.groups.iter().enumerate() {
-                groups.push((group.latest_trace, Unit::Group(Arc::clone(&segment), number as u16)));
+        for segment in &self.segments {
+            for (number, group) in (0u16..).zip(&segment.groups) {
+                groups.push((group.latest_trace, Unit::Group(Arc::clone(segment), number)));
             }
         }
         groups.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
-        let parts = parts.into_iter().rev().map(Unit::Part);
-        let units = parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect();
-        Self { shared, units, opened: RefCell::default() }
+        let parts = self.parts.iter().rev().cloned().map(Unit::Part);
+        parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect()
     }
 
     /// Runs `ask` on a unit. `None` when the unit is damaged where `ask` reads it: the answer is then without it, and says so.
@@ -120,23 +126,15 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The units that may hold the trace.
-    fn holders(&self, id: TraceId) -> Result<Vec<&Unit>, ReadError> {
+    fn holders(&self, id: TraceId) -> Vec<Unit> {
         let hash = fuse::hash(&id.0);
-        let mut units = Vec::new();
-        for unit in &self.units {
-            let may_hold = match unit {
-                Unit::Part(part) => part.read().trace_rows(id).next().is_some(),
-                Unit::Group(segment, number) => match segment.groups.get(usize::from(*number)) {
-                    // A damaged filter rules nothing out.
-                    Some(group) => fuse::may_hold(&group.traces, hash).unwrap_or(true),
-                    None => false,
-                },
-            };
-            if may_hold {
-                units.push(unit);
-            }
-        }
-        Ok(units)
+        let parts = self.parts.iter().filter(|part| part.read().trace_rows(id).next().is_some());
+        let parts = parts.cloned().map(Unit::Part);
+        let groups = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
+        parts.chain(groups).collect()
     }
 
     /// All spans of a trace without exact duplicates.
@@ -147,7 +145,7 @@ impl<'a> Snapshot<'a> {
         context: &QueryContext,
     ) -> Result<Vec<TraceSpan>, ReadError> {
         let mut all = Vec::new();
-        for unit in self.holders(id)? {
+        for unit in &self.holders(id) {
             context.check()?;
             let spans = self.on(unit, context, |group| {
                 let rows = group.rows_of(id)?;
@@ -168,7 +166,7 @@ impl<'a> Snapshot<'a> {
     /// Earliest start of all spans of a trace.
     fn start_of(&self, id: TraceId, context: &QueryContext) -> Result<Option<u64>, ReadError> {
         let mut earliest = None;
-        for unit in self.holders(id)? {
+        for unit in &self.holders(id) {
             let start = self.on(unit, context, |group| {
                 let rows = group.rows_of(id)?;
                 let Some(first) = rows.first() else { return Ok(None) };
@@ -183,12 +181,12 @@ impl<'a> Snapshot<'a> {
 }
 
 fn has_repeated_id(spans: &[TraceSpan]) -> bool {
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     spans.iter().any(|span| !seen.insert(span.span.span_id))
 }
 
 fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    let mut by_id: HashMap<SpanId, Vec<usize>> = HashMap::new();
+    let mut by_id: FxHashMap<SpanId, Vec<usize>> = FxHashMap::default();
     let mut out: Vec<TraceSpan> = Vec::with_capacity(spans.len());
     for span in spans {
         let known = by_id.entry(span.span.span_id).or_default();
@@ -307,7 +305,7 @@ impl TraceReader for Store {
         let snapshot = Snapshot::take(&self.shared, tenant);
         let mut keys = BTreeSet::new();
         let mut seen = HashSet::new();
-        for unit in snapshot.units.iter().filter(|unit| unit.overlaps(range)) {
+        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(range)) {
             context.check()?;
             if let Unit::Group(segment, _) = unit
                 && !seen.insert(segment.id)
@@ -332,7 +330,7 @@ impl TraceReader for Store {
         let whole = request.filter.needs_trace() || request.field.is_of_trace();
         let mut found = Vec::new();
         let mut traces = HashSet::new();
-        for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
+        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(request.range)) {
             snapshot.on(unit, context, |group| {
                 let rows = matching(group, &request.filter, request.range, context)?;
                 if whole {
@@ -373,6 +371,36 @@ impl Unit {
     }
 }
 
+/// Which units a search must look into, as far as filters over values know.
+struct Possible<'s, 'a> {
+    snapshot: &'s Snapshot<'a>,
+    filter: &'s Filter,
+    /// By segment, for each of its groups.
+    known: HashMap<u64, Vec<bool>>,
+}
+
+impl Possible<'_, '_> {
+    /// A damaged filter rules nothing out.
+    fn holds(&mut self, unit: &Unit) -> Result<bool, ReadError> {
+        let Unit::Group(segment, number) = unit else { return Ok(true) };
+        let groups = match self.known.entry(segment.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let shared = self.snapshot.shared;
+                let meta = shared.meta(segment.id);
+                match meta.and_then(|meta| possible_groups(&shared.db, segment.id, &meta, self.filter)) {
+                    Err(ReadError::Corrupt { place, reason }) => {
+                        shared.note_damage(&place, &reason);
+                        new.insert(Vec::new())
+                    }
+                    groups => new.insert(groups?),
+                }
+            }
+        };
+        Ok(groups.get(usize::from(*number)).copied().unwrap_or(true))
+    }
+}
+
 /// The newest traces with a span that matches. A trace counts by its earliest span anywhere; what one unit says of it is a bound.
 fn newest(
     snapshot: &Snapshot<'_>,
@@ -384,11 +412,15 @@ fn newest(
     let wanted = Wanted::of(request);
     let mut newest = Newest { limit: request.limit, found: Vec::new() };
     let mut seen = HashSet::new();
-    for unit in snapshot.units.iter().filter(|unit| unit.overlaps(request.range)) {
+    let mut possible = Possible { snapshot, filter: &request.filter, known: HashMap::new() };
+    for unit in snapshot.units().iter().filter(|unit| unit.overlaps(request.range)) {
         if newest.rules_out(unit.latest()) {
             break;
         }
         context.check()?;
+        if !possible.holds(unit)? {
+            continue;
+        }
         let candidates = snapshot.on(unit, context, |group| {
             inspected.spans += group.table(TableKind::Span).len() as u64;
             inspected.segments += 1;

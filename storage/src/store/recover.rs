@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::care::{Aside, CatalogRead, entry_from_pages, mend, read_catalog};
-use super::catalog::SegmentEntry;
 use super::db::{DbError, SegmentFile};
 use super::state::State;
-use super::{OpenError, Shared, log};
+use super::{OpenError, Shared};
+use crate::catalog::SegmentEntry;
+use crate::{Done, Task, log};
 
 impl Shared {
     /// Reads catalog and log. Fails only where going on would lose something that can still be read.
     pub(super) fn recover(&self) -> Result<(), OpenError> {
         let path = || self.db.path().to_owned();
+        self.reached(Task::Start, Done::Opened);
         for damage in &self.db.damage {
             self.note_damage(damage, "left out to open the store; `hoptrail verify` says more");
         }
@@ -20,8 +22,10 @@ impl Shared {
         let mut state = self.write_state();
         let failed = |error: DbError| OpenError::Failed { path: path(), reason: error.to_string() };
         self.read_catalog(&mut state).map_err(failed)?;
+        self.reached(Task::Start, Done::Swept);
         let damaged = |error: DbError| OpenError::Damaged { path: path(), reason: error.to_string() };
         self.read_log(&mut state, &mut aside).map_err(damaged)?;
+        self.reached(Task::Start, Done::Replayed);
         if let Some(folder) = aside.folder() {
             tracing::error!(folder = %folder.display(), "what is damaged is kept there");
         }

@@ -1,16 +1,20 @@
 //! What readers see: the head and the segments.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::view::Malformed;
 
-use super::catalog::SegmentEntry;
+use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
 
 /// Spans of one part; small enough that a search holds up writers only shortly.
 const PART_SPANS: usize = 32 << 10;
+
+/// How long a writer waits for those who read a part. Then it begins another one: a slow query must not stop ingest.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Rows of the head. Only the last part of a tenant grows.
 #[derive(Debug, Default)]
@@ -23,6 +27,19 @@ impl Part {
 
     fn write(&self) -> RwLockWriteGuard<'_, Rows> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows to append to, if there is room for more and nobody reads them for long.
+    fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.0.try_write() {
+                Ok(rows) => return (rows.len() < PART_SPANS).then_some(rows),
+                Err(TryLockError::Poisoned(rows)) => return Some(rows.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PATIENCE / 100),
+                Err(TryLockError::WouldBlock) => return None,
+            }
+        }
     }
 }
 
@@ -76,12 +93,15 @@ impl State {
             Some(parts) => parts,
             None => generation.tenants.entry(tenant.clone()).or_default(),
         };
-        if parts.last().is_none_or(|part| part.read().len() >= PART_SPANS) {
-            parts.push(Arc::default());
-            generation.bytes += Rows::default().memory();
-        }
-        let Some(part) = parts.last() else { return Ok(()) };
-        let mut rows = part.write();
+        let (last, new) = (parts.last().cloned(), Arc::<Part>::default());
+        let mut rows = match last.as_deref().and_then(Part::write_soon) {
+            Some(rows) => rows,
+            None => {
+                parts.push(Arc::clone(&new));
+                generation.bytes += Rows::default().memory();
+                new.write()
+            }
+        };
         let (spans, bytes) = (rows.len(), rows.memory());
         let appended = rows.append_request(body);
         generation.spans += rows.len() - spans;

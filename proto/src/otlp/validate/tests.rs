@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
+use crate::checks::otlp_walk;
+use crate::otlp::schema::REQUEST;
 use crate::otlp::wire::{WireValue, put_field};
-use crate::otlp::{arbitrary, decode, to_request, view};
+use crate::otlp::{arbitrary, decode, to_request};
 
 fn check(body: Vec<u8>) -> Result<Validated, MalformedRequest> {
     validate(Bytes::from(body), &Limits::default())
@@ -261,15 +263,6 @@ fn many_refusals_are_counted_and_a_few_named() {
     assert!(text.ends_with("; ..."), "{text}");
 }
 
-/// What [`Validated`] promises about a body.
-fn promised(validated: &Validated) {
-    assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(validated.accepted));
-    assert_eq!(decode(&validated.body).expect("accepted bytes decode").len(), validated.accepted as usize);
-    let mut walked = 0;
-    view::each_span(&validated.body, |_, _| (), |(), _| walked += 1).expect("accepted bytes can be walked");
-    assert_eq!(walked, validated.accepted);
-}
-
 proptest! {
     #[test]
     fn any_valid_request_is_taken_untouched(spans in arbitrary::spans()) {
@@ -277,14 +270,12 @@ proptest! {
         let validated = check(body.clone()).expect("valid");
         prop_assert_eq!(&validated.body, &body);
         prop_assert_eq!(validated.accepted as usize, spans.len());
-        promised(&validated);
+        otlp_walk(&body);
     }
 
     #[test]
     fn any_bytes_are_judged_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(validated) = check(body) {
-            promised(&validated);
-        }
+        otlp_walk(&body);
     }
 
     #[test]
@@ -299,10 +290,12 @@ proptest! {
                 body[place] = byte;
             }
         }
-        let intact = decode(&body);
-        match check(body) {
-            Ok(validated) => promised(&validated),
-            Err(error) => prop_assert!(intact.is_err(), "prost reads it, but: {}", error),
-        }
+        otlp_walk(&body);
+    }
+
+    #[test]
+    fn any_change_of_the_structure_is_judged_as_prost_reads_it(spans in arbitrary::spans(), picks in arbitrary::picks()) {
+        let body = to_request(&spans).encode_to_vec();
+        otlp_walk(&arbitrary::restructured(&REQUEST, &body, &mut picks.into_iter()));
     }
 }

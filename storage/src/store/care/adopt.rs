@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::ReadError;
-use crate::codec::Damaged;
+use crate::catalog::{SegmentEntry, read_about};
+use crate::codec::{Damaged, fuse};
 use crate::segment::{ABOUT, META, Meta, PageSource, SegmentGroup};
-use crate::store::catalog::{SegmentEntry, read_about};
 use crate::store::db::{Db, SegmentFile};
 
 pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEntry, ReadError> {
@@ -18,7 +18,13 @@ pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEnt
     };
     let (tenant, received) = read_about(&db.page(segment, ABOUT)?).map_err(damaged("origin"))?;
     let meta = Arc::new(Meta::decode(&db.page(segment, META)?).map_err(damaged("description"))?);
-    let stats = |number| SegmentGroup::open(db, segment, Arc::clone(&meta), number as u16)?.stats();
-    let groups = (0..meta.groups.len()).map(stats).collect::<Result<_, _>>()?;
-    Ok(SegmentEntry { id: segment, tenant, bytes: file.bytes, received, groups })
+    let mut hashes = Vec::new();
+    let mut groups = Vec::with_capacity(meta.groups.len());
+    for number in 0..meta.groups.len() {
+        let group = SegmentGroup::open(db, segment, Arc::clone(&meta), number as u16)?;
+        groups.push(group.stats()?);
+        hashes.extend(group.trace_ids()?.iter().map(|id| fuse::hash(&id.0)));
+    }
+    let traces = fuse::encode(hashes);
+    Ok(SegmentEntry { id: segment, tenant, bytes: file.bytes, received, traces, groups })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::catalog::SegmentEntry;
+use crate::catalog::SegmentEntry;
 use crate::store::db::{Db, DbError, SegmentFile};
 
 /// What was found.

@@ -15,9 +15,9 @@ use super::batch::{Operation, operations};
 use super::mend::{self, log_files};
 use super::verify::{Care, Tell};
 use super::{read_catalog, wal};
-use crate::store::catalog::SegmentEntry;
+use crate::catalog::SegmentEntry;
+use crate::log;
 use crate::store::db::{Db, DbError, each_in_tables};
-use crate::store::log;
 
 /// Where the new database is built.
 pub(crate) const REBUILDING: &str = "rebuilding";

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::verify::{Care, Tell, check_segment, description};
 use super::{Aside, entry_from_pages, mend, read_catalog, rebuild};
+use crate::catalog::{SegmentEntry, about};
+use crate::log;
 use crate::rows::Rows;
 use crate::segment::{ABOUT, LostPart, SegmentGroup, encode};
-use crate::store::catalog::{SegmentEntry, about};
+use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
-use crate::store::{OpenError, log};
 
 /// What a repair did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -198,10 +199,17 @@ impl Work<'_> {
             *next += 1;
             let mut built = encode(&[&rows]);
             built.pages.insert(ABOUT, about(&entry.tenant, entry.received));
-            let bytes = self.db.ingest(*next, &built)?;
-            let groups = built.groups;
-            let entry =
-                SegmentEntry { id: *next, tenant: entry.tenant.clone(), bytes, received: entry.received, groups };
+            let bytes = self.db.stage(*next, &built)?;
+            self.db.ingest(*next)?;
+            let (traces, groups) = (built.traces, built.groups);
+            let entry = SegmentEntry {
+                id: *next,
+                tenant: entry.tenant.clone(),
+                bytes,
+                received: entry.received,
+                traces,
+                groups,
+            };
             new.push((entry.id, entry.encode()));
             self.done.segments += 1;
             self.done.spans_saved += entry.spans();

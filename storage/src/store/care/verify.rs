@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{CatalogRead, mend, read_catalog};
+use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::fuse;
+use crate::log;
 use crate::rows::Rows;
 use crate::segment::{ABOUT, Lost, LostPart, META, Meta, PageSource, SegmentGroup};
-use crate::store::catalog::{SegmentEntry, read_about};
+use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
-use crate::store::{OpenError, log};
 use crate::{ReadError, rows};
 
 /// What is told while a folder is verified or repaired.
@@ -221,7 +222,8 @@ impl<'d> Groups<'d> {
             if (said.spans, said.starts, said.latest_trace) != (is.spans, is.starts, is.latest_trace) {
                 found(format!("group {number}: other counts or times than the group has"));
             }
-            if !ids.iter().all(|id| fuse::may_hold(&said.traces, fuse::hash(&id.0)).unwrap_or(false)) {
+            let knows = |filter: &[u8]| ids.iter().all(|id| fuse::may_hold(filter, fuse::hash(&id.0)).unwrap_or(false));
+            if !knows(&said.traces) || !knows(&entry.traces) {
                 found(format!("group {number}: a filter that does not know a trace"));
             }
         }

@@ -2,10 +2,13 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use quick_cache::sync::Cache;
 use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode, Options};
 
-use super::{CATALOG, Db, LOG, META, SEGMENTS, VERSION, VERSION_KEY, log, segments, small};
+use super::{CATALOG, Db, LOG, META, SEGMENTS, VERSION, VERSION_KEY, Weight, log, segments, small};
+use crate::rows::{ShapeList, TableKind};
 use crate::store::care::{mend, rebuild};
 
 /// Why a data folder does not open.
@@ -71,7 +74,7 @@ impl Db {
         std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
         refuse_headless(path)?;
         let (db, damage, is_lenient) = open_or_mend(path, cache_bytes)?;
-        let db = Self { db, path: path.to_owned(), damage, is_lenient };
+        let db = Self { db, path: path.to_owned(), shapes: shapes_cache(cache_bytes), damage, is_lenient };
         db.check_version()?;
         db.clear().map_err(|error| failed(path, &error))?;
         Ok(db)
@@ -90,7 +93,7 @@ impl Db {
             Err(OpenError::Damaged { reason, .. }) => (open(Rigour::Lenient)?, vec![reason], true),
             opened => (opened?, Vec::new(), false),
         };
-        let db = Self { db, path: path.to_owned(), damage, is_lenient };
+        let db = Self { db, path: path.to_owned(), shapes: shapes_cache(0), damage, is_lenient };
         db.refuse_unknown_version()?;
         Ok(db)
     }
@@ -166,6 +169,10 @@ fn options(rigour: Rigour) -> Options {
     options
 }
 
+fn shapes_cache(cache_bytes: usize) -> Cache<(u64, TableKind), Arc<ShapeList>, Weight> {
+    Cache::with_weighter(1024, (cache_bytes / 4) as u64, Weight)
+}
+
 fn families(cache_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
     let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
     families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).into()
@@ -210,7 +217,10 @@ fn open_error(path: &Path, error: &rocksdb::Error) -> OpenError {
     let reason = error.to_string();
     match error.kind() {
         // RocksDB has no kind of error for it, only texts that name its LOCK file.
-        rocksdb::ErrorKind::IOError if reason.contains("/LOCK: ") => OpenError::InUse { path: path.to_owned() },
+        // A disk that does not let it be opened is another matter.
+        rocksdb::ErrorKind::IOError if reason.contains("/LOCK: ") && !reason.contains("while open a file for lock") => {
+            OpenError::InUse { path: path.to_owned() }
+        }
         rocksdb::ErrorKind::IOError if reason.contains("No such file") => {
             OpenError::Damaged { path: path.to_owned(), reason }
         }

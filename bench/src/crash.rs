@@ -1,0 +1,49 @@
+//! How long a start takes after a kill -9 with as much in memory as there can be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::http::Connection;
+use crate::ingest;
+use crate::queries::Kind;
+use crate::server::{Launch, Server};
+use crate::spool::Spool;
+use crate::transport::Transport;
+
+/// `storage.head_spans` of the server under test, so that the head is nearly full.
+const HEAD_SPANS: u64 = 262_144;
+/// Bytes of requests that fit into its memory whatever the spans are.
+const HEAD_BYTES: u64 = 128 << 20;
+
+/// The start after a crash.
+#[derive(Debug)]
+pub(crate) struct Crash {
+    /// Acknowledged spans that no segment held.
+    pub(crate) head_spans: u64,
+    /// From the start of the process to `ready`.
+    pub(crate) ready: Duration,
+}
+
+/// Sends the first requests once more, so that answers stay the same, kills the server, and starts it again.
+pub(crate) async fn measure(launch: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
+    let mut launch = launch.clone();
+    // The last one counts.
+    launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), "storage.seal_after_seconds=3600".to_owned()]);
+    let server = Server::start(&launch)?;
+    let requests = spool.requests_within(HEAD_SPANS / 10 * 9, HEAD_BYTES);
+    let sent = ingest::send(&server, Transport::Grpc, spool, requests, 4, |_| ()).await?;
+    server.kill()?;
+    let server = Server::start(&launch)?;
+    let mut connection = Connection::open(&server.tempo).await?;
+    let head = connection.metric("hoptrail_store_head_spans").await? as u64;
+    ensure!(head == sent.spans, "{head} spans in the head after the crash instead of {}", sent.spans);
+    for kind in kinds {
+        kind.ask_one(&mut connection, 0).await.context("after the crash")?;
+    }
+    let crash = Crash { head_spans: head, ready: server.start_up };
+    drop(connection);
+    server.stop()?;
+    Ok(crash)
+}

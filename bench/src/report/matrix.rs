@@ -1,0 +1,74 @@
+//! Several runs in one table.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::Report;
+use crate::shape::Kind;
+
+/// Runs of different data over different transports; the first one is the ordinary case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Matrix {
+    /// The runs.
+    pub reports: Vec<Report>,
+}
+
+impl Matrix {
+    /// The table, as Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let Some(ordinary) = self.reports.first() else { return String::new() };
+        let mut out = format!(
+            "{}, {} cores shared with the driver; load before the run {:.1}.\n\n",
+            ordinary.run.processor, ordinary.run.cores, ordinary.run.load_before
+        );
+        out += "| data | sent as | spans | B a span | CPU a span | decode units | cost, ordinary = 1 | spans a second | disk a span | written / kept | \
+                peak memory | trace by id p50 | a span of it, ordinary = 1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+        for report in &self.reports {
+            let Report { run, ingest, disk, memory, .. } = report;
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {:.0} | {:.2} us | {:.2} | **{:.2}** | {:.0} | {:.1} B | {:.1} | {:.0} MB | {:.2} ms | {:.2} |",
+                run.shape.name(),
+                run.transport.name(),
+                run.spans,
+                run.wire_bytes_per_span,
+                ingest.cpu_us_per_span,
+                ingest.cpu_decode_units,
+                report.cost(ordinary),
+                ingest.spans_per_second,
+                disk.files_bytes_per_span,
+                ingest.written_over_kept,
+                memory.peak_mb,
+                report.queries.first().map_or(0.0, |query| query.p50_ms),
+                report.trace_cost(ordinary),
+            );
+        }
+        out += "\nCost: CPU of the server, received to sealed and merged, for a span; for `big`, whose spans have a value of 1 MB, for a byte \
+                received. Every answer of every run was compared with what the data holds. Compressing with gzip is the driver's work, which \
+                shares the cores: it lowers the spans a second, not the CPU shown.\n";
+        out
+    }
+}
+
+impl Report {
+    /// CPU of a span in relation to the ordinary case; of a byte where values are big.
+    fn cost(&self, ordinary: &Self) -> f64 {
+        let bytes = self.bytes_compared(ordinary);
+        self.ingest.cpu_us_per_span / ordinary.ingest.cpu_us_per_span / bytes
+    }
+
+    /// The same of the time in which a trace is read by its id.
+    fn trace_cost(&self, ordinary: &Self) -> f64 {
+        let of_a_span = |report: &Self| report.queries.first().map_or(0.0, |query| query.p50_ms / query.spans.max(1.0));
+        of_a_span(self) / of_a_span(ordinary) / self.bytes_compared(ordinary)
+    }
+
+    fn bytes_compared(&self, ordinary: &Self) -> f64 {
+        match self.run.shape {
+            Kind::Big => self.run.wire_bytes_per_span / ordinary.run.wire_bytes_per_span,
+            _ => 1.0,
+        }
+    }
+}

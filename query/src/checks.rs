@@ -1,0 +1,61 @@
+//! What must hold for any text. The function panics when it does not: fuzz target and property tests call the same one.
+
+use crate::traceql::{QueryError, compile, lenient_filter, parse, render_errors};
+
+/// Any text is refused with the places at fault, or read; what was read is the same after it was printed and read again.
+pub fn traceql(text: &str) {
+    match parse(text) {
+        Ok(query) => {
+            let printed = query.to_string();
+            let again = parse(&printed);
+            assert_eq!(again.as_ref(), Ok(&query), "{printed}");
+            assert_eq!(query.to_string(), again.map(|again| again.to_string()).unwrap_or_default());
+        }
+        Err(errors) => faults(text, &errors),
+    }
+    match compile(text) {
+        Ok(compiled) => assert!(parse(text).is_ok(), "{compiled:?}"),
+        Err(errors) => faults(text, &errors),
+    }
+    let _ = lenient_filter(text);
+}
+
+fn faults(text: &str, errors: &[QueryError]) {
+    assert!(!errors.is_empty());
+    assert!(errors.iter().all(|error| text.get(error.range.clone()).is_some()), "{errors:?}");
+    assert!(!render_errors(text, errors).is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// What the store cannot do yet, and so no script has.
+    const MORE: [&str; 6] = [
+        "({.a}>{.b}>>{.c}) && {.d}!<<{.e} || {.f}&~{.g}",
+        "{ } | select(.a, span.b) | by(resource.service.name) | count() > 2 with (most_recent=true)",
+        "{ span.a = 1 } | max(duration) - min(duration) >= 1h30m * 2 ^ 3 | coalesce()",
+        "{ name =~ `a\\d` } | rate() by (.a, event:name) | topk(10)",
+        "{ } | quantile_over_time(duration, 0.5, .99) by (name)",
+        "{ } | compare({ status = error }, 10, 1, 2)",
+    ];
+
+    #[test]
+    #[ignore = "writes the fuzzer's first inputs again: the queries of tests/traceql"]
+    fn write_the_seeds() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = here.join("../fuzz/corpus/traceql");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for script in std::fs::read_dir(here.join("tests/traceql")).expect("the scripts") {
+            let script = script.expect("a script").path();
+            let text = std::fs::read_to_string(&script).expect("text");
+            let name = script.file_stem().and_then(|name| name.to_str()).expect("a name");
+            for (number, query) in text.lines().filter_map(|line| line.strip_prefix("? ")).step_by(8).enumerate() {
+                std::fs::write(folder.join(format!("{name}-{number}")), query).expect("written");
+            }
+        }
+        for (number, query) in MORE.iter().enumerate() {
+            std::fs::write(folder.join(format!("more-{number}")), query).expect("written");
+        }
+    }
+}

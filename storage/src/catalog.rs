@@ -1,0 +1,132 @@
+//! What is known of each segment without reading its pages.
+
+use hoptrail_proto::model::TenantId;
+
+use crate::TimeRange;
+use crate::codec::Damaged;
+use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::codec::fuse;
+use crate::segment::GroupStats;
+
+const VERSION: u8 = 1;
+
+/// A segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentEntry {
+    pub(crate) id: u64,
+    pub(crate) tenant: TenantId,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// Arrival of its first and last request, nanoseconds since 1970 UTC.
+    pub(crate) received: (u64, u64),
+    /// Filter over the trace ids of all groups: one look rules out most segments.
+    pub(crate) traces: Vec<u8>,
+    pub(crate) groups: Vec<GroupStats>,
+}
+
+impl SegmentEntry {
+    pub(crate) fn spans(&self) -> u64 {
+        self.groups.iter().map(|group| u64::from(group.spans)).sum()
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_bytes(&mut out, self.tenant.as_str().as_bytes());
+        for number in [self.bytes, self.received.0, self.received.1, self.groups.len() as u64] {
+            put_varint(&mut out, number);
+        }
+        put_bytes(&mut out, &self.traces);
+        for group in &self.groups {
+            for number in [u64::from(group.spans), group.starts.0, group.starts.1, group.latest_trace] {
+                put_varint(&mut out, number);
+            }
+            put_bytes(&mut out, &group.traces);
+        }
+        out
+    }
+
+    pub(crate) fn decode(id: u64, bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut input = Input(bytes);
+        if input.byte()? != VERSION {
+            return Err(Damaged("unknown version of a catalog entry"));
+        }
+        let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
+        let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
+        let count = input.count(40)?;
+        let traces = input.bytes()?.to_vec();
+        let mut group = || {
+            let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
+            let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
+            Ok(GroupStats { spans, starts, latest_trace, traces: input.bytes()?.to_vec() })
+        };
+        let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
+        Ok(Self { id, tenant, bytes, received, traces, groups })
+    }
+}
+
+impl SegmentEntry {
+    /// The groups that may hold the trace.
+    pub(crate) fn groups_of(&self, trace: u64) -> impl Iterator<Item = u16> + '_ {
+        // A damaged filter rules nothing out.
+        let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
+        let groups = if may_hold(&self.traces) { self.groups.as_slice() } else { &[] };
+        let numbered = (0u16..).zip(groups);
+        numbered.filter(move |(_, group)| may_hold(&group.traces)).map(|(number, _)| number)
+    }
+}
+
+/// What only the catalog would know of a segment, as a page of it: whose it is, and when its first and last request arrived.
+pub(crate) fn about(tenant: &TenantId, received: (u64, u64)) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put_bytes(&mut out, tenant.as_str().as_bytes());
+    put_varint(&mut out, received.0);
+    put_varint(&mut out, received.1);
+    out
+}
+
+/// Reads what [`about`] wrote.
+pub(crate) fn read_about(page: &[u8]) -> Result<(TenantId, (u64, u64)), Damaged> {
+    let mut input = Input(page);
+    if input.byte()? != VERSION {
+        return Err(Damaged("unknown version of an origin"));
+    }
+    let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of an origin"))?;
+    Ok((tenant, (input.varint()?, input.varint()?)))
+}
+
+impl GroupStats {
+    /// Whether any of its spans may start in the range.
+    pub(crate) fn overlaps(&self, range: Option<TimeRange>) -> bool {
+        range.is_none_or(|range| self.starts.0 < range.end && range.start <= self.starts.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back() {
+        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9, traces: vec![1, 2, 3] };
+        let entry = SegmentEntry {
+            id: 7,
+            tenant: TenantId::single(),
+            bytes: 1 << 40,
+            received: (1, 2),
+            traces: vec![4, 5],
+            groups: vec![group.clone(), group],
+        };
+        assert_eq!(SegmentEntry::decode(7, &entry.encode()), Ok(entry.clone()));
+        for end in 0..entry.encode().len() {
+            assert!(SegmentEntry::decode(7, &entry.encode()[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn ranges_rule_groups_out() {
+        let group = GroupStats { spans: 1, starts: (10, 20), ..GroupStats::default() };
+        let overlaps = |start, end| group.overlaps(Some(TimeRange { start, end }));
+        assert!(overlaps(20, 30) && overlaps(0, 11) && group.overlaps(None));
+        assert!(!overlaps(0, 10) && !overlaps(21, 30));
+    }
+}

@@ -1,0 +1,12 @@
+//! What must hold for any bytes. Each function panics when it does not: fuzz targets and property tests call the same ones.
+
+mod group;
+mod pages;
+mod records;
+#[cfg(test)]
+mod seeds;
+mod written;
+
+pub use group::group;
+pub use pages::pages;
+pub use records::{catalog, log_record};

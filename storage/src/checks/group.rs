@@ -1,0 +1,199 @@
+//! A segment of any spans, as it is and with damaged pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use hoptrail_proto::model::{AnyValue, TraceSpan};
+use hoptrail_proto::otlp::{self, Limits, validate};
+
+use crate::codec::bits::Bitmap;
+use crate::codec::pack;
+use crate::rows::{Rows, TableKind};
+use crate::scan::{Projection, RowGroup, matching, values};
+use crate::segment::{META, Meta, Page, PageId, PageSource, SegmentGroup, encode};
+use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
+
+/// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
+/// a segment as they were, and after the damage reading gives errors or any answers.
+pub fn group(input: &[u8]) {
+    let Some((count, rest)) = input.split_first() else { return };
+    let Some((damages, body)) = rest.split_at_checked(usize::from(count % 9) * Damage::BYTES) else { return };
+    let Ok(validated) = validate(Bytes::copy_from_slice(body), &Limits::default()) else { return };
+    let mut rows = Rows::default();
+    rows.append_request(&validated.body).expect("validated");
+    // A client that sends again: duplicates count once.
+    let mut retry = Rows::default();
+    retry.append_request(&validated.body).expect("validated");
+    let mut pages = Pages(encode(&[&rows, &retry]).pages);
+    if validated.accepted > 0 {
+        let sent = otlp::decode(&validated.body).expect("validated");
+        assert_eq!(all_spans(&pages).expect("intact"), in_any_order(&sent).into_iter().collect::<Vec<_>>());
+    }
+    pages.unpack_description();
+    damages.as_chunks::<{ Damage::BYTES }>().0.iter().for_each(|damage| Damage::read(damage).apply(&mut pages.0));
+    let _ = all_spans(&pages);
+    let _ = all_questions(&pages);
+}
+
+struct Pages(BTreeMap<PageId, Vec<u8>>);
+
+impl PageSource for Pages {
+    fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
+        Ok(Box::new(page.as_slice()))
+    }
+}
+
+impl Pages {
+    /// Puts the description there as it is without compression, so that damage reaches what it says.
+    fn unpack_description(&mut self) {
+        let Some(page) = self.0.get_mut(&META) else { return };
+        let mut input = crate::codec::bytes::Input(page);
+        let (Ok(version), Ok(raw_len)) = (input.byte(), input.varint()) else { return };
+        if raw_len > 0 {
+            let raw = pack::decompress(input.0, raw_len as usize).expect("just written");
+            *page = [&[version, 0], raw.as_slice()].concat();
+        }
+    }
+
+    fn open(&self) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
+        let damaged = |error: crate::codec::Damaged| ReadError::Storage(error.to_string());
+        let meta = Arc::new(Meta::decode(&self.page(0, META)?).map_err(damaged)?);
+        let groups = 0..meta.groups.len().min(4) as u16;
+        groups.map(|number| SegmentGroup::open(self, 0, Arc::clone(&meta), number)).collect()
+    }
+}
+
+/// A change of one page.
+struct Damage {
+    /// Picks the page.
+    page: usize,
+    how: u8,
+    at: usize,
+    value: u8,
+}
+
+impl Damage {
+    const BYTES: usize = 6;
+
+    fn read([page, more, how, at, high, value]: &[u8; Self::BYTES]) -> Self {
+        let number = |low: u8, high: u8| usize::from(u16::from_le_bytes([low, high]));
+        Self { page: number(*page, *more), how: *how, at: number(*at, *high), value: *value }
+    }
+
+    fn apply(&self, pages: &mut BTreeMap<PageId, Vec<u8>>) {
+        let ids: Vec<PageId> = pages.keys().copied().collect();
+        let (Some(id), Some(other)) = (ids.get(self.page % ids.len().max(1)), ids.get(self.at % ids.len().max(1)))
+        else {
+            return;
+        };
+        let other = pages.get(other).cloned().unwrap_or_default();
+        let Some(page) = pages.get_mut(id) else { return };
+        let at = self.at % (page.len() + 1);
+        match self.how % 7 {
+            0 | 1 => page.iter_mut().skip(at).take(1).for_each(|byte| *byte = self.value),
+            2 => page.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (self.value % 8)),
+            3 => page.truncate(at),
+            4 => page.insert(at, self.value),
+            5 => *page = other,
+            _ => _ = pages.remove(id),
+        }
+    }
+}
+
+/// Every span, as bytes: a NaN is not equal to itself.
+fn in_any_order(spans: &[TraceSpan]) -> BTreeSet<Vec<u8>> {
+    spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))).collect()
+}
+
+/// All spans of the segment, sorted; two that are the same come twice.
+fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut out = Vec::new();
+    for group in pages.open()? {
+        for (_, rows) in group.trace_table()? {
+            let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+            let spans = group.spans(&rows, Projection::Whole)?;
+            out.extend(spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))));
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// Asks everything that a query may ask of a group.
+fn all_questions(pages: &Pages) -> Result<(), ReadError> {
+    let context = QueryContext::unbounded();
+    let range = Some(TimeRange { start: 1, end: u64::MAX / 2 });
+    for group in pages.open()? {
+        let rows = group.table(TableKind::Span).len();
+        let all = Bitmap::all(rows);
+        for field in fields(&group) {
+            for filter in filters(&field) {
+                for filter in [Filter::Event(Box::new(filter.clone())), Filter::Link(Box::new(filter.clone())), filter]
+                {
+                    let _ = matching(&group, &filter, range, &context);
+                }
+            }
+            let _ = values(&group, &field, &all, &mut |_| ());
+        }
+        let _ = group.traces_of(&all);
+        let names = [b"a".to_vec(), b"service.name".to_vec()];
+        let only = Projection::Only { names: &names, children: true };
+        for row in (0..rows).step_by(rows / 64 + 1) {
+            let _ = (group.span_id(row), group.parent(row));
+            let Ok(id) = group.trace_id(row) else { continue };
+            let _ = group.rows_of(id).and_then(|rows| group.spans(&rows, only));
+        }
+    }
+    Ok(())
+}
+
+/// The intrinsic fields, and the attributes that the group has.
+fn fields(group: &SegmentGroup<'_>) -> Vec<Field> {
+    use Intrinsic::*;
+    let intrinsics = [
+        Name,
+        Duration,
+        Kind,
+        Status,
+        StatusMessage,
+        TraceId,
+        SpanId,
+        ParentId,
+        EventName,
+        EventTimeSinceStart,
+        LinkTraceId,
+        LinkSpanId,
+        ScopeName,
+        ScopeVersion,
+    ];
+    let mut fields: Vec<Field> = intrinsics.into_iter().map(Field::Intrinsic).collect();
+    let tables = [
+        (TableKind::Span, AttributeScope::Span),
+        (TableKind::Event, AttributeScope::Event),
+        (TableKind::Link, AttributeScope::Link),
+    ];
+    for (kind, scope) in tables {
+        let table = group.table(kind);
+        for key in table.keys().take(8) {
+            let name = String::from_utf8_lossy(&key.name).into_owned();
+            fields.extend([Field::attribute(scope, name.clone()), Field::attribute(AttributeScope::Any, name)]);
+        }
+    }
+    fields
+}
+
+static PATTERN: LazyLock<Pattern> = LazyLock::new(|| Pattern::new("[a-m].*").expect("a pattern"));
+
+fn filters(field: &Field) -> Vec<Filter> {
+    let compare = |op, value| Filter::compare(field.clone(), op, value);
+    vec![
+        compare(CompareOp::Eq, Value::string("a")),
+        compare(CompareOp::Ne, Value::string("GET /cart")),
+        compare(CompareOp::Gt, Value::Any(AnyValue::Int(1))),
+        compare(CompareOp::Lt, Value::Duration(1_000_000)),
+        Filter::Matches { field: field.clone(), pattern: PATTERN.clone(), negated: false },
+        Filter::Exists { field: field.clone(), present: true },
+    ]
+}

@@ -1,0 +1,139 @@
+//! Pages of any bytes: an error or an answer, the same one whichever way it is read.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::written;
+use crate::codec::bits::{self, Bitmap};
+use crate::codec::blocks::{BlockCursor, Blocks};
+use crate::codec::fuse;
+use crate::codec::ints::Ints;
+use crate::codec::strings::{Content, StringCursor, Strings};
+use crate::segment::Meta;
+
+/// The first byte says what the others are. Capital letters: a page (`I`ntegers, `S`trings, string `L`ist, `F`ilter, `B`it stream,
+/// `D`escription), which is read. Small letters: values (`i`ntegers, `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, a bit
+/// `w`riter's), which are written, and found again.
+pub fn pages(input: &[u8]) {
+    let Some((what, rest)) = input.split_first() else { return };
+    match what {
+        b'I' => integers(rest),
+        b'S' => strings(rest),
+        b'L' => list(rest),
+        b'F' => filter(rest),
+        b'B' => bit_stream(rest),
+        b'D' => description(rest),
+        b'i' => written::integers(rest),
+        b't' => written::strings(rest, Content::Text),
+        b'b' => written::strings(rest, Content::Bytes),
+        b'l' => written::list(rest),
+        b'f' => written::filter(rest),
+        b'w' => written::bit_stream(rest),
+        _ => {}
+    }
+}
+
+/// Rows up to which every one is compared.
+const COMPARED: usize = 1 << 12;
+
+fn integers(page: &[u8]) {
+    let Ok(page) = Ints::parse(page) else { return };
+    let len = page.len();
+    assert!(page.get(len).is_err() && page.each(0, len + 1, |_| ()).is_err());
+    let Ok(values) = page.decode() else {
+        // Damaged somewhere; it may be read up to there.
+        let _ = page.get(0);
+        let _ = page.get(len / 2);
+        return;
+    };
+    assert_eq!(values.len(), len);
+    for row in (0..len).step_by(len / COMPARED + 1) {
+        assert_eq!(page.get(row), Ok(values[row]));
+    }
+    let (from, to) = (len / 3, len - len / 4);
+    let mut some = Vec::new();
+    assert_eq!(page.each(from, to, |value| some.push(value)), Ok(()));
+    assert_eq!(some, values[from..to]);
+}
+
+/// Bytes of values after which reading them all would only take time: a short page can repeat a long value.
+const ENOUGH: usize = 1 << 22;
+
+fn strings(page: &[u8]) {
+    let Ok(page) = Strings::parse(page) else { return };
+    let mut value = Vec::new();
+    assert!(StringCursor::new(&page).read(page.len(), &mut value).is_err());
+    if page.len() > COMPARED {
+        return;
+    }
+    let mut cursor = StringCursor::new(&page);
+    let mut hashes = Vec::new();
+    let mut total = 0;
+    for row in 0..page.len() {
+        value.clear();
+        if cursor.read(row, &mut value).is_err() {
+            break;
+        }
+        total += value.len();
+        if total > ENOUGH {
+            return;
+        }
+        hashes.push(xxh3_64(&value));
+    }
+    let mut backwards = StringCursor::new(&page);
+    for (row, hash) in hashes.iter().enumerate().rev() {
+        value.clear();
+        assert_eq!(backwards.read(row, &mut value), Ok(()));
+        assert_eq!(xxh3_64(&value), *hash, "row {row}");
+    }
+    let first = hashes.first().copied().unwrap_or_default();
+    if let Ok(rows) = page.select(|value| xxh3_64(value) == first)
+        && hashes.len() == page.len()
+    {
+        let expected = (0..hashes.len()).filter(|row| hashes[*row] == first);
+        assert!(rows.iter().eq(expected), "selected are not the rows of equal values");
+    }
+    let _ = page.find(&value);
+    let _ = page.distinct(&Bitmap::all(page.len()), |_| ());
+}
+
+fn list(bytes: &[u8]) {
+    let Ok(list) = Blocks::parse(bytes) else { return };
+    let mut found = Vec::new();
+    let walked = list.each(|row, string| {
+        if found.len() < COMPARED {
+            found.push((row, xxh3_64(string)));
+        }
+    });
+    let mut cursor = BlockCursor::new(list);
+    assert!(cursor.get(list.len()).is_err());
+    if walked.is_ok() && found.len() < COMPARED {
+        assert!(found.iter().map(|(row, _)| *row).eq(0..list.len()), "strings are missing or come twice");
+        for (row, hash) in found.into_iter().rev() {
+            assert_eq!(cursor.get(row).map(xxh3_64), Ok(hash));
+        }
+    }
+}
+
+fn filter(set: &[u8]) {
+    for member in [b"".as_slice(), b"a", set] {
+        let _ = fuse::may_hold(set, fuse::hash(member));
+    }
+}
+
+/// Two bytes of position, one of width, and the stream: read at once as bit by bit.
+fn bit_stream(input: &[u8]) {
+    let [low, high, width, stream @ ..] = input else { return };
+    let (at, width) = (usize::from(u16::from_le_bytes([*low, *high])), u32::from(*width) % 65);
+    let Ok(value) = bits::read(stream, at, width) else { return };
+    let bit = |place: usize| stream.get(place / 8).map_or(0, |byte| u64::from(byte >> (place % 8) & 1));
+    let expected = (0..width as usize).fold(0, |sum, place| sum | bit(at + place) << place);
+    assert_eq!(value, expected);
+}
+
+fn description(page: &[u8]) {
+    let Ok(meta) = Meta::decode(page) else { return };
+    let _ = meta.memory();
+    let written = meta.encode();
+    let again = Meta::decode(&written).expect("what is written is read");
+    assert_eq!(again.encode(), written);
+}

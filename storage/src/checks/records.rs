@@ -1,0 +1,50 @@
+//! Catalog entries and log records of any bytes.
+
+use hoptrail_proto::model::TenantId;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::TimeRange;
+use crate::catalog::SegmentEntry;
+use crate::codec::fuse;
+use crate::log::{Record, each_request};
+
+/// A catalog entry is refused, or is the same after it was written again.
+pub fn catalog(entry: &[u8]) {
+    let Ok(entry) = SegmentEntry::decode(7, entry) else { return };
+    let _ = entry.spans();
+    for group in &entry.groups {
+        let _ = group.overlaps(Some(TimeRange { start: group.starts.1, end: group.starts.0 }));
+        let _ = fuse::may_hold(&group.traces, fuse::hash(&[1; 16]));
+    }
+    let written = entry.encode();
+    assert_eq!(SegmentEntry::decode(7, &written), Ok(entry));
+}
+
+/// A log record is refused, or gives requests that are the same after they were written again. The bytes are tried as they are, with
+/// the checksum put right, and as what is compressed in a record.
+pub fn log_record(bytes: &[u8]) {
+    requests(bytes);
+    if let Some((head, rest)) = bytes.split_first_chunk::<13>() {
+        requests(&framed(head[0], &head[9..], rest));
+    }
+    if let Ok(packed) = zstd::bulk::compress(bytes, 1) {
+        requests(&framed(1, &(bytes.len() as u32).to_le_bytes(), &packed));
+    }
+}
+
+/// A record with a checksum that fits.
+fn framed(version: u8, raw_len: &[u8], packed: &[u8]) -> Vec<u8> {
+    [&[version], &xxh3_64(packed).to_le_bytes()[..], raw_len, packed].concat()
+}
+
+fn requests(record: &[u8]) {
+    let read = |record: &[u8]| {
+        let mut found: Vec<(u64, TenantId, Vec<u8>)> = Vec::new();
+        each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec()))).map(|()| found)
+    };
+    let Ok(found) = read(record) else { return };
+    let mut again = Record::default();
+    found.iter().for_each(|(received, tenant, body)| again.push(*received, tenant, body));
+    let again = again.encode().expect("memory is there");
+    assert_eq!(read(again), Ok(found));
+}

@@ -1,0 +1,184 @@
+//! The parts of the store one by one, for benches and fuzz targets. No promise is made about any of it: what is public here may
+//! change or go with any commit.
+
+#[cfg(feature = "rocksdb")]
+mod split;
+
+#[cfg(feature = "rocksdb")]
+pub use split::{Share, split};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hoptrail_proto::model::TraceId;
+
+use crate::codec::ints::Ints;
+use crate::codec::strings::{Content, StringCursor, Strings};
+use crate::codec::{Damaged, fuse, ints, strings};
+use crate::rows::Rows;
+use crate::scan::{Projection, RowGroup, matching};
+use crate::segment::{GroupStats, META, Meta, Page, PageId, PageSource, SegmentGroup};
+use crate::{Filter, QueryContext, ReadError};
+
+/// Spans in memory, as the head keeps them.
+#[derive(Debug, Default)]
+pub struct Head(Rows);
+
+impl Head {
+    /// Appends the spans of an OTLP request; the error says what is wrong with it.
+    pub fn append(&mut self, request: &[u8]) -> Result<(), String> {
+        self.0.append_request(request).map_err(|error| error.to_string())
+    }
+
+    /// Spans held.
+    #[must_use]
+    pub fn spans(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Bytes held, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.0.memory()
+    }
+}
+
+/// A segment in memory.
+#[derive(Debug)]
+pub struct Segment {
+    pages: BTreeMap<PageId, Vec<u8>>,
+    meta: Arc<Meta>,
+    groups: Vec<GroupStats>,
+}
+
+impl Segment {
+    /// Sorts and encodes spans, as sealing does.
+    pub fn encode(parts: &[&Head]) -> Result<Self, String> {
+        let rows: Vec<&Rows> = parts.iter().map(|part| &part.0).collect();
+        let built = crate::segment::encode(&rows);
+        let meta = built.pages.get(&META).ok_or("no description")?;
+        let meta = said(Meta::decode(meta))?;
+        Ok(Self { pages: built.pages, meta: Arc::new(meta), groups: built.groups })
+    }
+
+    /// Bytes of all pages.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.pages.values().map(Vec::len).sum()
+    }
+
+    /// Reads its description again, as the first query after a start does.
+    pub fn describe(&self) -> Result<usize, String> {
+        let meta = self.pages.get(&META).ok_or("no description")?;
+        said(Meta::decode(meta)).map(|meta| meta.groups.len())
+    }
+
+    /// In how many of its groups the trace may be.
+    pub fn may_hold(&self, id: TraceId) -> Result<usize, String> {
+        let hash = fuse::hash(&id.0);
+        let held = self.groups.iter().map(|group| fuse::may_hold(&group.traces, hash));
+        held.map(|held| said(held).map(usize::from)).sum()
+    }
+
+    /// How many spans satisfy the filter.
+    pub fn count(&self, filter: &Filter) -> Result<usize, ReadError> {
+        let context = QueryContext::unbounded();
+        let counts = self.groups().map(|group| Ok(matching(&group?, filter, None, &context)?.iter().count()));
+        counts.sum()
+    }
+
+    /// Reads the spans of a trace; how many there are.
+    pub fn trace(&self, id: TraceId) -> Result<usize, ReadError> {
+        let spans = self.groups().map(|group| {
+            let group = group?;
+            let rows = group.rows_of(id)?;
+            Ok(group.spans(&rows, Projection::Whole)?.len())
+        });
+        spans.sum()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = Result<SegmentGroup<'_>, ReadError>> {
+        let open = |number| SegmentGroup::open(self, 0, Arc::clone(&self.meta), number as u16);
+        (0..self.meta.groups.len()).map(open)
+    }
+}
+
+impl PageSource for Segment {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        let missing =
+            || ReadError::Corrupt { place: format!("segment {segment}, {id:?}"), reason: "missing".to_owned() };
+        Ok(Box::new(self.pages.get(&id).ok_or_else(missing)?.as_slice()))
+    }
+}
+
+/// Writes a page of integers.
+#[must_use]
+pub fn encode_ints(values: &[u64]) -> Vec<u8> {
+    ints::encode(values)
+}
+
+/// Reads all values of a page of integers.
+pub fn decode_ints(page: &[u8]) -> Result<Vec<u64>, String> {
+    said(Ints::parse(page).and_then(|page| page.decode()))
+}
+
+/// Opens a page of integers and reads one row.
+pub fn int_at(page: &[u8], row: usize) -> Result<u64, String> {
+    said(Ints::parse(page).and_then(|page| page.get(row)))
+}
+
+/// Writes a page of text.
+#[must_use]
+pub fn encode_text(values: &[&[u8]]) -> Vec<u8> {
+    strings::encode(values, Content::Text)
+}
+
+/// Reads all values of a page of strings, in order.
+pub fn each_text(page: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), String> {
+    let mut read = || {
+        let page = Strings::parse(page)?;
+        let (mut cursor, mut value) = (StringCursor::new(&page), Vec::new());
+        for row in 0..page.len() {
+            value.clear();
+            cursor.read(row, &mut value)?;
+            visit(&value);
+        }
+        Ok(())
+    };
+    said(read())
+}
+
+/// Opens a page of strings and reads one row.
+pub fn text_at(page: &[u8], row: usize) -> Result<Vec<u8>, String> {
+    let read = || {
+        let (page, mut value) = (Strings::parse(page)?, Vec::new());
+        StringCursor::new(&page).read(row, &mut value)?;
+        Ok(value)
+    };
+    said(read())
+}
+
+/// How many rows of a page of strings have this value.
+pub fn count_text(page: &[u8], needle: &[u8]) -> Result<usize, String> {
+    said(Strings::parse(page).and_then(|page| Ok(page.find(needle)?.iter().count())))
+}
+
+/// How many rows of a page of strings satisfy the test.
+pub fn count_text_if(page: &[u8], test: impl FnMut(&[u8]) -> bool) -> Result<usize, String> {
+    said(Strings::parse(page).and_then(|page| Ok(page.select(test)?.iter().count())))
+}
+
+/// Writes a filter over these members.
+#[must_use]
+pub fn encode_filter(members: &[&[u8]]) -> Vec<u8> {
+    fuse::encode(members.iter().map(|member| fuse::hash(member)).collect())
+}
+
+/// Whether the filter may hold the member.
+pub fn filter_may_hold(set: &[u8], member: &[u8]) -> Result<bool, String> {
+    said(fuse::may_hold(set, fuse::hash(member)))
+}
+
+fn said<T>(result: Result<T, Damaged>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}

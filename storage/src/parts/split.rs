@@ -1,0 +1,159 @@
+//! Which column takes how much of the disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::ReadError;
+use crate::catalog::SegmentEntry;
+use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
+use crate::segment::{META, Meta, PageId, PageSource, Place, filter_of, pages, shapes_of};
+use crate::store::Db;
+
+/// What something takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// A column, a page that every group has, or a filter.
+    pub name: String,
+    /// Bytes in all segments.
+    pub bytes: u64,
+}
+
+/// The bytes of all pages of a data folder that no server has open, by what is in them; the largest first.
+pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
+    let db = Db::open(folder, 0).map_err(|error| error.to_string())?;
+    let (mut shares, mut segments) = (Shares::default(), Vec::new());
+    let each = db.each_catalog(|segment, entry| {
+        if let Ok(entry) = SegmentEntry::decode(segment, entry) {
+            let of_groups = entry.groups.iter().map(|group| group.traces.len()).sum::<usize>();
+            shares.add("filters over trace ids", entry.traces.len() + of_groups);
+        }
+        segments.push(segment);
+    });
+    each.map_err(|error| error.to_string())?;
+    for segment in segments {
+        shares.add_segment(&db, segment).map_err(|error| error.to_string())?;
+    }
+    let mut shares: Vec<Share> = shares.0.into_iter().map(|(name, bytes)| Share { name, bytes }).collect();
+    shares.sort_by(|one, other| other.bytes.cmp(&one.bytes).then_with(|| one.name.cmp(&other.name)));
+    Ok(shares)
+}
+
+#[derive(Default)]
+struct Shares(BTreeMap<String, u64>);
+
+/// The pages that every group may have.
+const PAGES: [(u32, &str); 8] = [
+    (pages::TRACES, "trace ids, lengths, starts"),
+    (pages::SPAN_SHAPES, "shape numbers"),
+    (pages::SPAN_IDS, "span ids"),
+    (pages::PARENTS, "parents"),
+    (pages::STARTS, "starts of spans"),
+    (pages::DURATIONS, "durations"),
+    (pages::EVENTS, "events: span, shape, time"),
+    (pages::LINKS, "links: span, shape, ids"),
+];
+
+const KINDS: [TableKind; 3] = [TableKind::Span, TableKind::Event, TableKind::Link];
+const TABLES: [&str; 3] = ["", "event ", "link "];
+
+impl Shares {
+    fn add(&mut self, name: &str, bytes: usize) {
+        if bytes > 0 {
+            *self.0.entry(name.to_owned()).or_default() += bytes as u64;
+        }
+    }
+
+    fn add_segment(&mut self, source: &dyn PageSource, segment: u64) -> Result<(), ReadError> {
+        let described = source.page(segment, META)?;
+        // A page that a group has no use for is not there.
+        let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
+        let shapes = KINDS.map(|kind| len(META.group, shapes_of(kind).page));
+        self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
+        let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
+        let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
+        for number in 0..meta.groups.len() {
+            let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;
+            PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
+            self.add_columns(&meta, number, |page| len(group, page));
+        }
+        for (kind, table) in KINDS.into_iter().zip(&meta.tables) {
+            for (column, key) in (0u32..).zip(&table.columns) {
+                let filter = len(META.group, filter_of(kind, column).page);
+                self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_columns(&mut self, meta: &Meta, group: usize, len: impl Fn(u32) -> usize) {
+        let Some(group) = meta.groups.get(group) else { return };
+        for (table, columns) in group.columns.iter().enumerate() {
+            for (column, place) in columns {
+                let Some(key) = meta.tables.get(table).and_then(|table| table.columns.get(*column as usize)) else {
+                    continue;
+                };
+                let name = format!("{}{}", TABLES.get(table).unwrap_or(&""), name(key));
+                let page = pages::COLUMNS + 3 * column + table as u32;
+                match place {
+                    Place::Tail { len, .. } => self.add(&name, *len as usize),
+                    Place::Page { .. } => self.add(&name, len(page)),
+                }
+            }
+        }
+    }
+}
+
+/// The column's name, with its type unless it is text.
+fn name(key: &ColumnKey) -> String {
+    let name = String::from_utf8_lossy(&key.name);
+    let repeated = if key.occurrence > 0 { format!(" #{}", key.occurrence + 1) } else { String::new() };
+    match (key.owner, key.value_type) {
+        (Owner::Field, _) => format!("{name}{repeated}"),
+        (Owner::Attribute, ValueType::Text) => format!("`{name}`{repeated}"),
+        (Owner::Attribute, other) => format!("`{name}`{repeated} ({other:?})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hoptrail_proto::model::{Attribute, Span, SpanId, TenantId, TraceId, TraceSpan};
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::conformance::write;
+    use crate::{Config, FakeClock, Store};
+
+    fn span(number: u64) -> TraceSpan {
+        let span = Span {
+            trace_id: TraceId(u128::from(number + 1).to_be_bytes()),
+            span_id: SpanId((number + 1).to_be_bytes()),
+            name: "work".to_owned(),
+            attributes: vec![Attribute::new("few", "one"), Attribute::new("many", format!("{:x}", number * number))],
+            ..Span::default()
+        };
+        TraceSpan { span, resource: Arc::default(), scope: Arc::default() }
+    }
+
+    #[test]
+    fn the_shares_name_the_columns_and_make_up_the_segments() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(1_700_000_000_000_000_000));
+        let store = Store::open(folder.path(), &Config::default(), clock, &mut Registry::default()).expect("opens");
+        let spans: Vec<TraceSpan> = (0..20_000).map(span).collect();
+        write(&*store, &TenantId::single(), &spans);
+        store.settle().expect("settled");
+        let bytes = store.sizes().segment_bytes;
+        store.close();
+        drop(store);
+        let shares = split(folder.path()).expect("readable");
+        let of = |name: &str| shares.iter().find(|share| share.name == name).map_or(0, |share| share.bytes);
+        assert_eq!(of("span ids"), 160_000, "{shares:?}");
+        assert!(of("`many`") > 20_000 && of("`few`") < 1_000 && of("filter over `many`") > 20_000, "{shares:?}");
+        assert!(shares.is_sorted_by(|one, other| one.bytes >= other.bytes));
+        let in_catalog = of("filters over trace ids");
+        let pages = shares.iter().map(|share| share.bytes).sum::<u64>() - in_catalog;
+        assert!(pages <= bytes && pages * 20 > bytes * 19, "{pages} of {bytes}: {shares:?}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Which groups of a segment a filter rules out before they are opened.
+
+use hoptrail_proto::model::{AnyValue, Attribute};
+
+use super::meta::{Meta, Place};
+use super::{Page, PageSource, filter_of};
+use crate::codec::fuse;
+use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
+use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
+
+/// Says for each group of a segment whether any of its rows may satisfy the filter. Only equality of text counts, where every
+/// match needs it: there the filters over values rule out what counts and ranges cannot.
+pub(crate) fn possible_groups(
+    source: &dyn PageSource,
+    segment: u64,
+    meta: &Meta,
+    filter: &Filter,
+) -> Result<Vec<bool>, ReadError> {
+    let mut possible = vec![true; meta.groups.len()];
+    let mut needed = Vec::new();
+    collect(filter, &mut needed);
+    let segment = Segment { source, number: segment, meta };
+    for needle in needed.iter().filter(|needle| !segment.has_origin(needle)) {
+        let holders = segment.holders(needle)?;
+        possible.iter_mut().zip(holders).for_each(|(possible, holds)| *possible &= holds);
+    }
+    Ok(possible)
+}
+
+/// A text that some attribute of a match must have.
+struct Needle<'f> {
+    scope: AttributeScope,
+    key: &'f str,
+    hash: u64,
+}
+
+/// The equalities that every match needs.
+fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
+    match filter {
+        Filter::And(parts) => parts.iter().for_each(|part| collect(part, needed)),
+        Filter::Event(inner) | Filter::Link(inner) => collect(inner, needed),
+        Filter::Compare {
+            field: Field::Attribute { scope, key },
+            op: CompareOp::Eq,
+            value: Value::Any(AnyValue::String(text)),
+        } => needed.push(Needle { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
+        _ => {}
+    }
+}
+
+struct Segment<'a> {
+    source: &'a dyn PageSource,
+    number: u64,
+    meta: &'a Meta,
+}
+
+impl<'a> Segment<'a> {
+    /// Whether a resource or scope may have the attribute: these are no columns.
+    fn has_origin(&self, needle: &Needle<'_>) -> bool {
+        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == needle.key);
+        match needle.scope {
+            AttributeScope::Resource | AttributeScope::Instrumentation => true,
+            AttributeScope::Any => {
+                self.meta.resources.iter().any(|resource| has(&resource.attributes))
+                    || self.meta.scopes.iter().any(|scope| has(&scope.attributes))
+            }
+            AttributeScope::Span | AttributeScope::Event | AttributeScope::Link => false,
+        }
+    }
+
+    /// For each group whether a column of this key may hold the text.
+    fn holders(&self, needle: &Needle<'_>) -> Result<Vec<bool>, ReadError> {
+        let mut holders = vec![false; self.meta.groups.len()];
+        for kind in needle.tables() {
+            let Some(table) = self.meta.tables.get(*kind as usize) else { continue };
+            let named =
+                |(_, key): &(u32, &ColumnKey)| key.owner == Owner::Attribute && *key.name == *needle.key.as_bytes();
+            for (column, key) in (0u32..).zip(&table.columns).filter(named) {
+                let filter = self.filter(*kind, column, key)?;
+                self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
+            }
+        }
+        Ok(holders)
+    }
+
+    /// The filter over a column's texts, when any group has one.
+    fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
+        let place = |group| self.place(group, kind, column);
+        let filtered = (0..self.meta.groups.len()).any(|group| place(group) == Some(Place::Page { filter: true }));
+        let wanted = filtered && key.value_type == ValueType::Text;
+        wanted.then(|| self.source.page(self.number, filter_of(kind, column))).transpose()
+    }
+
+    fn place(&self, group: usize, kind: TableKind, column: u32) -> Option<Place> {
+        self.meta.groups.get(group)?.columns.get(kind as usize)?.get(&column).copied()
+    }
+
+    fn add_holders(&self, (kind, column): (TableKind, u32), filter: Option<&[u8]>, hash: u64, holders: &mut [bool]) {
+        for (group, holds) in holders.iter_mut().enumerate() {
+            *holds |= match (self.place(group, kind, column), filter) {
+                (None, _) => false,
+                // A damaged filter rules nothing out.
+                (Some(Place::Page { filter: true }), Some(filter)) => {
+                    fuse::may_hold(filter, fuse::hash_in(group as u16, hash)).unwrap_or(true)
+                }
+                _ => true,
+            };
+        }
+    }
+}
+
+impl Needle<'_> {
+    fn tables(&self) -> &'static [TableKind] {
+        match self.scope {
+            AttributeScope::Span => &[TableKind::Span],
+            AttributeScope::Event => &[TableKind::Event],
+            AttributeScope::Link => &[TableKind::Link],
+            _ => &[TableKind::Span, TableKind::Event, TableKind::Link],
+        }
+    }
+}

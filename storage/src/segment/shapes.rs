@@ -1,0 +1,92 @@
+//! The page with the shapes of a table. Read when rows are, not to rule a segment out.
+
+use super::meta::{Meta, number, seal, unseal};
+use crate::codec::Damaged;
+use crate::codec::bytes::{Input, put_varint};
+use crate::rows::{Shape, ShapeList, TableKind};
+
+pub(super) fn encode(list: &ShapeList) -> Vec<u8> {
+    let mut raw = Vec::new();
+    put_varint(&mut raw, list.layouts.len() as u64);
+    for columns in &list.layouts {
+        put_varint(&mut raw, columns.len() as u64);
+        columns.iter().for_each(|column| put_varint(&mut raw, u64::from(*column)));
+    }
+    put_varint(&mut raw, list.shapes.len() as u64);
+    for shape in &list.shapes {
+        raw.extend_from_slice(&[shape.kind, shape.status]);
+        let numbers = [shape.resource, shape.scope, shape.name, shape.flags, shape.layout];
+        numbers.iter().for_each(|number| put_varint(&mut raw, u64::from(*number)));
+    }
+    seal(&raw)
+}
+
+/// The shapes of table `kind` of the segment that `meta` describes.
+pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeList, Damaged> {
+    let raw = unseal(page)?;
+    let mut input = Input(&raw);
+    let count = input.count(8)?;
+    let layouts = (0..count).map(|_| take_layout(&mut input)).collect::<Result<_, _>>()?;
+    let count = input.count(56)?;
+    let shapes = (0..count).map(|_| take_shape(&mut input)).collect::<Result<_, _>>()?;
+    let list = ShapeList { shapes, layouts };
+    if is_described(&list, kind, meta) { Ok(list) } else { Err(Damaged("shape of what is not described")) }
+}
+
+/// Whether everything that shapes name is there.
+fn is_described(list: &ShapeList, kind: TableKind, meta: &Meta) -> bool {
+    let table = &meta.tables[kind as usize];
+    let within = |number: u32, count: usize| (number as usize) < count;
+    let origins = |shape: &Shape| {
+        within(shape.resource, meta.resource_bytes.len()) && within(shape.scope, meta.scope_bytes.len())
+    };
+    let shape = |shape: &Shape| {
+        within(shape.name, table.names.len())
+            && within(shape.layout, list.layouts.len())
+            && (kind != TableKind::Span || origins(shape))
+    };
+    let layout = |columns: &[u32]| columns.iter().all(|column| within(*column, table.columns.len()));
+    list.shapes.iter().all(shape) && list.layouts.iter().all(|columns| layout(columns))
+}
+
+fn take_layout(input: &mut Input<'_>) -> Result<Box<[u32]>, Damaged> {
+    let columns = input.count(8)?;
+    (0..columns).map(|_| number(input)).collect()
+}
+
+fn take_shape(input: &mut Input<'_>) -> Result<Shape, Damaged> {
+    let [kind, status] = input.array()?;
+    let (resource, scope, name) = (number(input)?, number(input)?, number(input)?);
+    Ok(Shape { kind, status, resource, scope, name, flags: number(input)?, layout: number(input)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType};
+
+    #[test]
+    fn shapes_name_only_what_is_described() {
+        let origin = || vec![OriginBytes { message: Box::default(), schema_url: Box::default() }];
+        let mut meta = Meta { resource_bytes: origin(), scope_bytes: origin(), ..Meta::default() };
+        meta.tables[0].names = vec![Box::default()];
+        let name = Box::default();
+        meta.tables[0].columns =
+            vec![ColumnKey { owner: Owner::Attribute, value_type: ValueType::Int, occurrence: 0, name }];
+        let read = |shape: Shape, columns: &[u32]| {
+            let list = ShapeList { shapes: vec![shape], layouts: vec![columns.into()] };
+            decode(&encode(&list), TableKind::Span, &meta).map(|read| read == list)
+        };
+        let good = Shape { kind: 2, status: 1, flags: 257, ..Shape::default() };
+        assert_eq!(read(good, &[0, 0]), Ok(true));
+        for bad in [
+            Shape { name: 1, ..good },
+            Shape { resource: 1, ..good },
+            Shape { scope: u32::MAX, ..good },
+            Shape { layout: 1, ..good },
+        ] {
+            assert!(read(bad, &[]).is_err(), "{bad:?}");
+        }
+        assert!(read(good, &[1]).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Retention: segments that are too old or too many go whole.
+
+use super::keep::KeepError;
+use super::{Shared, lock};
+use crate::{Done, Task};
+
+const HOUR: u64 = 3_600_000_000_000;
+/// How long ages are not believed after the clock has jumped: time to set it right before it costs anything.
+const DOUBT: u64 = 24 * HOUR;
+
+/// Whether the clock can be believed.
+#[derive(Debug, Default)]
+pub(super) struct Belief {
+    last: Option<u64>,
+    from: u64,
+}
+
+impl Belief {
+    /// Told the time about once a second. A clock that moves by more than half the time that spans are kept may be wrong.
+    fn in_age(&mut self, now: u64, keep: u64) -> bool {
+        if self.last.replace(now).is_some_and(|last| last.abs_diff(now) > keep / 2) {
+            self.from = now.saturating_add(DOUBT);
+            tracing::warn!(
+                "the clock has jumped by more than half of storage.retention_hours: nothing is dropped by its age for a day"
+            );
+        }
+        now >= self.from
+    }
+}
+
+impl Shared {
+    /// Drops segments that are too old or too many.
+    pub(super) fn drop_old(&self) -> Result<(), KeepError> {
+        let old = self.too_old_or_too_much();
+        if !old.is_empty() {
+            self.reached(Task::Drop, Done::Begun);
+            self.swap(Task::Drop, None, &old)?;
+            self.metrics.dropped_segments.inc_by(old.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn too_old_or_too_much(&self) -> Vec<u64> {
+        let now = self.clock.now_unix_nano();
+        let keep = self.config.retention_hours.saturating_mul(HOUR);
+        let by_age = keep > 0 && lock(&self.belief).in_age(now, keep);
+        let oldest = if by_age { now.saturating_sub(keep) } else { 0 };
+        let most = if self.config.retention_mb == 0 { u64::MAX } else { self.config.retention_mb << 20 };
+        let state = self.read_state();
+        let mut bytes: u64 = state.segments.values().map(|segment| segment.bytes).sum();
+        let mut by_arrival: Vec<_> = state.segments.values().collect();
+        // What seems to come from the future arrived before the clock was set back, so before everything that came since.
+        by_arrival.sort_by_key(|segment| (segment.received.1 <= now, segment.received.1, segment.id));
+        let mut old = Vec::new();
+        for segment in by_arrival {
+            if segment.received.1 < oldest || bytes > most {
+                bytes -= segment.bytes;
+                old.push(segment.id);
+            }
+        }
+        old
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use prometheus_client::registry::Registry;
+
+    use crate::conformance::write;
+    use crate::store::tests::{NOW, noise, small, span, spans_of, tenant};
+    use crate::{Config, FakeClock, Store};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+    fn open(folder: &std::path::Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
+        Store::open(folder, config, clock.clone(), &mut Registry::default()).expect("opens")
+    }
+
+    #[test]
+    fn a_clock_that_jumps_forward_and_back_drops_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let config = Config { retention_hours: 48, ..small() };
+        let store = open(folder.path(), &config, &clock);
+        write(&*store, &tenant(), &[span(1, 1, "before")]);
+        store.settle().expect("settled");
+        clock.advance(YEARS);
+        write(&*store, &tenant(), &[span(2, 1, "in ten years")]);
+        store.settle().expect("settled");
+        clock.set(NOW);
+        write(&*store, &tenant(), &[span(3, 1, "after")]);
+        store.settle().expect("settled");
+        assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [1, 1, 1]);
+        // Its age counts again once the clock has gone right for a day.
+        for (hours, left) in [(20, 1), (40, 1), (50, 0)] {
+            clock.set(NOW + hours * super::HOUR);
+            store.settle().expect("settled");
+            assert_eq!([1, 3].map(|trace| spans_of(&store, trace)), [left, left], "after {hours} hours");
+        }
+        assert_eq!(spans_of(&store, 2), 1, "kept until its time comes");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_for_good_is_believed_after_a_day() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &Config { retention_hours: 48, ..small() }, &clock);
+        write(&*store, &tenant(), &[span(1, 1, "before")]);
+        store.settle().expect("settled");
+        clock.advance(YEARS);
+        for left in [1, 1, 0] {
+            store.settle().expect("settled");
+            assert_eq!(spans_of(&store, 1), left);
+            clock.advance(DAY / 2);
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_at_the_start_goes_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let config = Config { retention_hours: 48, ..small() };
+        let store = open(folder.path(), &config, &clock);
+        write(&*store, &tenant(), &[span(1, 1, "before")]);
+        store.settle().expect("settled");
+        drop(store);
+        clock.advance(DAY * 30);
+        let store = open(folder.path(), &config, &clock);
+        store.settle().expect("settled");
+        assert_eq!(spans_of(&store, 1), 0);
+    }
+
+    #[test]
+    fn the_oldest_go_first_also_after_the_clock_was_set_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &Config { retention_mb: 1, ..small() }, &clock);
+        let set_back = NOW - YEARS.as_nanos() as u64;
+        for (trace, time) in [(1, NOW), (2, set_back), (3, set_back + 1)] {
+            clock.set(time);
+            write(&*store, &tenant(), &[span(trace, 1, &noise(500_000, u64::from(trace)))]);
+            store.settle().expect("settled");
+        }
+        assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_head_from_the_future_is_sealed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &small(), &clock);
+        write(&*store, &tenant(), &[span(1, 1, "a")]);
+        clock.set(NOW - YEARS.as_nanos() as u64);
+        store.shared.keep_once().expect("kept");
+        assert_eq!((store.sizes().segments, store.sizes().head_spans), (1, 0));
+    }
+}

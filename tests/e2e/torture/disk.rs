@@ -1,0 +1,245 @@
+//! Disks that fill up or do not take writes, on a small file system in memory.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prost::Message;
+use tempfile::TempDir;
+
+use super::load::{Writer, says_when_to_retry, write_all};
+use super::log;
+use crate::e2e::api::{Http, eventually};
+use crate::e2e::export::{Grpc, request, span};
+use crate::e2e::spans::hex;
+use crate::harness::{Server, serve};
+
+/// Room that is never short. RocksDB goes on after a full disk once there is as much as its largest write buffer.
+const ROOM: u64 = 1 << 30;
+
+/// A file system of the test's own, seen by the processes that it starts. Gone with the process that holds it.
+struct Disk {
+    holder: Child,
+    folder: TempDir,
+    namespaces: &'static [&'static str],
+}
+
+impl Disk {
+    /// `None` where this user may not mount anything, which is an error where everything must be tested.
+    fn mount() -> Option<Self> {
+        let ways: [(&[&str], &[&str]); 2] = [(&["-m"], &["-m"]), (&["-Urm"], &["-U", "--preserve-credentials", "-m"])];
+        let disk = ways.into_iter().find_map(|(unshare, namespaces)| Self::mount_with(unshare, namespaces));
+        if disk.is_none() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "no file system can be mounted here");
+            log("skipped: no file system can be mounted here");
+        }
+        disk
+    }
+
+    fn mount_with(unshare: &[&str], namespaces: &'static [&'static str]) -> Option<Self> {
+        Self::mount_by(&format!(r#"mount -t tmpfs -o size={ROOM} tmpfs "$1""#), unshare, namespaces)
+    }
+
+    /// An ext4 in a file, whose kernel can be told that it is broken. `None` where that is not possible.
+    fn mount_ext4() -> Option<Self> {
+        let script = r#"truncate -s 500M "$1.ext4" && mkfs.ext4 -q -F "$1.ext4" && mount -o loop,errors=remount-ro "$1.ext4" "$1""#;
+        let disk = Self::mount_by(script, &["-m"], &["-m"]).filter(|disk| disk.trigger().is_some());
+        if disk.is_none() {
+            log("skipped: no ext4 in a file can be mounted here");
+        }
+        disk
+    }
+
+    /// What makes the kernel find an error on the file system.
+    fn trigger(&self) -> Option<std::path::PathBuf> {
+        let mounts = std::fs::read_to_string(format!("/proc/{}/mounts", self.holder.id())).ok()?;
+        let folder = self.folder.path().to_str()?;
+        let device = mounts.lines().find(|line| line.split(' ').nth(1) == Some(folder))?.split(' ').next()?;
+        let trigger = Path::new("/sys/fs/ext4").join(Path::new(device).file_name()?).join("trigger_fs_error");
+        trigger.exists().then_some(trigger)
+    }
+
+    fn mount_by(mount: &str, unshare: &[&str], namespaces: &'static [&'static str]) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let script = format!("{mount} && echo mounted && exec cat");
+        let mut command = Command::new("unshare");
+        command.args(unshare).args(["sh", "-c", &script, "sh"]).arg(folder.path());
+        let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take()?).read_line(&mut line).ok()?;
+        let disk = Self { holder, folder, namespaces };
+        (line == "mounted\n").then_some(disk)
+    }
+
+    /// A command as one inside of the namespaces.
+    fn inside(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.args(["-t", &self.holder.id().to_string()]).args(self.namespaces).arg("--");
+        inside.arg(command.get_program()).args(command.get_args());
+        command.get_envs().filter(|(_, value)| value.is_none()).for_each(|(name, _)| _ = inside.env_remove(name));
+        inside
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Command {
+        self.inside(&serve(&self.data(), arguments))
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn remount(&self, option: &str) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{option}")]).arg(self.folder.path());
+        self.inside(&mount).stderr(Stdio::null()).status().expect("mount starts").success()
+    }
+
+    /// Leaves so many bytes free.
+    fn leave(&self, free: u64) {
+        // Who writes meanwhile may have taken more than was just seen.
+        let shrunk = (0..100).any(|_| self.remount(&format!("size={}", self.used() + free)));
+        assert!(shrunk, "the file system does not shrink");
+    }
+
+    fn used(&self) -> u64 {
+        let seen = Path::new("/proc").join(self.holder.id().to_string()).join("root");
+        let seen = seen.join(self.folder.path().strip_prefix("/").expect("an absolute path"));
+        let found = rustix::fs::statvfs(seen).expect("the file system can be asked");
+        (found.f_blocks - found.f_bfree) * found.f_frsize
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        _ = self.holder.kill();
+        _ = self.holder.wait();
+        _ = std::fs::remove_file(self.folder.path().with_extension("ext4"));
+    }
+}
+
+async fn is_refused(server: &Server, http: &Http) {
+    let sent = || request("refused", vec![span(0xbad, 1, "refused")]);
+    let status = Grpc::to(server).await.export(sent()).await.expect_err("the disk is full");
+    assert!(status.code() == tonic::Code::Unavailable && says_when_to_retry(&status), "{status:?}");
+    let url = format!("http://{}/v1/traces", server.otlp_http);
+    let answer = http.post(&url, &[("content-type", "application/x-protobuf")], sent().encode_to_vec()).await;
+    assert_eq!(answer.status, 503, "{:?}", answer.body);
+    assert!(answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nearly_full_disk_takes_no_writes_until_there_is_room() {
+    let Some(disk) = Disk::mount() else { return };
+    let http = Http::new();
+    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=100"])).expect("the server gets ready");
+    let (mut writers, _) = Writer::many(2);
+    for _ in 0..2 {
+        writers = write_all(writers, &server.otlp_grpc, 20).await;
+        disk.leave(50 << 20);
+        is_refused(&server, &http).await;
+        for writer in &mut writers {
+            writer.check_all(&http, &server).await;
+        }
+        disk.leave(ROOM);
+    }
+    server.stop();
+    let server = Server::launch(disk.serve(&[])).expect("the server gets ready");
+    assert!(http.trace(&server, &hex(&0xbad_u128.to_be_bytes())).await.is_empty(), "refused, and there all the same");
+    for writer in &mut writers {
+        writer.check_all(&http, &server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_under_load_loses_nothing_and_is_used_again_when_there_is_room() {
+    let Some(disk) = Disk::mount() else { return };
+    let http = Http::new();
+    let settings = ["--set=storage.min_free_mb=0", "--set=storage.head_spans=1500", "--set=storage.merge_spans=40000"];
+    let mut server = Server::launch(disk.serve(&settings)).expect("the server gets ready");
+    let (writers, total) = Writer::many(4);
+    let writing = tokio::spawn({
+        let address = server.otlp_grpc.clone();
+        async move { write_all(writers, &address, u64::MAX).await }
+    });
+    let batches = || total.load(Ordering::Relaxed);
+    let more = async |than: u64| eventually("more writes", async || (batches() > than + 100).then_some(())).await;
+    let failures = async |task: &str| {
+        let label = format!("task=\"{task}\"");
+        http.metric(&server.ui, "hoptrail_store_failures_total", &label).await.unwrap_or_default()
+    };
+    more(0).await;
+    let mut rounds = 0;
+    while failures("commit").await == 0.0 || failures("seal").await == 0.0 || failures("merge").await == 0.0 {
+        rounds += 1;
+        assert!(rounds <= 20, "the full disk was not met by log, seal and merge");
+        more(batches()).await;
+        let free = rand::random_range(0..2 << 20);
+        eventually("the end of writes", async || {
+            // Again and again: RocksDB gives back what it reserved for its log, and is to find nothing there.
+            disk.leave(free);
+            let before = batches();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            (batches() == before).then_some(())
+        })
+        .await;
+        let known = http.trace(&server, &hex(&(1_u128 << 64 | 1).to_be_bytes())).await;
+        assert!(!known.is_empty(), "no answer from the full disk");
+        disk.leave(ROOM);
+        more(batches()).await;
+    }
+    log(&format!("{rounds} times full, {} batches acknowledged", batches()));
+    server.signal("KILL");
+    server.wait();
+    let writers = writing.await.expect("the writers do not fail");
+    let server = Server::launch(disk.serve(&settings)).expect("the server gets ready");
+    let mut writers = write_all(writers, &server.otlp_grpc, 1).await;
+    for writer in &mut writers {
+        writer.check_all(&http, &server).await;
+    }
+}
+
+/// Linux makes a broken file system read-only and writable again only when it is mounted anew, so the server has to be started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_everything_after_a_restart() {
+    let Some(disk) = Disk::mount_ext4() else { return };
+    let http = Http::new();
+    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=0"])).expect("the server gets ready");
+    let (writers, _) = Writer::many(2);
+    let mut writers = write_all(writers, &server.otlp_grpc, 40).await;
+    std::fs::write(disk.trigger().expect("as before"), "1").expect("the kernel takes it");
+    // The kernel may take a moment to turn it.
+    let probe = || request("probe", vec![span(0xbad, 2, "probe")]);
+    eventually("a refusal", async || Grpc::to(&server).await.export(probe()).await.is_err().then_some(())).await;
+    for _ in 0..2 {
+        is_refused(&server, &http).await;
+        for writer in &mut writers {
+            writer.check_all(&http, &server).await;
+        }
+    }
+    server.stop();
+    let mut again = Command::new("sh");
+    again.args(["-c", r#"umount "$1" && mount -o loop "$1.ext4" "$1""#, "sh"]).arg(disk.folder.path());
+    assert!(disk.inside(&again).status().expect("sh starts").success());
+    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=0"])).expect("the server gets ready");
+    writers = write_all(writers, &server.otlp_grpc, 5).await;
+    for writer in &mut writers {
+        writer.check_all(&http, &server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_folder_is_not_opened_and_says_why() {
+    let Some(disk) = Disk::mount() else { return };
+    let server = Server::launch(disk.serve(&[])).expect("the server gets ready");
+    assert!(!disk.remount("ro"), "Linux lets nobody take away a disk that is written to");
+    server.stop();
+    assert!(disk.remount("ro"));
+    let output = disk.serve(&[]).output().expect("the binary starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.to_lowercase().contains("read-only"), "{stderr}");
+    assert!(disk.remount("rw"));
+    Server::launch(disk.serve(&[])).expect("the server gets ready").stop();
+}
