@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::store::db::{Db, DbError};
-use crate::store::{OpenError, Store};
+use crate::store::{OpenError, Store, lock};
 
 /// A folder that opens as a store and holds every span that was acknowledged before it was made. Removed when dropped.
 #[derive(Debug)]
@@ -38,8 +38,11 @@ impl Drop for Checkpoint {
 }
 
 impl Store {
-    /// A checkpoint of the open store. Takes a moment, also when the store is large; writing goes on.
+    /// A checkpoint of the open store. Takes a moment, also when the store is large, after a seal or merge that runs has ended;
+    /// writing goes on.
     pub fn checkpoint(&self) -> Result<Checkpoint, String> {
+        // RocksDB lists its files first and copies its log then. A segment that came between would be named and not be there.
+        let _no_segment_comes_or_goes = lock(&self.shared.keeping);
         let path = self.shared.db.checkpoint().map_err(|error| error.to_string())?;
         Ok(Checkpoint { path, _owner: None })
     }

@@ -222,13 +222,15 @@ fn a_last_write_that_was_cut_off_costs_nothing_that_was_acknowledged() {
     }
 }
 
+type Damage<'d> = Box<dyn Fn(&Path) + 'd>;
+
 #[test]
 fn what_says_how_files_belong_together_can_be_lost_and_made_again() {
     let whole = folder();
     let manifest = files(whole.path(), "").into_iter().find(|path| path.to_string_lossy().contains("MANIFEST-"));
     let manifest = manifest.expect("a manifest").file_name().expect("a name").to_owned();
     let len = fs::metadata(whole.path().join(&manifest)).expect("there").len() as usize;
-    let damages: [(&str, Box<dyn Fn(&Path)>); 6] = [
+    let damages: [(&str, Damage<'_>); 6] = [
         ("no CURRENT", Box::new(|folder| fs::remove_file(folder.join("CURRENT")).expect("removed"))),
         (
             "CURRENT names nothing",
