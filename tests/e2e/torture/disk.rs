@@ -153,7 +153,6 @@ async fn a_nearly_full_disk_takes_no_writes_until_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "new, and not yet seen to pass on a quiet machine"]
 async fn a_disk_that_fills_up_under_load_loses_nothing_and_is_used_again_when_there_is_room() {
     let Some(disk) = Disk::mount() else { return };
     let http = Http::new();
@@ -203,7 +202,6 @@ async fn a_disk_that_fills_up_under_load_loses_nothing_and_is_used_again_when_th
 
 /// Linux makes a broken file system read-only and writable again only when it is mounted anew, so the server has to be started again.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "new, and not yet seen to pass on a quiet machine"]
 async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_everything_after_a_restart() {
     let Some(disk) = Disk::mount_ext4() else { return };
     let http = Http::new();
