@@ -445,8 +445,7 @@ fn damaged_segments_neither_stop_merging_nor_retention() {
     }
     assert_eq!(store.sizes().segments, 2, "the damaged one, and the merged others");
     assert!((2..=5).all(|trace| spans_of(&store, trace) == 1));
-    clock.advance(Duration::from_secs(3601));
-    store.settle().expect("settled");
+    pass(&store, &clock, 3601);
     assert_eq!(store.sizes().segments, 0);
 }
 
@@ -469,8 +468,7 @@ fn dropping_reads_and_writes_no_pages() {
         entries.filter_map(|entry| entry.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
     };
     let before = written();
-    clock.advance(Duration::from_secs(3601));
-    store.settle().expect("settled");
+    pass(&store, &clock, 3601);
     assert_eq!((store.sizes().segments, store.shared.metrics.damaged.get()), (0, 0));
     assert!(files.iter().all(|file| !file.path.exists()));
     let freed: u64 = files.iter().map(|file| file.bytes).sum();
