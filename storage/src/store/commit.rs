@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::state::LogHalf;
 use super::{Shared, lock};
 use crate::log::Record;
 use crate::traits::SpanBatch;
@@ -65,10 +66,10 @@ impl Shared {
         self.reached(Task::Commit, Done::Begun);
         let started = Instant::now();
         let received = self.clock.now_unix_nano();
-        let sequence = self.read_state().next_sequence;
+        let place = self.read_state().next_record();
         let written = self.disk.has_room_for(0).and_then(|()| {
             record.clear();
-            self.metrics.count(Task::Commit, self.write_log(sequence, received, &group, record))
+            self.metrics.count(Task::Commit, self.write_log(place, received, &group, record))
         });
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.disk.tell(&written);
@@ -85,7 +86,7 @@ impl Shared {
             (answer, appended.map_err(|error| WriteError::Invalid(error.to_string())))
         };
         let answers: Vec<_> = group.into_iter().map(append).collect();
-        self.end_record(sequence);
+        self.end_record(place.1);
         self.reached(Task::Commit, Done::Visible);
         // A client that has gone does not need its answer.
         answers.into_iter().for_each(|(answer, appended)| _ = answer.send(appended));
@@ -93,24 +94,24 @@ impl Shared {
     }
 
     /// Makes the requests durable, with an empty record.
-    fn write_log(&self, sequence: u64, received: u64, group: &[Waiting], record: &mut Record) -> Result<(), String> {
+    fn write_log(
+        &self,
+        (half, sequence): (LogHalf, u64),
+        received: u64,
+        group: &[Waiting],
+        record: &mut Record,
+    ) -> Result<(), String> {
         for waiting in group {
             record.push(received, &waiting.batch.tenant, &waiting.batch.body);
         }
         let record = record.encode().map_err(|error| error.to_string())?;
         self.metrics.log_bytes.inc_by(record.len() as u64);
-        self.db.append_log(sequence, record).map_err(|error| error.to_string())
+        self.db.append_log(half, sequence, record).map_err(|error| error.to_string())
     }
 
     /// All requests of the record are in the head.
     fn end_record(&self, sequence: u64) {
-        let mut state = self.write_state();
-        state.next_sequence = sequence + 1;
-        let full = state.is_full(self.config.head_bounds());
-        if full {
-            state.rotate();
-        }
-        drop(state);
+        let full = self.write_state().end_record(sequence, self.config.head_bounds());
         if full {
             self.wake_keeper();
         }

@@ -1,4 +1,4 @@
-//! RocksDB, named nowhere else. Column families: `meta` (format version), `log` (requests that no segment holds yet),
+//! RocksDB, named nowhere else. Column families: `meta` (format version), `log.0` and `log.1` (requests that no segment holds yet),
 //! `catalog` (an entry for each segment) and `segments` (pages).
 
 mod files;
@@ -16,6 +16,7 @@ use rocksdb::{
     Options, SstFileWriter, WriteBatch, WriteOptions,
 };
 
+use super::state::LogHalf;
 use crate::ReadError;
 use crate::rows::{ShapeList, TableKind};
 use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
@@ -24,7 +25,7 @@ pub use open::OpenError;
 pub(crate) use rebuild::each_in_tables;
 
 const META: &str = "meta";
-const LOG: &str = "log";
+const LOGS: [&str; 2] = ["log.0", "log.1"];
 const CATALOG: &str = "catalog";
 const SEGMENTS: &str = "segments";
 const VERSION_KEY: &[u8] = b"format_version";
@@ -84,17 +85,35 @@ impl Db {
     }
 
     /// Appends a record to the log. `Ok` means that it is on the disk.
-    pub(crate) fn append_log(&self, sequence: u64, record: &[u8]) -> Result<(), DbError> {
+    pub(crate) fn append_log(&self, half: LogHalf, sequence: u64, record: &[u8]) -> Result<(), DbError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        Ok(self.db.put_cf_opt(self.family(LOG)?, sequence.to_be_bytes(), record, &options)?)
+        Ok(self.db.put_cf_opt(self.family(LOGS[half as usize])?, sequence.to_be_bytes(), record, &options)?)
     }
 
     /// Calls `visit` with the records of the log, oldest first, those that a damaged file still gives. Fails where records after them
     /// might stay unseen.
     pub(crate) fn each_log(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<LogRead, DbError> {
+        let mut halves = Vec::new();
+        for name in LOGS {
+            let mut items = self.db.raw_iterator_cf(self.family(name)?);
+            items.seek_to_first();
+            halves.push((items.key().map(<[u8]>::to_vec), name));
+        }
+        // The half that begins first holds the older generation.
+        halves.sort();
+        let mut all = LogRead::default();
+        for (_, name) in halves {
+            let read = self.each_in_half(name, &mut visit)?;
+            all.next = all.next.max(read.next);
+            all.missing.extend(read.missing);
+        }
+        Ok(all)
+    }
+
+    fn each_in_half(&self, name: &str, visit: &mut impl FnMut(u64, &[u8])) -> Result<LogRead, DbError> {
         let mut read = LogRead::default();
-        let mut items = self.db.raw_iterator_cf(self.family(LOG)?);
+        let mut items = self.db.raw_iterator_cf(self.family(name)?);
         items.seek_to_first();
         loop {
             while let (Some(key), Some(record)) = (items.key(), items.value()) {
@@ -171,12 +190,14 @@ impl Db {
 
     /// One step that is seen whole or not at all: catalog entries come and go, and so do the log's records before `log_end`.
     pub(crate) fn commit(&self, add: &[(u64, Vec<u8>)], drop: &[u64], log_end: Option<u64>) -> Result<(), DbError> {
-        let (catalog, log) = (self.family(CATALOG)?, self.family(LOG)?);
+        let catalog = self.family(CATALOG)?;
         let mut batch = WriteBatch::default();
         add.iter().for_each(|(segment, entry)| batch.put_cf(catalog, segment.to_be_bytes(), entry));
         drop.iter().for_each(|segment| batch.delete_cf(catalog, segment.to_be_bytes()));
         if let Some(log_end) = log_end {
-            batch.delete_range_cf(log, 0u64.to_be_bytes(), log_end.to_be_bytes());
+            for half in LOGS {
+                batch.delete_range_cf(self.family(half)?, 0u64.to_be_bytes(), log_end.to_be_bytes());
+            }
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
@@ -184,9 +205,9 @@ impl Db {
         Ok(())
     }
 
-    /// Lets go of log space that [`Db::commit`] freed: what the memtable still holds of it is never written out.
-    pub(crate) fn release_log(&self) -> Result<(), DbError> {
-        self.db.flush_cf(self.family(LOG)?)?;
+    /// Lets go of the log space of a generation that [`Db::commit`] freed: what its memtable still holds of it is never written out.
+    pub(crate) fn release_log(&self, half: LogHalf) -> Result<(), DbError> {
+        self.db.flush_cf(self.family(LOGS[half as usize])?)?;
         self.db.flush_cf(self.family(CATALOG)?)?;
         Ok(self.db.flush_cf(self.family(META)?)?)
     }
@@ -204,7 +225,7 @@ impl Db {
             let family = self.family(family).ok()?;
             self.db.property_int_value_cf(family, name).ok().flatten()
         };
-        property("rocksdb.cur-size-all-mem-tables", LOG).unwrap_or_default()
+        LOGS.iter().filter_map(|half| property("rocksdb.cur-size-all-mem-tables", half)).sum::<u64>()
             + property("rocksdb.block-cache-usage", SEGMENTS).unwrap_or_default()
     }
 

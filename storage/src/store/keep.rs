@@ -10,8 +10,8 @@ use super::db::DbError;
 use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::catalog::{SegmentEntry, about};
-use crate::rows::Rows;
-use crate::segment::{ABOUT, SegmentGroup, encode, nothing_lost};
+use crate::rows::{Rows, TableKind};
+use crate::segment::{ABOUT, PageSource, SegmentGroup, encode, nothing_lost};
 use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
@@ -97,13 +97,24 @@ impl Shared {
             entries.push(self.store(Task::Seal, tenant, received, &parts)?);
         }
         self.enter(Task::Seal, &entries, &[], Some(generation.log_end))?;
+        let new: Vec<u64> = entries.iter().map(|entry| entry.id).collect();
         self.write_state().replace_oldest(entries);
+        new.into_iter().for_each(|segment| self.warm_up(segment));
         self.reached(Task::Seal, Done::Swapped);
+        let half = generation.half;
         drop(generation);
-        self.db.release_log()?;
+        self.db.release_log(half)?;
         self.reached(Task::Seal, Done::Released);
         self.metrics.seal_seconds.observe(started.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    /// Reads the description of a new segment, so that the first query does not wait for it (2 to 5 ms). Whether it can be read is
+    /// for queries to tell.
+    fn warm_up(&self, segment: u64) {
+        if let Ok(meta) = self.meta(segment) {
+            _ = self.db.shapes(segment, TableKind::Span, &meta);
+        }
     }
 
     /// Makes segments valid, in one step with the end of what they replace.

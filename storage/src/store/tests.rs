@@ -7,6 +7,7 @@ use std::time::Duration;
 use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
 use prometheus_client::registry::Registry;
 
+use super::state::LogHalf;
 use super::*;
 use crate::conformance::{wait, write};
 use crate::log::Record;
@@ -117,7 +118,7 @@ fn a_record_that_two_generations_share_stays_in_the_log_until_both_are_sealed() 
     let mut record = Record::default();
     bodies.iter().for_each(|body| record.push(NOW, &tenant(), body));
     let shared = &store.shared;
-    shared.db.append_log(0, record.encode().expect("encoded")).expect("logged");
+    shared.db.append_log(LogHalf::Even, 0, record.encode().expect("encoded")).expect("logged");
     shared.write_state().append(NOW, &tenant(), &bodies[0]).expect("appended");
     shared.write_state().rotate();
     shared.keep_once().expect("sealed");
@@ -162,7 +163,7 @@ fn a_damaged_log_record_costs_its_own_spans_only() {
         .each_log(|sequence, record| damaged.extend((sequence == 1).then(|| record.to_vec())))
         .expect("read");
     damaged[0][15] ^= 1;
-    store.shared.db.append_log(1, &damaged[0]).expect("written");
+    store.shared.db.append_log(LogHalf::Even, 1, &damaged[0]).expect("written");
     drop(store);
     let store = open(folder.path());
     assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [1, 0, 1]);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::checkpoint::Checkpoint;
 
-use super::{Db, DbError, LOG, SEGMENTS};
+use super::{Db, DbError, LOGS, SEGMENTS};
 
 /// The file with the pages of a segment.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Db {
 
     /// The files that hold records of the log.
     pub(crate) fn log_files(&self) -> Result<Vec<PathBuf>, DbError> {
-        let files = self.db.live_files()?.into_iter().filter(|file| file.column_family_name == LOG);
+        let files = self.db.live_files()?.into_iter().filter(|file| LOGS.contains(&&*file.column_family_name));
         Ok(files.map(|file| self.path.join(file.name.trim_start_matches('/'))).collect())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode, Options};
 
-use super::{CATALOG, Db, LOG, META, SEGMENTS, VERSION, VERSION_KEY, Weight, log, segments, small};
+use super::{CATALOG, Db, LOGS, META, SEGMENTS, VERSION, VERSION_KEY, Weight, log, segments, small};
 use crate::rows::{ShapeList, TableKind};
 use crate::store::care::{mend, rebuild};
 
@@ -174,7 +174,8 @@ fn shapes_cache(cache_bytes: usize) -> Cache<(u64, TableKind), Arc<ShapeList>, W
 }
 
 fn families(cache_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
-    let families = [(META, small()), (LOG, log()), (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
+    let [even, odd] = LOGS.map(|half| (half, log()));
+    let families = [(META, small()), even, odd, (CATALOG, small()), (SEGMENTS, segments(cache_bytes))];
     families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).into()
 }
 
@@ -200,7 +201,8 @@ fn refuse_headless(path: &Path) -> Result<(), OpenError> {
 
 /// A column family that is not known here was made by a later hoptrail.
 fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenError> {
-    let known = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, META, LOG, CATALOG, SEGMENTS];
+    let [even, odd] = LOGS;
+    let known = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, META, even, odd, CATALOG, SEGMENTS];
     // A folder without a database has no list; opening says what else is wrong.
     let families = DB::list_cf(options, path).unwrap_or_default();
     match families.into_iter().find(|family| !known.contains(&family.as_str())) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rocksdb::{DB, IngestExternalFileOptions, IteratorMode, Options};
 
-use super::{Db, DbError, LOG, SEGMENTS};
+use super::{Db, DbError, LOGS, SEGMENTS};
 
 impl Db {
     /// Takes the file of a segment in by a link. Fails when it is no such file, or is not readable at all.
@@ -22,12 +22,12 @@ impl Db {
 
     /// Appends a record to the log without waiting for the disk; [`Db::close`] does.
     pub(crate) fn append_log_unsynced(&self, sequence: u64, record: &[u8]) -> Result<(), DbError> {
-        Ok(self.db.put_cf(self.family(LOG)?, sequence.to_be_bytes(), record)?)
+        Ok(self.db.put_cf(self.family(LOGS[0])?, sequence.to_be_bytes(), record)?)
     }
 
     /// Removes a record from the log.
     pub(crate) fn drop_log_record(&self, sequence: u64) -> Result<(), DbError> {
-        Ok(self.db.delete_cf(self.family(LOG)?, sequence.to_be_bytes())?)
+        LOGS.iter().try_for_each(|half| Ok(self.db.delete_cf(self.family(half)?, sequence.to_be_bytes())?))
     }
 }
 
