@@ -34,6 +34,10 @@ impl Connection {
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
         let request = Request::get(path).header(header::HOST, &self.host).header(header::ACCEPT, accept);
         let request = request.body(Full::default())?;
+        if self.sender.is_closed() {
+            // The server closes connections on which nothing is asked for a while.
+            *self = Self::open(&self.host.clone()).await?;
+        }
         self.sender.ready().await?;
         let asked = Instant::now();
         let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
