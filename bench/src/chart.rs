@@ -121,7 +121,7 @@ impl Panel {
             let _ = writeln!(out, "<text x=\"{at:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{mark}</text>");
         }
         let _ =
-            writeln!(out, "<text x=\"{}\" y=\"{:.1}\">{}</text>", RIGHT + 12.0, bottom + 16.0, escape(across_label));
+            writeln!(out, "<text x=\"{}\" y=\"{:.1}\">{}</text>", RIGHT + 24.0, bottom + 16.0, escape(across_label));
         for (number, series) in self.series.iter().enumerate() {
             let points: Vec<String> =
                 series.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
