@@ -91,8 +91,8 @@ impl Db {
         Ok(self.db.put_cf_opt(self.family(LOGS[half as usize])?, sequence.to_be_bytes(), record, &options)?)
     }
 
-    /// Calls `visit` with the records of the log, oldest first, those that a damaged file still gives. Fails where records after them
-    /// might stay unseen.
+    /// Calls `visit` with the records of the log, half by half and oldest first in each, those that a damaged file still gives. Fails
+    /// where records after them might stay unseen.
     pub(crate) fn each_log(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<LogRead, DbError> {
         let mut halves = Vec::new();
         for name in LOGS {

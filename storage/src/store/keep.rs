@@ -109,7 +109,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads the description of a new segment, so that the first query does not wait for it (2 to 5 ms). Whether it can be read is
+    /// Reads the description of a new segment, so that the first query does not wait for it (about 1 ms). Whether it can be read is
     /// for queries to tell.
     fn warm_up(&self, segment: u64) {
         if let Ok(meta) = self.meta(segment) {

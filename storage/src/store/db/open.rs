@@ -169,9 +169,8 @@ fn options(rigour: Rigour) -> Options {
     options
 }
 
-/// Thousands of shapes a segment are about a third of a megabyte: with a half of the cache those of 50 million spans fit by default.
 fn shapes_cache(cache_bytes: usize) -> Cache<(u64, TableKind), Arc<ShapeList>, Weight> {
-    Cache::with_weighter(1024, (cache_bytes / 2) as u64, Weight)
+    Cache::with_weighter(1024, (cache_bytes / 4) as u64, Weight)
 }
 
 fn families(cache_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
