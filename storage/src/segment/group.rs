@@ -260,9 +260,9 @@ impl<'a> SegmentGroup<'a> {
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
     pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.rows(kind));
-        let has = self.holders(kind, column)?;
         let mut wanted = positions.iter();
         let Some(mut next) = wanted.next() else { return Ok(rows) };
+        let has = self.holders(kind, column)?;
         let mut position = 0;
         for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
             if !has.get(*shape as usize).copied().unwrap_or(false) {

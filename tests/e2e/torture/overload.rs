@@ -23,7 +23,7 @@ const CONNECTIONS: u64 = 64;
 /// Requests that each connection has under way.
 const AT_ONCE: u64 = 8;
 /// Spans of a request.
-const SPANS: u64 = 200;
+const SPANS: u64 = 1_000;
 /// The trace id that stands in the template of a request.
 const MARK: u128 = 0x6d61_726b_6d61_726b_6d61_726b_6d61_726b;
 
