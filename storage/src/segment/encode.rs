@@ -14,7 +14,7 @@ use crate::codec::{bytes::put_varint, fuse, ints};
 use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
-const GROUP_SPANS: usize = 16 << 10;
+const GROUP_SPANS: usize = 8 << 10;
 /// Pages below this size share the tail page.
 const TAIL_BYTES: usize = 1 << 10;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
+use super::traces::Traces;
 use super::view::View;
 use super::{Page, PageId, PageSource, filter_of, pages};
 use crate::ReadError;
@@ -34,14 +35,6 @@ pub(crate) struct SegmentGroup<'a> {
     traces: OnceCell<Traces>,
     /// Damage that cost spans some of what they had.
     left_out: RefCell<Vec<ReadError>>,
-}
-
-/// The trace table, decoded.
-struct Traces {
-    ids: Vec<TraceId>,
-    starts: Vec<u64>,
-    /// First row of each trace, and after the last one the number of rows.
-    firsts: Vec<u32>,
 }
 
 /// Keeps the first good value of a cell; errors are not kept.
@@ -302,7 +295,7 @@ impl<'a> SegmentGroup<'a> {
 }
 
 /// The values of a page that must have `len` of them.
-fn decode<T>(page: &[u8], len: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, Damaged> {
+pub(super) fn decode<T>(page: &[u8], len: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, Damaged> {
     let page = Ints::parse(page)?;
     if page.len() != len {
         return Err(Damaged("page with a wrong count"));
@@ -332,34 +325,6 @@ impl std::ops::Deref for ColumnBytes<'_, '_> {
             Self::Page(page) => page,
             Self::Tail(bytes) => bytes,
         }
-    }
-}
-
-impl Traces {
-    fn parse(page: &[u8], count: usize) -> Result<Self, Damaged> {
-        let mut input = Input(page);
-        let mut ids = Vec::with_capacity(count.min(page.len() / 16));
-        for _ in 0..count {
-            ids.push(TraceId(input.array()?));
-        }
-        let lengths = decode(input.bytes()?, count, |length| length)?;
-        let starts = decode(input.0, count, |start| start)?;
-        let mut firsts = Vec::with_capacity(count + 1);
-        let mut first = 0u64;
-        for length in lengths {
-            firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
-            first = first.saturating_add(length);
-        }
-        firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
-        Ok(Self { ids, starts, firsts })
-    }
-
-    fn of_row(&self, row: usize) -> usize {
-        self.firsts.partition_point(|first| *first as usize <= row).saturating_sub(1)
-    }
-
-    fn rows(&self, trace: usize) -> Option<std::ops::Range<usize>> {
-        Some(*self.firsts.get(trace)? as usize..*self.firsts.get(trace + 1)? as usize)
     }
 }
 

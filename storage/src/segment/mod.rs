@@ -12,6 +12,7 @@ mod prune;
 mod read;
 mod rows;
 mod shapes;
+mod traces;
 mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
