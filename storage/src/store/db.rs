@@ -270,7 +270,7 @@ impl PageSource for Db {
 }
 
 /// Asks the kernel to read a file that was just written. RocksDB's writer makes it forget the file, and new spans are those asked for
-/// most: a trace in 20 million spans took 4.6 ms instead of WARM.
+/// most: a trace in 20 million spans took 4.6 ms without this, and 1.5 with it.
 fn keep_in_memory(file: &Path) {
     /// As much as the kernel surely reads for one advice.
     const PIECE: u64 = 128 << 10;
