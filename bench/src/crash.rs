@@ -29,8 +29,9 @@ pub(crate) struct Crash {
 /// Sends the first requests once more, so that answers stay the same, kills the server, and starts it again.
 pub(crate) async fn measure(launch: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
     let mut launch = launch.clone();
-    // The last one counts.
+    // The last one counts. Large traces that come twice need more than the default memory until they are one again.
     launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), "storage.seal_after_seconds=3600".to_owned()]);
+    launch.settings.push("query.memory_mb=1024".to_owned());
     let server = Server::start(&launch)?;
     let requests = spool.requests_within(HEAD_SPANS / 10 * 9, HEAD_BYTES);
     let sent = ingest::send(&server, Transport::Grpc, spool, requests, 4, |_| ()).await?;

@@ -188,7 +188,7 @@ pub(crate) fn hit(trace_id: TraceId, spans: &[TraceSpan], request: &SearchReques
     })
 }
 
-fn span_hit(span: &TraceSpan, facts: &TraceFacts, request: &SearchRequest) -> SpanHit {
+pub(crate) fn span_hit(span: &TraceSpan, facts: &TraceFacts, request: &SearchRequest) -> SpanHit {
     let mut fields = Vec::new();
     for field in &request.select {
         let mut first = None;

@@ -220,7 +220,7 @@ impl Scan<'_> {
             Intrinsic::ScopeName => self.scope_text(test, |scope| &scope.name),
             Intrinsic::ScopeVersion => self.scope_text(test, |scope| &scope.version),
             Intrinsic::Duration => {
-                self.of_spans(numbers(group.durations()?, |nanos| test.holds(&Value::Duration(nanos))))
+                self.of_spans(numbers(&durations(group)?, |nanos| test.holds(&Value::Duration(nanos))))
             }
             Intrinsic::StatusMessage => {
                 let columns = spans.columns(Owner::Field, b"status_message");
@@ -295,6 +295,12 @@ enum Origin {
 /// What a test says of each number of a kind or status.
 fn judged(test: impl Fn(i32) -> bool) -> [bool; 256] {
     std::array::from_fn(|number| test(number as i32))
+}
+
+/// End minus start of each span; 0 where it ends before it starts.
+fn durations(group: &dyn RowGroup) -> Result<Vec<u64>, ReadError> {
+    let times = group.starts()?.iter().zip(group.ends()?);
+    Ok(times.map(|(start, end)| end.saturating_sub(*start)).collect())
 }
 
 fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
@@ -493,7 +499,7 @@ fn intrinsic_values(
             }
         }
         Intrinsic::Duration => {
-            let durations = group.durations()?;
+            let durations = durations(group)?;
             rows.iter().filter_map(|row| durations.get(row)).for_each(|nanos| sink(Value::Duration(*nanos)));
         }
         Intrinsic::StatusMessage => {

@@ -16,7 +16,7 @@ pub(crate) struct HeadGroup<'a> {
     rows: &'a Rows,
     tables: [HeadTable<'a>; 3],
     starts: OnceCell<Vec<u64>>,
-    durations: OnceCell<Vec<u64>>,
+    ends: OnceCell<Vec<u64>>,
 }
 
 struct HeadTable<'a> {
@@ -28,7 +28,7 @@ impl<'a> HeadGroup<'a> {
     pub(crate) fn new(rows: &'a Rows) -> Self {
         let tables = [&rows.span_table, &rows.event_table, &rows.link_table];
         let tables = tables.map(|table| HeadTable { table, shape_numbers: OnceCell::new() });
-        Self { rows, tables, starts: OnceCell::new(), durations: OnceCell::new() }
+        Self { rows, tables, starts: OnceCell::new(), ends: OnceCell::new() }
     }
 
     fn row(&self, row: usize) -> Result<&'a SpanRow, ReadError> {
@@ -161,9 +161,16 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.starts.get_or_init(|| self.rows.spans.iter().map(|span| span.start).collect()))
     }
 
-    fn durations(&self) -> Result<&[u64], ReadError> {
-        let all = || self.rows.spans.iter().map(|span| span.end.saturating_sub(span.start)).collect();
-        Ok(self.durations.get_or_init(all))
+    fn ends(&self) -> Result<&[u64], ReadError> {
+        Ok(self.ends.get_or_init(|| self.rows.spans.iter().map(|span| span.end).collect()))
+    }
+
+    fn times(&self, row: usize) -> Result<(u64, u64), ReadError> {
+        self.row(row).map(|span| (span.start, span.end))
+    }
+
+    fn shape_number(&self, row: usize) -> Result<u32, ReadError> {
+        self.row(row).map(|_| self.rows.span_table.shape_of(row))
     }
 
     fn event_times(&self) -> Result<&[u64], ReadError> {

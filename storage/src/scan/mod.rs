@@ -88,8 +88,12 @@ pub(crate) trait RowGroup {
     fn scopes(&self) -> &[Arc<InstrumentationScope>];
     /// Start of each span.
     fn starts(&self) -> Result<&[u64], ReadError>;
-    /// End minus start of each span; 0 where it ends before it starts.
-    fn durations(&self) -> Result<&[u64], ReadError>;
+    /// End of each span, which may be before its start.
+    fn ends(&self) -> Result<&[u64], ReadError>;
+    /// Start and end of one span.
+    fn times(&self, row: usize) -> Result<(u64, u64), ReadError>;
+    /// Shape number of one span.
+    fn shape_number(&self, row: usize) -> Result<u32, ReadError>;
     /// Time of each event.
     fn event_times(&self) -> Result<&[u64], ReadError>;
     fn link_ids(&self) -> Result<&[(TraceId, SpanId)], ReadError>;

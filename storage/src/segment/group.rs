@@ -29,7 +29,7 @@ pub(crate) struct SegmentGroup<'a> {
     shape_numbers: [OnceCell<Vec<u32>>; 3],
     owners: [OnceCell<Vec<u32>>; 2],
     starts: OnceCell<Vec<u64>>,
-    durations: OnceCell<Vec<u64>>,
+    ends: OnceCell<Vec<u64>>,
     event_times: OnceCell<Vec<u64>>,
     link_ids: OnceCell<Vec<(TraceId, SpanId)>>,
     traces: OnceCell<Traces>,
@@ -70,7 +70,7 @@ impl<'a> SegmentGroup<'a> {
             shape_numbers: Default::default(),
             owners: Default::default(),
             starts: OnceCell::new(),
-            durations: OnceCell::new(),
+            ends: OnceCell::new(),
             event_times: OnceCell::new(),
             link_ids: OnceCell::new(),
             traces: OnceCell::new(),
@@ -362,15 +362,25 @@ impl RowGroup for SegmentGroup<'_> {
         starts.map(Vec::as_slice)
     }
 
-    fn durations(&self) -> Result<&[u64], ReadError> {
-        let durations = fill(&self.durations, || {
-            let mut durations = self.raw_durations()?;
-            for (duration, start) in durations.iter_mut().zip(self.starts()?) {
-                *duration = start.wrapping_add(*duration).saturating_sub(*start);
-            }
-            Ok(durations)
+    fn ends(&self) -> Result<&[u64], ReadError> {
+        let ends = fill(&self.ends, || {
+            let mut ends = self.raw_durations()?;
+            ends.iter_mut().zip(self.starts()?).for_each(|(end, start)| *end = start.wrapping_add(*end));
+            Ok(ends)
         });
-        durations.map(Vec::as_slice)
+        ends.map(Vec::as_slice)
+    }
+
+    fn times(&self, row: usize) -> Result<(u64, u64), ReadError> {
+        let times = self.starts()?.get(row).zip(self.ends()?.get(row));
+        times
+            .map(|(start, end)| (*start, *end))
+            .ok_or_else(|| self.corrupt(pages::STARTS)(Damaged("row outside of its page")))
+    }
+
+    fn shape_number(&self, row: usize) -> Result<u32, ReadError> {
+        let number = self.shape_numbers(TableKind::Span)?.get(row).copied();
+        number.ok_or_else(|| self.corrupt(pages::SPAN_SHAPES)(Damaged("row outside of its page")))
     }
 
     fn event_times(&self) -> Result<&[u64], ReadError> {

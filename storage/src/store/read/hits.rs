@@ -1,0 +1,207 @@
+//! What a search tells of a trace that it found, counted by columns: of a trace of 100,000 spans only those are read whole that
+//! the answer shows.
+
+use std::collections::BTreeMap;
+
+use hoptrail_proto::model::{SpanId, StatusCode, TraceId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::snapshot::{SPAN_BYTES, Snapshot, Unit};
+use super::wanted::Wanted;
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+use crate::matcher::{Candidate, TraceFacts};
+use crate::memory::{hit, span_hit};
+use crate::rows::TableKind;
+use crate::scan::{RowGroup, matching};
+use crate::search::{QueryContext, SearchRequest, ServiceStats, TraceHit};
+
+/// Bytes that each row of a trace takes meanwhile, about.
+const ROW_BYTES: usize = 64;
+
+/// The rows that match in the units that were searched; `None` where there are none.
+#[derive(Default)]
+pub(super) struct Matched(FxHashMap<(u64, usize), Option<Bitmap>>);
+
+impl Matched {
+    pub(super) fn insert(&mut self, unit: &Unit, rows: Option<Bitmap>) {
+        self.0.insert(unit.place(), rows.filter(|rows| !rows.is_empty()));
+    }
+}
+
+/// Makes hits of traces.
+pub(super) struct Hits<'s, 'a> {
+    pub(super) snapshot: &'s Snapshot<'a>,
+    pub(super) request: &'s SearchRequest,
+    pub(super) wanted: &'s Wanted,
+    pub(super) context: &'s QueryContext,
+    pub(super) matched: Matched,
+}
+
+/// A span as it is put in order.
+type Key = (u64, SpanId);
+
+/// What one unit knows of a trace.
+#[derive(Default)]
+struct Share {
+    ids: Vec<SpanId>,
+    /// Earliest start and latest end.
+    times: Option<(u64, u64)>,
+    /// The earliest span without a parent, its service and its name.
+    root: Option<(Key, String, String)>,
+    /// Spans and errors.
+    services: BTreeMap<String, (u32, u32)>,
+    /// Spans that match, each with its row.
+    matched: Vec<(Key, u32)>,
+}
+
+impl Hits<'_, '_> {
+    /// The hit that a trace is, when any of its spans matches.
+    pub(super) fn of(&mut self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+        if self.request.filter.needs_trace() {
+            return self.from_spans(id);
+        }
+        let units = self.snapshot.holders(id);
+        let mut shares = Vec::with_capacity(units.len());
+        let mut rows = 0;
+        for unit in units {
+            self.context.check()?;
+            let share = self.snapshot.on(&unit, self.context, |group| self.share(&unit, group, id))?;
+            if let Some(share) = share {
+                rows += share.ids.len();
+                self.context.check_memory(rows * ROW_BYTES)?;
+                shares.push((unit, share));
+            }
+        }
+        let mut seen = FxHashSet::with_capacity_and_hasher(rows, Default::default());
+        // Only whole spans tell whether two of one id are the same.
+        let unique = shares.iter().flat_map(|(_, share)| &share.ids).all(|id| seen.insert(*id));
+        if unique { self.from_shares(id, shares) } else { self.from_spans(id) }
+    }
+
+    fn from_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+        let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
+        Ok(hit(id, &spans, self.request))
+    }
+
+    fn from_shares(&self, trace_id: TraceId, shares: Vec<(Unit, Share)>) -> Result<Option<TraceHit>, ReadError> {
+        let mut whole = Share::default();
+        let mut matched = Vec::new();
+        for (place, (_, share)) in shares.iter().enumerate() {
+            whole.add_times(share.times);
+            whole.add_root(share.root.clone());
+            for (service, (spans, errors)) in &share.services {
+                whole.add_service(service, *spans, *errors);
+            }
+            matched.extend(share.matched.iter().map(|(key, row)| (*key, place, *row)));
+        }
+        let (Some((start, end)), false) = (whole.times, matched.is_empty()) else { return Ok(None) };
+        let root = whole.root.map(|(_, service, name)| (service, name));
+        let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root };
+        let count = matched.len() as u64;
+        let shown = self.request.spans_per_trace;
+        if shown > 0 && shown < matched.len() {
+            matched.select_nth_unstable(shown - 1);
+        }
+        matched.truncate(shown);
+        matched.sort_unstable();
+        let mut spans = Vec::with_capacity(matched.len());
+        for (_, place, row) in matched {
+            let Some((unit, _)) = shares.get(place) else { continue };
+            let read = |group: &dyn RowGroup| group.spans(&[row], self.wanted.projection());
+            let read = self.snapshot.on(unit, self.context, read)?;
+            spans.extend(read.iter().flatten().map(|span| span_hit(span, &facts, self.request)));
+        }
+        let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
+        let services = whole.services.into_iter().map(stats).collect();
+        let (duration_nanos, root) = (facts.duration_nanos, facts.root);
+        Ok(Some(TraceHit { trace_id, root, start_unix_nano: start, duration_nanos, services, matched: count, spans }))
+    }
+
+    /// What a unit knows of the trace.
+    fn share(&self, unit: &Unit, group: &dyn RowGroup, id: TraceId) -> Result<Share, ReadError> {
+        let known = self.matched.0.get(&unit.place());
+        let mut rows = group.rows_of(id)?;
+        // The head has grown since it was searched.
+        if let Some(Some(matched)) = known {
+            rows.retain(|row| (*row as usize) < matched.len());
+        }
+        self.context.check_memory(rows.len() * ROW_BYTES)?;
+        let mut share = Share::default();
+        share.count(group, &rows)?;
+        let among = |matched: &Bitmap| rows.iter().copied().filter(|row| matched.contains(*row as usize)).collect();
+        let matched: Vec<u32> = match known {
+            Some(None) => Vec::new(),
+            Some(Some(matched)) => among(matched),
+            None if rows.len() * 8 < group.table(TableKind::Span).len() => self.tried(group, &rows)?,
+            None => among(&matching(group, &self.request.filter, self.request.range, self.context)?),
+        };
+        let key = |row: usize| Ok((group.times(row)?.0, group.span_id(row)?));
+        let keyed = matched.into_iter().map(|row| Ok((key(row as usize)?, row)));
+        share.matched = keyed.collect::<Result<_, ReadError>>()?;
+        Ok(share)
+    }
+
+    /// The rows that match, of few, read one by one.
+    fn tried(&self, group: &dyn RowGroup, rows: &[u32]) -> Result<Vec<u32>, ReadError> {
+        self.context.check_memory(rows.len() * SPAN_BYTES)?;
+        let facts = TraceFacts::default();
+        let (request, spans) = (self.request, group.spans(rows, self.wanted.projection())?);
+        let matches = spans.iter().map(|span| {
+            request.range.is_none_or(|range| range.contains(span.span.start_unix_nano))
+                && Candidate::new(span, &facts).satisfies(&request.filter)
+        });
+        Ok(rows.iter().zip(matches).filter_map(|(row, matches)| matches.then_some(*row)).collect())
+    }
+}
+
+impl Share {
+    fn count(&mut self, group: &dyn RowGroup, rows: &[u32]) -> Result<(), ReadError> {
+        let table = group.table(TableKind::Span);
+        let shapes = table.shapes()?;
+        let mut by_shape: FxHashMap<u32, u32> = FxHashMap::default();
+        self.ids.reserve_exact(rows.len());
+        for row in rows.iter().map(|row| *row as usize) {
+            let (shape, (start, end), id) = (group.shape_number(row)?, group.times(row)?, group.span_id(row)?);
+            self.ids.push(id);
+            self.add_times(Some((start, end)));
+            *by_shape.entry(shape).or_default() += 1;
+            let is_earlier = self.root.as_ref().is_none_or(|(known, ..)| (start, id) < *known);
+            if is_earlier && group.parent(row)? == SpanId::default() {
+                let shape = shapes.get(shape);
+                let service = shape.and_then(|shape| group.resources().get(shape.resource as usize));
+                let service = service.map_or("", |resource| resource.service_name()).to_owned();
+                let name = shape.map(|shape| crate::rows::text(table.name(shape.name))).unwrap_or_default();
+                self.root = Some(((start, id), service, name));
+            }
+        }
+        for (shape, spans) in by_shape {
+            let Some(shape) = shapes.get(shape) else { continue };
+            let service = group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
+            let failed = StatusCode::from_otlp(i32::from(shape.status)) == StatusCode::Error;
+            self.add_service(service, spans, if failed { spans } else { 0 });
+        }
+        Ok(())
+    }
+
+    fn add_times(&mut self, times: Option<(u64, u64)>) {
+        let Some((start, end)) = times else { return };
+        let (earliest, latest) = self.times.unwrap_or((start, end));
+        self.times = Some((earliest.min(start), latest.max(end)));
+    }
+
+    fn add_root(&mut self, root: Option<(Key, String, String)>) {
+        let Some(new) = root else { return };
+        if self.root.as_ref().is_none_or(|(known, ..)| new.0 < *known) {
+            self.root = Some(new);
+        }
+    }
+
+    fn add_service(&mut self, service: &str, spans: u32, errors: u32) {
+        let counts = match self.services.get_mut(service) {
+            Some(counts) => counts,
+            None => self.services.entry(service.to_owned()).or_default(),
+        };
+        *counts = (counts.0 + spans, counts.1 + errors);
+    }
+}

@@ -1,0 +1,136 @@
+//! Answers questions from head and segments, newest first, reading no more than the answer needs.
+
+mod hits;
+mod newest;
+mod snapshot;
+mod wanted;
+
+use std::collections::{BTreeSet, HashSet};
+
+use hoptrail_proto::model::{AnyValue, TenantId, Trace, TraceId, TraceSpan};
+
+use super::Store;
+use crate::matcher::Candidate;
+use crate::memory::{distinct, facts};
+use crate::rows::{Owner, TableKind};
+use crate::scan::{Projection, RowGroup, matching, values};
+use crate::search::{FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, TimeRange};
+use crate::traits::TraceReader;
+use crate::{AttributeScope, ReadError, Value};
+use hits::Hits;
+use newest::newest;
+use snapshot::{SPAN_BYTES, Snapshot, Unit};
+use wanted::Wanted;
+
+impl TraceReader for Store {
+    fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
+        context.check()?;
+        let spans = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole, context)?;
+        Ok((!spans.is_empty()).then_some(Trace { id, spans }))
+    }
+
+    fn search(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+    ) -> Result<SearchAnswer, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let mut inspected = Inspected::default();
+        let wanted = Wanted::of(request);
+        let (newest, matched) = newest(&snapshot, request, &wanted, context, &mut inspected)?;
+        let mut found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
+        let mut hits = Vec::with_capacity(newest.len());
+        for (_, id) in newest {
+            context.check()?;
+            hits.extend(found.of(id)?);
+            context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)?;
+        }
+        Ok(SearchAnswer { hits, inspected })
+    }
+
+    fn attribute_keys(
+        &self,
+        tenant: &TenantId,
+        range: Option<TimeRange>,
+        context: &QueryContext,
+    ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let mut keys = BTreeSet::new();
+        let mut seen = HashSet::new();
+        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(range)) {
+            context.check()?;
+            if let Unit::Group(segment, _) = unit
+                && !seen.insert(segment.id)
+            {
+                continue;
+            }
+            snapshot.on(unit, context, |group| {
+                add_keys(group, &mut keys);
+                Ok(())
+            })?;
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    fn field_values(
+        &self,
+        tenant: &TenantId,
+        request: &FieldValuesRequest,
+        context: &QueryContext,
+    ) -> Result<Vec<Value>, ReadError> {
+        let snapshot = Snapshot::take(&self.shared, tenant);
+        let whole = request.filter.needs_trace() || request.field.is_of_trace();
+        let mut found = Vec::new();
+        let mut traces = HashSet::new();
+        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(request.range)) {
+            snapshot.on(unit, context, |group| {
+                let rows = matching(group, &request.filter, request.range, context)?;
+                if whole {
+                    traces.extend(group.traces_of(&rows)?.into_iter().map(|(id, _)| id));
+                    return Ok(());
+                }
+                values(group, &request.field, &rows, &mut |value| found.push(value))
+            })?;
+            found = distinct(found, usize::MAX);
+            context.check_memory(found.len() * 64)?;
+        }
+        for id in traces {
+            context.check()?;
+            values_of_trace(&snapshot.spans(id, Projection::Whole, context)?, request, &mut found);
+        }
+        Ok(distinct(found, request.limit))
+    }
+}
+
+fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {
+    let tables = [
+        (AttributeScope::Span, TableKind::Span),
+        (AttributeScope::Event, TableKind::Event),
+        (AttributeScope::Link, TableKind::Link),
+    ];
+    for (scope, kind) in tables {
+        let table = group.table(kind);
+        let attributes = table.keys().filter(|key| key.owner == Owner::Attribute);
+        keys.extend(attributes.map(|key| (scope, crate::rows::text(&key.name))));
+    }
+    let resources = group.resources().iter().flat_map(|resource| &resource.attributes);
+    keys.extend(resources.map(|attribute| (AttributeScope::Resource, attribute.key.clone())));
+    let scopes = group.scopes().iter().flat_map(|scope| &scope.attributes);
+    keys.extend(scopes.map(|attribute| (AttributeScope::Instrumentation, attribute.key.clone())));
+}
+
+fn values_of_trace(spans: &[TraceSpan], request: &FieldValuesRequest, found: &mut Vec<Value>) {
+    let facts = facts(spans);
+    for span in spans {
+        let candidate = Candidate::new(span, &facts);
+        let inside = request.range.is_none_or(|range| range.contains(span.span.start_unix_nano));
+        if inside && candidate.satisfies(&request.filter) {
+            candidate.each_value(&request.field, &mut |value| {
+                if value != Value::Any(AnyValue::Empty) {
+                    found.push(value);
+                }
+            });
+        }
+    }
+}

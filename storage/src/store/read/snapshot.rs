@@ -1,0 +1,222 @@
+//! What a query sees: parts of the head and groups of segments, opened as they are asked for.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hoptrail_proto::model::{SpanId, TenantId, TraceId, TraceSpan};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::catalog::SegmentEntry;
+use crate::codec::bits::Bitmap;
+use crate::codec::fuse;
+use crate::rows::TableKind;
+use crate::scan::{HeadGroup, Projection, RowGroup};
+use crate::segment::SegmentGroup;
+use crate::store::Shared;
+use crate::store::state::Part;
+use crate::{QueryContext, ReadError, TimeRange};
+
+/// What a span takes in memory, about, when it is read whole.
+pub(super) const SPAN_BYTES: usize = 2 << 10;
+
+/// A part of the head or a group of a segment.
+#[derive(Clone)]
+pub(super) enum Unit {
+    Part(Arc<Part>),
+    Group(Arc<SegmentEntry>, u16),
+}
+
+/// What a query sees: the store as it was when the query began.
+pub(super) struct Snapshot<'a> {
+    pub(super) shared: &'a Shared,
+    parts: Vec<Arc<Part>>,
+    segments: Vec<Arc<SegmentEntry>>,
+    /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
+    opened: RefCell<Vec<Opened<'a>>>,
+}
+
+/// An open group of a segment.
+struct Opened<'a> {
+    place: (u64, u16),
+    group: Rc<SegmentGroup<'a>>,
+}
+
+/// Groups kept open; each holds up to about 0.4 MB of decoded columns.
+const OPENED: usize = 32;
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
+        let (parts, segments) = shared.read_state().snapshot(tenant);
+        Self { shared, parts, segments, opened: RefCell::default() }
+    }
+
+    /// Head first, then groups by their latest trace, newest first.
+    pub(super) fn units(&self) -> Vec<Unit> {
+        let mut groups: Vec<(u64, Unit)> = Vec::new();
+        for segment in &self.segments {
+            for (number, group) in (0u16..).zip(&segment.groups) {
+                groups.push((group.latest_trace, Unit::Group(Arc::clone(segment), number)));
+            }
+        }
+        groups.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
+        let parts = self.parts.iter().rev().cloned().map(Unit::Part);
+        parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect()
+    }
+
+    /// Runs `ask` on a unit. `None` when the unit is damaged where `ask` reads it: the answer is then without it, and says so.
+    pub(super) fn on<T>(
+        &self,
+        unit: &Unit,
+        context: &QueryContext,
+        ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        let (segment, number) = match unit {
+            Unit::Part(part) => return ask(&HeadGroup::new(&part.read())).map(Some),
+            Unit::Group(segment, number) => (segment.id, *number),
+        };
+        let mut left_out = Vec::new();
+        let answer = self.open(segment, number).and_then(|group| {
+            let answer = ask(&*group);
+            left_out = group.take_left_out();
+            answer
+        });
+        let answer = match answer {
+            Err(error @ ReadError::Corrupt { .. }) => {
+                left_out.push(error);
+                None
+            }
+            answer => Some(answer?),
+        };
+        left_out.iter().for_each(|error| self.leave_out(error, context));
+        Ok(answer)
+    }
+
+    fn leave_out(&self, error: &ReadError, context: &QueryContext) {
+        if let ReadError::Corrupt { place, reason } = error {
+            self.shared.note_damage(place, reason);
+            context.leave_out(place.clone());
+        }
+    }
+
+    /// The group, from those used last or opened anew.
+    fn open(&self, segment: u64, number: u16) -> Result<Rc<SegmentGroup<'a>>, ReadError> {
+        let mut opened = self.opened.borrow_mut();
+        let known = opened.iter().position(|known| known.place == (segment, number)).map(|place| opened.remove(place));
+        let used = match known {
+            Some(known) => known,
+            None => {
+                let meta = self.shared.meta(segment)?;
+                let group = SegmentGroup::open(&self.shared.db, segment, meta, number)?;
+                Opened { place: (segment, number), group: Rc::new(group) }
+            }
+        };
+        if opened.len() == OPENED {
+            opened.remove(0);
+        }
+        let group = Rc::clone(&used.group);
+        opened.push(used);
+        Ok(group)
+    }
+
+    /// The units that may hold the trace.
+    pub(super) fn holders(&self, id: TraceId) -> Vec<Unit> {
+        let hash = fuse::hash(&id.0);
+        let parts = self.parts.iter().filter(|part| part.read().trace_rows(id).next().is_some());
+        let parts = parts.cloned().map(Unit::Part);
+        let groups = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
+        parts.chain(groups).collect()
+    }
+
+    /// All spans of a trace without exact duplicates.
+    pub(super) fn spans(
+        &self,
+        id: TraceId,
+        projection: Projection<'_>,
+        context: &QueryContext,
+    ) -> Result<Vec<TraceSpan>, ReadError> {
+        let mut all = Vec::new();
+        for unit in &self.holders(id) {
+            context.check()?;
+            let spans = self.on(unit, context, |group| {
+                let rows = group.rows_of(id)?;
+                context.check_memory((all.len() + rows.len()) * SPAN_BYTES)?;
+                group.spans(&rows, projection)
+            })?;
+            all.extend(spans.unwrap_or_default());
+        }
+        if let Projection::Only { .. } = projection
+            && has_repeated_id(&all)
+        {
+            // Only whole spans tell whether two are the same.
+            return self.spans(id, Projection::Whole, context);
+        }
+        Ok(without_duplicates(all))
+    }
+
+    /// Earliest start of all spans of a trace.
+    pub(super) fn start_of(&self, id: TraceId, context: &QueryContext) -> Result<Option<u64>, ReadError> {
+        let mut earliest = None;
+        for unit in &self.holders(id) {
+            let start = self.on(unit, context, |group| {
+                let rows = group.rows_of(id)?;
+                let Some(first) = rows.first() else { return Ok(None) };
+                let mut only = Bitmap::none(group.table(TableKind::Span).len());
+                only.insert(*first as usize);
+                Ok(group.traces_of(&only)?.first().map(|(_, start)| *start))
+            })?;
+            earliest = earliest.into_iter().chain(start.flatten()).min();
+        }
+        Ok(earliest)
+    }
+}
+
+fn has_repeated_id(spans: &[TraceSpan]) -> bool {
+    let mut seen = FxHashSet::default();
+    spans.iter().any(|span| !seen.insert(span.span.span_id))
+}
+
+fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
+    let mut by_id: FxHashMap<SpanId, Vec<usize>> = FxHashMap::default();
+    let mut out: Vec<TraceSpan> = Vec::with_capacity(spans.len());
+    for span in spans {
+        let known = by_id.entry(span.span.span_id).or_default();
+        if !known.iter().any(|place| out.get(*place) == Some(&span)) {
+            known.push(out.len());
+            out.push(span);
+        }
+    }
+    out
+}
+
+impl Unit {
+    /// Its name among the units of a snapshot.
+    pub(super) fn place(&self) -> (u64, usize) {
+        match self {
+            Self::Part(part) => (u64::MAX, Arc::as_ptr(part).addr()),
+            Self::Group(segment, number) => (segment.id, usize::from(*number)),
+        }
+    }
+
+    pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
+        match self {
+            Self::Part(_) => true,
+            Self::Group(segment, number) => {
+                segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
+            }
+        }
+    }
+
+    /// No trace in it starts later.
+    pub(super) fn latest(&self) -> u64 {
+        match self {
+            Self::Part(_) => u64::MAX,
+            Self::Group(segment, number) => {
+                segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a search reads of a span.
+
+use crate::scan::Projection;
+use crate::{AttributeScope, Field, Filter, Intrinsic, SearchRequest};
+
+/// The columns that a filter and a selection read.
+pub(super) struct Wanted {
+    names: Vec<Vec<u8>>,
+    children: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(request: &SearchRequest) -> Self {
+        let mut wanted = Self { names: Vec::new(), children: false };
+        wanted.add_filter(&request.filter);
+        request.select.iter().for_each(|field| wanted.add(field));
+        wanted.names.sort();
+        wanted.names.dedup();
+        wanted
+    }
+
+    pub(super) fn projection(&self) -> Projection<'_> {
+        Projection::Only { names: &self.names, children: self.children }
+    }
+
+    fn add_filter(&mut self, filter: &Filter) {
+        match filter {
+            Filter::True => {}
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| self.add_filter(part)),
+            Filter::Not(inner) => self.add_filter(inner),
+            Filter::Event(inner) | Filter::Link(inner) => {
+                self.children = true;
+                self.add_filter(inner);
+            }
+            Filter::Compare { field, .. } | Filter::Matches { field, .. } | Filter::Exists { field, .. } => {
+                self.add(field)
+            }
+        }
+    }
+
+    fn add(&mut self, field: &Field) {
+        match field {
+            Field::Attribute { scope, key } => {
+                self.children |= matches!(scope, AttributeScope::Any | AttributeScope::Event | AttributeScope::Link);
+                self.names.push(key.clone().into_bytes());
+            }
+            Field::Intrinsic(Intrinsic::StatusMessage) => self.names.push(b"status_message".to_vec()),
+            Field::Intrinsic(
+                Intrinsic::EventName | Intrinsic::EventTimeSinceStart | Intrinsic::LinkTraceId | Intrinsic::LinkSpanId,
+            ) => self.children = true,
+            Field::Intrinsic(_) => {}
+        }
+    }
+}
