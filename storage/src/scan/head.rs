@@ -199,11 +199,15 @@ impl RowGroup for HeadGroup<'_> {
         for row in rows.iter() {
             let id = self.row(row)?.trace_id;
             if seen.insert(id) {
-                let starts = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
-                out.push((id, starts.map(|span| span.start).min().unwrap_or_default()));
+                out.push((id, self.start_of(id)?.unwrap_or_default()));
             }
         }
         Ok(out)
+    }
+
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+        let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
+        Ok(spans.map(|span| span.start).min())
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {

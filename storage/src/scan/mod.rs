@@ -103,6 +103,8 @@ pub(crate) trait RowGroup {
     fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
     /// The traces that have any of these rows, with the earliest start of their spans in this group.
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
+    /// The earliest start of a trace's spans in this group; `None` when it is not here.
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
     /// The spans of rows that [`RowGroup::rows_of`] gave.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
-use super::traces::Traces;
+use super::traces::{self, Traces};
 use super::view::View;
 use super::{Page, PageId, PageSource, filter_of, pages};
 use crate::ReadError;
@@ -107,8 +107,8 @@ impl<'a> SegmentGroup<'a> {
         &self,
     ) -> Result<impl Iterator<Item = (TraceId, std::ops::Range<usize>)> + '_, ReadError> {
         let traces = self.traces()?;
-        let rows = |(trace, id): (usize, &TraceId)| traces.rows(trace).map(|rows| (*id, rows));
-        Ok(traces.ids.iter().enumerate().filter_map(rows))
+        let rows = |(trace, id): (usize, &[u8; 16])| traces.rows(trace).map(|rows| (TraceId(*id), rows));
+        Ok(self.ids()?.iter().enumerate().filter_map(rows))
     }
 
     /// Start of each trace.
@@ -207,13 +207,18 @@ impl<'a> SegmentGroup<'a> {
 
     fn traces(&self) -> Result<&Traces, ReadError> {
         fill(&self.traces, || {
-            let page = self.page(pages::TRACES)?;
-            let traces = Traces::parse(page, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))?;
-            if traces.firsts.last().copied() != Some(self.group().spans) {
-                return Err(self.corrupt(pages::TRACES)(Damaged("traces do not add up to the group")));
-            }
-            Ok(traces)
+            let (page, group) = (self.page(pages::TRACES)?, self.group());
+            Traces::parse(page, group.traces as usize, group.spans).map_err(self.corrupt(pages::TRACES))
         })
+    }
+
+    fn ids(&self) -> Result<&[[u8; 16]], ReadError> {
+        traces::ids(self.page(pages::TRACES)?, self.group().traces as usize).map_err(self.corrupt(pages::TRACES))
+    }
+
+    /// Where the trace stands in the trace table. Ids are in no order.
+    fn trace_number(&self, id: TraceId) -> Result<Option<usize>, ReadError> {
+        Ok(self.ids()?.iter().position(|known| *known == id.0))
     }
 
     pub(super) fn table_meta(&self, kind: TableKind) -> &TableMeta {
@@ -295,7 +300,7 @@ impl<'a> SegmentGroup<'a> {
 }
 
 /// The values of a page that must have `len` of them.
-pub(super) fn decode<T>(page: &[u8], len: usize, map: impl Fn(u64) -> T) -> Result<Vec<T>, Damaged> {
+pub(super) fn decode<T>(page: &[u8], len: usize, mut map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
     let page = Ints::parse(page)?;
     if page.len() != len {
         return Err(Damaged("page with a wrong count"));
@@ -405,9 +410,8 @@ impl RowGroup for SegmentGroup<'_> {
     }
 
     fn trace_id(&self, row: usize) -> Result<TraceId, ReadError> {
-        let traces = self.traces()?;
-        let id = traces.ids.get(traces.of_row(row)).copied();
-        id.ok_or_else(|| self.corrupt(pages::TRACES)(Damaged("row without a trace")))
+        let id = self.ids()?.get(self.traces()?.of_row(row)).copied();
+        id.map(TraceId).ok_or_else(|| self.corrupt(pages::TRACES)(Damaged("row without a trace")))
     }
 
     fn span_id(&self, row: usize) -> Result<SpanId, ReadError> {
@@ -433,7 +437,7 @@ impl RowGroup for SegmentGroup<'_> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let traces = self.traces()?;
+        let (traces, ids) = (self.traces()?, self.ids()?);
         let mut out = Vec::new();
         let mut end = 0;
         for row in rows.iter() {
@@ -442,16 +446,22 @@ impl RowGroup for SegmentGroup<'_> {
             }
             let trace = traces.of_row(row);
             end = traces.rows(trace).map_or(usize::MAX, |rows| rows.end);
-            if let (Some(id), Some(start)) = (traces.ids.get(trace), traces.starts.get(trace)) {
-                out.push((*id, *start));
+            if let (Some(id), Some(start)) = (ids.get(trace), traces.starts.get(trace)) {
+                out.push((TraceId(*id), *start));
             }
         }
         Ok(out)
     }
 
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+        let Some(trace) = self.trace_number(id)? else { return Ok(None) };
+        let start = traces::start(self.page(pages::TRACES)?, self.group().traces as usize, trace);
+        start.map(Some).map_err(self.corrupt(pages::TRACES))
+    }
+
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
-        let traces = self.traces()?;
-        let rows = traces.ids.iter().position(|known| *known == id).and_then(|trace| traces.rows(trace));
+        let Some(trace) = self.trace_number(id)? else { return Ok(Vec::new()) };
+        let rows = self.traces()?.rows(trace);
         Ok(rows.map(|rows| (rows.start as u32..rows.end as u32).collect()).unwrap_or_default())
     }
 
@@ -459,8 +469,10 @@ impl RowGroup for SegmentGroup<'_> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         let traces = self.traces()?;
         let trace = traces.of_row(*first as usize);
-        let (Some(id), Some(start)) = (traces.ids.get(trace), traces.starts.get(trace)) else { return Ok(Vec::new()) };
-        self.run(*first as usize..*last as usize + 1, *id, *start, projection)
+        let Some((id, start)) = self.ids()?.get(trace).zip(traces.starts.get(trace)) else {
+            return Ok(Vec::new());
+        };
+        self.run(*first as usize..*last as usize + 1, TraceId(*id), *start, projection)
     }
 }
 

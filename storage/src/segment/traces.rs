@@ -2,37 +2,58 @@
 
 use std::ops::Range;
 
-use hoptrail_proto::model::TraceId;
-
 use super::group::decode;
 use crate::codec::Damaged;
 use crate::codec::bytes::Input;
+use crate::codec::ints::Ints;
 
-/// The trace table, decoded.
+/// The parts of the page of a group of so many traces: ids, lengths, starts.
+struct Parts<'p> {
+    ids: &'p [[u8; 16]],
+    lengths: &'p [u8],
+    starts: &'p [u8],
+}
+
+impl<'p> Parts<'p> {
+    fn of(page: &'p [u8], count: usize) -> Result<Self, Damaged> {
+        let (ids, rest) = page.split_at_checked(count.saturating_mul(16)).ok_or(Damaged("fewer ids than traces"))?;
+        let mut input = Input(rest);
+        Ok(Self { ids: ids.as_chunks().0, lengths: input.bytes()?, starts: input.0 })
+    }
+}
+
+/// The ids of the traces, in the order of their rows.
+pub(super) fn ids(page: &[u8], count: usize) -> Result<&[[u8; 16]], Damaged> {
+    Ok(Parts::of(page, count)?.ids)
+}
+
+/// The start of one trace.
+pub(super) fn start(page: &[u8], count: usize, trace: usize) -> Result<u64, Damaged> {
+    Ints::parse(Parts::of(page, count)?.starts)?.get(trace)
+}
+
+/// Rows and starts of all traces.
 pub(super) struct Traces {
-    pub(super) ids: Vec<TraceId>,
     pub(super) starts: Vec<u64>,
     /// First row of each trace, and after the last one the number of rows.
-    pub(super) firsts: Vec<u32>,
+    firsts: Vec<u32>,
 }
 
 impl Traces {
-    pub(super) fn parse(page: &[u8], count: usize) -> Result<Self, Damaged> {
-        let mut input = Input(page);
-        let mut ids = Vec::with_capacity(count.min(page.len() / 16));
-        for _ in 0..count {
-            ids.push(TraceId(input.array()?));
+    /// The table of a group of so many traces and rows.
+    pub(super) fn parse(page: &[u8], count: usize, rows: u32) -> Result<Self, Damaged> {
+        let parts = Parts::of(page, count)?;
+        let mut end = 0u64;
+        let mut firsts = decode(parts.lengths, count, |length| {
+            let first = end;
+            end = end.saturating_add(length);
+            first as u32
+        })?;
+        if end != u64::from(rows) {
+            return Err(Damaged("traces do not add up to the group"));
         }
-        let lengths = decode(input.bytes()?, count, |length| length)?;
-        let starts = decode(input.0, count, |start| start)?;
-        let mut firsts = Vec::with_capacity(count + 1);
-        let mut first = 0u64;
-        for length in lengths {
-            firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
-            first = first.saturating_add(length);
-        }
-        firsts.push(u32::try_from(first).map_err(|_| Damaged("trace longer than its group"))?);
-        Ok(Self { ids, starts, firsts })
+        firsts.push(rows);
+        Ok(Self { starts: decode(parts.starts, count, |start| start)?, firsts })
     }
 
     /// Whose the row is.

@@ -110,7 +110,9 @@ pub(super) fn newest(
             if whole && hit(id, &snapshot.spans(id, wanted.projection(), context)?, request).is_none() {
                 continue;
             }
-            newest.add(snapshot.start_of(id, context)?.unwrap_or(bound), id);
+            if let Some(start) = snapshot.start_of(id, |start| newest.rules_out(start), context)? {
+                newest.add(start, id);
+            }
         }
     }
     Ok((newest.found, matched))

@@ -8,9 +8,7 @@ use hoptrail_proto::model::{SpanId, TenantId, TraceId, TraceSpan};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::SegmentEntry;
-use crate::codec::bits::Bitmap;
 use crate::codec::fuse;
-use crate::rows::TableKind;
 use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::segment::SegmentGroup;
 use crate::store::Shared;
@@ -157,18 +155,20 @@ impl<'a> Snapshot<'a> {
         Ok(without_duplicates(all))
     }
 
-    /// Earliest start of all spans of a trace.
-    pub(super) fn start_of(&self, id: TraceId, context: &QueryContext) -> Result<Option<u64>, ReadError> {
+    /// Earliest start of all spans of a trace; `None` once it is known that `is_too_early`.
+    pub(super) fn start_of(
+        &self,
+        id: TraceId,
+        is_too_early: impl Fn(u64) -> bool,
+        context: &QueryContext,
+    ) -> Result<Option<u64>, ReadError> {
         let mut earliest = None;
         for unit in &self.holders(id) {
-            let start = self.on(unit, context, |group| {
-                let rows = group.rows_of(id)?;
-                let Some(first) = rows.first() else { return Ok(None) };
-                let mut only = Bitmap::none(group.table(TableKind::Span).len());
-                only.insert(*first as usize);
-                Ok(group.traces_of(&only)?.first().map(|(_, start)| *start))
-            })?;
-            earliest = earliest.into_iter().chain(start.flatten()).min();
+            let start = self.on(unit, context, |group| group.start_of(id))?.flatten();
+            earliest = earliest.into_iter().chain(start).min();
+            if earliest.is_some_and(&is_too_early) {
+                return Ok(None);
+            }
         }
         Ok(earliest)
     }
