@@ -14,8 +14,10 @@ use crate::transport::Transport;
 
 /// `storage.head_spans` of the server under test, so that the head is nearly full.
 const HEAD_SPANS: u64 = 262_144;
-/// Bytes of requests that fit into its memory whatever the spans are.
-const HEAD_BYTES: u64 = 128 << 20;
+/// Megabytes it may take.
+const HEAD_MB: u64 = 256;
+/// Bytes of requests that fit into them whatever the spans are.
+const HEAD_BYTES: u64 = (HEAD_MB << 20) / 2;
 
 /// The start after a crash.
 #[derive(Debug)]
@@ -30,8 +32,8 @@ pub(crate) struct Crash {
 pub(crate) async fn measure(launch: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
     let mut launch = launch.clone();
     // The last one counts. Large traces that come twice need more than the default memory until they are one again.
-    launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), "storage.seal_after_seconds=3600".to_owned()]);
-    launch.settings.push("query.memory_mb=1024".to_owned());
+    launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), format!("storage.head_mb={HEAD_MB}")]);
+    launch.settings.extend(["storage.seal_after_seconds=3600", "query.memory_mb=1024"].map(str::to_owned));
     let server = Server::start(&launch)?;
     let requests = spool.requests_within(HEAD_SPANS / 10 * 9, HEAD_BYTES);
     let sent = ingest::send(&server, Transport::Grpc, spool, requests, 4, |_| ()).await?;

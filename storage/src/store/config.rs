@@ -33,7 +33,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             head_spans: 256 << 10,
-            head_mb: 256,
+            head_mb: 128,
             seal_after_seconds: 300,
             queue_mb: 64,
             cache_mb: 128,

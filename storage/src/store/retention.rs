@@ -68,6 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use prometheus_client::registry::Registry;
+    use tempfile::TempDir;
 
     use crate::conformance::write;
     use crate::store::tests::{NOW, noise, small, span, spans_of, tenant};
@@ -80,15 +81,23 @@ mod tests {
         Store::open(folder, config, clock.clone(), &mut Registry::default()).expect("opens")
     }
 
-    #[test]
-    fn a_clock_that_jumps_forward_and_back_drops_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(FakeClock::at(NOW));
-        let config = Config { retention_hours: 48, ..small() };
-        let store = open(folder.path(), &config, &clock);
+    fn for_two_days() -> Config {
+        Config { retention_hours: 48, ..small() }
+    }
+
+    /// A store with a span of before and a clock that is then set forward.
+    fn years_later() -> (TempDir, Arc<FakeClock>, Arc<Store>) {
+        let (folder, clock) = (tempfile::tempdir().expect("a folder"), Arc::new(FakeClock::at(NOW)));
+        let store = open(folder.path(), &for_two_days(), &clock);
         write(&*store, &tenant(), &[span(1, 1, "before")]);
         store.settle().expect("settled");
         clock.advance(YEARS);
+        (folder, clock, store)
+    }
+
+    #[test]
+    fn a_clock_that_jumps_forward_and_back_drops_nothing() {
+        let (_folder, clock, store) = years_later();
         write(&*store, &tenant(), &[span(2, 1, "in ten years")]);
         store.settle().expect("settled");
         clock.set(NOW);
@@ -106,12 +115,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_forward_for_good_is_believed_after_a_day() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(FakeClock::at(NOW));
-        let store = open(folder.path(), &Config { retention_hours: 48, ..small() }, &clock);
-        write(&*store, &tenant(), &[span(1, 1, "before")]);
-        store.settle().expect("settled");
-        clock.advance(YEARS);
+        let (_folder, clock, store) = years_later();
         for left in [1, 1, 0] {
             store.settle().expect("settled");
             assert_eq!(spans_of(&store, 1), left);
@@ -123,13 +127,12 @@ mod tests {
     fn what_is_too_old_at_the_start_goes_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FakeClock::at(NOW));
-        let config = Config { retention_hours: 48, ..small() };
-        let store = open(folder.path(), &config, &clock);
+        let store = open(folder.path(), &for_two_days(), &clock);
         write(&*store, &tenant(), &[span(1, 1, "before")]);
         store.settle().expect("settled");
         drop(store);
         clock.advance(DAY * 30);
-        let store = open(folder.path(), &config, &clock);
+        let store = open(folder.path(), &for_two_days(), &clock);
         store.settle().expect("settled");
         assert_eq!(spans_of(&store, 1), 0);
     }
