@@ -137,7 +137,9 @@ impl App {
         ];
         let listen = &self.config.listen;
         let idle = Duration::from_secs(listen.idle_seconds.max(1));
-        let bounds = Bounds { connections: listen.max_connections, idle };
+        // A few connections can fill what may be in flight, and many do not hold much more.
+        let window = (self.config.collector.max_in_flight_bytes / 32).clamp(128 << 10, 8 << 20) as u32;
+        let bounds = Bounds { connections: listen.max_connections, idle, window };
         for (name, protocol, router, listener) in served {
             let server = Server { name, protocol, router, listener };
             parts.spawn(server.run(bounds, self.connections.clone(), stop.clone()));

@@ -31,9 +31,9 @@ const MARK: u128 = 0x6d61_726b_6d61_726b_6d61_726b_6d61_726b;
 const MEMORY: u64 = 256 << 20;
 const SETTINGS: &[&str] = &[
     "--log-level=warn",
-    "--set=collector.max_in_flight_bytes=25165824",
+    "--set=collector.max_in_flight_bytes=12582912",
     "--set=collector.max_request_bytes=4194304",
-    "--set=storage.head_mb=12",
+    "--set=storage.head_mb=8",
     "--set=storage.queue_mb=8",
     "--set=storage.cache_mb=16",
     "--set=query.memory_mb=16",
