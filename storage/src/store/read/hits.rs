@@ -6,26 +6,29 @@ use std::collections::BTreeMap;
 use hoptrail_proto::model::{SpanId, StatusCode, TraceId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::snapshot::{SPAN_BYTES, Snapshot, Unit};
+use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::matcher::{Candidate, TraceFacts};
+use crate::matcher::TraceFacts;
 use crate::memory::{hit, span_hit};
 use crate::rows::TableKind;
-use crate::scan::{RowGroup, matching};
+use crate::scan::RowGroup;
 use crate::search::{QueryContext, SearchRequest, ServiceStats, TraceHit};
 
 /// Bytes that each row of a trace takes meanwhile, about.
 const ROW_BYTES: usize = 64;
 
-/// The rows that match in the units that were searched; `None` where there are none.
+/// The rows that match. Every unit that has some of a trace that was found is among them: the search ends where no unit left begins
+/// a trace so late, and a unit outside of the time range has no row that matches.
 #[derive(Default)]
-pub(super) struct Matched(FxHashMap<(u64, usize), Option<Bitmap>>);
+pub(super) struct Matched(FxHashMap<(u64, usize), Bitmap>);
 
 impl Matched {
-    pub(super) fn insert(&mut self, unit: &Unit, rows: Option<Bitmap>) {
-        self.0.insert(unit.place(), rows.filter(|rows| !rows.is_empty()));
+    pub(super) fn insert(&mut self, unit: &Unit, rows: Bitmap) {
+        if !rows.is_empty() {
+            self.0.insert(unit.place(), rows);
+        }
     }
 }
 
@@ -120,38 +123,16 @@ impl Hits<'_, '_> {
 
     /// What a unit knows of the trace.
     fn share(&self, unit: &Unit, group: &dyn RowGroup, id: TraceId) -> Result<Share, ReadError> {
-        let known = self.matched.0.get(&unit.place());
-        let mut rows = group.rows_of(id)?;
-        // The head has grown since it was searched.
-        if let Some(Some(matched)) = known {
-            rows.retain(|row| (*row as usize) < matched.len());
-        }
+        let rows = group.rows_of(id)?;
         self.context.check_memory(rows.len() * ROW_BYTES)?;
         let mut share = Share::default();
         share.count(group, &rows)?;
-        let among = |matched: &Bitmap| rows.iter().copied().filter(|row| matched.contains(*row as usize)).collect();
-        let matched: Vec<u32> = match known {
-            Some(None) => Vec::new(),
-            Some(Some(matched)) => among(matched),
-            None if rows.len() * 8 < group.table(TableKind::Span).len() => self.tried(group, &rows)?,
-            None => among(&matching(group, &self.request.filter, self.request.range, self.context)?),
-        };
+        let matched = self.matched.0.get(&unit.place());
+        let matches = |row: &u32| matched.is_some_and(|matched| matched.contains(*row as usize));
         let key = |row: usize| Ok((group.times(row)?.0, group.span_id(row)?));
-        let keyed = matched.into_iter().map(|row| Ok((key(row as usize)?, row)));
-        share.matched = keyed.collect::<Result<_, ReadError>>()?;
+        let matched = rows.into_iter().filter(matches).map(|row| Ok((key(row as usize)?, row)));
+        share.matched = matched.collect::<Result<_, ReadError>>()?;
         Ok(share)
-    }
-
-    /// The rows that match, of few, read one by one.
-    fn tried(&self, group: &dyn RowGroup, rows: &[u32]) -> Result<Vec<u32>, ReadError> {
-        self.context.check_memory(rows.len() * SPAN_BYTES)?;
-        let facts = TraceFacts::default();
-        let (request, spans) = (self.request, group.spans(rows, self.wanted.projection())?);
-        let matches = spans.iter().map(|span| {
-            request.range.is_none_or(|range| range.contains(span.span.start_unix_nano))
-                && Candidate::new(span, &facts).satisfies(&request.filter)
-        });
-        Ok(rows.iter().zip(matches).filter_map(|(row, matches)| matches.then_some(*row)).collect())
     }
 }
 

@@ -85,7 +85,6 @@ pub(super) fn newest(
         }
         context.check()?;
         if !possible.holds(unit)? {
-            matched.insert(unit, None);
             continue;
         }
         let candidates = snapshot.on(unit, context, |group| {
@@ -93,7 +92,7 @@ pub(super) fn newest(
             inspected.segments += 1;
             let rows = matching(group, &request.filter, request.range, context)?;
             let candidates = group.traces_of(&rows)?;
-            matched.insert(unit, Some(rows));
+            matched.insert(unit, rows);
             Ok(candidates)
         })?;
         let mut candidates = candidates.unwrap_or_default();
