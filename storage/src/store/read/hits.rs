@@ -14,7 +14,7 @@ use crate::matcher::TraceFacts;
 use crate::memory::{hit, span_hit};
 use crate::rows::TableKind;
 use crate::scan::RowGroup;
-use crate::search::{QueryContext, SearchRequest, ServiceStats, TraceHit};
+use crate::search::{QueryContext, SearchRequest, ServiceStats, SpanHit, TraceHit};
 
 /// Bytes that each row of a trace takes meanwhile, about.
 const ROW_BYTES: usize = 64;
@@ -60,7 +60,7 @@ struct Share {
 
 impl Hits<'_, '_> {
     /// The hit that a trace is, when any of its spans matches.
-    pub(super) fn of(&mut self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+    pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         if self.request.filter.needs_trace() {
             return self.from_spans(id);
         }
@@ -102,23 +102,40 @@ impl Hits<'_, '_> {
         let root = whole.root.map(|(_, service, name)| (service, name));
         let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root };
         let count = matched.len() as u64;
+        let spans = self.shown(&shares, matched, &facts)?;
+        let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
+        Ok(Some(TraceHit {
+            trace_id,
+            start_unix_nano: start,
+            duration_nanos: facts.duration_nanos,
+            services: whole.services.into_iter().map(stats).collect(),
+            matched: count,
+            spans,
+            root: facts.root,
+        }))
+    }
+
+    /// The earliest of the spans that match, as many as asked for, each with the place of its share and its row.
+    fn shown(
+        &self,
+        shares: &[(Unit, Share)],
+        mut matched: Vec<(Key, usize, u32)>,
+        facts: &TraceFacts,
+    ) -> Result<Vec<SpanHit>, ReadError> {
         let shown = self.request.spans_per_trace;
         if shown > 0 && shown < matched.len() {
             matched.select_nth_unstable(shown - 1);
         }
         matched.truncate(shown);
         matched.sort_unstable();
-        let mut spans = Vec::with_capacity(matched.len());
+        let mut hits = Vec::with_capacity(matched.len());
         for (_, place, row) in matched {
             let Some((unit, _)) = shares.get(place) else { continue };
             let read = |group: &dyn RowGroup| group.spans(&[row], self.wanted.projection());
             let read = self.snapshot.on(unit, self.context, read)?;
-            spans.extend(read.iter().flatten().map(|span| span_hit(span, &facts, self.request)));
+            hits.extend(read.iter().flatten().map(|span| span_hit(span, facts, self.request)));
         }
-        let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
-        let services = whole.services.into_iter().map(stats).collect();
-        let (duration_nanos, root) = (facts.duration_nanos, facts.root);
-        Ok(Some(TraceHit { trace_id, root, start_unix_nano: start, duration_nanos, services, matched: count, spans }))
+        Ok(hits)
     }
 
     /// What a unit knows of the trace.

@@ -39,7 +39,7 @@ impl TraceReader for Store {
         let mut inspected = Inspected::default();
         let wanted = Wanted::of(request);
         let (newest, matched) = newest(&snapshot, request, &wanted, context, &mut inspected)?;
-        let mut found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
+        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
         let mut hits = Vec::with_capacity(newest.len());
         for (_, id) in newest {
             context.check()?;
