@@ -181,6 +181,17 @@ impl<'a> Ints<'a> {
     }
 }
 
+/// The values of a page that must have `len` of them.
+pub(crate) fn decode<T>(page: &[u8], len: usize, mut map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
+    let page = Ints::parse(page)?;
+    if page.len() != len {
+        return Err(Damaged("page with a wrong count"));
+    }
+    let mut values = Vec::with_capacity(len.min(1 << 20));
+    page.each(0, len, |value| values.push(map(value)))?;
+    Ok(values)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
-use crate::codec::ints::Ints;
+use crate::codec::ints::{Ints, decode};
 use crate::rows::{ShapeList, TableKind};
 use crate::scan::{Projection, RowGroup, TableView};
 
@@ -297,17 +297,6 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
-}
-
-/// The values of a page that must have `len` of them.
-pub(super) fn decode<T>(page: &[u8], len: usize, mut map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
-    let page = Ints::parse(page)?;
-    if page.len() != len {
-        return Err(Damaged("page with a wrong count"));
-    }
-    let mut values = Vec::with_capacity(len.min(1 << 20));
-    page.each(0, len, |value| values.push(map(value)))?;
-    Ok(values)
 }
 
 /// Three parts, of which the first two have their length before them.

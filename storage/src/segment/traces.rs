@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::group::decode;
 use crate::codec::Damaged;
 use crate::codec::bytes::Input;
-use crate::codec::ints::Ints;
+use crate::codec::ints::{Ints, decode};
 
 /// The parts of the page of a group of so many traces: ids, lengths, starts.
 struct Parts<'p> {
