@@ -119,3 +119,50 @@ impl Needle<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::model::{Span, SpanId, TraceId, TraceSpan};
+
+    use super::super::group::tests::InMemory;
+    use super::super::{META, encode};
+    use super::*;
+    use crate::rows::Rows;
+    use crate::test_spans::encode as request;
+
+    /// A span with a value that no other one has.
+    fn spans(count: u64) -> Vec<TraceSpan> {
+        let span = |number: u64| {
+            let mut trace_id = [1; 16];
+            trace_id[..8].copy_from_slice(&number.to_be_bytes());
+            let value = format!("{:x}", xxhash_rust::xxh3::xxh3_64(&number.to_be_bytes()));
+            let (trace_id, span_id) = (TraceId(trace_id), SpanId([2; 8]));
+            let attributes = vec![Attribute::new("id", value)];
+            let span = Span { trace_id, span_id, start_unix_nano: number, attributes, ..Span::default() };
+            TraceSpan { span, resource: Default::default(), scope: Default::default() }
+        };
+        (0..count).map(span).collect()
+    }
+
+    #[test]
+    fn a_value_is_looked_for_in_its_group_and_in_hardly_any_other() {
+        let (spans, mut rows) = (spans(40_000), Rows::default());
+        rows.append_request(&request(&spans)).expect("good");
+        let source = InMemory(encode(&[&rows]).pages);
+        let meta = Meta::decode(&source.page(0, META).expect("there")).expect("decodes");
+        let groups = meta.groups.len();
+        assert!(groups > 3, "{groups}");
+        let mut possible = 0;
+        for number in (0..spans.len()).step_by(1_000) {
+            let AnyValue::String(value) = &spans[number].span.attributes[0].value else { panic!("a text") };
+            let field = Field::attribute(AttributeScope::Span, "id");
+            let filter = Filter::compare(field, CompareOp::Eq, Value::string(value.as_str()));
+            let holders = possible_groups(&source, 0, &meta, &filter).expect("read");
+            let first = |group: usize| meta.groups[..group].iter().map(|group| group.spans as usize).sum::<usize>();
+            let own = (0..groups).find(|group| number < first(group + 1)).expect("in a group");
+            assert!(holders[own], "span {number} is in group {own}: {holders:?}");
+            possible += holders.iter().filter(|holds| **holds).count();
+        }
+        assert!(possible < 40 + 5, "{possible} groups for 40 values");
+    }
+}
