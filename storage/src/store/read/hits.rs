@@ -62,7 +62,7 @@ impl Hits<'_, '_> {
     /// The hit that a trace is, when any of its spans matches.
     pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         if self.request.filter.needs_trace() {
-            return self.from_spans(id);
+            return self.by_spans(id);
         }
         let units = self.snapshot.holders(id);
         let mut shares = Vec::with_capacity(units.len());
@@ -79,15 +79,15 @@ impl Hits<'_, '_> {
         let mut seen = FxHashSet::with_capacity_and_hasher(rows, Default::default());
         // Only whole spans tell whether two of one id are the same.
         let unique = shares.iter().flat_map(|(_, share)| &share.ids).all(|id| seen.insert(*id));
-        if unique { self.from_shares(id, shares) } else { self.from_spans(id) }
+        if unique { self.by_columns(id, &shares) } else { self.by_spans(id) }
     }
 
-    fn from_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+    fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
         Ok(hit(id, &spans, self.request))
     }
 
-    fn from_shares(&self, trace_id: TraceId, shares: Vec<(Unit, Share)>) -> Result<Option<TraceHit>, ReadError> {
+    fn by_columns(&self, trace_id: TraceId, shares: &[(Unit, Share)]) -> Result<Option<TraceHit>, ReadError> {
         let mut whole = Share::default();
         let mut matched = Vec::new();
         for (place, (_, share)) in shares.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Hits<'_, '_> {
         let root = whole.root.map(|(_, service, name)| (service, name));
         let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root };
         let count = matched.len() as u64;
-        let spans = self.shown(&shares, matched, &facts)?;
+        let spans = self.shown(shares, matched, &facts)?;
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Ok(Some(TraceHit {
             trace_id,
