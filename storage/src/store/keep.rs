@@ -249,7 +249,7 @@ impl Shared {
         deleted.is_ok()
     }
 
-    fn show_sizes(&self) {
+    pub(super) fn show_sizes(&self) {
         let state = self.read_state();
         let sum = |of: fn(&SegmentEntry) -> u64| state.segments.values().map(|segment| of(segment)).sum::<u64>() as i64;
         self.metrics.segments.set(state.segments.len() as i64);

@@ -151,6 +151,8 @@ impl Store {
             metrics: Metrics::register(registry),
         });
         shared.recover()?;
+        // Whoever asks first is told how much there is.
+        shared.show_sizes();
         let spawn = |name: &str, run: fn(&Shared)| {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared))

@@ -104,6 +104,7 @@ fn acknowledged_spans_survive_a_crash_wherever_they_are() {
     let in_both = crashed(folder.path());
     for (folder, spans, head) in [(in_the_log, 1, 1), (in_a_segment, 1, 0), (in_both, 2, 1)] {
         let store = open(folder.path());
+        assert_eq!(store.shared.metrics.head_spans.get(), head as i64, "told before anybody can ask");
         assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, head));
         store.settle().expect("settled");
         assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, 0));
