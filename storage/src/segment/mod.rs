@@ -83,6 +83,15 @@ pub(crate) trait PageSource: Send + Sync {
     }
 }
 
+/// Reads the description of a segment.
+pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
+    let corrupt = |error: Damaged| ReadError::Corrupt {
+        place: format!("segment {segment}, description"),
+        reason: error.to_string(),
+    };
+    Meta::decode(&source.page(segment, META)?).map_err(corrupt)
+}
+
 /// Reads the shapes of a table from their page.
 pub(crate) fn read_shapes(
     source: &(impl PageSource + ?Sized),

@@ -38,7 +38,7 @@ use quick_cache::sync::Cache;
 
 use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
-use crate::segment::{META, Meta, PageSource};
+use crate::segment::{Meta, read_meta};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError};
 use commit::{Queue, Waiting};
@@ -282,13 +282,6 @@ impl Shared {
 
     /// The description of a segment.
     fn meta(&self, segment: u64) -> Result<Arc<Meta>, ReadError> {
-        self.descriptions.get_or_insert_with(&segment, || {
-            let page = self.db.page(segment, META)?;
-            let corrupt = |error: crate::codec::Damaged| ReadError::Corrupt {
-                place: format!("segment {segment}, description"),
-                reason: error.to_string(),
-            };
-            Meta::decode(&page).map(Arc::new).map_err(corrupt)
-        })
+        self.descriptions.get_or_insert_with(&segment, || read_meta(&self.db, segment).map(Arc::new))
     }
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::conformance::{wait, write};
 use crate::log::Record;
 use crate::rows::Rows;
+use crate::segment::{META, PageSource};
 use crate::test_spans::encode;
 use crate::{FakeClock, Filter, QueryContext, SearchRequest, TraceReader};
 

@@ -5,19 +5,15 @@ use std::sync::Arc;
 use crate::ReadError;
 use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::{Damaged, fuse};
-use crate::segment::{ABOUT, META, Meta, PageSource, SegmentGroup};
+use crate::segment::{ABOUT, PageSource, SegmentGroup, read_meta};
 use crate::store::db::{Db, SegmentFile};
 
 pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEntry, ReadError> {
     let segment = file.segment;
-    let damaged = |what: &'static str| {
-        move |error: Damaged| ReadError::Corrupt {
-            place: format!("segment {segment}, {what}"),
-            reason: error.to_string(),
-        }
-    };
-    let (tenant, received) = read_about(&db.page(segment, ABOUT)?).map_err(damaged("origin"))?;
-    let meta = Arc::new(Meta::decode(&db.page(segment, META)?).map_err(damaged("description"))?);
+    let damaged =
+        |error: Damaged| ReadError::Corrupt { place: format!("segment {segment}, origin"), reason: error.to_string() };
+    let (tenant, received) = read_about(&db.page(segment, ABOUT)?).map_err(damaged)?;
+    let meta = Arc::new(read_meta(db, segment)?);
     let mut hashes = Vec::new();
     let mut groups = Vec::with_capacity(meta.groups.len());
     for number in 0..meta.groups.len() {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::verify::{Care, Tell, check_segment, description};
+use super::verify::{Care, Tell, check_segment};
 use super::{Aside, entry_from_pages, mend, read_catalog, rebuild};
 use crate::catalog::{SegmentEntry, about};
 use crate::log;
 use crate::rows::Rows;
-use crate::segment::{ABOUT, LostPart, SegmentGroup, encode};
+use crate::segment::{ABOUT, LostPart, SegmentGroup, encode, read_meta};
 use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
 
@@ -224,7 +224,7 @@ impl Work<'_> {
     /// All that can be read of a segment.
     fn salvage(&mut self, entry: &SegmentEntry) -> Rows {
         let mut rows = Rows::default();
-        let Ok(meta) = description(self.db, entry.id).map(Arc::new) else {
+        let Ok(meta) = read_meta(self.db, entry.id).map(Arc::new) else {
             self.done.spans_lost += entry.spans();
             return rows;
         };

@@ -8,7 +8,7 @@ use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::fuse;
 use crate::log;
 use crate::rows::Rows;
-use crate::segment::{ABOUT, Lost, LostPart, META, Meta, PageSource, SegmentGroup};
+use crate::segment::{ABOUT, Lost, LostPart, Meta, SegmentGroup, read_meta};
 use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
 use crate::{ReadError, rows};
@@ -180,7 +180,7 @@ struct Groups<'d> {
 
 impl<'d> Groups<'d> {
     fn of(db: &'d Db, segment: u64) -> Result<Self, ReadError> {
-        Ok(Self { db, segment, meta: Arc::new(description(db, segment)?) })
+        Ok(Self { db, segment, meta: Arc::new(read_meta(db, segment)?) })
     }
 
     fn open(&self, number: usize) -> Result<SegmentGroup<'d>, ReadError> {
@@ -228,14 +228,6 @@ impl<'d> Groups<'d> {
             }
         }
     }
-}
-
-pub(crate) fn description(db: &Db, segment: u64) -> Result<Meta, ReadError> {
-    let page = db.page(segment, META)?;
-    Meta::decode(&page).map_err(|error| ReadError::Corrupt {
-        place: format!("segment {segment}, description"),
-        reason: error.to_string(),
-    })
 }
 
 fn check_about(db: &Db, entry: &SegmentEntry) -> Result<(), ReadError> {

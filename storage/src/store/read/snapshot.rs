@@ -40,7 +40,7 @@ struct Opened<'a> {
     group: Rc<SegmentGroup<'a>>,
 }
 
-/// Groups kept open; each holds up to about 0.4 MB of decoded columns.
+/// Groups kept open; each holds up to about 0.2 MB of decoded columns.
 const OPENED: usize = 32;
 
 impl<'a> Snapshot<'a> {
