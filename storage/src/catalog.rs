@@ -65,6 +65,11 @@ impl SegmentEntry {
 }
 
 impl SegmentEntry {
+    /// Start of its earliest span: groups are in the order of their traces, and a trace begins with its earliest span.
+    pub(crate) fn earliest(&self) -> u64 {
+        self.groups.first().map_or(0, |group| group.starts.0)
+    }
+
     /// The groups that may hold the trace.
     pub(crate) fn groups_of(&self, trace: u64) -> impl Iterator<Item = u16> + '_ {
         // A damaged filter rules nothing out.

@@ -92,7 +92,7 @@ impl Segment {
         let spans = self.groups().map(|group| {
             let group = group?;
             let rows = group.rows_of(id)?;
-            Ok(group.spans(&rows, Projection::Whole)?.len())
+            Ok(group.spans(id, &rows, Projection::Whole)?.len())
         });
         spans.sum()
     }

@@ -111,9 +111,9 @@ fn in_any_order(spans: &[TraceSpan]) -> BTreeSet<Vec<u8>> {
 fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut out = Vec::new();
     for group in pages.open()? {
-        for (_, rows) in group.trace_table()? {
+        for (id, _, rows) in group.trace_table()? {
             let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-            let spans = group.spans(&rows, Projection::Whole)?;
+            let spans = group.spans(id, &rows, Projection::Whole)?;
             out.extend(spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))));
         }
     }
@@ -143,7 +143,7 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
         for row in (0..rows).step_by(rows / 64 + 1) {
             let _ = (group.span_id(row), group.parent(row));
             let Ok(id) = group.trace_id(row) else { continue };
-            let _ = group.rows_of(id).and_then(|rows| group.spans(&rows, only));
+            let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::pack;
 /// Bytes after which a block is closed.
 const BLOCK_BYTES: usize = 8 << 10;
 /// Blocks below this size are not worth compressing.
-const LEAST_TO_COMPRESS: usize = 128;
+const LEAST_TO_COMPRESS: usize = 1 << 10;
 
 /// Writes a list.
 pub(crate) fn encode<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -121,10 +121,11 @@ mod by_the_document {
         if form == 1 {
             return (0..count).map(|row| text(&dictionary[code(row)])).collect();
         }
-        let numbers = |template: &Vec<u8>| template.iter().filter(|byte| **byte == 0xff).count();
-        let mut slot = || (input.varint() as u64, input.fixed(1));
-        let slots: Vec<Vec<_>> =
-            dictionary.iter().map(|template| (0..numbers(template)).map(|_| slot()).collect()).collect();
+        let mut slots: Vec<Vec<_>> = Vec::new();
+        for _ in &dictionary {
+            let numbers = input.varint();
+            slots.push((0..numbers).map(|_| (input.varint() as u64, input.fixed(1))).collect());
+        }
         let starts: Vec<usize> = (0..count.div_ceil(128)).map(|_| input.fixed(4)).collect();
         let mut at = 0;
         let value = |row: usize| {

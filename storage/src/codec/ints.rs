@@ -1,5 +1,7 @@
 //! Columns of 64-bit integers: a dictionary where values are few, else frame of reference in blocks of 256.
 
+use std::ops::Range;
+
 use super::Damaged;
 use super::bits::{self, BitWriter, width_of};
 use super::bytes::{Input, put_varint};
@@ -138,9 +140,7 @@ impl<'a> Ints<'a> {
 
     /// All values, in order.
     pub(crate) fn decode(&self) -> Result<Vec<u64>, Damaged> {
-        let mut out = Vec::with_capacity(self.len.min(1 << 20));
-        self.each(0, self.len, |value| out.push(value))?;
-        Ok(out)
+        self.range(0..self.len, |value| value)
     }
 
     /// Calls `visit` with the values of rows `from..to`.
@@ -169,6 +169,38 @@ impl<'a> Ints<'a> {
         Ok(())
     }
 
+    /// No value is greater.
+    pub(crate) fn bound(&self) -> Result<u64, Damaged> {
+        let values =
+            self.table.chunks_exact(8).filter_map(|value| value.first_chunk()).map(|value| u64::from_le_bytes(*value));
+        if self.code_width.is_some() {
+            return Ok(values.max().unwrap_or_default());
+        }
+        let mut bound = 0;
+        for block in 0..self.len.div_ceil(BLOCK) {
+            let (base, _, width) = self.block(block * HEADER)?;
+            bound = bound.max(base.saturating_add(1u64.checked_shl(width).unwrap_or(0).wrapping_sub(1)));
+        }
+        Ok(bound)
+    }
+
+    /// How many values come before the first for which `is_before` is not true, as it is for none after that one.
+    pub(crate) fn partition_point(&self, is_before: impl Fn(u64) -> bool) -> Result<usize, Damaged> {
+        let (mut low, mut high) = (0, self.len);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if is_before(self.get(middle)?) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// The values of some rows.
+    pub(crate) fn range<T>(&self, rows: Range<usize>, mut map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
+        let mut values = Vec::with_capacity(rows.len().min(1 << 20));
+        self.each(rows.start, rows.end, |value| values.push(map(value)))?;
+        Ok(values)
+    }
+
     fn word(&self, at: usize) -> Result<u64, Damaged> {
         let bytes = self.table.get(at..at + 8).ok_or(Damaged("code outside of its dictionary"))?;
         Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| Damaged("code outside of its dictionary"))?))
@@ -181,15 +213,15 @@ impl<'a> Ints<'a> {
     }
 }
 
-/// The values of a page that must have `len` of them.
-pub(crate) fn decode<T>(page: &[u8], len: usize, mut map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
+/// A page that must have `len` values.
+pub(crate) fn of_len(page: &[u8], len: usize) -> Result<Ints<'_>, Damaged> {
     let page = Ints::parse(page)?;
-    if page.len() != len {
-        return Err(Damaged("page with a wrong count"));
-    }
-    let mut values = Vec::with_capacity(len.min(1 << 20));
-    page.each(0, len, |value| values.push(map(value)))?;
-    Ok(values)
+    if page.len() == len { Ok(page) } else { Err(Damaged("page with a wrong count")) }
+}
+
+/// The values of a page that must have `len` of them.
+pub(crate) fn decode<T>(page: &[u8], len: usize, map: impl FnMut(u64) -> T) -> Result<Vec<T>, Damaged> {
+    of_len(page, len)?.range(0..len, map)
 }
 
 #[cfg(test)]

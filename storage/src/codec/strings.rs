@@ -150,9 +150,12 @@ fn slots(codes: &[u32], dictionary: &[&[u8]], numbers: &[u64]) -> Vec<Vec<Slot>>
 
 fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8> {
     let mut out = Vec::new();
-    for slot in slots.iter().flatten() {
-        put_varint(&mut out, slot.base);
-        out.push(slot.width as u8);
+    for slots in slots {
+        put_varint(&mut out, slots.len() as u64);
+        for slot in slots {
+            put_varint(&mut out, slot.base);
+            out.push(slot.width as u8);
+        }
     }
     let mut offsets = Vec::new();
     let mut packed = BitWriter::default();
@@ -240,7 +243,7 @@ impl<'a> Strings<'a> {
         }
         let form = match form {
             CODED => Form::Coded { codes, width },
-            TEMPLATES => Form::Templates { codes, width, numbers: Numbers::parse(input, len, dictionary)? },
+            TEMPLATES => Form::Templates { codes, width, numbers: Numbers::parse(input, len, dictionary.len())? },
             _ => return Err(Damaged("unknown form of a string page")),
         };
         Ok(Self { len, dictionary, form })
@@ -282,17 +285,28 @@ impl<'a> Strings<'a> {
                     rows.insert_if(row, good.contains(self.code(row)?));
                 }
             }
-            _ => {
-                let mut cursor = StringCursor::new(self);
-                let mut value = Vec::new();
-                for row in 0..self.len {
-                    value.clear();
-                    cursor.read(row, &mut value)?;
-                    rows.insert_if(row, test(&value));
-                }
-            }
+            _ => self.each(0..self.len, |row, value| rows.insert_if(row, test(value)))?,
         }
         Ok(rows)
+    }
+
+    /// Those of `among` whose value satisfies `test`.
+    pub(crate) fn select_among(&self, among: &Bitmap, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
+        let mut rows = Bitmap::none(self.len);
+        self.each(among.iter(), |row, value| rows.insert_if(row, test(value)))?;
+        Ok(rows)
+    }
+
+    /// Calls `visit` with the values of these rows.
+    fn each(&self, rows: impl Iterator<Item = usize>, mut visit: impl FnMut(usize, &[u8])) -> Result<(), Damaged> {
+        let mut cursor = StringCursor::new(self);
+        let mut value = Vec::new();
+        for row in rows {
+            value.clear();
+            cursor.read(row, &mut value)?;
+            visit(row, &value);
+        }
+        Ok(())
     }
 
     /// The rows whose value is `needle`.
@@ -335,26 +349,17 @@ impl<'a> Strings<'a> {
                 }
             });
         }
-        let mut cursor = StringCursor::new(self);
-        let mut value = Vec::new();
-        for row in rows.iter() {
-            value.clear();
-            cursor.read(row, &mut value)?;
-            visit(&value);
-        }
-        Ok(())
+        self.each(rows.iter(), |_, value| visit(value))
     }
 }
 
 impl<'a> Numbers<'a> {
-    fn parse(mut input: Input<'a>, len: usize, dictionary: Blocks<'a>) -> Result<Self, Damaged> {
-        let mut counts = Vec::with_capacity(dictionary.len().min(1 << 16));
-        dictionary.each(|_, template| counts.push(template::variables(template)))?;
-        let mut slots = Vec::new();
-        let mut templates = Vec::with_capacity(counts.len());
-        for count in counts {
+    /// Reads the slots of so many templates. The templates themselves stay closed: decompressing them is half of reading one value.
+    fn parse(mut input: Input<'a>, len: usize, count: usize) -> Result<Self, Damaged> {
+        let (mut slots, mut templates) = (Vec::new(), Vec::with_capacity(count.min(1 << 16)));
+        for _ in 0..count {
             let mut bits = 0;
-            for _ in 0..count {
+            for _ in 0..input.count(16)? {
                 let slot = Slot { base: input.varint()?, width: u32::from(input.byte()?) };
                 if slot.width > 64 {
                     return Err(Damaged("width over 64 bits"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::ReadError;
 use crate::catalog::SegmentEntry;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
-use crate::segment::{META, Meta, PageId, PageSource, Place, filter_of, pages, shapes_of};
+use crate::segment::{META, Meta, PageId, PageSource, filter_of, pages, shapes_of};
 use crate::store::Db;
 
 /// What something takes.
@@ -94,10 +94,7 @@ impl Shares {
                 };
                 let name = format!("{}{}", TABLES.get(table).unwrap_or(&""), name(key));
                 let page = pages::COLUMNS + 3 * column + table as u32;
-                match place {
-                    Place::Tail { len, .. } => self.add(&name, *len as usize),
-                    Place::Page { .. } => self.add(&name, len(page)),
-                }
+                self.add(&name, place.tail.map_or_else(|| len(page), |(_, len)| len as usize));
             }
         }
     }

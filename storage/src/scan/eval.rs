@@ -1,10 +1,12 @@
 //! From a filter to the rows of a group.
 
+use std::borrow::Cow;
+
 use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode, TraceId};
 
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
-use crate::rows::{Owner, Shape, TableKind, ValueType, text, to_value};
+use crate::rows::{Owner, Shape, TableKind, ValueType};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
@@ -15,7 +17,7 @@ pub(crate) fn matching(
     context: &QueryContext,
 ) -> Result<Bitmap, ReadError> {
     let scan = Scan { group, context, kind: TableKind::Span };
-    let mut rows = scan.rows(filter, false)?;
+    let mut rows = scan.rows(filter, false, scan.everything())?;
     if let Some(range) = range
         && !rows.is_empty()
     {
@@ -29,11 +31,11 @@ pub(crate) fn matching(
 }
 
 /// Filters over spans, or over the events or links of each span.
-struct Scan<'a> {
-    group: &'a dyn RowGroup,
-    context: &'a QueryContext,
+pub(super) struct Scan<'a> {
+    pub(super) group: &'a dyn RowGroup,
+    pub(super) context: &'a QueryContext,
     /// What is tested: spans, or inside [`Filter::Event`] and [`Filter::Link`] one event or link.
-    kind: TableKind,
+    pub(super) kind: TableKind,
 }
 
 impl Scan<'_> {
@@ -41,35 +43,39 @@ impl Scan<'_> {
         self.group.table(self.kind).len()
     }
 
-    /// The rows of this kind that satisfy the filter, or with `negated` do not.
-    fn rows(&self, filter: &Filter, negated: bool) -> Result<Bitmap, ReadError> {
+    fn everything(&self) -> Bitmap {
+        Bitmap::all(self.len())
+    }
+
+    /// Those of `among` that satisfy the filter, or with `negated` do not.
+    fn rows(&self, filter: &Filter, negated: bool, mut among: Bitmap) -> Result<Bitmap, ReadError> {
         self.context.check()?;
         match (filter, negated) {
-            (Filter::True, false) => Ok(Bitmap::all(self.len())),
+            (Filter::True, false) => Ok(among),
             (Filter::True, true) => Ok(Bitmap::none(self.len())),
-            (Filter::Not(inner), _) => self.rows(inner, !negated),
-            (Filter::And(parts), false) | (Filter::Or(parts), true) => self.all(parts, negated),
-            (Filter::Or(parts), false) | (Filter::And(parts), true) => self.any(parts, negated),
+            (Filter::Not(inner), _) => self.rows(inner, !negated, among),
+            (Filter::And(parts), false) | (Filter::Or(parts), true) => self.all(parts, negated, among),
+            (Filter::Or(parts), false) | (Filter::And(parts), true) => self.any(parts, negated, &among),
             // What else a span must satisfy is known only with its whole trace.
-            _ if filter.needs_trace() => Ok(Bitmap::all(self.len())),
+            _ if filter.needs_trace() => Ok(among),
             _ => {
-                let mut rows = self.leaf(filter)?;
+                let rows = self.leaf(filter, &among)?;
                 if negated {
-                    let mut rest = Bitmap::all(self.len());
-                    rest.and_not(&rows);
-                    rows = rest;
+                    among.and_not(&rows)
+                } else {
+                    among.and(&rows)
                 }
-                Ok(rows)
+                Ok(among)
             }
         }
     }
 
-    fn all(&self, parts: &[Filter], negated: bool) -> Result<Bitmap, ReadError> {
+    /// Each condition looks only at the rows that those before it left.
+    fn all(&self, parts: &[Filter], negated: bool, mut rows: Bitmap) -> Result<Bitmap, ReadError> {
         let mut parts: Vec<&Filter> = parts.iter().collect();
         parts.sort_by_key(|part| cost(part));
-        let mut rows = Bitmap::all(self.len());
         for part in parts {
-            rows.and(&self.rows(part, negated)?);
+            rows = self.rows(part, negated, rows)?;
             if rows.is_empty() {
                 break;
             }
@@ -77,26 +83,27 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    fn any(&self, parts: &[Filter], negated: bool) -> Result<Bitmap, ReadError> {
+    fn any(&self, parts: &[Filter], negated: bool, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.len());
         for part in parts {
-            rows.or(&self.rows(part, negated)?);
+            rows.or(&self.rows(part, negated, among.clone())?);
         }
         Ok(rows)
     }
 
-    fn leaf(&self, filter: &Filter) -> Result<Bitmap, ReadError> {
+    /// The rows that satisfy one condition; of those that are not among `among` it may say anything.
+    fn leaf(&self, filter: &Filter, among: &Bitmap) -> Result<Bitmap, ReadError> {
         match filter {
-            Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone())),
+            Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone()), among),
             Filter::Matches { field, pattern, negated } => {
-                let rows = self.field(field, &Test::matches(pattern, *negated, self.context))?;
+                let rows = self.field(field, &Test::matches(pattern, *negated, self.context), among)?;
                 self.context.check()?;
                 Ok(rows)
             }
             Filter::Exists { field, present } => {
-                let mut rows = self.field(field, &Test::Present)?;
+                let mut rows = self.field(field, &Test::Present, among)?;
                 if !present {
-                    let mut rest = Bitmap::all(self.len());
+                    let mut rest = self.everything();
                     rest.and_not(&rows);
                     rows = rest;
                 }
@@ -104,14 +111,14 @@ impl Scan<'_> {
             }
             Filter::Event(inner) => self.children(TableKind::Event, inner),
             Filter::Link(inner) => self.children(TableKind::Link, inner),
-            Filter::True | Filter::Not(_) | Filter::And(_) | Filter::Or(_) => self.rows(filter, false),
+            Filter::True | Filter::Not(_) | Filter::And(_) | Filter::Or(_) => self.rows(filter, false, among.clone()),
         }
     }
 
     /// The spans of which one event or link satisfies the filter. What the filter asks of the span itself is taken from the span.
     fn children(&self, kind: TableKind, filter: &Filter) -> Result<Bitmap, ReadError> {
         let inner = Scan { kind, ..*self };
-        let found = inner.rows(filter, false)?;
+        let found = inner.rows(filter, false, inner.everything())?;
         self.of_children(kind, found)
     }
 
@@ -146,47 +153,64 @@ impl Scan<'_> {
         self.of_spans(spans)
     }
 
-    fn field(&self, field: &Field, test: &Test) -> Result<Bitmap, ReadError> {
+    fn field(&self, field: &Field, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         match field {
-            Field::Attribute { scope, key } => self.attribute(*scope, key, test),
-            Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic, test),
+            Field::Attribute { scope, key } => self.attribute(*scope, key, test, among),
+            Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic, test, among),
         }
     }
 
-    fn attribute(&self, scope: AttributeScope, key: &str, test: &Test) -> Result<Bitmap, ReadError> {
-        let name = key.as_bytes();
-        let spans = &*self.group.table(TableKind::Span);
+    /// The rows of spans that are worth a look: those among `among` when these are spans, else all.
+    fn spans_among<'b>(&self, among: &'b Bitmap) -> Cow<'b, Bitmap> {
+        if self.kind == TableKind::Span {
+            return Cow::Borrowed(among);
+        }
+        Cow::Owned(Bitmap::all(self.group.table(TableKind::Span).len()))
+    }
+
+    pub(super) fn attribute(
+        &self,
+        scope: AttributeScope,
+        key: &str,
+        test: &Test,
+        among: &Bitmap,
+    ) -> Result<Bitmap, ReadError> {
+        let (name, spans) = (key.as_bytes(), &*self.group.table(TableKind::Span));
+        let among_spans = &*self.spans_among(among);
         match scope {
-            AttributeScope::Span => self.of_spans(column_rows(spans, name, test)?),
-            AttributeScope::Resource => self.of_spans(self.origin_rows(key, test, Origin::Resource)?),
-            AttributeScope::Instrumentation => self.of_spans(self.origin_rows(key, test, Origin::Scope)?),
+            AttributeScope::Span => self.of_spans(column_rows(spans, name, test, among_spans)?),
+            AttributeScope::Resource => self.of_spans(self.origin_rows(key, test, Origin::Resource, among_spans)?),
+            AttributeScope::Instrumentation => {
+                self.of_spans(self.origin_rows(key, test, Origin::Scope, among_spans)?)
+            }
             AttributeScope::Event => self.child_attribute(TableKind::Event, name, test),
             AttributeScope::Link => self.child_attribute(TableKind::Link, name, test),
-            AttributeScope::Any => self.first_scope(key, test),
+            AttributeScope::Any => self.first_scope(key, test, among),
         }
     }
 
     fn child_attribute(&self, kind: TableKind, name: &[u8], test: &Test) -> Result<Bitmap, ReadError> {
-        let children = column_rows(&*self.group.table(kind), name, test)?;
+        let table = &*self.group.table(kind);
+        let children = column_rows(table, name, test, &Bitmap::all(table.len()))?;
         self.of_children(kind, children)
     }
 
     /// An unscoped attribute: each row is judged by the first scope that has the key.
-    fn first_scope(&self, key: &str, test: &Test) -> Result<Bitmap, ReadError> {
+    fn first_scope(&self, key: &str, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
         let mut rows = Bitmap::none(self.len());
-        let mut left = Bitmap::all(self.len());
+        let mut left = among.clone();
         for scope in [Span, Resource, Event, Link, Instrumentation] {
-            let mut good = self.attribute(scope, key, test)?;
+            let mut good = self.attribute(scope, key, test, &left)?;
             good.and(&left);
             rows.or(&good);
-            left.and_not(&self.attribute(scope, key, &Test::Present)?);
+            left.and_not(&self.attribute(scope, key, &Test::Present, &left)?);
         }
         Ok(rows)
     }
 
     /// The spans whose resource or scope has the attribute with a good value. Each distinct resource is judged once.
-    fn origin_rows(&self, key: &str, test: &Test, origin: Origin) -> Result<Bitmap, ReadError> {
+    fn origin_rows(&self, key: &str, test: &Test, origin: Origin, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let holds = |attributes: &[Attribute]| {
             let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
             found.is_some_and(|found| test.holds(&Value::Any(found.value.clone())))
@@ -200,15 +224,16 @@ impl Scan<'_> {
         }
         let number = |shape: &Shape| if origin == Origin::Resource { shape.resource } else { shape.scope };
         let spans = &*self.group.table(TableKind::Span);
-        spans.rows_of_shapes(&mut |shape| good.get(number(shape) as usize).copied().unwrap_or(false))
+        spans.rows_of_shapes(among, &mut |shape| good.get(number(shape) as usize).copied().unwrap_or(false))
     }
 
-    fn intrinsic(&self, intrinsic: Intrinsic, test: &Test) -> Result<Bitmap, ReadError> {
+    fn intrinsic(&self, intrinsic: Intrinsic, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let group = self.group;
         let spans = &*group.table(TableKind::Span);
-        let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.of_spans(spans.rows_of_shapes(judge)?);
+        let among = &*self.spans_among(among);
+        let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.of_spans(spans.rows_of_shapes(among, judge)?);
         match intrinsic {
-            Intrinsic::Name => self.of_spans(named_rows(spans, test)?),
+            Intrinsic::Name => self.of_spans(named_rows(spans, test, among)?),
             Intrinsic::Kind => {
                 let good = judged(|number| test.holds(&Value::Kind(SpanKind::from_otlp(number))));
                 shape_rows(&mut |shape| good[usize::from(shape.kind)])
@@ -217,16 +242,19 @@ impl Scan<'_> {
                 let good = judged(|number| test.holds(&Value::Status(StatusCode::from_otlp(number))));
                 shape_rows(&mut |shape| good[usize::from(shape.status)])
             }
-            Intrinsic::ScopeName => self.scope_text(test, |scope| &scope.name),
-            Intrinsic::ScopeVersion => self.scope_text(test, |scope| &scope.version),
+            Intrinsic::ScopeName => self.scope_text(test, among, |scope| &scope.name),
+            Intrinsic::ScopeVersion => self.scope_text(test, among, |scope| &scope.version),
             Intrinsic::Duration => {
-                self.of_spans(numbers(&durations(group)?, |nanos| test.holds(&Value::Duration(nanos))))
+                let mut rows = Bitmap::none(spans.len());
+                let test = &mut |row, nanos| rows.insert_if(row, test.holds(&Value::Duration(nanos)));
+                group.each_duration(among, test)?;
+                self.of_spans(rows)
             }
             Intrinsic::StatusMessage => {
                 let columns = spans.columns(Owner::Field, b"status_message");
                 let mut rows = Bitmap::none(spans.len());
                 for (column, _) in columns {
-                    rows.or(&spans.select(column, test)?);
+                    rows.or(&spans.select(column, test, among)?);
                 }
                 self.of_spans(rows)
             }
@@ -240,7 +268,7 @@ impl Scan<'_> {
             }),
             Intrinsic::EventName => {
                 let events = &*group.table(TableKind::Event);
-                self.of_children(TableKind::Event, named_rows(events, test)?)
+                self.of_children(TableKind::Event, named_rows(events, test, &Bitmap::all(events.len()))?)
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
@@ -266,12 +294,14 @@ impl Scan<'_> {
     fn scope_text(
         &self,
         test: &Test,
+        among: &Bitmap,
         text: impl Fn(&hoptrail_proto::model::InstrumentationScope) -> &String,
     ) -> Result<Bitmap, ReadError> {
         let judge = |text: &String| !text.is_empty() && test.holds_text(text.as_bytes());
         let good: Vec<bool> = self.group.scopes().iter().map(|scope| judge(text(scope))).collect();
         let spans = &*self.group.table(TableKind::Span);
-        self.of_spans(spans.rows_of_shapes(&mut |shape| good.get(shape.scope as usize).copied().unwrap_or(false))?)
+        let holds = &mut |shape: &Shape| good.get(shape.scope as usize).copied().unwrap_or(false);
+        self.of_spans(spans.rows_of_shapes(among, holds)?)
     }
 
     fn each_span(&self, test: impl Fn(usize) -> Result<bool, ReadError>) -> Result<Bitmap, ReadError> {
@@ -297,33 +327,27 @@ fn judged(test: impl Fn(i32) -> bool) -> [bool; 256] {
     std::array::from_fn(|number| test(number as i32))
 }
 
-/// End minus start of each span; 0 where it ends before it starts.
-fn durations(group: &dyn RowGroup) -> Result<Vec<u64>, ReadError> {
-    let times = group.starts()?.iter().zip(group.ends()?);
-    Ok(times.map(|(start, end)| end.saturating_sub(*start)).collect())
-}
-
 fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     let mut rows = Bitmap::none(values.len());
     values.iter().enumerate().for_each(|(row, value)| rows.insert_if(row, test(*value)));
     rows
 }
 
-/// The rows whose name satisfies the test. Each distinct name is judged once.
-fn named_rows(table: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
+/// The rows among these whose name satisfies the test. Each distinct name is judged once.
+fn named_rows(table: &dyn TableView, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
     let good: Vec<bool> = (0..table.names()).map(|name| test.holds_text(table.name(name as u32))).collect();
     if !good.contains(&true) {
         return Ok(Bitmap::none(table.len()));
     }
-    table.rows_of_shapes(&mut |shape| good.get(shape.name as usize).copied().unwrap_or(false))
+    table.rows_of_shapes(among, &mut |shape| good.get(shape.name as usize).copied().unwrap_or(false))
 }
 
-/// The rows of a table whose first attribute of this key satisfies the test.
-fn column_rows(table: &dyn TableView, name: &[u8], test: &Test) -> Result<Bitmap, ReadError> {
+/// The rows among these whose first attribute of this key satisfies the test.
+fn column_rows(table: &dyn TableView, name: &[u8], test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
     let columns = table.columns(Owner::Attribute, name);
     let mut rows = Bitmap::none(table.len());
     for (column, _) in &columns {
-        let mut found = table.select(*column, test)?;
+        let mut found = table.select(*column, test, among)?;
         if !found.is_empty() {
             keep_first(table, &columns, *column, &mut found)?;
         }
@@ -333,7 +357,7 @@ fn column_rows(table: &dyn TableView, name: &[u8], test: &Test) -> Result<Bitmap
 }
 
 /// Where a key comes with several types, a row that has more than one is judged by the first.
-fn keep_first(
+pub(super) fn keep_first(
     table: &dyn TableView,
     columns: &[(u32, ValueType)],
     column: u32,
@@ -341,10 +365,10 @@ fn keep_first(
 ) -> Result<(), ReadError> {
     if columns.len() > 1 {
         let shapes = table.shapes()?;
-        rows.and(&table.rows_of_shapes(&mut |shape| {
+        *rows = table.rows_of_shapes(rows, &mut |shape| {
             let mut own = shapes.layout(shape).iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
             own.next() == Some(&column)
-        })?);
+        })?;
     }
     Ok(())
 }
@@ -366,184 +390,4 @@ fn cost(filter: &Filter) -> u32 {
         Filter::And(parts) | Filter::Or(parts) => parts.iter().map(cost).max().unwrap_or_default() + 1,
         Filter::Event(_) | Filter::Link(_) => 6,
     }
-}
-
-/// Collects the values of a field on these spans into `sink`; equal ones may come once. Not for fields of the whole trace.
-pub(crate) fn values(
-    group: &dyn RowGroup,
-    field: &Field,
-    rows: &Bitmap,
-    sink: &mut dyn FnMut(Value),
-) -> Result<(), ReadError> {
-    match field {
-        Field::Attribute { scope, key } => attribute_values(group, *scope, key, rows, sink),
-        Field::Intrinsic(intrinsic) => intrinsic_values(group, *intrinsic, rows, sink),
-    }
-}
-
-fn attribute_values(
-    group: &dyn RowGroup,
-    scope: AttributeScope,
-    key: &str,
-    rows: &Bitmap,
-    sink: &mut dyn FnMut(Value),
-) -> Result<(), ReadError> {
-    let spans = &*group.table(TableKind::Span);
-    let mut give = |attributes: &[Attribute]| {
-        let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
-        found.into_iter().for_each(|found| sink(Value::Any(found.value.clone())));
-    };
-    match scope {
-        AttributeScope::Resource => {
-            let used = used(spans, rows, |shape| shape.resource, group.resources().len())?;
-            used.iter()
-                .filter_map(|number| group.resources().get(number))
-                .for_each(|resource| give(&resource.attributes));
-            Ok(())
-        }
-        AttributeScope::Instrumentation => {
-            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
-            used.iter().filter_map(|number| group.scopes().get(number)).for_each(|scope| give(&scope.attributes));
-            Ok(())
-        }
-        AttributeScope::Span => table_values(spans, key.as_bytes(), rows, sink),
-        AttributeScope::Event | AttributeScope::Link => {
-            let kind = if scope == AttributeScope::Event { TableKind::Event } else { TableKind::Link };
-            table_values(&*group.table(kind), key.as_bytes(), &children_of(group, kind, rows)?, sink)
-        }
-        AttributeScope::Any => {
-            let context = QueryContext::unbounded();
-            let scan = Scan { group, context: &context, kind: TableKind::Span };
-            let mut left = rows.clone();
-            use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
-            for scope in [Span, Resource, Event, Link, Instrumentation] {
-                let present = scan.attribute(scope, key, &Test::Present)?;
-                let mut here = left.clone();
-                here.and(&present);
-                if !here.is_empty() {
-                    attribute_values(group, scope, key, &here, sink)?;
-                }
-                left.and_not(&present);
-            }
-            Ok(())
-        }
-    }
-}
-
-fn table_values(
-    table: &dyn TableView,
-    name: &[u8],
-    rows: &Bitmap,
-    sink: &mut dyn FnMut(Value),
-) -> Result<(), ReadError> {
-    let columns = table.columns(Owner::Attribute, name);
-    for (column, _) in &columns {
-        let mut rows = rows.clone();
-        keep_first(table, &columns, *column, &mut rows)?;
-        table.distinct(*column, &rows, &mut |value| sink(Value::Any(to_value(value))))?;
-    }
-    Ok(())
-}
-
-fn children_of(group: &dyn RowGroup, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
-    let mut children = Bitmap::none(group.table(kind).len());
-    for (child, owner) in group.owners(kind)?.iter().enumerate() {
-        children.insert_if(child, rows.contains(*owner as usize));
-    }
-    Ok(children)
-}
-
-/// Which numbers the shapes of these rows use.
-fn used(
-    table: &dyn TableView,
-    rows: &Bitmap,
-    number: impl Fn(&Shape) -> u32,
-    count: usize,
-) -> Result<Bitmap, ReadError> {
-    let known = &table.shapes()?.shapes;
-    let mut shapes = Bitmap::none(known.len());
-    let numbers = table.shape_numbers()?;
-    rows.iter().filter_map(|row| numbers.get(row)).for_each(|shape| shapes.insert(*shape as usize));
-    let mut used = Bitmap::none(count);
-    shapes.iter().filter_map(|shape| known.get(shape)).for_each(|shape| used.insert(number(shape) as usize));
-    Ok(used)
-}
-
-fn intrinsic_values(
-    group: &dyn RowGroup,
-    intrinsic: Intrinsic,
-    rows: &Bitmap,
-    sink: &mut dyn FnMut(Value),
-) -> Result<(), ReadError> {
-    let spans = &*group.table(TableKind::Span);
-    match intrinsic {
-        Intrinsic::Name => {
-            let used = used(spans, rows, |shape| shape.name, spans.names())?;
-            used.iter().for_each(|name| sink(Value::string(text(spans.name(name as u32)))));
-        }
-        Intrinsic::Kind => {
-            let used = used(spans, rows, |shape| u32::from(shape.kind), 256)?;
-            used.iter().for_each(|kind| sink(Value::Kind(SpanKind::from_otlp(kind as i32))));
-        }
-        Intrinsic::Status => {
-            let used = used(spans, rows, |shape| u32::from(shape.status), 256)?;
-            used.iter().for_each(|code| sink(Value::Status(StatusCode::from_otlp(code as i32))));
-        }
-        Intrinsic::ScopeName | Intrinsic::ScopeVersion => {
-            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
-            for scope in used.iter().filter_map(|number| group.scopes().get(number)) {
-                let found = if intrinsic == Intrinsic::ScopeName { &scope.name } else { &scope.version };
-                if !found.is_empty() {
-                    sink(Value::string(found.as_str()));
-                }
-            }
-        }
-        Intrinsic::Duration => {
-            let durations = durations(group)?;
-            rows.iter().filter_map(|row| durations.get(row)).for_each(|nanos| sink(Value::Duration(*nanos)));
-        }
-        Intrinsic::StatusMessage => {
-            for (column, _) in spans.columns(Owner::Field, b"status_message") {
-                spans.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value))))?;
-            }
-        }
-        Intrinsic::EventName => {
-            let events = &*group.table(TableKind::Event);
-            let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, events.names())?;
-            used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
-        }
-        Intrinsic::TraceId => give_ids(rows, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
-        Intrinsic::SpanId => give_ids(rows, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
-        Intrinsic::ParentId => give_ids(rows, sink, |row| {
-            let parent = group.parent(row)?;
-            Ok((parent != SpanId::default()).then(|| parent.to_string()))
-        })?,
-        Intrinsic::EventTimeSinceStart => {
-            let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
-            for (time, owner) in times.iter().zip(owners).filter(|(_, owner)| rows.contains(**owner as usize)) {
-                let start = starts.get(*owner as usize).copied().unwrap_or_default();
-                sink(Value::Duration(time.saturating_sub(start)));
-            }
-        }
-        Intrinsic::LinkTraceId | Intrinsic::LinkSpanId => {
-            let links = children_of(group, TableKind::Link, rows)?;
-            for (trace, span) in links.iter().filter_map(|link| group.link_ids().ok()?.get(link)) {
-                let id = if intrinsic == Intrinsic::LinkTraceId { trace.to_string() } else { span.to_string() };
-                sink(Value::string(id));
-            }
-        }
-        Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => {}
-    }
-    Ok(())
-}
-
-fn give_ids(
-    rows: &Bitmap,
-    sink: &mut dyn FnMut(Value),
-    id: impl Fn(usize) -> Result<Option<String>, ReadError>,
-) -> Result<(), ReadError> {
-    for row in rows.iter() {
-        id(row)?.into_iter().for_each(|id| sink(Value::string(id)));
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Projection, RowGroup, TableView, Test};
+use super::{Outline, Projection, RowGroup, TableView, Test};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
@@ -16,7 +16,6 @@ pub(crate) struct HeadGroup<'a> {
     rows: &'a Rows,
     tables: [HeadTable<'a>; 3],
     starts: OnceCell<Vec<u64>>,
-    ends: OnceCell<Vec<u64>>,
 }
 
 struct HeadTable<'a> {
@@ -28,7 +27,7 @@ impl<'a> HeadGroup<'a> {
     pub(crate) fn new(rows: &'a Rows) -> Self {
         let tables = [&rows.span_table, &rows.event_table, &rows.link_table];
         let tables = tables.map(|table| HeadTable { table, shape_numbers: OnceCell::new() });
-        Self { rows, tables, starts: OnceCell::new(), ends: OnceCell::new() }
+        Self { rows, tables, starts: OnceCell::new() }
     }
 
     fn row(&self, row: usize) -> Result<&'a SpanRow, ReadError> {
@@ -64,7 +63,7 @@ impl TableView for View<'_, '_> {
         columns_named(self.keys(), owner, name)
     }
 
-    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError> {
+    fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.len());
         let mut known: Vec<Option<bool>> = self
             .0
@@ -75,6 +74,9 @@ impl TableView for View<'_, '_> {
             .unwrap_or_default();
         let is_bytes = self.0.table.columns.get(column as usize).is_some_and(|column| column.key.value_type.is_bytes());
         self.0.each(column, |row, slot| {
+            if !among.contains(row) {
+                return;
+            }
             let number = slot.number().filter(|_| is_bytes).map(|number| number as usize);
             let seen = number.and_then(|number| known.get(number).copied().flatten());
             let holds = seen.unwrap_or_else(|| test.holds_stored(self.0.table.value(column, slot)));
@@ -161,16 +163,12 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.starts.get_or_init(|| self.rows.spans.iter().map(|span| span.start).collect()))
     }
 
-    fn ends(&self) -> Result<&[u64], ReadError> {
-        Ok(self.ends.get_or_init(|| self.rows.spans.iter().map(|span| span.end).collect()))
-    }
-
-    fn times(&self, row: usize) -> Result<(u64, u64), ReadError> {
-        self.row(row).map(|span| (span.start, span.end))
-    }
-
-    fn shape_number(&self, row: usize) -> Result<u32, ReadError> {
-        self.row(row).map(|_| self.rows.span_table.shape_of(row))
+    fn each_duration(&self, rows: &Bitmap, visit: &mut dyn FnMut(usize, u64)) -> Result<(), ReadError> {
+        for row in rows.iter() {
+            let span = self.row(row)?;
+            visit(row, span.end.saturating_sub(span.start));
+        }
+        Ok(())
     }
 
     fn event_times(&self) -> Result<&[u64], ReadError> {
@@ -214,7 +212,15 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.rows.trace_rows(id).collect())
     }
 
-    fn spans(&self, rows: &[u32], _: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
+    fn outlines(&self, id: TraceId) -> Result<Vec<Outline>, ReadError> {
+        let outline = |row: u32| {
+            let (span, shape) = (self.row(row as usize)?, self.rows.span_table.shape_of(row as usize));
+            Ok(Outline { row, shape, start: span.start, end: span.end, id: span.span_id })
+        };
+        self.rows.trace_rows(id).map(outline).collect()
+    }
+
+    fn spans(&self, _: TraceId, rows: &[u32], _: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
         Ok(rows.iter().filter_map(|row| self.rows.span(*row)).collect())
     }
 }

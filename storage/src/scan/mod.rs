@@ -3,10 +3,12 @@
 mod eval;
 mod head;
 mod test;
+mod values;
 
-pub(crate) use eval::{matching, values};
+pub(crate) use eval::matching;
 pub(crate) use head::{HeadGroup, columns_named};
 pub(crate) use test::Test;
+pub(crate) use values::values;
 
 use std::sync::Arc;
 
@@ -31,22 +33,28 @@ pub(crate) trait TableView {
     fn name(&self, number: u32) -> &[u8];
     /// The columns of this name, one for each type; repeated attributes of one key are left out.
     fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)>;
-    /// The rows that have the column with a value that satisfies the test.
-    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError>;
+    /// The rows that have the column with a value that satisfies the test. Those that are not among `among` need not be looked at.
+    fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError>;
     /// Calls `visit` with the column's values on these rows; equal ones may come once.
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError>;
     /// The keys of all columns.
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_>;
 
-    /// The rows whose shape satisfies the test.
-    fn rows_of_shapes(&self, test: &mut dyn FnMut(&Shape) -> bool) -> Result<Bitmap, ReadError> {
+    /// The rows among these whose shape satisfies the test.
+    fn rows_of_shapes(&self, among: &Bitmap, test: &mut dyn FnMut(&Shape) -> bool) -> Result<Bitmap, ReadError> {
         let good: Vec<bool> = self.shapes()?.shapes.iter().map(test).collect();
         let mut rows = Bitmap::none(self.len());
-        if good.contains(&true) {
-            for (row, shape) in self.shape_numbers()?.iter().enumerate() {
-                rows.insert_if(row, good.get(*shape as usize).copied().unwrap_or(false));
-            }
+        if !good.contains(&true) {
+            return Ok(rows);
         }
+        let numbers = self.shape_numbers()?;
+        let holds = |shape: &u32| good.get(*shape as usize).copied().unwrap_or(false);
+        if among.is_sparse() {
+            among.iter().for_each(|row| rows.insert_if(row, numbers.get(row).is_some_and(holds)));
+            return Ok(rows);
+        }
+        numbers.iter().enumerate().for_each(|(row, shape)| rows.insert_if(row, holds(shape)));
+        rows.and(among);
         Ok(rows)
     }
 }
@@ -88,12 +96,8 @@ pub(crate) trait RowGroup {
     fn scopes(&self) -> &[Arc<InstrumentationScope>];
     /// Start of each span.
     fn starts(&self) -> Result<&[u64], ReadError>;
-    /// End of each span, which may be before its start.
-    fn ends(&self) -> Result<&[u64], ReadError>;
-    /// Start and end of one span.
-    fn times(&self, row: usize) -> Result<(u64, u64), ReadError>;
-    /// Shape number of one span.
-    fn shape_number(&self, row: usize) -> Result<u32, ReadError>;
+    /// Calls `visit` with the duration in nanoseconds of these spans; 0 of one that ends before it starts.
+    fn each_duration(&self, rows: &Bitmap, visit: &mut dyn FnMut(usize, u64)) -> Result<(), ReadError>;
     /// Time of each event.
     fn event_times(&self) -> Result<&[u64], ReadError>;
     fn link_ids(&self) -> Result<&[(TraceId, SpanId)], ReadError>;
@@ -107,6 +111,19 @@ pub(crate) trait RowGroup {
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
-    /// The spans of rows that [`RowGroup::rows_of`] gave.
-    fn spans(&self, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
+    /// The same with what is needed to order and count the spans.
+    fn outlines(&self, id: TraceId) -> Result<Vec<Outline>, ReadError>;
+    /// The spans of consecutive rows of a trace.
+    fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
+}
+
+/// What is needed of a span to order and count it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outline {
+    pub(crate) row: u32,
+    /// Number of its shape.
+    pub(crate) shape: u32,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) id: SpanId,
 }

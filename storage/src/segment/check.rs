@@ -3,7 +3,6 @@
 use hoptrail_proto::model::TraceId;
 
 use super::group::SegmentGroup;
-use super::meta::Place;
 use super::pages;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
@@ -16,17 +15,17 @@ impl SegmentGroup<'_> {
     /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
     pub(crate) fn check_order(&self, before: Option<(u64, TraceId)>) -> Result<Option<(u64, TraceId)>, ReadError> {
         let wrong = |page, what| self.corrupt(page)(Damaged(what));
-        let (starts, trace_starts) = (self.starts()?, self.trace_starts()?);
+        let starts = self.starts()?;
         let mut last = before;
-        for ((id, rows), start) in self.trace_table()?.zip(trace_starts) {
-            if last.is_some_and(|last| last >= (*start, id)) {
+        for (id, start, rows) in self.trace_table()? {
+            if last.is_some_and(|last| last >= (start, id)) {
                 return Err(wrong(pages::TRACES, "traces out of order"));
             }
-            last = Some((*start, id));
+            last = Some((start, id));
             let mut previous = None;
             for row in rows {
                 let place = (starts.get(row).copied().unwrap_or_default(), self.span_id(row)?);
-                if previous.is_none() && place.0 != *start {
+                if previous.is_none() && place.0 != start {
                     return Err(wrong(pages::TRACES, "a trace that does not start with its first span"));
                 }
                 if previous.is_some_and(|previous| previous > place) {
@@ -43,7 +42,7 @@ impl SegmentGroup<'_> {
         for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
             let mut filtered: Vec<u32> = self.group().columns[kind as usize]
                 .iter()
-                .filter_map(|(column, place)| (*place == Place::Page { filter: true }).then_some(*column))
+                .filter_map(|(column, place)| place.filter.then_some(*column))
                 .collect();
             filtered.sort_unstable();
             for column in filtered {

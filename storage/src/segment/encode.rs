@@ -8,15 +8,17 @@ use rustc_hash::FxBuildHasher;
 
 use super::meta::{GroupMeta, Meta, Place};
 use super::order::{RowRef, TraceRun, order};
-use super::{META, PageId, pages, shapes, shapes_of};
+use super::{META, PageId, pages, shapes, shapes_of, traces};
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
 use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
 const GROUP_SPANS: usize = 8 << 10;
-/// Pages below this size share the tail page.
-const TAIL_BYTES: usize = 1 << 10;
+/// Columns of fewer bytes are read rather than filtered.
+const LEAST_FILTERED: usize = 1 << 10;
+/// Columns of fewer bytes share the tail page: one look-up for all of them.
+const TAIL_BYTES: usize = 16 << 10;
 
 /// A segment ready to be stored.
 #[derive(Debug, Default)]
@@ -195,7 +197,8 @@ impl<'a> Group<'a> {
         let mut out = GroupPages { number, built, members, scratch, tail: Vec::new(), meta: GroupMeta::default() };
         out.meta.spans = self.rows().len() as u32;
         out.meta.traces = self.traces.len() as u32;
-        self.encode_traces(&mut out);
+        let first = self.traces.first().map_or(0, |trace| trace.rows.start);
+        out.put(pages::TRACES, traces::encode(self.traces, first));
         let shapes = self.encode_table(0, self.rows(), &mut out);
         out.put(pages::SPAN_SHAPES, ints::encode(&shapes));
         self.encode_scalars(&mut out);
@@ -218,18 +221,6 @@ impl<'a> Group<'a> {
             latest_trace: self.traces.last().map_or(0, |trace| trace.start),
             traces: fuse::encode(self.traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect()),
         }
-    }
-
-    fn encode_traces(&self, out: &mut GroupPages<'_, 'a>) {
-        let mut page = Vec::with_capacity(self.traces.len() * 20);
-        self.traces.iter().for_each(|trace| page.extend_from_slice(&trace.id.0));
-        let lengths: Vec<u64> = self.traces.iter().map(|trace| trace.rows.len() as u64).collect();
-        let starts: Vec<u64> = self.traces.iter().map(|trace| trace.start).collect();
-        let lengths = ints::encode(&lengths);
-        put_varint(&mut page, lengths.len() as u64);
-        page.extend_from_slice(&lengths);
-        page.extend_from_slice(&ints::encode(&starts));
-        out.put(pages::TRACES, page);
     }
 
     fn encode_scalars(&self, out: &mut GroupPages<'_, 'a>) {
@@ -361,19 +352,19 @@ impl GroupPages<'_, '_> {
             return;
         }
         let page = pages::COLUMNS + 3 * column + kind as u32;
-        let place = if bytes.len() < TAIL_BYTES {
-            let at = self.tail.len() as u32;
+        let filter = value_type.is_bytes() && bytes.len() >= LEAST_FILTERED && strings::wants_filter(&bytes);
+        if filter {
+            let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
+            self.members.entry(page + pages::FILTERS).or_default().extend(hashes);
+        }
+        let mut tail = None;
+        if bytes.len() < TAIL_BYTES {
+            tail = Some((self.tail.len() as u32, bytes.len() as u32));
             self.tail.extend_from_slice(&bytes);
-            Place::Tail { at, len: bytes.len() as u32 }
         } else {
-            let filter = value_type.is_bytes() && strings::wants_filter(&bytes);
-            if filter {
-                let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
-                self.members.entry(page + pages::FILTERS).or_default().extend(hashes);
-            }
             self.put(page, bytes);
-            Place::Page { filter }
-        };
+        }
+        let place = Place { tail, filter };
         if let Some(columns) = self.meta.columns.get_mut(kind) {
             columns.insert(column, place);
         }

@@ -25,12 +25,16 @@ pub(crate) struct TableMeta {
 
 /// Where the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In a page of their own; with a filter over them or not.
-    Page { filter: bool },
-    /// In the page that small columns share.
-    Tail { at: u32, len: u32 },
+pub(crate) struct Place {
+    /// First byte and length in the page that small columns share; `None` in a page of their own.
+    pub(crate) tail: Option<(u32, u32)>,
+    /// Whether the column's filter knows them.
+    pub(crate) filter: bool,
 }
+
+/// Bits of the byte that says where a column is.
+const FILTERED: u8 = 1;
+const IN_TAIL: u8 = 2;
 
 /// A row group.
 #[derive(Debug, Default, PartialEq)]
@@ -184,13 +188,11 @@ impl GroupMeta {
             put_varint(out, sorted.len() as u64);
             for (column, place) in sorted {
                 put_varint(out, u64::from(*column));
-                match place {
-                    Place::Page { filter } => out.push(u8::from(*filter)),
-                    Place::Tail { at, len } => {
-                        out.push(2);
-                        put_varint(out, u64::from(*at));
-                        put_varint(out, u64::from(*len));
-                    }
+                let filtered = if place.filter { FILTERED } else { 0 };
+                out.push(filtered | place.tail.map_or(0, |_| IN_TAIL));
+                if let Some((at, len)) = place.tail {
+                    put_varint(out, u64::from(at));
+                    put_varint(out, u64::from(len));
                 }
             }
         }
@@ -205,12 +207,12 @@ impl GroupMeta {
         for columns in &mut columns {
             for _ in 0..input.count(16)? {
                 let column = number(input)?;
-                let place = match input.byte()? {
-                    form @ (0 | 1) => Place::Page { filter: form == 1 },
-                    2 => Place::Tail { at: number(input)?, len: number(input)? },
-                    _ => return Err(Damaged("unknown place of a column")),
-                };
-                columns.insert(column, place);
+                let place = input.byte()?;
+                if place > FILTERED | IN_TAIL {
+                    return Err(Damaged("unknown place of a column"));
+                }
+                let tail = if place & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
+                columns.insert(column, Place { tail, filter: place & FILTERED != 0 });
             }
         }
         Ok(Self { spans, traces, events, links, columns })

@@ -10,6 +10,7 @@ mod meta;
 mod order;
 mod prune;
 mod read;
+mod row_group;
 mod rows;
 mod shapes;
 mod traces;
@@ -17,7 +18,7 @@ mod view;
 
 pub(crate) use encode::{Built, GroupStats, encode};
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::{Meta, Place};
+pub(crate) use meta::Meta;
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart, nothing_lost};
 

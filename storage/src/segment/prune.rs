@@ -86,7 +86,7 @@ impl<'a> Segment<'a> {
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
         let place = |group| self.place(group, kind, column);
-        let filtered = (0..self.meta.groups.len()).any(|group| place(group) == Some(Place::Page { filter: true }));
+        let filtered = (0..self.meta.groups.len()).any(|group| place(group).is_some_and(|place| place.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
         wanted.then(|| self.source.page(self.number, filter_of(kind, column))).transpose()
     }
@@ -100,7 +100,7 @@ impl<'a> Segment<'a> {
             *holds |= match (self.place(group, kind, column), filter) {
                 (None, _) => false,
                 // A damaged filter rules nothing out.
-                (Some(Place::Page { filter: true }), Some(filter)) => {
+                (Some(Place { filter: true, .. }), Some(filter)) => {
                     fuse::may_hold(filter, fuse::hash_in(group as u16, hash)).unwrap_or(true)
                 }
                 _ => true,

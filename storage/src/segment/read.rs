@@ -1,5 +1,6 @@
 //! From the pages of a segment group back to spans.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, SpanEvent, SpanLink, TraceId, TraceSpan};
@@ -15,7 +16,7 @@ use crate::codec::strings::{StringCursor, Strings};
 use crate::rows::{
     ColumnKey, ShapeList, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
 };
-use crate::scan::{Projection, RowGroup};
+use crate::scan::{Outline, Projection, RowGroup};
 
 /// A row's shape, and for each of the shape's columns the value.
 type RowValues = (u32, Vec<Option<AnyValue>>);
@@ -25,20 +26,19 @@ impl SegmentGroup<'_> {
     fn values(
         &self,
         kind: TableKind,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         projection: Projection<'_>,
     ) -> Result<Vec<RowValues>, ReadError> {
         let meta = self.table_meta(kind);
-        let numbers = self.shape_numbers(kind)?;
+        let (before, here) = self.shapes_until(kind, range)?;
         let shapes = self.shapes(kind)?;
         let shape = |number: u32| shapes.columns(number);
-        let here = numbers.get(range.clone()).unwrap_or_default();
         let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
         let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
-        let ranks = ranks(shapes, numbers.get(..range.start).unwrap_or_default(), &columns);
+        let ranks = ranks(shapes, &before, &columns);
         for (column, rank) in columns.into_iter().zip(ranks) {
             let rows = out.iter_mut().filter_map(|(number, values)| {
                 let place = shape(*number).iter().position(|own| *own == column)?;
@@ -81,26 +81,31 @@ impl SegmentGroup<'_> {
         Ok(())
     }
 
-    fn scalars(
-        &self,
-        range: std::ops::Range<usize>,
-        trace: TraceId,
-        trace_start: u64,
-    ) -> Result<Vec<SpanRow>, ReadError> {
-        let starts = self.page(pages::STARTS)?;
-        let starts = Ints::parse(starts).map_err(self.corrupt(pages::STARTS))?;
-        let durations = self.page(pages::DURATIONS)?;
-        let durations = Ints::parse(durations).map_err(self.corrupt(pages::DURATIONS))?;
-        range
-            .map(|row| {
-                let start = trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?);
-                let end = start.wrapping_add(durations.get(row).map_err(self.corrupt(pages::DURATIONS))?);
-                Ok(SpanRow::new(trace, self.span_id(row)?, self.parent(row)?, start, end))
-            })
-            .collect()
+    /// What is needed to order and count the spans of a trace.
+    pub(super) fn outlines_of(&self, trace_start: u64, rows: Range<usize>) -> Result<Vec<Outline>, ReadError> {
+        let starts = self.some_ints(pages::STARTS, rows.clone())?;
+        let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
+        let shapes = self.some_ints(pages::SPAN_SHAPES, rows.clone())?;
+        let times = starts.into_iter().zip(durations);
+        let outline = |((row, shape), (start, duration)): ((usize, u64), (u64, u64))| {
+            let start = trace_start.wrapping_add(start);
+            let (row, shape, end, id) = (row as u32, shape as u32, start.wrapping_add(duration), self.span_id(row)?);
+            Ok(Outline { row, shape, start, end, id })
+        };
+        rows.zip(shapes).zip(times).map(outline).collect()
     }
 
-    fn children(&self, kind: TableKind, rows: &std::ops::Range<usize>) -> Result<std::ops::Range<usize>, ReadError> {
+    fn scalars(&self, rows: Range<usize>, trace: TraceId, trace_start: u64) -> Result<Vec<SpanRow>, ReadError> {
+        let starts = self.some_ints(pages::STARTS, rows.clone())?;
+        let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
+        let scalars = |(row, (start, duration)): (usize, (u64, u64))| {
+            let start = trace_start.wrapping_add(start);
+            Ok(SpanRow::new(trace, self.span_id(row)?, self.parent(row)?, start, start.wrapping_add(duration)))
+        };
+        rows.zip(starts.into_iter().zip(durations)).map(scalars).collect()
+    }
+
+    fn children(&self, kind: TableKind, rows: &Range<usize>) -> Result<Range<usize>, ReadError> {
         let owners = self.owners(kind)?;
         let first = owners.partition_point(|owner| (*owner as usize) < rows.start);
         let end = owners.partition_point(|owner| (*owner as usize) < rows.end);
@@ -110,7 +115,7 @@ impl SegmentGroup<'_> {
     /// The spans of consecutive rows of one trace.
     pub(super) fn run(
         &self,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         trace: TraceId,
         trace_start: u64,
         projection: Projection<'_>,
@@ -136,7 +141,7 @@ impl SegmentGroup<'_> {
         Ok(spans)
     }
 
-    fn add_events(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
+    fn add_events(&self, rows: Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
         let range = self.children(TableKind::Event, &rows)?;
         if range.is_empty() {
             return Ok(());
@@ -159,7 +164,7 @@ impl SegmentGroup<'_> {
         Ok(())
     }
 
-    fn add_links(&self, rows: std::ops::Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
+    fn add_links(&self, rows: Range<usize>, spans: &mut [TraceSpan]) -> Result<(), ReadError> {
         let range = self.children(TableKind::Link, &rows)?;
         if range.is_empty() {
             return Ok(());
@@ -183,20 +188,19 @@ impl SegmentGroup<'_> {
     }
 }
 
-/// For each of these columns how many of the rows before have it. Counted by layout: there are thousands of shapes.
+/// For each of these columns how many rows before have it, by the shapes of these rows.
 fn ranks(shapes: &ShapeList, before: &[u32], columns: &[u32]) -> Vec<usize> {
-    let mut counts = vec![0; shapes.layouts.len()];
-    for number in before {
-        let layout = shapes.get(*number).map_or(usize::MAX, |shape| shape.layout as usize);
-        if let Some(count) = counts.get_mut(layout) {
-            *count += 1;
+    let mut rows = vec![0; shapes.layouts.len()];
+    for (shape, count) in shapes.shapes.iter().zip(before).filter(|(_, count)| **count > 0) {
+        if let Some(rows) = rows.get_mut(shape.layout as usize) {
+            *rows += *count as usize;
         }
     }
     let mut ranks = vec![0; columns.len()];
-    for (layout, count) in shapes.layouts.iter().zip(counts).filter(|(_, count)| *count > 0) {
+    for (layout, rows) in shapes.layouts.iter().zip(rows).filter(|(_, rows)| *rows > 0) {
         for column in layout {
             if let Ok(place) = columns.binary_search(column) {
-                ranks[place] += count;
+                ranks[place] += rows;
             }
         }
     }

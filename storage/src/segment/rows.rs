@@ -60,7 +60,7 @@ impl SegmentGroup<'_> {
     /// What the catalog keeps of the group.
     pub(crate) fn stats(&self) -> Result<GroupStats, ReadError> {
         let starts = self.starts()?;
-        let traces: Vec<_> = self.trace_table()?.collect();
+        let traces = self.trace_table()?;
         let of_trace = |rows: &Range<usize>| starts.get(rows.clone()).and_then(|starts| starts.iter().min()).copied();
         Ok(GroupStats {
             spans: starts.len() as u32,
@@ -68,14 +68,14 @@ impl SegmentGroup<'_> {
                 starts.iter().min().copied().unwrap_or_default(),
                 starts.iter().max().copied().unwrap_or_default(),
             ),
-            latest_trace: traces.iter().filter_map(|(_, rows)| of_trace(rows)).max().unwrap_or_default(),
-            traces: fuse::encode(traces.iter().map(|(id, _)| fuse::hash(&id.0)).collect()),
+            latest_trace: traces.iter().filter_map(|(_, _, rows)| of_trace(rows)).max().unwrap_or_default(),
+            traces: fuse::encode(traces.iter().map(|(id, ..)| fuse::hash(&id.0)).collect()),
         })
     }
 
     /// The ids of all traces.
     pub(crate) fn trace_ids(&self) -> Result<Vec<TraceId>, ReadError> {
-        Ok(self.trace_table()?.map(|(id, _)| id).collect())
+        Ok(self.trace_table()?.into_iter().map(|(id, ..)| id).collect())
     }
 
     fn append_events(&self, first: u32, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
@@ -204,7 +204,7 @@ impl SegmentGroup<'_> {
         let ids = (0..starts.len()).map(|row| self.span_id(row)).collect::<Result<Vec<_>, _>>()?;
         let parents = self.parents(&ids)?;
         let mut rows = Vec::with_capacity(ids.len());
-        for (trace_id, range) in traces {
+        for (trace_id, _, range) in traces {
             for row in range {
                 let all = (ids.get(row), parents.get(row), starts.get(row), durations.get(row));
                 if let (Some(id), Some(parent), Some(start), Some(duration)) = all {
@@ -337,11 +337,10 @@ mod tests {
     fn through_the_model(source: &InMemory) -> Vec<TraceSpan> {
         let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
         let group = SegmentGroup::open(source, 0, meta, 0).unwrap();
-        let traces: Vec<_> = group.trace_table().unwrap().collect();
-        let spans = |(_, rows): (TraceId, Range<usize>)| {
-            group.spans(&rows.map(|row| row as u32).collect::<Vec<_>>(), Projection::Whole).unwrap()
+        let spans = |(id, _, rows): (TraceId, u64, Range<usize>)| {
+            group.spans(id, &rows.map(|row| row as u32).collect::<Vec<_>>(), Projection::Whole).unwrap()
         };
-        traces.into_iter().flat_map(spans).collect()
+        group.trace_table().unwrap().into_iter().flat_map(spans).collect()
     }
 
     proptest! {

@@ -38,7 +38,7 @@ impl View<'_, '_> {
         if page.len() > self.len() { Err(self.corrupt(column)(Damaged("page with a wrong count"))) } else { Ok(page) }
     }
 
-    fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test) -> Result<Bitmap, ReadError> {
+    fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let none = || Bitmap::none(0);
         if key.value_type == ValueType::Text
             && let Some(needle) = test.needle()
@@ -48,23 +48,34 @@ impl View<'_, '_> {
         }
         let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
         let page = self.strings(column, &bytes)?;
+        let holds = |value: &[u8]| test.holds_stored(string_view(key.value_type, value));
         let found = match test.needle().filter(|_| key.value_type == ValueType::Text) {
             Some(needle) => page.find(needle),
-            None => page.select(|value| test.holds_stored(string_view(key.value_type, value))),
+            None if page.dictionary().is_none() && among.is_sparse() => {
+                page.select_among(&self.group.to_positions(self.kind, column, among, page.len())?, holds)
+            }
+            None => page.select(holds),
         };
         found.map_err(self.corrupt(column))
     }
 
-    fn select_numbers(&self, column: u32, key: &ColumnKey, test: &Test) -> Result<Bitmap, ReadError> {
+    fn select_numbers(&self, column: u32, key: &ColumnKey, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(Bitmap::none(0)) };
         let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
         if page.len() > self.len() {
             return Err(self.corrupt(column)(Damaged("page with a wrong count")));
         }
         let mut positions = Bitmap::none(page.len());
+        let holds = |number| test.holds_stored(number_view(key.value_type, number));
+        if among.is_sparse() {
+            for position in self.group.to_positions(self.kind, column, among, page.len())?.iter() {
+                positions.insert_if(position, holds(page.get(position).map_err(self.corrupt(column))?));
+            }
+            return Ok(positions);
+        }
         let mut position = 0;
         let visit = |number| {
-            positions.insert_if(position, test.holds_stored(number_view(key.value_type, number)));
+            positions.insert_if(position, holds(number));
             position += 1;
         };
         page.each(0, page.len(), visit).map_err(self.corrupt(column))?;
@@ -97,12 +108,12 @@ impl TableView for View<'_, '_> {
         columns_named(self.keys(), owner, name)
     }
 
-    fn select(&self, column: u32, test: &Test) -> Result<Bitmap, ReadError> {
+    fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let Some(key) = self.key(column) else { return Ok(Bitmap::none(self.len())) };
         let positions = match test {
             Test::Present => Bitmap::all(self.len()),
-            _ if key.value_type.is_bytes() => self.select_strings(column, key, test)?,
-            _ => self.select_numbers(column, key, test)?,
+            _ if key.value_type.is_bytes() => self.select_strings(column, key, test, among)?,
+            _ => self.select_numbers(column, key, test, among)?,
         };
         self.group.to_rows(self.kind, column, &positions)
     }
@@ -146,5 +157,93 @@ pub(super) fn number_view(value_type: ValueType, number: u64) -> ValueView<'stat
         ValueType::Int => ValueView::Int(unordered(number)),
         ValueType::Double => ValueView::Double(f64::from_bits(number)),
         _ => ValueView::Empty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hoptrail_proto::model::{AnyValue, Attribute, Span, SpanId, TraceId, TraceSpan};
+
+    use super::super::group::tests::InMemory;
+    use super::super::{META, Meta, PageSource, encode};
+    use super::*;
+    use crate::matcher::Candidate;
+    use crate::memory::facts;
+    use crate::rows::Rows;
+    use crate::scan::{RowGroup, matching};
+    use crate::test_spans::encode as request;
+    use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, Value};
+
+    /// Every 30th span has the name `rare`. All have a path and a size of their own, one in three not, and some end before they start.
+    fn span(n: u64) -> TraceSpan {
+        let mut attributes =
+            vec![Attribute::new("path", format!("/users/{n}/cart")), Attribute::new("few", n as i64 % 3)];
+        if !n.is_multiple_of(3) {
+            attributes.extend([
+                Attribute::new("size", n as i64 * 7),
+                Attribute::new("odd", format!("{}q{}", n * 31, n * 17)),
+            ]);
+        }
+        let (start, duration) = (1_000 + n, if n.is_multiple_of(7) { u64::MAX - 20 } else { n * 10 });
+        let span = Span {
+            trace_id: TraceId([(n / 50) as u8; 16]),
+            span_id: SpanId(n.to_be_bytes()),
+            name: if n.is_multiple_of(30) { "rare".to_owned() } else { format!("name {}", n % 5) },
+            start_unix_nano: start,
+            end_unix_nano: start.wrapping_add(duration),
+            attributes,
+            ..Span::default()
+        };
+        TraceSpan { span, resource: Arc::default(), scope: Arc::default() }
+    }
+
+    #[test]
+    fn a_condition_finds_the_same_among_few_rows_as_among_all() {
+        let mut rows = Rows::default();
+        rows.append_request(&request(&(1..3000).map(span).collect::<Vec<_>>())).unwrap();
+        let source = InMemory(encode(&[&rows]).pages);
+        let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+        let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
+        let attribute = |key: &str| Field::attribute(AttributeScope::Span, key);
+        let compare = |field: Field, op, value: Value| Filter::Compare { field, op, value };
+        let matches = |field: Field, pattern: &str, negated| Filter::Matches {
+            field,
+            pattern: Pattern::new(pattern).unwrap(),
+            negated,
+        };
+        let rare = compare(Field::Intrinsic(Intrinsic::Name), CompareOp::Eq, Value::string("rare"));
+        let conditions = [
+            compare(Field::Intrinsic(Intrinsic::Duration), CompareOp::Gt, Value::Duration(9_000)),
+            compare(Field::Intrinsic(Intrinsic::Duration), CompareOp::Eq, Value::Duration(0)),
+            compare(Field::Intrinsic(Intrinsic::Name), CompareOp::Ne, Value::string("name 1")),
+            compare(attribute("size"), CompareOp::Lt, Value::Any(AnyValue::Int(9_000))),
+            compare(attribute("few"), CompareOp::Eq, Value::Any(AnyValue::Int(0))),
+            compare(attribute("path"), CompareOp::Eq, Value::string("/users/600/cart")),
+            matches(attribute("path"), "/users/.*[05]0/cart", false),
+            matches(attribute("odd"), ".*1q.*", true),
+            Filter::Exists { field: attribute("odd"), present: false },
+        ];
+        let expected = |filter: &Filter| -> Vec<SpanId> {
+            let spans: Vec<TraceSpan> = (1..3000).map(span).collect();
+            let facts = facts(&spans);
+            let good = spans.iter().filter(|span| Candidate::new(span, &facts).satisfies(filter));
+            good.map(|span| span.span.span_id).collect()
+        };
+        let found = |filter: &Filter| -> Vec<SpanId> {
+            let rows = matching(&group, filter, None, &QueryContext::unbounded()).unwrap();
+            let mut ids: Vec<SpanId> = rows.iter().map(|row| group.span_id(row).unwrap()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        for condition in conditions {
+            let both = Filter::And(vec![rare.clone(), condition.clone()]);
+            let but = Filter::And(vec![rare.clone(), Filter::Not(Box::new(condition.clone()))]);
+            assert!(!expected(&condition).is_empty() && expected(&both).len() + expected(&but).len() == 99);
+            for filter in [condition, both, but] {
+                assert_eq!(found(&filter), expected(&filter), "{filter:?}");
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::codec::bits::Bitmap;
 use crate::matcher::TraceFacts;
 use crate::memory::{hit, span_hit};
 use crate::rows::TableKind;
-use crate::scan::RowGroup;
+use crate::scan::{Outline, RowGroup};
 use crate::search::{QueryContext, SearchRequest, ServiceStats, SpanHit, TraceHit};
 
 /// Bytes that each row of a trace takes meanwhile, about.
@@ -64,10 +64,8 @@ impl Hits<'_, '_> {
         if self.request.filter.needs_trace() {
             return self.by_spans(id);
         }
-        let units = self.snapshot.holders(id);
-        let mut shares = Vec::with_capacity(units.len());
-        let mut rows = 0;
-        for unit in units {
+        let (mut shares, mut rows) = (Vec::new(), 0);
+        for unit in self.snapshot.holders(id) {
             self.context.check()?;
             let share = self.snapshot.on(&unit, self.context, |group| self.share(&unit, group, id))?;
             if let Some(share) = share {
@@ -102,7 +100,7 @@ impl Hits<'_, '_> {
         let root = whole.root.map(|(_, service, name)| (service, name));
         let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root };
         let count = matched.len() as u64;
-        let spans = self.shown(shares, matched, &facts)?;
+        let spans = self.shown(trace_id, shares, matched, &facts)?;
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Ok(Some(TraceHit {
             trace_id,
@@ -118,6 +116,7 @@ impl Hits<'_, '_> {
     /// The earliest of the spans that match, as many as asked for, each with the place of its share and its row.
     fn shown(
         &self,
+        id: TraceId,
         shares: &[(Unit, Share)],
         mut matched: Vec<(Key, usize, u32)>,
         facts: &TraceFacts,
@@ -131,7 +130,7 @@ impl Hits<'_, '_> {
         let mut hits = Vec::with_capacity(matched.len());
         for (_, place, row) in matched {
             let Some((unit, _)) = shares.get(place) else { continue };
-            let read = |group: &dyn RowGroup| group.spans(&[row], self.wanted.projection());
+            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.wanted.projection());
             let read = self.snapshot.on(unit, self.context, read)?;
             hits.extend(read.iter().flatten().map(|span| span_hit(span, facts, self.request)));
         }
@@ -140,32 +139,29 @@ impl Hits<'_, '_> {
 
     /// What a unit knows of the trace.
     fn share(&self, unit: &Unit, group: &dyn RowGroup, id: TraceId) -> Result<Share, ReadError> {
-        let rows = group.rows_of(id)?;
-        self.context.check_memory(rows.len() * ROW_BYTES)?;
+        let spans = group.outlines(id)?;
+        self.context.check_memory(spans.len() * ROW_BYTES)?;
         let mut share = Share::default();
-        share.count(group, &rows)?;
+        share.count(group, &spans)?;
         let matched = self.matched.0.get(&unit.place());
-        let matches = |row: &u32| matched.is_some_and(|matched| matched.contains(*row as usize));
-        let key = |row: usize| Ok((group.times(row)?.0, group.span_id(row)?));
-        let matched = rows.into_iter().filter(matches).map(|row| Ok((key(row as usize)?, row)));
-        share.matched = matched.collect::<Result<_, ReadError>>()?;
+        let matches = |span: &&Outline| matched.is_some_and(|matched| matched.contains(span.row as usize));
+        share.matched = spans.iter().filter(matches).map(|span| ((span.start, span.id), span.row)).collect();
         Ok(share)
     }
 }
 
 impl Share {
-    fn count(&mut self, group: &dyn RowGroup, rows: &[u32]) -> Result<(), ReadError> {
+    fn count(&mut self, group: &dyn RowGroup, spans: &[Outline]) -> Result<(), ReadError> {
         let table = group.table(TableKind::Span);
         let shapes = table.shapes()?;
         let mut by_shape: FxHashMap<u32, u32> = FxHashMap::default();
-        self.ids.reserve_exact(rows.len());
-        for row in rows.iter().map(|row| *row as usize) {
-            let (shape, (start, end), id) = (group.shape_number(row)?, group.times(row)?, group.span_id(row)?);
+        self.ids.reserve_exact(spans.len());
+        for Outline { row, shape, start, end, id } in spans.iter().copied() {
             self.ids.push(id);
             self.add_times(Some((start, end)));
             *by_shape.entry(shape).or_default() += 1;
             let is_earlier = self.root.as_ref().is_none_or(|(known, ..)| (start, id) < *known);
-            if is_earlier && group.parent(row)? == SpanId::default() {
+            if is_earlier && group.parent(row as usize)? == SpanId::default() {
                 let shape = shapes.get(shape);
                 let service = shape.and_then(|shape| group.resources().get(shape.resource as usize));
                 let service = service.map_or("", |resource| resource.service_name()).to_owned();

@@ -29,6 +29,7 @@ pub(super) enum Unit {
 pub(super) struct Snapshot<'a> {
     pub(super) shared: &'a Shared,
     parts: Vec<Arc<Part>>,
+    /// By their earliest span.
     segments: Vec<Arc<SegmentEntry>>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: RefCell<Vec<Opened<'a>>>,
@@ -45,7 +46,8 @@ const OPENED: usize = 32;
 
 impl<'a> Snapshot<'a> {
     pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
-        let (parts, segments) = shared.read_state().snapshot(tenant);
+        let (parts, mut segments) = shared.read_state().snapshot(tenant);
+        segments.sort_by_key(|segment| segment.earliest());
         Self { shared, parts, segments, opened: RefCell::default() }
     }
 
@@ -117,16 +119,16 @@ impl<'a> Snapshot<'a> {
         Ok(group)
     }
 
-    /// The units that may hold the trace.
-    pub(super) fn holders(&self, id: TraceId) -> Vec<Unit> {
+    /// The units that may hold the trace, by their earliest span. Filters are asked as the units are.
+    pub(super) fn holders(&self, id: TraceId) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
-        let parts = self.parts.iter().filter(|part| part.read().trace_rows(id).next().is_some());
+        let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
         let parts = parts.cloned().map(Unit::Part);
         let groups = self
             .segments
             .iter()
-            .flat_map(|segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
-        parts.chain(groups).collect()
+            .flat_map(move |segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
+        parts.chain(groups)
     }
 
     /// All spans of a trace without exact duplicates.
@@ -137,12 +139,12 @@ impl<'a> Snapshot<'a> {
         context: &QueryContext,
     ) -> Result<Vec<TraceSpan>, ReadError> {
         let mut all = Vec::new();
-        for unit in &self.holders(id) {
+        for unit in self.holders(id) {
             context.check()?;
-            let spans = self.on(unit, context, |group| {
+            let spans = self.on(&unit, context, |group| {
                 let rows = group.rows_of(id)?;
                 context.check_memory((all.len() + rows.len()) * SPAN_BYTES)?;
-                group.spans(&rows, projection)
+                group.spans(id, &rows, projection)
             })?;
             all.extend(spans.unwrap_or_default());
         }
@@ -163,8 +165,11 @@ impl<'a> Snapshot<'a> {
         context: &QueryContext,
     ) -> Result<Option<u64>, ReadError> {
         let mut earliest = None;
-        for unit in &self.holders(id) {
-            let start = self.on(unit, context, |group| group.start_of(id))?.flatten();
+        for unit in self.holders(id) {
+            if earliest.is_some_and(|known| unit.earliest() >= known) {
+                break;
+            }
+            let start = self.on(&unit, context, |group| group.start_of(id))?.flatten();
             earliest = earliest.into_iter().chain(start).min();
             if earliest.is_some_and(&is_too_early) {
                 return Ok(None);
@@ -207,6 +212,14 @@ impl Unit {
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
             }
+        }
+    }
+
+    /// No span in it starts earlier.
+    fn earliest(&self) -> u64 {
+        match self {
+            Self::Part(_) => 0,
+            Self::Group(segment, number) => segment.groups.get(usize::from(*number)).map_or(0, |group| group.starts.0),
         }
     }
 

@@ -1,0 +1,188 @@
+//! From rows of a group to the values that they have.
+
+use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode};
+
+use super::eval::{Scan, keep_first};
+use super::{RowGroup, TableView, Test};
+use crate::codec::bits::Bitmap;
+use crate::rows::{Owner, Shape, TableKind, text, to_value};
+use crate::{AttributeScope, Field, Intrinsic, QueryContext, ReadError, Value};
+
+/// Collects the values of a field on these spans into `sink`; equal ones may come once. Not for fields of the whole trace.
+pub(crate) fn values(
+    group: &dyn RowGroup,
+    field: &Field,
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+) -> Result<(), ReadError> {
+    match field {
+        Field::Attribute { scope, key } => attribute_values(group, *scope, key, rows, sink),
+        Field::Intrinsic(intrinsic) => intrinsic_values(group, *intrinsic, rows, sink),
+    }
+}
+
+fn attribute_values(
+    group: &dyn RowGroup,
+    scope: AttributeScope,
+    key: &str,
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+) -> Result<(), ReadError> {
+    let spans = &*group.table(TableKind::Span);
+    let mut give = |attributes: &[Attribute]| {
+        let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
+        found.into_iter().for_each(|found| sink(Value::Any(found.value.clone())));
+    };
+    match scope {
+        AttributeScope::Resource => {
+            let used = used(spans, rows, |shape| shape.resource, group.resources().len())?;
+            used.iter()
+                .filter_map(|number| group.resources().get(number))
+                .for_each(|resource| give(&resource.attributes));
+            Ok(())
+        }
+        AttributeScope::Instrumentation => {
+            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
+            used.iter().filter_map(|number| group.scopes().get(number)).for_each(|scope| give(&scope.attributes));
+            Ok(())
+        }
+        AttributeScope::Span => table_values(spans, key.as_bytes(), rows, sink),
+        AttributeScope::Event | AttributeScope::Link => {
+            let kind = if scope == AttributeScope::Event { TableKind::Event } else { TableKind::Link };
+            table_values(&*group.table(kind), key.as_bytes(), &children_of(group, kind, rows)?, sink)
+        }
+        AttributeScope::Any => {
+            let context = QueryContext::unbounded();
+            let scan = Scan { group, context: &context, kind: TableKind::Span };
+            let mut left = rows.clone();
+            use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
+            for scope in [Span, Resource, Event, Link, Instrumentation] {
+                let present = scan.attribute(scope, key, &Test::Present, &left)?;
+                let mut here = left.clone();
+                here.and(&present);
+                if !here.is_empty() {
+                    attribute_values(group, scope, key, &here, sink)?;
+                }
+                left.and_not(&present);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn table_values(
+    table: &dyn TableView,
+    name: &[u8],
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+) -> Result<(), ReadError> {
+    let columns = table.columns(Owner::Attribute, name);
+    for (column, _) in &columns {
+        let mut rows = rows.clone();
+        keep_first(table, &columns, *column, &mut rows)?;
+        table.distinct(*column, &rows, &mut |value| sink(Value::Any(to_value(value))))?;
+    }
+    Ok(())
+}
+
+fn children_of(group: &dyn RowGroup, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
+    let mut children = Bitmap::none(group.table(kind).len());
+    for (child, owner) in group.owners(kind)?.iter().enumerate() {
+        children.insert_if(child, rows.contains(*owner as usize));
+    }
+    Ok(children)
+}
+
+/// Which numbers the shapes of these rows use.
+fn used(
+    table: &dyn TableView,
+    rows: &Bitmap,
+    number: impl Fn(&Shape) -> u32,
+    count: usize,
+) -> Result<Bitmap, ReadError> {
+    let known = &table.shapes()?.shapes;
+    let mut shapes = Bitmap::none(known.len());
+    let numbers = table.shape_numbers()?;
+    rows.iter().filter_map(|row| numbers.get(row)).for_each(|shape| shapes.insert(*shape as usize));
+    let mut used = Bitmap::none(count);
+    shapes.iter().filter_map(|shape| known.get(shape)).for_each(|shape| used.insert(number(shape) as usize));
+    Ok(used)
+}
+
+fn intrinsic_values(
+    group: &dyn RowGroup,
+    intrinsic: Intrinsic,
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+) -> Result<(), ReadError> {
+    let spans = &*group.table(TableKind::Span);
+    match intrinsic {
+        Intrinsic::Name => {
+            let used = used(spans, rows, |shape| shape.name, spans.names())?;
+            used.iter().for_each(|name| sink(Value::string(text(spans.name(name as u32)))));
+        }
+        Intrinsic::Kind => {
+            let used = used(spans, rows, |shape| u32::from(shape.kind), 256)?;
+            used.iter().for_each(|kind| sink(Value::Kind(SpanKind::from_otlp(kind as i32))));
+        }
+        Intrinsic::Status => {
+            let used = used(spans, rows, |shape| u32::from(shape.status), 256)?;
+            used.iter().for_each(|code| sink(Value::Status(StatusCode::from_otlp(code as i32))));
+        }
+        Intrinsic::ScopeName | Intrinsic::ScopeVersion => {
+            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
+            for scope in used.iter().filter_map(|number| group.scopes().get(number)) {
+                let found = if intrinsic == Intrinsic::ScopeName { &scope.name } else { &scope.version };
+                if !found.is_empty() {
+                    sink(Value::string(found.as_str()));
+                }
+            }
+        }
+        Intrinsic::Duration => {
+            group.each_duration(rows, &mut |_, nanos| sink(Value::Duration(nanos)))?;
+        }
+        Intrinsic::StatusMessage => {
+            for (column, _) in spans.columns(Owner::Field, b"status_message") {
+                spans.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value))))?;
+            }
+        }
+        Intrinsic::EventName => {
+            let events = &*group.table(TableKind::Event);
+            let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, events.names())?;
+            used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
+        }
+        Intrinsic::TraceId => give_ids(rows, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
+        Intrinsic::SpanId => give_ids(rows, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
+        Intrinsic::ParentId => give_ids(rows, sink, |row| {
+            let parent = group.parent(row)?;
+            Ok((parent != SpanId::default()).then(|| parent.to_string()))
+        })?,
+        Intrinsic::EventTimeSinceStart => {
+            let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
+            for (time, owner) in times.iter().zip(owners).filter(|(_, owner)| rows.contains(**owner as usize)) {
+                let start = starts.get(*owner as usize).copied().unwrap_or_default();
+                sink(Value::Duration(time.saturating_sub(start)));
+            }
+        }
+        Intrinsic::LinkTraceId | Intrinsic::LinkSpanId => {
+            let links = children_of(group, TableKind::Link, rows)?;
+            for (trace, span) in links.iter().filter_map(|link| group.link_ids().ok()?.get(link)) {
+                let id = if intrinsic == Intrinsic::LinkTraceId { trace.to_string() } else { span.to_string() };
+                sink(Value::string(id));
+            }
+        }
+        Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => {}
+    }
+    Ok(())
+}
+
+fn give_ids(
+    rows: &Bitmap,
+    sink: &mut dyn FnMut(Value),
+    id: impl Fn(usize) -> Result<Option<String>, ReadError>,
+) -> Result<(), ReadError> {
+    for row in rows.iter() {
+        id(row)?.into_iter().for_each(|id| sink(Value::string(id)));
+    }
+    Ok(())
+}
