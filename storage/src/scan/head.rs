@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Outline, Projection, RowGroup, TableView, Test};
+use super::{Outline, Projection, RowGroup, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
@@ -212,12 +212,22 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.rows.trace_rows(id).collect())
     }
 
-    fn outlines(&self, id: TraceId) -> Result<Vec<Outline>, ReadError> {
-        let outline = |row: u32| {
-            let (span, shape) = (self.row(row as usize)?, self.rows.span_table.shape_of(row as usize));
-            Ok(Outline { row, shape, start: span.start, end: span.end, id: span.span_id })
-        };
-        self.rows.trace_rows(id).map(outline).collect()
+    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError> {
+        let rows = || self.rows.trace_rows(id).filter_map(|row| Some((row, self.rows.spans.get(row as usize)?)));
+        let starts = || rows().map(|(_, span)| span.start);
+        let (Some(earliest), Some(latest)) = (starts().min(), starts().max()) else { return Ok(None) };
+        let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
+        let key = |span: &SpanRow| (span.start, span.span_id);
+        let roots = rows().filter(|(_, span)| span.parent == SpanId::default());
+        let asked = rows().filter(|(row, _)| matched.is_some_and(|matched| matched.contains(*row as usize)));
+        Ok(Some(Outline {
+            starts: (earliest, latest),
+            latest_end: rows().map(|(_, span)| span.end).max().unwrap_or_default(),
+            shapes: tally(rows().map(|(row, _)| shape(row)).collect()),
+            root: roots.map(|(row, span)| (key(span), shape(row))).min(),
+            matched: asked.map(|(row, span)| (key(span), row)).collect(),
+            repeats: true,
+        }))
     }
 
     fn spans(&self, _: TraceId, rows: &[u32], _: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {

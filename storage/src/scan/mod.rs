@@ -111,19 +111,39 @@ pub(crate) trait RowGroup {
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
-    /// The same with what is needed to order and count the spans.
-    fn outlines(&self, id: TraceId) -> Result<Vec<Outline>, ReadError>;
+    /// What a trace's spans in this group come to, with those that are among `matched`; `None` when it is not here.
+    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError>;
     /// The spans of consecutive rows of a trace.
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
 }
 
-/// What is needed of a span to order and count it.
-#[derive(Debug, Clone, Copy)]
+/// A span as the spans of a trace are put in order: start, then id.
+pub(crate) type SpanKey = (u64, SpanId);
+
+/// What the spans of one trace in one group come to. There is at least one.
+#[derive(Debug)]
 pub(crate) struct Outline {
-    pub(crate) row: u32,
-    /// Number of its shape.
-    pub(crate) shape: u32,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) id: SpanId,
+    /// Earliest and latest start.
+    pub(crate) starts: (u64, u64),
+    pub(crate) latest_end: u64,
+    /// How many spans have each shape.
+    pub(crate) shapes: Vec<(u32, u32)>,
+    /// The earliest span without a parent, and the number of its shape.
+    pub(crate) root: Option<(SpanKey, u32)>,
+    /// The spans that were asked for, and their rows.
+    pub(crate) matched: Vec<(SpanKey, u32)>,
+    /// Whether two spans may have one key.
+    pub(crate) repeats: bool,
+}
+
+impl Outline {
+    pub(crate) fn spans(&self) -> usize {
+        self.shapes.iter().map(|(_, spans)| *spans as usize).sum()
+    }
+}
+
+/// How often each number is there.
+pub(crate) fn tally(mut numbers: Vec<u32>) -> Vec<(u32, u32)> {
+    numbers.sort_unstable();
+    numbers.chunk_by(|a, b| a == b).filter_map(|run| Some((*run.first()?, run.len() as u32))).collect()
 }

@@ -8,6 +8,7 @@ mod encode;
 mod group;
 mod meta;
 mod order;
+mod outline;
 mod prune;
 mod read;
 mod row_group;

@@ -16,7 +16,7 @@ use crate::codec::strings::{StringCursor, Strings};
 use crate::rows::{
     ColumnKey, ShapeList, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
 };
-use crate::scan::{Outline, Projection, RowGroup};
+use crate::scan::{Projection, RowGroup};
 
 /// A row's shape, and for each of the shape's columns the value.
 type RowValues = (u32, Vec<Option<AnyValue>>);
@@ -79,20 +79,6 @@ impl SegmentGroup<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What is needed to order and count the spans of a trace.
-    pub(super) fn outlines_of(&self, trace_start: u64, rows: Range<usize>) -> Result<Vec<Outline>, ReadError> {
-        let starts = self.some_ints(pages::STARTS, rows.clone())?;
-        let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
-        let shapes = self.some_ints(pages::SPAN_SHAPES, rows.clone())?;
-        let times = starts.into_iter().zip(durations);
-        let outline = |((row, shape), (start, duration)): ((usize, u64), (u64, u64))| {
-            let start = trace_start.wrapping_add(start);
-            let (row, shape, end, id) = (row as u32, shape as u32, start.wrapping_add(duration), self.span_id(row)?);
-            Ok(Outline { row, shape, start, end, id })
-        };
-        rows.zip(shapes).zip(times).map(outline).collect()
     }
 
     fn scalars(&self, rows: Range<usize>, trace: TraceId, trace_start: u64) -> Result<Vec<SpanRow>, ReadError> {

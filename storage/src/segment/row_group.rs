@@ -148,8 +148,9 @@ impl RowGroup for SegmentGroup<'_> {
         Ok((rows.start as u32..rows.end as u32).collect())
     }
 
-    fn outlines(&self, id: TraceId) -> Result<Vec<Outline>, ReadError> {
-        self.find(id)?.map_or(Ok(Vec::new()), |(start, rows)| self.outlines_of(start, rows))
+    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError> {
+        let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
+        found.map(|(start, rows)| self.outline_of(start, rows, matched)).transpose()
     }
 
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
