@@ -60,7 +60,8 @@ impl TableView for View<'_, '_> {
     }
 
     fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
-        columns_named(self.keys(), owner, name)
+        let named = (0..).zip(self.keys()).filter(|(_, key)| key.owner == owner && *key.name == *name);
+        first_of_each_type(named)
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
@@ -124,17 +125,11 @@ impl HeadTable<'_> {
     }
 }
 
-/// The columns of this name for the first attribute of each type.
-pub(crate) fn columns_named<'a>(
-    keys: impl Iterator<Item = &'a ColumnKey>,
-    owner: Owner,
-    name: &[u8],
-) -> Vec<(u32, ValueType)> {
-    keys.enumerate()
-        .filter(|(_, key)| {
-            key.owner == owner && key.occurrence == 0 && key.value_type != ValueType::Empty && *key.name == *name
-        })
-        .map(|(number, key)| (number as u32, key.value_type))
+/// The number and type of those columns of one name that hold the first attribute of each type.
+pub(crate) fn first_of_each_type<'a>(columns: impl Iterator<Item = (u32, &'a ColumnKey)>) -> Vec<(u32, ValueType)> {
+    columns
+        .filter(|(_, key)| key.occurrence == 0 && key.value_type != ValueType::Empty)
+        .map(|(number, key)| (number, key.value_type))
         .collect()
 }
 

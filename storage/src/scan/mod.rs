@@ -6,7 +6,7 @@ mod test;
 mod values;
 
 pub(crate) use eval::matching;
-pub(crate) use head::{HeadGroup, columns_named};
+pub(crate) use head::{HeadGroup, first_of_each_type};
 pub(crate) use test::Test;
 pub(crate) use values::values;
 

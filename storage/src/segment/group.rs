@@ -14,7 +14,7 @@ use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
-use crate::codec::ints::{decode, of_len};
+use crate::codec::ints::{Ints, decode, of_len};
 use crate::rows::{ShapeList, TableKind};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
@@ -139,11 +139,14 @@ impl<'a> SegmentGroup<'a> {
         }
     }
 
-    /// The integers of some spans, of a page that has one for each.
+    /// A page that has an integer for each span.
+    pub(super) fn span_ints(&self, page: u32) -> Result<Ints<'_>, ReadError> {
+        of_len(self.page(page)?, self.rows(TableKind::Span)).map_err(self.corrupt(page))
+    }
+
+    /// The integers of some spans.
     pub(super) fn some_ints(&self, page: u32, rows: Range<usize>) -> Result<Vec<u64>, ReadError> {
-        let ints =
-            of_len(self.page(page)?, self.rows(TableKind::Span)).and_then(|ints| ints.range(rows, |number| number));
-        ints.map_err(self.corrupt(page))
+        self.span_ints(page)?.range(rows, |number| number).map_err(self.corrupt(page))
     }
 
     /// Decodes a page of integers that must have `len` values.

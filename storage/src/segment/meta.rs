@@ -21,6 +21,8 @@ const MOST_ROWS: u32 = 1 << 28;
 pub(crate) struct TableMeta {
     pub(crate) names: Vec<Box<[u8]>>,
     pub(crate) columns: Vec<ColumnKey>,
+    /// The columns' numbers by their names, once the description was read: there may be thousands of columns.
+    by_name: Vec<u32>,
 }
 
 /// Where the values of a column are.
@@ -163,7 +165,17 @@ impl TableMeta {
         let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<Vec<_>, _>>()?;
         let columns = input.count(32)?;
         let columns = (0..columns).map(|_| take_column(input)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { names, columns })
+        let mut by_name: Vec<u32> = (0..columns.len() as u32).collect();
+        by_name.sort_by_key(|column| columns.get(*column as usize).map(|key: &ColumnKey| &key.name));
+        Ok(Self { names, columns, by_name })
+    }
+
+    /// The columns of this name, by number.
+    pub(crate) fn named(&self, owner: Owner, name: &[u8]) -> impl Iterator<Item = (u32, &ColumnKey)> {
+        let key = |column: &u32| self.columns.get(*column as usize);
+        let first = self.by_name.partition_point(|column| key(column).is_some_and(|key| &*key.name < name));
+        let columns = self.by_name.iter().skip(first).filter_map(move |column| Some((*column, key(column)?)));
+        columns.take_while(move |(_, key)| *key.name == *name).filter(move |(_, key)| key.owner == owner)
     }
 }
 

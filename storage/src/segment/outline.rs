@@ -9,7 +9,7 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, of_len};
 use crate::rows::TableKind;
-use crate::scan::{Outline, RowGroup, SpanKey, tally};
+use crate::scan::{Outline, RowGroup, tally};
 
 /// Rows that are decoded at once.
 const PIECE: usize = 1024;
@@ -22,36 +22,34 @@ impl SegmentGroup<'_> {
         rows: Range<usize>,
         matched: Option<&Bitmap>,
     ) -> Result<Outline, ReadError> {
-        let ints = |page| of_len(self.page(page)?, self.rows(TableKind::Span)).map_err(self.corrupt(page));
-        let (starts, durations, shapes) = (ints(pages::STARTS)?, ints(pages::DURATIONS)?, ints(pages::SPAN_SHAPES)?);
+        let (starts, shapes) = (self.span_ints(pages::STARTS)?, self.span_ints(pages::SPAN_SHAPES)?);
         let start = |row| Ok(trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?));
         let key = |row| Ok((start(row)?, self.span_id(row)?));
+        let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
+        let root = self.first_root(rows.clone())?.map(|row| Ok((key(row)?, shape(row)?))).transpose()?;
+        let matched = matched.into_iter().flat_map(|matched| matched.iter());
+        let matched = matched.skip_while(|row| *row < rows.start).take_while(|row| *row < rows.end);
+        let matched = matched.map(|row| Ok((key(row)?, row as u32))).collect::<Result<_, ReadError>>()?;
+        let starts = (trace_start, start(rows.end - 1)?);
+        let (latest_end, repeats) = self.end_and_repeats(trace_start, rows.clone())?;
+        Ok(Outline { starts, latest_end, shapes: self.tally_shapes(&shapes, rows)?, root, matched, repeats })
+    }
+
+    /// The latest end of these spans, and whether two that follow each other have one start and one id.
+    fn end_and_repeats(&self, trace_start: u64, rows: Range<usize>) -> Result<(u64, bool), ReadError> {
         let (mut latest_end, mut repeats, mut before) = (0, false, None);
-        for rows in pieces(rows.clone()) {
-            let durations = durations.range(rows.clone(), |nanos| nanos).map_err(self.corrupt(pages::DURATIONS))?;
-            let starts = starts.range(rows.clone(), |start| trace_start.wrapping_add(start));
-            let starts = starts.map_err(self.corrupt(pages::STARTS))?;
+        for rows in pieces(rows) {
+            let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
+            let starts = self.some_ints(pages::STARTS, rows.clone())?;
             for ((row, start), duration) in rows.zip(starts).zip(durations) {
+                let start = trace_start.wrapping_add(start);
                 latest_end = latest_end.max(start.wrapping_add(duration));
                 if before.replace(start) == Some(start) {
                     repeats |= self.span_id(row)? == self.span_id(row - 1)?;
                 }
             }
         }
-        let root = self.first_root(rows.clone())?;
-        let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
-        let asked = matched.into_iter().flat_map(|matched| matched.iter());
-        let asked = asked.skip_while(|row| *row < rows.start).take_while(|row| *row < rows.end);
-        Ok(Outline {
-            starts: (trace_start, start(rows.end - 1)?),
-            latest_end,
-            root: root.map(|row| Ok::<_, ReadError>((key(row)?, shape(row)?))).transpose()?,
-            matched: asked
-                .map(|row| Ok((key(row)?, row as u32)))
-                .collect::<Result<Vec<(SpanKey, u32)>, ReadError>>()?,
-            repeats,
-            shapes: self.tally_shapes(&shapes, rows)?,
-        })
+        Ok((latest_end, repeats))
     }
 
     /// How many of these rows have each shape.

@@ -73,9 +73,7 @@ impl<'a> Segment<'a> {
         let mut holders = vec![false; self.meta.groups.len()];
         for kind in needle.tables() {
             let Some(table) = self.meta.tables.get(*kind as usize) else { continue };
-            let named =
-                |(_, key): &(u32, &ColumnKey)| key.owner == Owner::Attribute && *key.name == *needle.key.as_bytes();
-            for (column, key) in (0u32..).zip(&table.columns).filter(named) {
+            for (column, key) in table.named(Owner::Attribute, needle.key.as_bytes()) {
                 let filter = self.filter(*kind, column, key)?;
                 self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
             }

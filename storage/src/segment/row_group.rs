@@ -11,7 +11,7 @@ use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
-use crate::codec::ints::{Ints, of_len};
+use crate::codec::ints::Ints;
 use crate::rows::TableKind;
 use crate::scan::{Outline, Projection, RowGroup, TableView};
 
@@ -50,7 +50,7 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn each_duration(&self, rows: &Bitmap, visit: &mut dyn FnMut(usize, u64)) -> Result<(), ReadError> {
         let corrupt = self.corrupt(pages::DURATIONS);
-        let durations = of_len(self.page(pages::DURATIONS)?, self.rows(TableKind::Span)).map_err(&corrupt)?;
+        let durations = self.span_ints(pages::DURATIONS)?;
         // A span that ends before it starts has a number that leads past the end of time.
         let all_end_later = self.is_time_left(durations.bound().map_err(&corrupt)?)?;
         let starts = if all_end_later { None } else { Some(self.starts()?) };
@@ -163,8 +163,7 @@ impl RowGroup for SegmentGroup<'_> {
 impl SegmentGroup<'_> {
     /// Whether no span starts so late that it would end after the end of time if it lasted so long.
     fn is_time_left(&self, nanos: u64) -> Result<bool, ReadError> {
-        let offsets = of_len(self.page(pages::STARTS)?, self.rows(TableKind::Span)).and_then(|starts| starts.bound());
-        let offset = offsets.map_err(self.corrupt(pages::STARTS))?;
+        let offset = self.span_ints(pages::STARTS)?.bound().map_err(self.corrupt(pages::STARTS))?;
         let trace = self.traces()?.latest_start().map_err(self.corrupt(pages::TRACES))?;
         Ok(trace.checked_add(offset).and_then(|start| start.checked_add(nanos)).is_some())
     }

@@ -11,7 +11,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
-use crate::scan::{TableView, Test, columns_named};
+use crate::scan::{TableView, Test, first_of_each_type};
 
 /// The spans, events or links of a segment group.
 pub(super) struct View<'g, 'a> {
@@ -105,7 +105,7 @@ impl TableView for View<'_, '_> {
     }
 
     fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
-        columns_named(self.keys(), owner, name)
+        first_of_each_type(self.meta().named(owner, name))
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
