@@ -14,7 +14,7 @@ use crate::log::Record;
 use crate::rows::Rows;
 use crate::segment::{META, PageSource};
 use crate::test_spans::encode;
-use crate::{FakeClock, Filter, QueryContext, SearchRequest, TraceReader};
+use crate::{AttributeScope, CompareOp, FakeClock, Field, Filter, QueryContext, SearchRequest, TraceReader, Value};
 
 pub(super) const NOW: u64 = 1_700_000_000_000_000_000;
 
@@ -428,6 +428,31 @@ fn a_damaged_page_is_left_out_of_answers_which_say_so() {
     let damaged = store.shared.metrics.damaged.get();
     assert_eq!(spans_of(&store, 1), 1);
     assert_eq!(store.shared.metrics.damaged.get(), damaged, "counted once");
+}
+
+#[test]
+fn the_start_of_a_trace_is_found_in_whatever_segment_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let at = |trace: u8, id: u64, start: u64, text: &str| {
+        let mut found = span(trace, 0, text);
+        (found.span.span_id, found.span.start_unix_nano) = (SpanId((id + 1).to_be_bytes()), NOW + start);
+        found
+    };
+    // Trace 1 lies in the first segment, in the second group of the second one, and begins in the third one, which begins later than
+    // the second one does.
+    let mut two_groups: Vec<TraceSpan> = (0..8_200).map(|id| at(4, id, 10, "other")).collect();
+    two_groups.push(at(1, 2, 150, "wanted"));
+    let third = vec![at(5, 1, 20, "other"), at(1, 3, 35, "wanted"), at(2, 1, 60, "wanted")];
+    for spans in [vec![at(3, 1, 0, "other"), at(1, 1, 100, "wanted")], two_groups, third] {
+        write(&*store, &tenant(), &spans);
+        store.settle().expect("settled");
+    }
+    let field = Field::attribute(AttributeScope::Span, "text");
+    let filter = Filter::Compare { field, op: CompareOp::Eq, value: Value::string("wanted") };
+    let request = SearchRequest { filter, range: None, limit: 1, spans_per_trace: 9, select: Vec::new() };
+    let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("an answer").hits;
+    assert_eq!(hits.iter().map(|hit| hit.trace_id).collect::<Vec<_>>(), [TraceId([2; 16])]);
 }
 
 #[test]

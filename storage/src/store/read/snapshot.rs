@@ -119,7 +119,7 @@ impl<'a> Snapshot<'a> {
         Ok(group)
     }
 
-    /// The units that may hold the trace, by their earliest span. Filters are asked as the units are.
+    /// The units that may hold the trace: parts, then segments by their earliest span. Filters are asked as the units are.
     pub(super) fn holders(&self, id: TraceId) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
@@ -215,11 +215,11 @@ impl Unit {
         }
     }
 
-    /// No span in it starts earlier.
+    /// No span in it, or in units after it in the order of [`Snapshot::holders`], starts earlier.
     fn earliest(&self) -> u64 {
         match self {
             Self::Part(_) => 0,
-            Self::Group(segment, number) => segment.groups.get(usize::from(*number)).map_or(0, |group| group.starts.0),
+            Self::Group(segment, _) => segment.earliest(),
         }
     }
 
