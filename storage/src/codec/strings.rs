@@ -354,7 +354,7 @@ impl<'a> Strings<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// Reads the slots of so many templates. The templates themselves stay closed: decompressing them is half of reading one value.
+    /// Reads the slots of so many templates. The templates themselves stay closed until one is read.
     fn parse(mut input: Input<'a>, len: usize, count: usize) -> Result<Self, Damaged> {
         let (mut slots, mut templates) = (Vec::new(), Vec::with_capacity(count.min(1 << 16)));
         for _ in 0..count {

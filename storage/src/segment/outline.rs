@@ -1,5 +1,4 @@
-//! What the spans of a trace in a group come to. A trace may have 100,000 of them, so each column is read once, in pieces: 47 ns a
-//! span became 15.
+//! What the spans of a trace in a group come to. A trace may have 100,000 of them, so each column is read once, in pieces.
 
 use std::ops::Range;
 

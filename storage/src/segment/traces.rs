@@ -1,5 +1,5 @@
 //! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
-//! together, and looking for one byte takes 0.2 us where comparing 6,000 whole ids took 5.
+//! together, where one byte is quickly looked for.
 
 use std::ops::Range;
 
