@@ -147,13 +147,18 @@ impl Pattern {
     /// Compiles an expression; the error says what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
         // The source alone first: inside of the group below, `a)(b` would pass.
-        regex::Regex::new(source).map_err(|error| error.to_string())?;
+        Self::check(source)?;
         let regex = regex::RegexBuilder::new(&format!("^(?:{source})$"))
             .dot_matches_new_line(true)
             .size_limit(1 << 20)
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { source: source.to_owned(), regex })
+    }
+
+    /// What is wrong with an expression, without compiling it; it may still be too large.
+    pub fn check(source: &str) -> Result<(), String> {
+        regex_syntax::parse(source).map(drop).map_err(|error| error.to_string())
     }
 
     /// The expression as written.

@@ -98,19 +98,19 @@ pub(crate) fn variables(template: &[u8]) -> usize {
 
 /// Puts the numbers back; appends the text to `out`. Missing numbers count as 0.
 pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
-    let mut bytes = template.iter();
-    while let Some(byte) = bytes.next() {
-        if *byte != MARK {
-            out.push(*byte);
-            continue;
-        }
+    let mut rest = template;
+    while let Some(mark) = memchr::memchr(MARK, rest) {
+        let (text, variable) = rest.split_at(mark);
+        out.extend_from_slice(text);
         let number = numbers.next().unwrap_or_default();
-        match bytes.next() {
+        match variable.get(1) {
             Some(b'#') | None => put_decimal(number, 1, out),
             Some(class @ b'A'..=b'Q') => put_hex(number, usize::from(class - b'A'), out),
             Some(class) => put_decimal(number, usize::from(class.saturating_sub(b'a')), out),
         }
+        rest = variable.get(2..).unwrap_or_default();
     }
+    out.extend_from_slice(rest);
 }
 
 /// At least `width` decimal digits.

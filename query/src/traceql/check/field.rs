@@ -237,15 +237,9 @@ fn names_field(expr: &FieldExpr) -> bool {
     }
 }
 
-/// Whether a regular expression is sound by itself, before the store anchors it.
+/// Whether a regular expression is sound; that it is not too large is seen when it is compiled.
 fn check_regex(source: &str) -> Result<(), String> {
-    let reason = match regex::Regex::new(source) {
-        Ok(_) => match Pattern::new(source) {
-            Ok(_) => return Ok(()),
-            Err(reason) => reason,
-        },
-        Err(error) => error.to_string(),
-    };
+    let Err(reason) = Pattern::check(source) else { return Ok(()) };
     let reason = reason.rsplit_once("error: ").map_or(reason.as_str(), |(_, reason)| reason);
     Err(format!("not a regular expression: {}", reason.trim()))
 }
