@@ -70,13 +70,14 @@ impl SegmentEntry {
         self.groups.first().map_or(0, |group| group.starts.0)
     }
 
-    /// The groups that may hold the trace.
-    pub(crate) fn groups_of(&self, trace: u64) -> impl Iterator<Item = u16> + '_ {
+    /// Those of the groups that may hold the trace whose earliest start is wanted, which is asked before their filters are.
+    pub(crate) fn groups_of(&self, trace: u64, is_wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = u16> {
         // A damaged filter rules nothing out.
         let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
-        let groups = if may_hold(&self.traces) { self.groups.as_slice() } else { &[] };
-        let numbered = (0u16..).zip(groups);
-        numbered.filter(move |(_, group)| may_hold(&group.traces)).map(|(number, _)| number)
+        let any = is_wanted(self.earliest()) && may_hold(&self.traces);
+        let groups = if any { self.groups.as_slice() } else { &[] };
+        let holds = move |group: &GroupStats| is_wanted(group.starts.0) && may_hold(&group.traces);
+        (0u16..).zip(groups).filter(move |(_, group)| holds(group)).map(|(number, _)| number)
     }
 }
 

@@ -187,6 +187,42 @@ impl Bitmap {
     }
 }
 
+/// Fills a set row by row.
+pub(crate) struct Filling {
+    set: Bitmap,
+    row: usize,
+    word: u64,
+}
+
+impl Filling {
+    /// A set of `len` rows.
+    pub(crate) fn of(len: usize) -> Self {
+        Self { set: Bitmap::none(len), row: 0, word: 0 }
+    }
+
+    /// Says whether the next row is in it.
+    #[inline]
+    pub(crate) fn push(&mut self, holds: bool) {
+        self.word |= u64::from(holds) << (self.row % 64);
+        self.row += 1;
+        if self.row.is_multiple_of(64) {
+            self.put(self.row / 64 - 1);
+        }
+    }
+
+    fn put(&mut self, place: usize) {
+        let word = std::mem::take(&mut self.word);
+        if let Some(place) = self.set.words.get_mut(place) {
+            *place = word;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Bitmap {
+        self.put(self.row / 64);
+        self.set
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +268,19 @@ mod tests {
         rest.and_not(&set);
         assert_eq!(rest.iter().count(), 127);
         assert!(!rest.contains(129) && rest.contains(128));
+    }
+
+    #[test]
+    fn sets_are_filled_row_by_row() {
+        for len in [0, 1, 63, 64, 65, 130] {
+            let mut filling = Filling::of(len);
+            let mut set = Bitmap::none(len);
+            for row in 0..len {
+                filling.push(row % 3 == 0);
+                set.insert_if(row, row % 3 == 0);
+            }
+            assert_eq!(filling.finish(), set);
+        }
     }
 
     #[test]

@@ -149,8 +149,7 @@ impl<'a> Ints<'a> {
             return Err(Damaged("row outside of its page"));
         }
         if let Some(width) = self.code_width {
-            let words = self.table.chunks_exact(8).filter_map(|word| word.first_chunk());
-            let words: Vec<u64> = words.map(|word| u64::from_le_bytes(*word)).collect();
+            let words: Vec<u64> = self.words().collect();
             let mut inside = true;
             bits::each(self.packed, from * width as usize, width, to - from, |code| match words.get(code as usize) {
                 Some(word) => visit(*word),
@@ -171,22 +170,38 @@ impl<'a> Ints<'a> {
 
     /// No value is greater.
     pub(crate) fn bound(&self) -> Result<u64, Damaged> {
-        let values =
-            self.table.chunks_exact(8).filter_map(|value| value.first_chunk()).map(|value| u64::from_le_bytes(*value));
+        self.bound_of(0..self.len)
+    }
+
+    /// No value of these rows is greater.
+    pub(crate) fn bound_of(&self, rows: Range<usize>) -> Result<u64, Damaged> {
         if self.code_width.is_some() {
-            return Ok(values.max().unwrap_or_default());
+            return Ok(self.words().max().unwrap_or_default());
         }
         let mut bound = 0;
-        for block in 0..self.len.div_ceil(BLOCK) {
+        for block in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
             let (base, _, width) = self.block(block * HEADER)?;
             bound = bound.max(base.saturating_add(1u64.checked_shl(width).unwrap_or(0).wrapping_sub(1)));
         }
         Ok(bound)
     }
 
-    /// How many values come before the first for which `is_before` is not true, as it is for none after that one.
-    pub(crate) fn partition_point(&self, is_before: impl Fn(u64) -> bool) -> Result<usize, Damaged> {
-        let (mut low, mut high) = (0, self.len);
+    /// Whether one of these rows may be 0.
+    pub(crate) fn may_be_zero(&self, rows: Range<usize>) -> Result<bool, Damaged> {
+        if self.code_width.is_some() {
+            return Ok(self.words().any(|word| word == 0));
+        }
+        let mut blocks = rows.start / BLOCK..rows.end.div_ceil(BLOCK);
+        blocks.try_fold(false, |may, block| Ok(may || self.block(block * HEADER)?.0 == 0))
+    }
+
+    /// How many rows come before the first of `rows` for which `is_before` is not true, as it is for none after that one.
+    pub(crate) fn partition_point(
+        &self,
+        rows: Range<usize>,
+        is_before: impl Fn(u64) -> bool,
+    ) -> Result<usize, Damaged> {
+        let (mut low, mut high) = (rows.start, rows.end);
         while low < high {
             let middle = usize::midpoint(low, high);
             if is_before(self.get(middle)?) { low = middle + 1 } else { high = middle }
@@ -199,6 +214,11 @@ impl<'a> Ints<'a> {
         let mut values = Vec::with_capacity(rows.len().min(1 << 20));
         self.each(rows.start, rows.end, |value| values.push(map(value)))?;
         Ok(values)
+    }
+
+    /// The values of a dictionary.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.table.chunks_exact(8).filter_map(|word| word.first_chunk()).map(|word| u64::from_le_bytes(*word))
     }
 
     fn word(&self, at: usize) -> Result<u64, Damaged> {

@@ -122,9 +122,10 @@ mod tests {
     use crate::conformance::write;
     use crate::{Config, FakeClock, Store};
 
+    /// All of one trace, which makes one group.
     fn span(number: u64) -> TraceSpan {
         let span = Span {
-            trace_id: TraceId(u128::from(number + 1).to_be_bytes()),
+            trace_id: TraceId([1; 16]),
             span_id: SpanId((number + 1).to_be_bytes()),
             name: "work".to_owned(),
             attributes: vec![Attribute::new("few", "one"), Attribute::new("many", format!("{:x}", number * number))],

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode, TraceId};
+use hoptrail_proto::model::{SpanId, TraceId};
 
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
@@ -70,15 +70,27 @@ impl Scan<'_> {
         }
     }
 
-    /// Each condition looks only at the rows that those before it left.
+    /// What shapes decide comes first, all at once; of the others each looks only at the rows that those before it left.
     fn all(&self, parts: &[Filter], negated: bool, mut rows: Bitmap) -> Result<Bitmap, ReadError> {
-        let mut parts: Vec<&Filter> = parts.iter().collect();
-        parts.sort_by_key(|part| cost(part));
+        let mut shapes: Option<Vec<bool>> = None;
+        let mut others: Vec<&Filter> = Vec::new();
         for part in parts {
-            rows = self.rows(part, negated, rows)?;
+            let own = if self.kind == TableKind::Span { self.by_shape(part, negated)? } else { None };
+            match (own, &mut shapes) {
+                (None, _) => others.push(part),
+                (Some(own), Some(shapes)) => shapes.iter_mut().zip(own).for_each(|(both, own)| *both &= own),
+                (own, none) => *none = own,
+            }
+        }
+        if let Some(shapes) = shapes {
+            rows = self.group.table(TableKind::Span).rows_of_shapes(&rows, &shapes)?;
+        }
+        others.sort_by_key(|part| cost(part));
+        for part in others {
             if rows.is_empty() {
                 break;
             }
+            rows = self.rows(part, negated, rows)?;
         }
         Ok(rows)
     }
@@ -179,9 +191,10 @@ impl Scan<'_> {
         let among_spans = &*self.spans_among(among);
         match scope {
             AttributeScope::Span => self.of_spans(column_rows(spans, name, test, among_spans)?),
-            AttributeScope::Resource => self.of_spans(self.origin_rows(key, test, Origin::Resource, among_spans)?),
-            AttributeScope::Instrumentation => {
-                self.of_spans(self.origin_rows(key, test, Origin::Scope, among_spans)?)
+            AttributeScope::Resource | AttributeScope::Instrumentation => {
+                let field = Field::Attribute { scope, key: key.to_owned() };
+                let good = self.shapes_with(&field, test)?.unwrap_or_default();
+                self.of_spans(spans.rows_of_shapes(among_spans, &good)?)
             }
             AttributeScope::Event => self.child_attribute(TableKind::Event, name, test),
             AttributeScope::Link => self.child_attribute(TableKind::Link, name, test),
@@ -209,41 +222,15 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    /// The spans whose resource or scope has the attribute with a good value. Each distinct resource is judged once.
-    fn origin_rows(&self, key: &str, test: &Test, origin: Origin, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        let holds = |attributes: &[Attribute]| {
-            let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
-            found.is_some_and(|found| test.holds(&Value::Any(found.value.clone())))
-        };
-        let good: Vec<bool> = match origin {
-            Origin::Resource => self.group.resources().iter().map(|resource| holds(&resource.attributes)).collect(),
-            Origin::Scope => self.group.scopes().iter().map(|scope| holds(&scope.attributes)).collect(),
-        };
-        if !good.contains(&true) {
-            return Ok(Bitmap::none(self.group.table(TableKind::Span).len()));
-        }
-        let number = |shape: &Shape| if origin == Origin::Resource { shape.resource } else { shape.scope };
-        let spans = &*self.group.table(TableKind::Span);
-        spans.rows_of_shapes(among, &mut |shape| good.get(number(shape) as usize).copied().unwrap_or(false))
-    }
-
     fn intrinsic(&self, intrinsic: Intrinsic, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let group = self.group;
         let spans = &*group.table(TableKind::Span);
         let among = &*self.spans_among(among);
-        let shape_rows = |judge: &mut dyn FnMut(&Shape) -> bool| self.of_spans(spans.rows_of_shapes(among, judge)?);
         match intrinsic {
-            Intrinsic::Name => self.of_spans(named_rows(spans, test, among)?),
-            Intrinsic::Kind => {
-                let good = judged(|number| test.holds(&Value::Kind(SpanKind::from_otlp(number))));
-                shape_rows(&mut |shape| good[usize::from(shape.kind)])
+            Intrinsic::Name | Intrinsic::Kind | Intrinsic::Status | Intrinsic::ScopeName | Intrinsic::ScopeVersion => {
+                let good = self.shapes_with(&Field::Intrinsic(intrinsic), test)?.unwrap_or_default();
+                self.of_spans(spans.rows_of_shapes(among, &good)?)
             }
-            Intrinsic::Status => {
-                let good = judged(|number| test.holds(&Value::Status(StatusCode::from_otlp(number))));
-                shape_rows(&mut |shape| good[usize::from(shape.status)])
-            }
-            Intrinsic::ScopeName => self.scope_text(test, among, |scope| &scope.name),
-            Intrinsic::ScopeVersion => self.scope_text(test, among, |scope| &scope.version),
             Intrinsic::Duration => {
                 let mut rows = Bitmap::none(spans.len());
                 let test = &mut |row, nanos| rows.insert_if(row, test.holds(&Value::Duration(nanos)));
@@ -267,8 +254,7 @@ impl Scan<'_> {
                 Ok(parent.0 != [0; 8] && test.holds_text(parent.to_string().as_bytes()))
             }),
             Intrinsic::EventName => {
-                let events = &*group.table(TableKind::Event);
-                self.of_children(TableKind::Event, named_rows(events, test, &Bitmap::all(events.len()))?)
+                self.of_children(TableKind::Event, named_events(&*group.table(TableKind::Event), test)?)
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
@@ -291,19 +277,6 @@ impl Scan<'_> {
         self.of_children(TableKind::Link, rows)
     }
 
-    fn scope_text(
-        &self,
-        test: &Test,
-        among: &Bitmap,
-        text: impl Fn(&hoptrail_proto::model::InstrumentationScope) -> &String,
-    ) -> Result<Bitmap, ReadError> {
-        let judge = |text: &String| !text.is_empty() && test.holds_text(text.as_bytes());
-        let good: Vec<bool> = self.group.scopes().iter().map(|scope| judge(text(scope))).collect();
-        let spans = &*self.group.table(TableKind::Span);
-        let holds = &mut |shape: &Shape| good.get(shape.scope as usize).copied().unwrap_or(false);
-        self.of_spans(spans.rows_of_shapes(among, holds)?)
-    }
-
     fn each_span(&self, test: impl Fn(usize) -> Result<bool, ReadError>) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.group.table(TableKind::Span).len());
         for row in 0..rows.len() {
@@ -316,30 +289,18 @@ impl Scan<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Resource,
-    Scope,
-}
-
-/// What a test says of each number of a kind or status.
-fn judged(test: impl Fn(i32) -> bool) -> [bool; 256] {
-    std::array::from_fn(|number| test(number as i32))
-}
-
 fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     let mut rows = Bitmap::none(values.len());
     values.iter().enumerate().for_each(|(row, value)| rows.insert_if(row, test(*value)));
     rows
 }
 
-/// The rows among these whose name satisfies the test. Each distinct name is judged once.
-fn named_rows(table: &dyn TableView, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-    let good: Vec<bool> = (0..table.names()).map(|name| test.holds_text(table.name(name as u32))).collect();
-    if !good.contains(&true) {
-        return Ok(Bitmap::none(table.len()));
-    }
-    table.rows_of_shapes(among, &mut |shape| good.get(shape.name as usize).copied().unwrap_or(false))
+/// The events whose name satisfies the test. Each distinct name is judged once.
+fn named_events(events: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
+    let good: Vec<bool> = (0..events.names()).map(|name| test.holds_text(events.name(name as u32))).collect();
+    let named = |shape: &Shape| good.get(shape.name as usize).copied().unwrap_or(false);
+    let good: Vec<bool> = events.shapes()?.shapes.iter().map(named).collect();
+    events.rows_of_shapes(&Bitmap::all(events.len()), &good)
 }
 
 /// The rows among these whose first attribute of this key satisfies the test.
@@ -364,11 +325,11 @@ pub(super) fn keep_first(
     rows: &mut Bitmap,
 ) -> Result<(), ReadError> {
     if columns.len() > 1 {
-        let shapes = table.shapes()?;
-        *rows = table.rows_of_shapes(rows, &mut |shape| {
-            let mut own = shapes.layout(shape).iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
+        let is_first = |layout: &[u32]| {
+            let mut own = layout.iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
             own.next() == Some(&column)
-        })?;
+        };
+        *rows = table.rows_of_shapes(rows, &table.shapes()?.by_layout(is_first))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Outline, Projection, RowGroup, TableView, Test, tally};
+use super::{Outline, Projection, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
@@ -133,6 +133,10 @@ pub(crate) fn first_of_each_type<'a>(columns: impl Iterator<Item = (u32, &'a Col
         .collect()
 }
 
+fn key(span: &SpanRow) -> SpanKey {
+    (span.start, span.span_id)
+}
+
 impl RowGroup for HeadGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
         Box::new(View(&self.tables[kind as usize]))
@@ -207,21 +211,30 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.rows.trace_rows(id).collect())
     }
 
-    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError> {
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError> {
+        let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
+        Ok(spans.map(key).filter(|(start, _)| (from..=to).contains(start)).collect())
+    }
+
+    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError> {
+        let own = self.rows.trace_rows(id).filter(|row| rows.contains(*row as usize));
+        Ok(own.filter_map(|row| Some((key(self.rows.spans.get(row as usize)?), row))).collect())
+    }
+
+    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {
         let rows = || self.rows.trace_rows(id).filter_map(|row| Some((row, self.rows.spans.get(row as usize)?)));
-        let starts = || rows().map(|(_, span)| span.start);
-        let (Some(earliest), Some(latest)) = (starts().min(), starts().max()) else { return Ok(None) };
+        let mut keys = self.keys(id, 0, u64::MAX)?;
+        keys.sort_unstable();
+        let (Some((earliest, _)), Some((latest, _))) = (keys.first(), keys.last()) else { return Ok(None) };
         let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
-        let key = |span: &SpanRow| (span.start, span.span_id);
-        let roots = rows().filter(|(_, span)| span.parent == SpanId::default());
-        let asked = rows().filter(|(row, _)| matched.is_some_and(|matched| matched.contains(*row as usize)));
+        let is_root = |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| key(span) < root);
+        let roots = rows().filter(|(_, span)| is_root(span));
         Ok(Some(Outline {
-            starts: (earliest, latest),
+            starts: (*earliest, *latest),
             latest_end: rows().map(|(_, span)| span.end).max().unwrap_or_default(),
             shapes: tally(rows().map(|(row, _)| shape(row)).collect()),
             root: roots.map(|(row, span)| (key(span), shape(row))).min(),
-            matched: asked.map(|(row, span)| (key(span), row)).collect(),
-            repeats: true,
+            repeats: keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)),
         }))
     }
 

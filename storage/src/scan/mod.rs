@@ -1,5 +1,6 @@
 //! Answers filters over row groups, by columns. The head's rows and a segment's groups look the same from here.
 
+mod by_shape;
 mod eval;
 mod head;
 mod test;
@@ -17,7 +18,7 @@ use hoptrail_proto::otlp::view::ValueView;
 
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{ColumnKey, Owner, Shape, ShapeList, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
 
 /// The spans, events or links of a group.
 pub(crate) trait TableView {
@@ -40,21 +41,12 @@ pub(crate) trait TableView {
     /// The keys of all columns.
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_>;
 
-    /// The rows among these whose shape satisfies the test.
-    fn rows_of_shapes(&self, among: &Bitmap, test: &mut dyn FnMut(&Shape) -> bool) -> Result<Bitmap, ReadError> {
-        let good: Vec<bool> = self.shapes()?.shapes.iter().map(test).collect();
-        let mut rows = Bitmap::none(self.len());
-        if !good.contains(&true) {
-            return Ok(rows);
-        }
+    /// The rows among these whose shape is good; `good` has an entry for each shape.
+    fn rows_of_shapes(&self, among: &Bitmap, good: &[bool]) -> Result<Bitmap, ReadError> {
         let numbers = self.shape_numbers()?;
-        let holds = |shape: &u32| good.get(*shape as usize).copied().unwrap_or(false);
-        if among.is_sparse() {
-            among.iter().for_each(|row| rows.insert_if(row, numbers.get(row).is_some_and(holds)));
-            return Ok(rows);
-        }
-        numbers.iter().enumerate().for_each(|(row, shape)| rows.insert_if(row, holds(shape)));
-        rows.and(among);
+        let mut rows = Bitmap::none(self.len());
+        let holds = |number: &u32| good.get(*number as usize).copied().unwrap_or(false);
+        among.iter().for_each(|row| rows.insert_if(row, numbers.get(row).is_some_and(holds)));
         Ok(rows)
     }
 }
@@ -111,8 +103,12 @@ pub(crate) trait RowGroup {
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
-    /// What a trace's spans in this group come to, with those that are among `matched`; `None` when it is not here.
-    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError>;
+    /// The keys of a trace's spans that start at `from` or later and not after `to`.
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError>;
+    /// The keys and rows of those of a trace's spans whose rows are among these.
+    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError>;
+    /// What a trace's spans in this group come to; `None` when it is not here. Of roots only those count that come before `root`.
+    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError>;
     /// The spans of consecutive rows of a trace.
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
 }
@@ -130,16 +126,8 @@ pub(crate) struct Outline {
     pub(crate) shapes: Vec<(u32, u32)>,
     /// The earliest span without a parent, and the number of its shape.
     pub(crate) root: Option<(SpanKey, u32)>,
-    /// The spans that were asked for, and their rows.
-    pub(crate) matched: Vec<(SpanKey, u32)>,
-    /// Whether two spans may have one key.
+    /// Whether two spans have one key.
     pub(crate) repeats: bool,
-}
-
-impl Outline {
-    pub(crate) fn spans(&self) -> usize {
-        self.shapes.iter().map(|(_, spans)| *spans as usize).sum()
-    }
 }
 
 /// How often each number is there.

@@ -14,7 +14,7 @@ use crate::codec::{bytes::put_varint, fuse, ints};
 use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
 
 /// Spans after which a group is closed, at the end of a trace.
-const GROUP_SPANS: usize = 8 << 10;
+pub(crate) const GROUP_SPANS: usize = 8 << 10;
 /// Columns of fewer bytes are read rather than filtered.
 const LEAST_FILTERED: usize = 1 << 10;
 /// Columns of fewer bytes share the tail page: one look-up for all of them.
@@ -45,6 +45,11 @@ pub(crate) struct GroupStats {
 
 /// Builds one segment of all rows.
 pub(crate) fn encode(parts: &[&Rows]) -> Built {
+    encode_in_groups(parts, GROUP_SPANS)
+}
+
+/// The same with groups of about so many spans.
+pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize) -> Built {
     let (traces, rows) = order(parts);
     let mut built = Built::default();
     let mut members = Members::default();
@@ -53,7 +58,7 @@ pub(crate) fn encode(parts: &[&Rows]) -> Built {
     let mut first = 0;
     while first < traces.len() {
         let begin = traces[first].rows.start;
-        let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= GROUP_SPANS);
+        let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= spans);
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
         group.encode(built.groups.len() as u16, &mut built, &mut members, &mut scratch);

@@ -205,26 +205,39 @@ impl<'a> SegmentGroup<'a> {
                 *count += 1;
             }
         };
-        let (page, bytes) = match kind {
-            TableKind::Span => (pages::SPAN_SHAPES, &***self.page(pages::SPAN_SHAPES)?),
-            TableKind::Event => (pages::EVENTS, self.child_parts(kind)?[1]),
-            TableKind::Link => (pages::LINKS, self.child_parts(kind)?[1]),
+        let numbers = self.shape_page(kind)?;
+        let corrupt = self.corrupt(Self::page_of_shapes(kind));
+        numbers.each(0, rows.start, count).map_err(&corrupt)?;
+        Ok((before, numbers.range(rows, |number| number as u32).map_err(corrupt)?))
+    }
+
+    /// The page that has the shape numbers.
+    pub(super) fn page_of_shapes(kind: TableKind) -> u32 {
+        match kind {
+            TableKind::Span => pages::SPAN_SHAPES,
+            TableKind::Event => pages::EVENTS,
+            TableKind::Link => pages::LINKS,
+        }
+    }
+
+    /// The shape numbers of a table that has rows.
+    pub(super) fn shape_page(&self, kind: TableKind) -> Result<Ints<'_>, ReadError> {
+        let bytes = match kind {
+            TableKind::Span => self.page(pages::SPAN_SHAPES)?,
+            TableKind::Event | TableKind::Link => self.child_parts(kind)?[1],
         };
-        let numbers = of_len(bytes, self.rows(kind)).and_then(|numbers| {
-            numbers.each(0, rows.start, count)?;
-            numbers.range(rows, |number| number as u32)
-        });
-        Ok((before, numbers.map_err(self.corrupt(page))?))
+        of_len(bytes, self.rows(kind)).map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
         let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
-        let numbers = fill(cell, || match kind {
-            TableKind::Span => {
-                let numbers = decode(self.page(pages::SPAN_SHAPES)?, self.rows(kind), |number| number as u32);
-                numbers.map_err(self.corrupt(pages::SPAN_SHAPES))
+        let numbers = fill(cell, || {
+            if self.rows(kind) == 0 {
+                return Ok(Vec::new());
             }
-            _ => self.child_ints(kind, 1, |number| number as u32),
+            let numbers = self.shape_page(kind)?;
+            let all = numbers.range(0..numbers.len(), |number| number as u32);
+            all.map_err(self.corrupt(Self::page_of_shapes(kind)))
         });
         numbers.map(Vec::as_slice)
     }

@@ -17,7 +17,7 @@ mod shapes;
 mod traces;
 mod view;
 
-pub(crate) use encode::{Built, GroupStats, encode};
+pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
 pub(crate) use prune::possible_groups;

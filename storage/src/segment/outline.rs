@@ -1,17 +1,17 @@
 //! What the spans of a trace in a group come to. A trace may have 100,000 of them, so each column is read once, in pieces.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::group::SegmentGroup;
 use super::pages;
 use crate::ReadError;
-use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, of_len};
 use crate::rows::TableKind;
-use crate::scan::{Outline, RowGroup, tally};
+use crate::scan::{Outline, RowGroup, SpanKey, tally};
 
 /// Rows that are decoded at once.
-const PIECE: usize = 1024;
+const PIECE: usize = 256;
 
 impl SegmentGroup<'_> {
     /// Of the trace that starts at `trace_start` and has these rows, which are in the order of their keys.
@@ -19,36 +19,85 @@ impl SegmentGroup<'_> {
         &self,
         trace_start: u64,
         rows: Range<usize>,
-        matched: Option<&Bitmap>,
+        root: Option<SpanKey>,
     ) -> Result<Outline, ReadError> {
-        let (starts, shapes) = (self.span_ints(pages::STARTS)?, self.span_ints(pages::SPAN_SHAPES)?);
-        let start = |row| Ok(trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?));
-        let key = |row| Ok((start(row)?, self.span_id(row)?));
+        let shapes = self.shape_page(TableKind::Span)?;
         let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
-        let root = self.first_root(rows.clone())?.map(|row| Ok((key(row)?, shape(row)?))).transpose()?;
-        let matched = matched.into_iter().flat_map(|matched| matched.iter());
-        let matched = matched.skip_while(|row| *row < rows.start).take_while(|row| *row < rows.end);
-        let matched = matched.map(|row| Ok((key(row)?, row as u32))).collect::<Result<_, ReadError>>()?;
-        let starts = (trace_start, start(rows.end - 1)?);
-        let (latest_end, repeats) = self.end_and_repeats(trace_start, rows.clone())?;
-        Ok(Outline { starts, latest_end, shapes: self.tally_shapes(&shapes, rows)?, root, matched, repeats })
+        // The group that has a trace's start nearly always has its root: the others need not read parents.
+        let roots = root.is_none_or(|(start, _)| trace_start <= start).then_some(rows.clone());
+        let root = roots.map_or(Ok(None), |rows| self.first_root(rows))?;
+        let root = root.map(|row| Ok((self.key(trace_start, row)?, shape(row)?)));
+        Ok(Outline {
+            starts: (trace_start, self.key(trace_start, rows.end - 1)?.0),
+            latest_end: self.latest_end(trace_start, rows.clone())?,
+            repeats: self.repeats(rows.clone())?,
+            root: root.transpose()?,
+            shapes: self.tally_shapes(&shapes, rows)?,
+        })
     }
 
-    /// The latest end of these spans, and whether two that follow each other have one start and one id.
-    fn end_and_repeats(&self, trace_start: u64, rows: Range<usize>) -> Result<(u64, bool), ReadError> {
-        let (mut latest_end, mut repeats, mut before) = (0, false, None);
-        for rows in pieces(rows) {
+    /// The key of a span of the trace that starts at `trace_start`.
+    pub(super) fn key(&self, trace_start: u64, row: usize) -> Result<SpanKey, ReadError> {
+        let offset = self.span_ints(pages::STARTS)?.get(row).map_err(self.corrupt(pages::STARTS))?;
+        Ok((trace_start.wrapping_add(offset), self.span_id(row)?))
+    }
+
+    /// The latest end of these spans. Pieces that may end last are decoded first, and few others.
+    fn latest_end(&self, trace_start: u64, rows: Range<usize>) -> Result<u64, ReadError> {
+        let (starts, durations) = (self.span_ints(pages::STARTS)?, self.span_ints(pages::DURATIONS)?);
+        let bound = |rows: Range<usize>| -> Result<u64, ReadError> {
+            let start = starts.bound_of(rows.clone()).map_err(self.corrupt(pages::STARTS))?;
+            let duration = durations.bound_of(rows).map_err(self.corrupt(pages::DURATIONS))?;
+            Ok(trace_start.saturating_add(start).saturating_add(duration))
+        };
+        let bounded = pieces(rows).map(|rows| Ok((bound(rows.clone())?, rows)));
+        let mut bounded = bounded.collect::<Result<Vec<_>, ReadError>>()?;
+        bounded.sort_unstable_by_key(|(bound, _)| Reverse(*bound));
+        let mut latest_end = 0;
+        for (bound, rows) in bounded {
+            if bound <= latest_end {
+                break;
+            }
             let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
-            let starts = self.some_ints(pages::STARTS, rows.clone())?;
-            for ((row, start), duration) in rows.zip(starts).zip(durations) {
-                let start = trace_start.wrapping_add(start);
-                latest_end = latest_end.max(start.wrapping_add(duration));
-                if before.replace(start) == Some(start) {
-                    repeats |= self.span_id(row)? == self.span_id(row - 1)?;
+            for (start, duration) in self.some_ints(pages::STARTS, rows)?.into_iter().zip(durations) {
+                latest_end = latest_end.max(trace_start.wrapping_add(start).wrapping_add(duration));
+            }
+        }
+        Ok(latest_end)
+    }
+
+    /// Whether two of these spans, which are in the order of their keys, have one key.
+    fn repeats(&self, rows: Range<usize>) -> Result<bool, ReadError> {
+        // Most traces of a group have few spans here, many a single one.
+        if rows.len() < 2 {
+            return Ok(false);
+        }
+        for rows in pieces(rows.start + 1..rows.end) {
+            let starts = self.some_ints(pages::STARTS, rows.start - 1..rows.end)?;
+            for (row, pair) in rows.zip(starts.windows(2)) {
+                if matches!(pair, [one, other] if one == other) && self.span_id(row)? == self.span_id(row - 1)? {
+                    return Ok(true);
                 }
             }
         }
-        Ok((latest_end, repeats))
+        Ok(false)
+    }
+
+    /// The keys of those of these spans that start between `from` and `to`.
+    pub(super) fn keys_of(
+        &self,
+        trace_start: u64,
+        rows: Range<usize>,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<SpanKey>, ReadError> {
+        let corrupt = self.corrupt(pages::STARTS);
+        let starts = self.span_ints(pages::STARTS)?;
+        let start = |offset| trace_start.wrapping_add(offset);
+        let first = starts.partition_point(rows.clone(), |offset| start(offset) < from).map_err(&corrupt)?;
+        let end = starts.partition_point(first..rows.end, |offset| start(offset) <= to).map_err(&corrupt)?;
+        let starts = starts.range(first..end, start).map_err(corrupt)?;
+        starts.into_iter().zip(first..end).map(|(start, row)| Ok((start, self.span_id(row)?))).collect()
     }
 
     /// How many of these rows have each shape.
@@ -73,6 +122,9 @@ impl SegmentGroup<'_> {
         let [steps, ..] = self.parent_parts()?;
         let steps = of_len(steps, self.rows(TableKind::Span)).map_err(&corrupt)?;
         for rows in pieces(rows) {
+            if !steps.may_be_zero(rows.clone()).map_err(&corrupt)? {
+                continue;
+            }
             let steps = steps.range(rows.clone(), |step| step).map_err(&corrupt)?;
             if let Some(place) = steps.iter().position(|step| *step == 0) {
                 return Ok(Some(rows.start + place));
@@ -82,6 +134,8 @@ impl SegmentGroup<'_> {
     }
 }
 
+/// The rows of each piece; all but the first begin at a multiple of [`PIECE`].
 fn pieces(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    rows.clone().step_by(PIECE).map(move |first| first..rows.end.min(first + PIECE))
+    let piece = move |piece: usize| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE);
+    (rows.start / PIECE..rows.end.div_ceil(PIECE)).map(piece)
 }

@@ -13,7 +13,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Outline, Projection, RowGroup, TableView};
+use crate::scan::{Outline, Projection, RowGroup, SpanKey, TableView};
 
 impl RowGroup for SegmentGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
@@ -148,9 +148,20 @@ impl RowGroup for SegmentGroup<'_> {
         Ok((rows.start as u32..rows.end as u32).collect())
     }
 
-    fn outline(&self, id: TraceId, matched: Option<&Bitmap>) -> Result<Option<Outline>, ReadError> {
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError> {
+        let found = self.find(id)?;
+        found.map_or(Ok(Vec::new()), |(start, rows)| self.keys_of(start, rows, from, to))
+    }
+
+    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError> {
+        let Some((start, own)) = self.find(id)? else { return Ok(Vec::new()) };
+        let rows = rows.iter().skip_while(|row| *row < own.start).take_while(|row| *row < own.end);
+        rows.map(|row| Ok((self.key(start, row)?, row as u32))).collect()
+    }
+
+    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {
         let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
-        found.map(|(start, rows)| self.outline_of(start, rows, matched)).transpose()
+        found.map(|(start, rows)| self.outline_of(start, rows, root)).transpose()
     }
 
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError> {
@@ -171,7 +182,8 @@ impl SegmentGroup<'_> {
 
 /// The id of a parent that is not in the trace's rows before.
 fn stranger(rows: &[u8], ids: &[u8], row: usize) -> Result<SpanId, Damaged> {
-    let low = Ints::parse(rows)?.partition_point(|known| known < row as u64)?;
+    let rows = Ints::parse(rows)?;
+    let low = rows.partition_point(0..rows.len(), |known| known < row as u64)?;
     let id = ids.get(low * 8..low * 8 + 8).and_then(|bytes| bytes.try_into().ok());
     id.map(SpanId).ok_or(Damaged("parent outside of its page"))
 }

@@ -10,13 +10,14 @@ use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes};
 use crate::codec::ints::{self, Ints, of_len};
 
-/// Bytes of an id before the last one.
-const HEAD: usize = 15;
+/// Bytes of an id before the last two.
+const HEAD: usize = 14;
 const OUTSIDE: Damaged = Damaged("trace outside of its table");
 
 /// Writes the table of traces whose rows follow each other, the first one's from `first` on.
 pub(super) fn encode(traces: &[TraceRun], first: usize) -> Vec<u8> {
-    let mut page: Vec<u8> = traces.iter().map(|trace| trace.id.0[HEAD]).collect();
+    let mut page: Vec<u8> = traces.iter().map(|trace| trace.id.0[HEAD + 1]).collect();
+    page.extend(traces.iter().map(|trace| trace.id.0[HEAD]));
     traces.iter().for_each(|trace| page.extend_from_slice(&trace.id.0[..HEAD]));
     let ends: Vec<u64> = traces.iter().map(|trace| (trace.rows.end - first) as u64).collect();
     let starts: Vec<u64> = traces.iter().map(|trace| trace.start).collect();
@@ -29,7 +30,9 @@ pub(super) fn encode(traces: &[TraceRun], first: usize) -> Vec<u8> {
 pub(super) struct Traces<'p> {
     /// The last byte of each id.
     lasts: &'p [u8],
-    /// The bytes before it.
+    /// The byte before it.
+    seconds: &'p [u8],
+    /// The bytes before these.
     heads: &'p [[u8; HEAD]],
     /// For each trace the row after its last one.
     ends: Ints<'p>,
@@ -42,6 +45,7 @@ impl<'p> Traces<'p> {
     pub(super) fn parse(page: &'p [u8], count: usize, rows: usize) -> Result<Self, Damaged> {
         const FEW: Damaged = Damaged("fewer ids than traces");
         let (lasts, rest) = page.split_at_checked(count).ok_or(FEW)?;
+        let (seconds, rest) = rest.split_at_checked(count).ok_or(FEW)?;
         let (heads, rest) = rest.split_at_checked(count.saturating_mul(HEAD)).ok_or(FEW)?;
         let mut input = Input(rest);
         let (ends, starts) = (of_len(input.bytes()?, count)?, of_len(input.0, count)?);
@@ -49,20 +53,25 @@ impl<'p> Traces<'p> {
         if end != rows as u64 {
             return Err(Damaged("traces do not add up to the group"));
         }
-        Ok(Self { lasts, heads: heads.as_chunks().0, ends, starts, rows })
+        Ok(Self { lasts, seconds, heads: heads.as_chunks().0, ends, starts, rows })
     }
 
     pub(super) fn id(&self, trace: usize) -> Result<TraceId, Damaged> {
-        let (head, last) = self.heads.get(trace).zip(self.lasts.get(trace)).ok_or(OUTSIDE)?;
-        let mut id = [*last; HEAD + 1];
+        let ends = self.seconds.get(trace).zip(self.lasts.get(trace));
+        let (head, (second, last)) = self.heads.get(trace).zip(ends).ok_or(OUTSIDE)?;
+        let mut id = [*last; HEAD + 2];
         id[..HEAD].copy_from_slice(head);
+        id[HEAD] = *second;
         Ok(TraceId(id))
     }
 
     /// The number of a trace. Ids are in no order.
     pub(super) fn find(&self, id: TraceId) -> Option<usize> {
-        let (head, last) = id.0.split_at(HEAD);
-        memchr::memchr_iter(last[0], self.lasts).find(|trace| self.heads.get(*trace).is_some_and(|known| known == head))
+        let (head, [second, last]) = id.0.split_last_chunk()?;
+        let is_it = |trace: &usize| {
+            self.seconds.get(*trace) == Some(second) && self.heads.get(*trace).is_some_and(|known| known == head)
+        };
+        memchr::memchr_iter(*last, self.lasts).find(is_it)
     }
 
     /// The start of its earliest span.
@@ -83,7 +92,7 @@ impl<'p> Traces<'p> {
 
     /// Whose the row is.
     pub(super) fn of_row(&self, row: usize) -> Result<usize, Damaged> {
-        self.ends.partition_point(|end| end <= row as u64)
+        self.ends.partition_point(0..self.ends.len(), |end| end <= row as u64)
     }
 
     /// All traces by their rows: id, start, rows.

@@ -7,7 +7,7 @@ use super::meta::TableMeta;
 use super::pages;
 use crate::ReadError;
 use crate::codec::Damaged;
-use crate::codec::bits::Bitmap;
+use crate::codec::bits::{Bitmap, Filling};
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
@@ -94,6 +94,28 @@ impl TableView for View<'_, '_> {
 
     fn shape_numbers(&self) -> Result<&[u32], ReadError> {
         self.group.shape_numbers(self.kind)
+    }
+
+    fn rows_of_shapes(&self, among: &Bitmap, good: &[bool]) -> Result<Bitmap, ReadError> {
+        let none = || Bitmap::none(self.len());
+        if !good.contains(&true) || among.is_empty() {
+            return Ok(none());
+        }
+        let numbers = self.group.shape_page(self.kind)?;
+        let corrupt = self.group.corrupt(SegmentGroup::page_of_shapes(self.kind));
+        let holds = |number: u64| good.get(number as usize).copied().unwrap_or(false);
+        if among.is_sparse() {
+            let mut rows = none();
+            for row in among.iter() {
+                rows.insert_if(row, holds(numbers.get(row).map_err(&corrupt)?));
+            }
+            return Ok(rows);
+        }
+        let mut rows = Filling::of(self.len());
+        numbers.each(0, numbers.len(), |number| rows.push(holds(number))).map_err(corrupt)?;
+        let mut rows = rows.finish();
+        rows.and(among);
+        Ok(rows)
     }
 
     fn names(&self) -> usize {

@@ -11,13 +11,15 @@ use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::catalog::{SegmentEntry, about};
 use crate::rows::{Rows, TableKind};
-use crate::segment::{ABOUT, PageSource, SegmentGroup, encode, nothing_lost};
+use crate::segment::{self, ABOUT, PageSource, SegmentGroup, encode_in_groups, nothing_lost};
 use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
 const TICK: Duration = Duration::from_secs(1);
 /// Segments of about one size that are merged at once.
 const RUN: usize = 4;
+/// Spans after which a group is closed. Tests have segments of several groups.
+const GROUP_SPANS: usize = if cfg!(test) { 16 } else { segment::GROUP_SPANS };
 
 pub(super) fn run(shared: &Shared) {
     loop {
@@ -140,7 +142,7 @@ impl Shared {
         parts: &[&Rows],
     ) -> Result<SegmentEntry, KeepError> {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
-        let mut built = encode(parts);
+        let mut built = encode_in_groups(parts, GROUP_SPANS);
         built.pages.insert(ABOUT, about(tenant, received));
         let bytes = self.db.stage(id, &built)?;
         self.reached(task, Done::Staged);

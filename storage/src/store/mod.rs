@@ -79,6 +79,7 @@ struct Shared {
     /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
     unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
+    summaries: read::Summaries,
     /// Segments with damage, which are not merged.
     unmergeable: Mutex<BTreeSet<u64>>,
     /// Damaged places that have been reported.
@@ -146,6 +147,7 @@ impl Store {
             retired: Mutex::default(),
             unnamed: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
+            summaries: read::Summaries::default(),
             unmergeable: Mutex::default(),
             damaged: Mutex::default(),
             metrics: Metrics::register(registry),

@@ -3,6 +3,7 @@
 mod hits;
 mod newest;
 mod snapshot;
+mod summary;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
@@ -20,6 +21,7 @@ use crate::{AttributeScope, ReadError, Value};
 use hits::Hits;
 use newest::newest;
 use snapshot::{SPAN_BYTES, Snapshot, Unit};
+pub(super) use summary::Summaries;
 use wanted::Wanted;
 
 impl TraceReader for Store {

@@ -1,6 +1,6 @@
 //! What a query sees: parts of the head and groups of segments, opened as they are asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -119,15 +119,19 @@ impl<'a> Snapshot<'a> {
         Ok(group)
     }
 
-    /// The units that may hold the trace: parts, then segments by their earliest span. Filters are asked as the units are.
+    /// The units that may hold the trace: parts, then segments by their earliest span.
     pub(super) fn holders(&self, id: TraceId) -> impl Iterator<Item = Unit> {
+        self.holders_from(id, |_| true)
+    }
+
+    /// The same without units whose earliest start is not wanted. It is asked, and filters are, as the units are.
+    fn holders_from(&self, id: TraceId, is_wanted: impl Fn(u64) -> bool + Copy) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
         let parts = parts.cloned().map(Unit::Part);
-        let groups = self
-            .segments
-            .iter()
-            .flat_map(move |segment| segment.groups_of(hash).map(|number| Unit::Group(Arc::clone(segment), number)));
+        let groups = self.segments.iter().flat_map(move |segment| {
+            segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
+        });
         parts.chain(groups)
     }
 
@@ -164,18 +168,16 @@ impl<'a> Snapshot<'a> {
         is_too_early: impl Fn(u64) -> bool,
         context: &QueryContext,
     ) -> Result<Option<u64>, ReadError> {
-        let mut earliest = None;
-        for unit in self.holders(id) {
-            if earliest.is_some_and(|known| unit.earliest() >= known) {
-                break;
-            }
+        let earliest = Cell::new(None);
+        let may_be_earlier = |start| earliest.get().is_none_or(|known| start < known);
+        for unit in self.holders_from(id, may_be_earlier) {
             let start = self.on(&unit, context, |group| group.start_of(id))?.flatten();
-            earliest = earliest.into_iter().chain(start).min();
-            if earliest.is_some_and(&is_too_early) {
+            earliest.set(earliest.get().into_iter().chain(start).min());
+            if earliest.get().is_some_and(&is_too_early) {
                 return Ok(None);
             }
         }
-        Ok(earliest)
+        Ok(earliest.get())
     }
 }
 
@@ -212,14 +214,6 @@ impl Unit {
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
             }
-        }
-    }
-
-    /// No span in it, or in units after it in the order of [`Snapshot::holders`], starts earlier.
-    fn earliest(&self) -> u64 {
-        match self {
-            Self::Part(_) => 0,
-            Self::Group(segment, _) => segment.earliest(),
         }
     }
 

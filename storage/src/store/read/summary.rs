@@ -1,0 +1,219 @@
+//! What is true of a whole trace, whatever a search asks: counted by columns. That of a large trace is kept, since the same traces
+//! are found again and again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hoptrail_proto::model::{StatusCode, TraceId};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rustc_hash::FxHashSet;
+
+use super::snapshot::{Snapshot, Unit};
+use crate::rows::{Shape, TableKind};
+use crate::scan::{Outline, RowGroup, SpanKey};
+use crate::search::ServiceStats;
+use crate::{QueryContext, ReadError};
+
+/// Spans of a trace whose summary is kept. Tests have large traces, too.
+const LARGE: usize = if cfg!(test) { 3 } else { 4096 };
+/// Bytes of the summaries kept.
+const KEPT_BYTES: u64 = 4 << 20;
+/// Bytes that a span's key takes meanwhile, about.
+const KEY_BYTES: usize = 32;
+
+/// What all units together know of a trace.
+#[derive(Debug)]
+pub(super) struct Summary {
+    /// Earliest start and latest end.
+    pub(super) times: (u64, u64),
+    /// Service and name of the earliest span without a parent.
+    pub(super) root: Option<(String, String)>,
+    pub(super) services: Vec<ServiceStats>,
+    /// Whether two spans have one key. Only whole spans tell whether they are the same.
+    pub(super) repeats: bool,
+}
+
+/// Summaries of large traces.
+#[derive(Debug)]
+pub(in crate::store) struct Summaries(Cache<TraceId, Arc<Kept>, KeptWeight>);
+
+/// A summary, and the groups that it is of. These never change; where others hold the trace, it is of no use.
+#[derive(Debug)]
+struct Kept {
+    groups: Vec<(u64, usize)>,
+    summary: Arc<Summary>,
+}
+
+#[derive(Debug, Clone)]
+struct KeptWeight;
+
+impl Weighter<TraceId, Arc<Kept>> for KeptWeight {
+    fn weight(&self, _: &TraceId, kept: &Arc<Kept>) -> u64 {
+        let services = kept.summary.services.iter().map(|stats| stats.service.len() + size_of::<ServiceStats>());
+        (size_of::<Kept>() + size_of::<Summary>() + kept.groups.len() * 16 + services.sum::<usize>()) as u64
+    }
+}
+
+impl Default for Summaries {
+    fn default() -> Self {
+        Self(Cache::with_weighter(1024, KEPT_BYTES, KeptWeight))
+    }
+}
+
+impl Snapshot<'_> {
+    /// What these units, which are all that hold it, know of a trace; `None` when it is in none.
+    pub(super) fn summary(
+        &self,
+        id: TraceId,
+        units: &[Unit],
+        context: &QueryContext,
+    ) -> Result<Option<Arc<Summary>>, ReadError> {
+        let groups: Vec<_> = units.iter().map(Unit::place).collect();
+        let known = self.shared.summaries.0.get(&id).filter(|kept| kept.groups == groups);
+        if let Some(kept) = known {
+            return Ok(Some(Arc::clone(&kept.summary)));
+        }
+        let mut sum = Sum::default();
+        for (place, unit) in units.iter().enumerate() {
+            context.check()?;
+            match self.on(unit, context, |group| sum.add_unit(place, group, id))? {
+                None => sum.is_partial = true,
+                Some(()) => sum.is_partial |= matches!(unit, Unit::Part(_)),
+            }
+        }
+        let keep = !sum.is_partial && sum.spans() >= LARGE;
+        let repeats = sum.repeats || self.share_keys(id, units, &sum.starts, context)?;
+        let summary = sum.finish(repeats).map(Arc::new);
+        if let Some(summary) = summary.as_ref().filter(|_| keep) {
+            self.shared.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
+        }
+        Ok(summary)
+    }
+
+    /// Whether two units hold spans of one key. `starts` are the places of units among all, with the trace's earliest and latest
+    /// start in each.
+    fn share_keys(
+        &self,
+        id: TraceId,
+        units: &[Unit],
+        starts: &[(usize, (u64, u64))],
+        context: &QueryContext,
+    ) -> Result<bool, ReadError> {
+        let shared = shared_times(starts.iter().map(|(_, starts)| *starts).collect());
+        let mut seen = FxHashSet::default();
+        for (place, (earliest, latest)) in starts {
+            let Some(unit) = units.get(*place) else { continue };
+            for (from, to) in shared.iter().filter(|(from, to)| from <= latest && earliest <= to) {
+                let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?.unwrap_or_default();
+                context.check_memory((seen.len() + keys.len()) * KEY_BYTES)?;
+                if keys.into_iter().any(|key| !seen.insert(key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The times, first and last, at which more than one of these may have spans.
+fn shared_times(mut times: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    times.sort_unstable();
+    let mut shared: Vec<(u64, u64)> = Vec::new();
+    let mut latest = None;
+    for (first, last) in times {
+        if let Some(end) = latest.filter(|latest| first <= *latest).map(|latest| last.min(latest)) {
+            match shared.last_mut() {
+                Some(before) if first <= before.1 => before.1 = before.1.max(end),
+                _ => shared.push((first, end)),
+            }
+        }
+        latest = latest.max(Some(last));
+    }
+    shared
+}
+
+/// The units seen so far.
+#[derive(Default)]
+struct Sum {
+    times: Option<(u64, u64)>,
+    root: Option<(SpanKey, String, String)>,
+    /// Spans and errors.
+    services: BTreeMap<String, (u32, u32)>,
+    /// By unit: earliest and latest start.
+    starts: Vec<(usize, (u64, u64))>,
+    repeats: bool,
+    /// Whether it is not all that will ever be known of these units.
+    is_partial: bool,
+}
+
+impl Sum {
+    fn add_unit(&mut self, place: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
+        let root = self.root.as_ref().map(|(key, ..)| *key);
+        let Some(outline) = group.outline(id, root)? else { return Ok(()) };
+        self.add(group, &outline)?;
+        self.starts.push((place, outline.starts));
+        self.repeats |= outline.repeats;
+        Ok(())
+    }
+
+    fn add(&mut self, group: &dyn RowGroup, outline: &Outline) -> Result<(), ReadError> {
+        let table = group.table(TableKind::Span);
+        let shapes = table.shapes()?;
+        let service =
+            |shape: &Shape| group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
+        let (start, end) = self.times.unwrap_or((outline.starts.0, outline.latest_end));
+        self.times = Some((start.min(outline.starts.0), end.max(outline.latest_end)));
+        if let Some((key, number)) = outline.root
+            && self.root.as_ref().is_none_or(|(known, ..)| key < *known)
+        {
+            let shape = shapes.get(number);
+            let name = shape.map(|shape| crate::rows::text(table.name(shape.name))).unwrap_or_default();
+            self.root = Some((key, shape.map_or("", service).to_owned(), name));
+        }
+        for (number, spans) in &outline.shapes {
+            let Some(shape) = shapes.get(*number) else { continue };
+            let failed = StatusCode::from_otlp(i32::from(shape.status)) == StatusCode::Error;
+            self.add_service(service(shape), *spans, if failed { *spans } else { 0 });
+        }
+        Ok(())
+    }
+
+    fn add_service(&mut self, service: &str, spans: u32, errors: u32) {
+        let counts = match self.services.get_mut(service) {
+            Some(counts) => counts,
+            None => self.services.entry(service.to_owned()).or_default(),
+        };
+        *counts = (counts.0 + spans, counts.1 + errors);
+    }
+
+    fn spans(&self) -> usize {
+        self.services.values().map(|(spans, _)| *spans as usize).sum()
+    }
+
+    fn finish(self, repeats: bool) -> Option<Summary> {
+        let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
+        Some(Summary {
+            times: self.times?,
+            root: self.root.map(|(_, service, name)| (service, name)),
+            services: self.services.into_iter().map(stats).collect(),
+            repeats,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_several_are_shared() {
+        assert_eq!(shared_times(vec![(5, 9), (0, 4), (10, 10)]), []);
+        assert_eq!(shared_times(vec![(4, 9), (0, 4)]), [(4, 4)]);
+        assert_eq!(
+            shared_times(vec![(0, 100), (10, 20), (15, 30), (50, 60), (100, 200)]),
+            [(10, 30), (50, 60), (100, 100)]
+        );
+        assert_eq!(shared_times(vec![(7, 7), (7, 7), (7, 7)]), [(7, 7)]);
+    }
+}
