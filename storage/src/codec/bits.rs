@@ -153,9 +153,17 @@ impl Bitmap {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.count() == self.len
+    }
+
+    fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// Whether so few rows are in the set that looking at each of them costs less than looking at all.
     pub(crate) fn is_sparse(&self) -> bool {
-        self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>() < self.len / 8
+        self.count() < self.len / 8
     }
 
     pub(crate) fn is_empty(&self) -> bool {

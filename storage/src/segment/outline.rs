@@ -28,7 +28,7 @@ impl SegmentGroup<'_> {
         let root = roots.map_or(Ok(None), |rows| self.first_root(rows))?;
         let root = root.map(|row| Ok((self.key(trace_start, row)?, shape(row)?)));
         Ok(Outline {
-            starts: (trace_start, self.key(trace_start, rows.end - 1)?.0),
+            starts: (trace_start, self.start(trace_start, rows.end - 1)?),
             latest_end: self.latest_end(trace_start, rows.clone())?,
             repeats: self.repeats(rows.clone())?,
             root: root.transpose()?,
@@ -38,8 +38,12 @@ impl SegmentGroup<'_> {
 
     /// The key of a span of the trace that starts at `trace_start`.
     pub(super) fn key(&self, trace_start: u64, row: usize) -> Result<SpanKey, ReadError> {
+        Ok((self.start(trace_start, row)?, self.span_id(row)?))
+    }
+
+    fn start(&self, trace_start: u64, row: usize) -> Result<u64, ReadError> {
         let offset = self.span_ints(pages::STARTS)?.get(row).map_err(self.corrupt(pages::STARTS))?;
-        Ok((trace_start.wrapping_add(offset), self.span_id(row)?))
+        Ok(trace_start.wrapping_add(offset))
     }
 
     /// The latest end of these spans. Pieces that may end last are decoded first, and few others.

@@ -51,7 +51,7 @@ impl View<'_, '_> {
         let holds = |value: &[u8]| test.holds_stored(string_view(key.value_type, value));
         let found = match test.needle().filter(|_| key.value_type == ValueType::Text) {
             Some(needle) => page.find(needle),
-            None if page.dictionary().is_none() && among.is_sparse() => {
+            None if page.dictionary().is_none() && !among.is_full() => {
                 page.select_among(&self.group.to_positions(self.kind, column, among, page.len())?, holds)
             }
             None => page.select(holds),

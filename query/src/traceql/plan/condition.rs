@@ -151,7 +151,9 @@ impl Planner {
 
     fn with_constant(&mut self, field: Field, op: BinaryOp, constant: LiteralKind, place: Place) -> Option<Filter> {
         if let (BinaryOp::Match | BinaryOp::NotMatch, LiteralKind::String(source)) = (op, &constant) {
-            let pattern = Pattern::new(source).map_err(|reason| self.error(place, reason)).ok()?;
+            // That it is sound is known; it may be too large.
+            let told = |reason| self.error(place, format!("not a regular expression: {reason}"));
+            let pattern = Pattern::new(source).map_err(told).ok()?;
             let negated = op == BinaryOp::NotMatch;
             let on_empty = pattern.matches("") != negated;
             let filter = Filter::Matches { field: field.clone(), pattern, negated };

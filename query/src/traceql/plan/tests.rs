@@ -195,6 +195,7 @@ fn what_the_store_cannot_do_yet_is_told_with_its_place() {
         ("{ } | select(.a, nestedSetLeft)", vec![(17..30, "nestedSetLeft")]),
         ("{ .a = 1 / 0 }", vec![(7..12, "division by zero")]),
         ("{ .a = 9 ^ 99 }", vec![(7..13, "too large")]),
+        ("{ .a =~ \"x{1000}{1000}\" }", vec![(2..23, "not a regular expression: Compiled regex exceeds size limit")]),
     ] {
         let errors = compile(q).expect_err(q);
         let found: Vec<_> = errors.iter().map(|error| error.range.clone()).collect();

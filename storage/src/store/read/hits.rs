@@ -16,8 +16,8 @@ use crate::search::{QueryContext, SearchRequest, SpanHit, TraceHit};
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 32;
 
-/// The rows that match. Every unit that has some of a trace that was found is among them: the search ends where no unit left begins
-/// a trace so late, and a unit outside of the time range has no row that matches.
+/// The rows that match, of traces that may be found. Every unit that has some of a trace that was found is among them: the search
+/// ends where no unit left begins a trace so late, and a unit outside of the time range has no row that matches.
 #[derive(Default)]
 pub(super) struct Matched(FxHashMap<(u64, usize), Bitmap>);
 

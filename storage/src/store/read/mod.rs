@@ -1,9 +1,12 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 mod hits;
+#[cfg(test)]
+mod late_tests;
 mod newest;
 mod snapshot;
 mod summary;
+mod too_old;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
