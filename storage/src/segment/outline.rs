@@ -10,7 +10,7 @@ use crate::codec::ints::{Ints, of_len};
 use crate::rows::TableKind;
 use crate::scan::{Outline, RowGroup, SpanKey, tally};
 
-/// Rows that are decoded at once.
+/// Rows that are decoded at once: a block of integers, whose bounds are known without.
 const PIECE: usize = 256;
 
 impl SegmentGroup<'_> {

@@ -82,30 +82,31 @@ impl Snapshot<'_> {
                 Some(()) => sum.is_partial |= matches!(unit, Unit::Part(_)),
             }
         }
+        sum.repeats = sum.repeats || self.share_keys(id, units, &mut sum, context)?;
         let keep = !sum.is_partial && sum.spans() >= LARGE;
-        let repeats = sum.repeats || self.share_keys(id, units, &sum.starts, context)?;
-        let summary = sum.finish(repeats).map(Arc::new);
+        let summary = sum.finish().map(Arc::new);
         if let Some(summary) = summary.as_ref().filter(|_| keep) {
             self.shared.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
         }
         Ok(summary)
     }
 
-    /// Whether two units hold spans of one key. `starts` are the places of units among all, with the trace's earliest and latest
-    /// start in each.
+    /// Whether two units hold spans of one key.
     fn share_keys(
         &self,
         id: TraceId,
         units: &[Unit],
-        starts: &[(usize, (u64, u64))],
+        sum: &mut Sum,
         context: &QueryContext,
     ) -> Result<bool, ReadError> {
-        let shared = shared_times(starts.iter().map(|(_, starts)| *starts).collect());
+        let shared = shared_times(sum.starts.iter().map(|(_, starts)| *starts).collect());
         let mut seen = FxHashSet::default();
-        for (place, (earliest, latest)) in starts {
+        for (place, (earliest, latest)) in &sum.starts {
             let Some(unit) = units.get(*place) else { continue };
             for (from, to) in shared.iter().filter(|(from, to)| from <= latest && earliest <= to) {
-                let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?.unwrap_or_default();
+                let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?;
+                sum.is_partial |= keys.is_none();
+                let keys = keys.unwrap_or_default();
                 context.check_memory((seen.len() + keys.len()) * KEY_BYTES)?;
                 if keys.into_iter().any(|key| !seen.insert(key)) {
                     return Ok(true);
@@ -191,13 +192,13 @@ impl Sum {
         self.services.values().map(|(spans, _)| *spans as usize).sum()
     }
 
-    fn finish(self, repeats: bool) -> Option<Summary> {
+    fn finish(self) -> Option<Summary> {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Some(Summary {
             times: self.times?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
-            repeats,
+            repeats: self.repeats,
         })
     }
 }
