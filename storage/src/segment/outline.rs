@@ -143,3 +143,72 @@ fn pieces(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let piece = move |piece: usize| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE);
     (rows.start / PIECE..rows.end.div_ceil(PIECE)).map(piece)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hoptrail_proto::model::{Span, SpanId, TraceId, TraceSpan};
+    use xxhash_rust::xxh3::xxh3_64;
+
+    use super::super::group::tests::InMemory;
+    use super::super::{META, Meta, PageSource, encode};
+    use super::*;
+    use crate::rows::Rows;
+    use crate::scan::HeadGroup;
+    use crate::test_spans::encode as request;
+
+    const SPANS: u64 = 6 * PIECE as u64;
+
+    /// Spans of one trace, of which one in the middle has no parent. The third piece may end last, as far as its bounds tell, and
+    /// the last span does.
+    fn spans(seed: u64, repeats: bool) -> Vec<TraceSpan> {
+        let chance = |n: u64, of: u64| xxh3_64(&[seed.to_le_bytes(), n.to_le_bytes()].concat()) % of;
+        let span = |n: u64| {
+            let start = 1_000 + n * 100;
+            let duration = match n {
+                512 => 130_000,
+                _ if n + 1 == SPANS => 30_000,
+                _ => chance(n + 10_000, 1_000),
+            };
+            let span_id = SpanId((if repeats && n == 1_500 { 1_499 } else { n } + 1).to_be_bytes());
+            let start = if repeats && n == 1_500 { start - 100 } else { start };
+            Span {
+                trace_id: TraceId([7; 16]),
+                span_id,
+                parent_span_id: (n != 1_100 + seed).then_some(SpanId([9; 8])),
+                name: format!("work {}", chance(n, 5)),
+                start_unix_nano: start,
+                end_unix_nano: start + duration,
+                ..Span::default()
+            }
+        };
+        (0..SPANS).map(|n| TraceSpan { span: span(n), resource: Arc::default(), scope: Arc::default() }).collect()
+    }
+
+    #[test]
+    fn a_segment_tells_of_a_large_trace_what_the_head_tells() {
+        for (seed, repeats) in [(0, false), (1, false), (2, true), (3, false), (40, false)] {
+            let mut rows = Rows::default();
+            rows.append_request(&request(&spans(seed, repeats))).unwrap();
+            let source = InMemory(encode(&[&rows]).pages);
+            let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+            let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
+            let told = |group: &dyn RowGroup, root| {
+                let outline = group.outline(TraceId([7; 16]), root).unwrap().unwrap();
+                let spans: u32 = outline.shapes.iter().map(|(_, spans)| spans).sum();
+                (outline.starts, outline.latest_end, outline.root.map(|(key, _)| key), outline.repeats, spans)
+            };
+            let (from_segment, from_head) = (told(&group, None), told(&HeadGroup::new(&rows), None));
+            assert_eq!(from_segment, from_head, "seed {seed}");
+            assert_eq!((from_segment.3, from_segment.4), (repeats, SPANS as u32));
+            let keys = |group: &dyn RowGroup| {
+                let mut keys = group.keys(TraceId([7; 16]), 5_050, 120_000).unwrap();
+                keys.sort_unstable();
+                keys
+            };
+            assert_eq!(keys(&group), keys(&HeadGroup::new(&rows)));
+            assert_eq!(told(&group, Some((0, SpanId::default()))).2, None);
+        }
+    }
+}

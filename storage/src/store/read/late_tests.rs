@@ -28,7 +28,8 @@ fn span(trace: u64, number: u64) -> TraceSpan {
         Resource { attributes: vec![Attribute::new("service.name", format!("s{}", seed % 3))], ..Resource::default() };
     let code = if chance(seed + 1, 9) == 0 { StatusCode::Error } else { StatusCode::Unset };
     let span = Span {
-        trace_id: TraceId(u128::from(trace * 0x0101 + 1).to_be_bytes()),
+        // Many ids end with the same bytes.
+        trace_id: TraceId((u128::from(trace + 1) << (8 * (trace % 3))).to_be_bytes()),
         span_id: SpanId((seed + 1).to_be_bytes()),
         parent_span_id: (number > 0).then(|| SpanId((seed + 1 - number).to_be_bytes())),
         name: format!("work {}", seed % 4),
