@@ -73,10 +73,20 @@ fn filter() -> impl Strategy<Value = Filter> {
             prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::And),
             prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::Or),
             inner.clone().prop_map(|inner| Filter::Not(Box::new(inner))),
-            inner.clone().prop_map(|inner| Filter::Event(Box::new(inner))),
-            inner.prop_map(|inner| Filter::Link(Box::new(inner))),
+            inner.clone().prop_filter("nested", nests_nothing).prop_map(|inner| Filter::Event(Box::new(inner))),
+            inner.prop_filter("nested", nests_nothing).prop_map(|inner| Filter::Link(Box::new(inner))),
         ]
     })
+}
+
+/// Whether nothing in it is about one event or one link.
+fn nests_nothing(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().all(nests_nothing),
+        Filter::Not(inner) => nests_nothing(inner),
+        Filter::Event(_) | Filter::Link(_) => false,
+        _ => true,
+    }
 }
 
 fn request() -> impl Strategy<Value = SearchRequest> {

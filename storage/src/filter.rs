@@ -220,9 +220,11 @@ pub enum Filter {
         /// Which of both.
         present: bool,
     },
-    /// One event of the span satisfies all of the condition. A bare event field outside of this asks each event alone.
+    /// One event of the span satisfies all of the condition. A bare event field outside of this asks each event alone. Inside of it
+    /// there is no other `Event` and no `Link`.
     Event(Box<Filter>),
-    /// One link of the span satisfies all of the condition. A bare link field outside of this asks each link alone.
+    /// One link of the span satisfies all of the condition. A bare link field outside of this asks each link alone. Inside of it there
+    /// is no other `Link` and no `Event`.
     Link(Box<Filter>),
 }
 
