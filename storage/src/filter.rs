@@ -2,6 +2,8 @@
 
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 
+use crate::Pattern;
+
 /// Where an attribute lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AttributeScope {
@@ -134,50 +136,6 @@ pub enum CompareOp {
     Gt,
     /// Greater or equal.
     Ge,
-}
-
-/// A regular expression (RE2 syntax) that must match the whole string.
-#[derive(Debug, Clone)]
-pub struct Pattern {
-    source: String,
-    regex: regex::Regex,
-}
-
-impl Pattern {
-    /// Compiles an expression; the error says what is wrong with it.
-    pub fn new(source: &str) -> Result<Self, String> {
-        // The source alone first: inside of the group below, `a)(b` would pass.
-        Self::check(source)?;
-        let regex = regex::RegexBuilder::new(&format!("^(?:{source})$"))
-            .dot_matches_new_line(true)
-            .size_limit(1 << 20)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { source: source.to_owned(), regex })
-    }
-
-    /// What is wrong with an expression, without compiling it; it may still be too large.
-    pub fn check(source: &str) -> Result<(), String> {
-        regex_syntax::parse(source).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// The expression as written.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// Whether all of `text` matches.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
 }
 
 /// A condition on one span.

@@ -20,6 +20,7 @@ mod matcher;
 mod memory;
 #[doc(hidden)]
 pub mod parts;
+mod pattern;
 mod rows;
 mod scan;
 mod search;
@@ -33,8 +34,9 @@ mod traits;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use error::{ReadError, WriteError};
-pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
+pub use pattern::Pattern;
 pub use search::{
     FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
     TraceHit,

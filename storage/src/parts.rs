@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::TraceId;
 
+use crate::codec::bits::Bitmap;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
@@ -165,7 +166,7 @@ pub fn count_text(page: &[u8], needle: &[u8]) -> Result<usize, String> {
 
 /// How many rows of a page of strings satisfy the test.
 pub fn count_text_if(page: &[u8], test: impl FnMut(&[u8]) -> bool) -> Result<usize, String> {
-    said(Strings::parse(page).and_then(|page| Ok(page.select(test)?.iter().count())))
+    said(Strings::parse(page).and_then(|page| Ok(page.select(&Bitmap::all(page.len()), test)?.iter().count())))
 }
 
 /// Writes a filter over these members.

@@ -7,7 +7,7 @@ use crate::codec::bits::{self, Bitmap};
 use crate::codec::blocks::{BlockCursor, Blocks};
 use crate::codec::fuse;
 use crate::codec::ints::Ints;
-use crate::codec::strings::{Content, StringCursor, Strings};
+use crate::codec::strings::{Content, Pieces, StringCursor, Strings};
 use crate::segment::Meta;
 
 /// The first byte says what the others are. Capital letters: a page (`I`ntegers, `S`trings, string `L`ist, `F`ilter, `B`it stream,
@@ -86,14 +86,45 @@ fn strings(page: &[u8]) {
         assert_eq!(xxh3_64(&value), *hash, "row {row}");
     }
     let first = hashes.first().copied().unwrap_or_default();
-    if let Ok(rows) = page.select(|value| xxh3_64(value) == first)
+    if let Ok(rows) = page.select(&Bitmap::all(page.len()), |value| xxh3_64(value) == first)
         && hashes.len() == page.len()
     {
         let expected = (0..hashes.len()).filter(|row| hashes[*row] == first);
         assert!(rows.iter().eq(expected), "selected are not the rows of equal values");
     }
+    if let Ok(Some(rows)) = page.select_pieces(&Bitmap::all(page.len()), &mut Odd) {
+        let whole = page.select(&Bitmap::all(page.len()), |value| value.iter().fold(0, odd) & 1 == 1);
+        assert_eq!(whole, Ok(rows), "selected in pieces are not the rows selected");
+    }
     let _ = page.find(&value);
     let _ = page.distinct(&Bitmap::all(page.len()), |_| ());
+}
+
+/// Whether a number made of all bytes of a text, in their order, is odd.
+struct Odd;
+
+fn odd(number: u32, byte: &u8) -> u32 {
+    (number ^ u32::from(*byte)).wrapping_mul(0x9e37_79b1).rotate_right(13)
+}
+
+impl Pieces for Odd {
+    type State = u32;
+
+    fn start(&mut self) -> Option<u32> {
+        Some(0)
+    }
+
+    fn take(&mut self, state: u32, piece: &[u8]) -> Option<u32> {
+        Some(piece.iter().fold(state, odd))
+    }
+
+    fn decided(&self, _: u32) -> Option<bool> {
+        None
+    }
+
+    fn ends(&mut self, state: u32) -> Option<bool> {
+        Some(state & 1 == 1)
+    }
 }
 
 fn list(bytes: &[u8]) {

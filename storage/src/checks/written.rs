@@ -44,7 +44,7 @@ pub(super) fn strings(input: &[u8], content: Content) {
         let expected: Vec<usize> = (0..values.len()).filter(|row| values[*row] == needle).collect();
         let found = |rows: Result<Bitmap, _>| rows.map(|rows| rows.iter().collect::<Vec<_>>());
         assert_eq!(found(page.find(needle)).as_ref(), Ok(&expected));
-        assert_eq!(found(page.select(|value| value == needle)).as_ref(), Ok(&expected));
+        assert_eq!(found(page.select(&Bitmap::all(page.len()), |value| value == needle)).as_ref(), Ok(&expected));
     }
     let mut distinct = BTreeSet::new();
     let seen = page.distinct(&Bitmap::all(values.len()), |value| _ = distinct.insert(value.to_vec()));

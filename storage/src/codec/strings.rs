@@ -3,174 +3,29 @@
 //! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values, few templates.
 //! *Plain*: neither; the row is its own code.
 
-use std::cell::RefCell;
+mod encode;
+mod pieces;
 
-use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64;
+pub(crate) use encode::{Content, encode, wants_filter};
+pub(crate) use pieces::Pieces;
 
 use super::Damaged;
-use super::bits::{self, BitWriter, Bitmap, width_of};
-use super::blocks::{self, BlockCursor, Blocks};
-use super::bytes::{Input, put_bytes, put_varint};
+use super::bits::{self, Bitmap, width_of};
+use super::blocks::{BlockCursor, Blocks};
+use super::bytes::Input;
 use super::template;
 
 /// Rows between two bit offsets.
 const BLOCK: usize = 128;
-/// Most distinct whole values of a dictionary.
-const DICTIONARY: usize = 4096;
-
 const PLAIN: u8 = 0;
 const CODED: u8 = 1;
 const TEMPLATES: u8 = 2;
-
-/// What the values are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// UTF-8; templates may be used.
-    Text,
-    /// Anything.
-    Bytes,
-}
-
-/// Writes a page.
-pub(crate) fn encode(values: &[&[u8]], content: Content) -> Vec<u8> {
-    let most = DICTIONARY.min(values.len() / 4 + 16);
-    if let Some((codes, dictionary)) = number_off(values.iter().copied(), most) {
-        return encode_coded(CODED, &codes, &dictionary, &[]);
-    }
-    let templates = if content == Content::Text { encode_templates(values) } else { None };
-    templates.unwrap_or_else(|| {
-        let mut out = vec![PLAIN];
-        put_varint(&mut out, values.len() as u64);
-        out.extend_from_slice(&blocks::encode(values.iter().copied()));
-        out
-    })
-}
-
-/// Whether the page holds so many values that a filter over them pays.
-pub(crate) fn wants_filter(page: &[u8]) -> bool {
-    page.first() != Some(&CODED)
-}
-
-/// Gives each distinct value a code in order of appearance; `None` when there are more than `most`.
-fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option<(Vec<u32>, Vec<&'a [u8]>)> {
-    let mut table: HashTable<u32> = HashTable::new();
-    let mut known: Vec<&[u8]> = Vec::new();
-    let mut codes = Vec::with_capacity(values.size_hint().0);
-    for value in values {
-        let hash = xxh3_64(value);
-        let same = |code: &u32| known.get(*code as usize) == Some(&value);
-        let code = match table.find(hash, same) {
-            Some(code) => *code,
-            None => {
-                if known.len() == most {
-                    return None;
-                }
-                let code = known.len() as u32;
-                table.insert_unique(hash, code, |code| known.get(*code as usize).map_or(0, |known| xxh3_64(known)));
-                known.push(value);
-                code
-            }
-        };
-        codes.push(code);
-    }
-    Some((codes, known))
-}
-
-fn encode_coded(form: u8, codes: &[u32], dictionary: &[&[u8]], rest: &[u8]) -> Vec<u8> {
-    let mut out = vec![form];
-    put_varint(&mut out, codes.len() as u64);
-    put_bytes(&mut out, &blocks::encode(dictionary.iter().copied()));
-    let width = width_of(dictionary.len().saturating_sub(1) as u64);
-    let mut packed = BitWriter::default();
-    codes.iter().for_each(|code| packed.put(u64::from(*code), width));
-    put_bytes(&mut out, &packed.finish());
-    out.extend_from_slice(rest);
-    out
-}
 
 /// Smallest value and width of one number of a template.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     base: u64,
     width: u32,
-}
-
-/// Bytes of text that are kept for the next page.
-const MOST_KEPT: usize = 8 << 20;
-
-/// Buffers of [`encode_templates`], kept for the next page.
-#[derive(Default)]
-struct Scratch {
-    texts: Vec<u8>,
-    ends: Vec<usize>,
-    numbers: Vec<u64>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-fn encode_templates(values: &[&[u8]]) -> Option<Vec<u8>> {
-    SCRATCH.with_borrow_mut(|scratch| encode_templates_in(values, scratch))
-}
-
-fn encode_templates_in(values: &[&[u8]], Scratch { texts, ends, numbers }: &mut Scratch) -> Option<Vec<u8>> {
-    texts.clear();
-    texts.shrink_to(MOST_KEPT);
-    ends.clear();
-    numbers.clear();
-    let (mut template, mut found) = (Vec::new(), Vec::new());
-    for value in values {
-        template::split(value, &mut template, &mut found);
-        texts.extend_from_slice(&template);
-        ends.push(texts.len());
-        numbers.extend_from_slice(&found);
-    }
-    let mut start = 0;
-    let split = ends.iter().map(|end| &texts[std::mem::replace(&mut start, *end)..*end]);
-    let (codes, dictionary) = number_off(split, values.len() / 8 + 16)?;
-    let slots = slots(&codes, &dictionary, numbers);
-    Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, numbers)))
-}
-
-/// The range of each number of each template.
-fn slots(codes: &[u32], dictionary: &[&[u8]], numbers: &[u64]) -> Vec<Vec<Slot>> {
-    let mut ranges: Vec<Vec<(u64, u64)>> =
-        dictionary.iter().map(|template| vec![(u64::MAX, 0); template::variables(template)]).collect();
-    let mut numbers = numbers.iter();
-    for code in codes {
-        for (range, number) in ranges[*code as usize].iter_mut().zip(&mut numbers) {
-            *range = (range.0.min(*number), range.1.max(*number));
-        }
-    }
-    let slot = |(least, most): (u64, u64)| Slot { base: least.min(most), width: width_of(most.saturating_sub(least)) };
-    ranges.into_iter().map(|ranges| ranges.into_iter().map(slot).collect()).collect()
-}
-
-fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for slots in slots {
-        put_varint(&mut out, slots.len() as u64);
-        for slot in slots {
-            put_varint(&mut out, slot.base);
-            out.push(slot.width as u8);
-        }
-    }
-    let mut offsets = Vec::new();
-    let mut packed = BitWriter::default();
-    let mut numbers = numbers.iter();
-    for (row, code) in codes.iter().enumerate() {
-        if row.is_multiple_of(BLOCK) {
-            offsets.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-        }
-        for (slot, number) in slots[*code as usize].iter().zip(&mut numbers) {
-            packed.put(number - slot.base, slot.width);
-        }
-    }
-    out.extend_from_slice(&offsets);
-    out.extend_from_slice(&packed.finish());
-    out
 }
 
 const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
@@ -271,29 +126,21 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few.
-    pub(crate) fn select(&self, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
+    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few. Of rows that are not among
+    /// `among` it may say anything.
+    pub(crate) fn select(&self, among: &Bitmap, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
         let mut rows = Bitmap::none(self.len);
-        match &self.form {
-            Form::Coded { .. } => {
-                let mut good = Bitmap::none(self.dictionary.len());
-                self.dictionary.each(|code, value| good.insert_if(code, test(value)))?;
-                if good.is_empty() {
-                    return Ok(rows);
-                }
-                for row in 0..self.len {
-                    rows.insert_if(row, good.contains(self.code(row)?));
-                }
+        let Form::Coded { .. } = &self.form else {
+            self.each(among.iter(), |row, value| rows.insert_if(row, test(value)))?;
+            return Ok(rows);
+        };
+        let mut good = Bitmap::none(self.dictionary.len());
+        self.dictionary.each(|code, value| good.insert_if(code, test(value)))?;
+        if !good.is_empty() {
+            for row in 0..self.len {
+                rows.insert_if(row, good.contains(self.code(row)?));
             }
-            _ => self.each(0..self.len, |row, value| rows.insert_if(row, test(value)))?,
         }
-        Ok(rows)
-    }
-
-    /// Those of `among` whose value satisfies `test`.
-    pub(crate) fn select_among(&self, among: &Bitmap, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
-        let mut rows = Bitmap::none(self.len);
-        self.each(among.iter(), |row, value| rows.insert_if(row, test(value)))?;
         Ok(rows)
     }
 
@@ -312,7 +159,7 @@ impl<'a> Strings<'a> {
     /// The rows whose value is `needle`.
     pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
         let Form::Templates { codes, width, numbers } = &self.form else {
-            return self.select(|value| value == needle);
+            return self.select(&Bitmap::all(self.len), |value| value == needle);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
         template::split(needle, &mut template, &mut wanted);
@@ -464,7 +311,7 @@ mod tests {
         if let Some(needle) = values.get(values.len() / 2) {
             let expected: Vec<usize> = (0..values.len()).filter(|row| &values[*row] == needle).collect();
             assert_eq!(read.find(needle).unwrap().iter().collect::<Vec<_>>(), expected);
-            let selected = read.select(|value| value == needle.as_slice()).unwrap();
+            let selected = read.select(&Bitmap::all(values.len()), |value| value == needle.as_slice()).unwrap();
             assert_eq!(selected.iter().collect::<Vec<_>>(), expected);
         }
         assert!(read.find(b"not there 17").unwrap().is_empty());
@@ -540,7 +387,7 @@ mod tests {
             if let Ok(page) = Strings::parse(&bytes) && page.len() < 10_000 {
                 let _ = StringCursor::new(&page).read(0, &mut Vec::new());
                 let _ = page.find(b"a1");
-                let _ = page.select(|_| true);
+                let _ = page.select(&Bitmap::all(page.len()), |_| true);
             }
         }
     }

@@ -96,21 +96,40 @@ pub(crate) fn variables(template: &[u8]) -> usize {
     template.iter().filter(|byte| **byte == MARK).count()
 }
 
+/// Where a number stands in a template, and how it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Variable(u8);
+
+/// The texts of a template, each with the variable that follows it; the last has none.
+pub(crate) fn pieces(template: &[u8]) -> impl Iterator<Item = (&[u8], Option<Variable>)> {
+    let mut rest = Some(template);
+    std::iter::from_fn(move || {
+        let left = rest?;
+        let Some(mark) = memchr::memchr(MARK, left) else { return rest.take().map(|text| (text, None)) };
+        rest = Some(left.get(mark + 2..).unwrap_or_default());
+        Some((&left[..mark], Some(Variable(left.get(mark + 1).copied().unwrap_or(b'#')))))
+    })
+}
+
 /// Puts the numbers back; appends the text to `out`. Missing numbers count as 0.
 pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
-    let mut rest = template;
-    while let Some(mark) = memchr::memchr(MARK, rest) {
-        let (text, variable) = rest.split_at(mark);
+    for (text, variable) in pieces(template) {
         out.extend_from_slice(text);
-        let number = numbers.next().unwrap_or_default();
-        match variable.get(1) {
-            Some(b'#') | None => put_decimal(number, 1, out),
-            Some(class @ b'A'..=b'Q') => put_hex(number, usize::from(class - b'A'), out),
-            Some(class) => put_decimal(number, usize::from(class.saturating_sub(b'a')), out),
+        if let Some(variable) = variable {
+            variable.put(numbers.next().unwrap_or_default(), out);
         }
-        rest = variable.get(2..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
+}
+
+impl Variable {
+    /// Appends a number as it is written here.
+    pub(crate) fn put(self, number: u64, out: &mut Vec<u8>) {
+        match self.0 {
+            b'#' => put_decimal(number, 1, out),
+            class @ b'A'..=b'Q' => put_hex(number, usize::from(class - b'A'), out),
+            class => put_decimal(number, usize::from(class.saturating_sub(b'a')), out),
+        }
+    }
 }
 
 /// At least `width` decimal digits.

@@ -5,7 +5,11 @@ use std::cell::Cell;
 use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::otlp::view::ValueView;
 
+use regex_automata::hybrid::LazyStateID;
+
+use crate::codec::strings::Pieces;
 use crate::matcher;
+use crate::pattern::Automaton;
 use crate::rows::to_value;
 use crate::{CompareOp, Pattern, QueryContext, Value};
 
@@ -91,12 +95,45 @@ impl Test {
         }
     }
 
+    /// The test as one that takes texts in pieces, when it can.
+    pub(crate) fn in_pieces(&self) -> Option<impl Pieces> {
+        let Self::Matches { pattern, negated, patience } = self else { return None };
+        Some(MatchInPieces { automaton: pattern.automaton()?, negated: *negated, patience })
+    }
+
     /// The only text that satisfies it, when there is one.
     pub(crate) fn needle(&self) -> Option<&[u8]> {
         match self {
             Self::Compare(CompareOp::Eq, Value::Any(AnyValue::String(text))) => Some(text.as_bytes()),
             _ => None,
         }
+    }
+}
+
+/// [`Test::Matches`] of texts in pieces.
+struct MatchInPieces<'t> {
+    automaton: Automaton<'t>,
+    negated: bool,
+    patience: &'t Patience,
+}
+
+impl Pieces for MatchInPieces<'_> {
+    type State = LazyStateID;
+
+    fn start(&mut self) -> Option<LazyStateID> {
+        self.automaton.start()
+    }
+
+    fn take(&mut self, state: LazyStateID, piece: &[u8]) -> Option<LazyStateID> {
+        if self.patience.lasts(piece.len()) { self.automaton.take(state, piece) } else { None }
+    }
+
+    fn decided(&self, state: LazyStateID) -> Option<bool> {
+        state.is_dead().then_some(self.negated)
+    }
+
+    fn ends(&mut self, state: LazyStateID) -> Option<bool> {
+        Some(self.automaton.ends(state)? != self.negated)
     }
 }
 

@@ -49,14 +49,21 @@ impl View<'_, '_> {
         let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
         let page = self.strings(column, &bytes)?;
         let holds = |value: &[u8]| test.holds_stored(string_view(key.value_type, value));
-        let found = match test.needle().filter(|_| key.value_type == ValueType::Text) {
-            Some(needle) => page.find(needle),
-            None if page.dictionary().is_none() && !among.is_full() => {
-                page.select_among(&self.group.to_positions(self.kind, column, among, page.len())?, holds)
-            }
-            None => page.select(holds),
+        let text = (key.value_type == ValueType::Text).then_some(test);
+        if let Some(needle) = text.and_then(Test::needle) {
+            return page.find(needle).map_err(self.corrupt(column));
+        }
+        let positions = if among.is_full() || page.dictionary().is_some() {
+            Bitmap::all(page.len())
+        } else {
+            self.group.to_positions(self.kind, column, among, page.len())?
         };
-        found.map_err(self.corrupt(column))
+        let in_pieces = text.filter(|_| !positions.is_sparse()).and_then(Test::in_pieces);
+        let found = in_pieces.map(|mut test| page.select_pieces(&positions, &mut test));
+        match found.transpose().map_err(self.corrupt(column))?.flatten() {
+            Some(found) => Ok(found),
+            None => page.select(&positions, holds).map_err(self.corrupt(column)),
+        }
     }
 
     fn select_numbers(&self, column: u32, key: &ColumnKey, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {

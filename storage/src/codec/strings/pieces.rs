@@ -1,0 +1,228 @@
+//! Looks for texts piece by piece: what all rows of a template begin with is looked at once, and a row's text is never put together.
+
+use std::ops::Range;
+
+use super::{BLOCK, Form, Numbers, OUTSIDE, Slot, Strings};
+use crate::codec::Damaged;
+use crate::codec::bits::{self, Bitmap};
+use crate::codec::template::{self, Variable};
+
+/// A test that takes a text in pieces. Each method gives `None` when the text must be looked at as a whole.
+pub(crate) trait Pieces {
+    /// What is known of a text so far.
+    type State: Copy;
+
+    /// Before the first piece.
+    fn start(&mut self) -> Option<Self::State>;
+
+    /// After one more piece of UTF-8.
+    fn take(&mut self, state: Self::State, piece: &[u8]) -> Option<Self::State>;
+
+    /// Whether the text satisfies the test whatever follows, where that is known.
+    fn decided(&self, state: Self::State) -> Option<bool>;
+
+    /// Whether the text satisfies the test when it ends here.
+    fn ends(&mut self, state: Self::State) -> Option<bool>;
+}
+
+/// The templates of a page with what the test knows before the first number that differs between rows.
+struct Plan<S> {
+    templates: Vec<Planned<S>>,
+    parts: Vec<Part>,
+    texts: Vec<u8>,
+}
+
+struct Planned<S> {
+    begun: S,
+    /// Set when no number matters.
+    decided: Option<bool>,
+    parts: Range<usize>,
+    bits: usize,
+}
+
+/// A number and the text after it.
+struct Part {
+    slot: Slot,
+    variable: Variable,
+    text: Range<usize>,
+}
+
+impl Strings<'_> {
+    /// Those of `among` whose text satisfies the test; `None` when that must be found out text by text.
+    pub(crate) fn select_pieces<P: Pieces>(&self, among: &Bitmap, test: &mut P) -> Result<Option<Bitmap>, Damaged> {
+        let Form::Templates { numbers, .. } = &self.form else { return Ok(None) };
+        let Some(plan) = self.plan(numbers, test)? else { return Ok(None) };
+        let mut rows = Bitmap::none(self.len);
+        let mut digits = Vec::new();
+        let mut at = 0;
+        for row in 0..self.len {
+            if row.is_multiple_of(BLOCK) {
+                at = numbers.offset(row / BLOCK)?;
+            }
+            let planned = plan.templates.get(self.code(row)?).ok_or(OUTSIDE)?;
+            let holds = match planned.decided {
+                _ if !among.contains(row) => false,
+                Some(holds) => holds,
+                None => match plan.holds(planned, numbers, at, test, &mut digits)? {
+                    Some(holds) => holds,
+                    None => return Ok(None),
+                },
+            };
+            rows.insert_if(row, holds);
+            at += planned.bits;
+        }
+        Ok(Some(rows))
+    }
+
+    fn plan<P: Pieces>(&self, numbers: &Numbers<'_>, test: &mut P) -> Result<Option<Plan<P::State>>, Damaged> {
+        let mut plan =
+            Plan { templates: Vec::with_capacity(self.dictionary.len()), parts: Vec::new(), texts: Vec::new() };
+        let mut possible = true;
+        let mut damage = None;
+        self.dictionary.each(|code, template| match numbers.template(code) {
+            Ok((slots, bits)) => possible = possible && plan.add(template, slots, bits, test).is_some(),
+            Err(error) => damage = Some(error),
+        })?;
+        match damage {
+            Some(error) => Err(error),
+            None => Ok(possible.then_some(plan)),
+        }
+    }
+}
+
+impl<S: Copy> Plan<S> {
+    /// Adds a template. Numbers that are the same in all rows are text.
+    fn add<P: Pieces<State = S>>(&mut self, template: &[u8], slots: &[Slot], bits: usize, test: &mut P) -> Option<()> {
+        if template::variables(template) != slots.len() {
+            return None;
+        }
+        let (first, start) = (self.parts.len(), self.texts.len());
+        let mut slots = slots.iter();
+        for (text, variable) in template::pieces(template) {
+            std::str::from_utf8(text).ok()?;
+            self.texts.extend_from_slice(text);
+            match (variable, slots.next()) {
+                (Some(variable), Some(slot)) if slot.width == 0 => variable.put(slot.base, &mut self.texts),
+                (Some(variable), Some(slot)) => {
+                    let text = self.texts.len()..self.texts.len();
+                    self.parts.push(Part { slot: *slot, variable, text });
+                }
+                _ => {}
+            }
+        }
+        let mut end = self.texts.len();
+        for part in self.parts.iter_mut().skip(first).rev() {
+            part.text.end = end;
+            end = part.text.start;
+        }
+        let begun = test.start()?;
+        let begun = test.take(begun, self.texts.get(start..end)?)?;
+        let parts = first..self.parts.len();
+        let decided = if parts.is_empty() { Some(test.ends(begun)?) } else { test.decided(begun) };
+        self.templates.push(Planned { begun, decided, parts, bits });
+        Some(())
+    }
+
+    /// Whether the row whose numbers begin at bit `at` satisfies the test.
+    fn holds<P: Pieces<State = S>>(
+        &self,
+        planned: &Planned<S>,
+        numbers: &Numbers<'_>,
+        mut at: usize,
+        test: &mut P,
+        digits: &mut Vec<u8>,
+    ) -> Result<Option<bool>, Damaged> {
+        let mut state = planned.begun;
+        for part in self.parts.get(planned.parts.clone()).unwrap_or_default() {
+            let number = bits::read(numbers.packed, at, part.slot.width)?;
+            at += part.slot.width as usize;
+            digits.clear();
+            part.variable.put(part.slot.base.wrapping_add(number), digits);
+            let text = self.texts.get(part.text.clone()).unwrap_or_default();
+            let Some(after) = test.take(state, digits).and_then(|state| test.take(state, text)) else {
+                return Ok(None);
+            };
+            if let Some(decided) = test.decided(after) {
+                return Ok(Some(decided));
+            }
+            state = after;
+        }
+        Ok(test.ends(state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::strings::{Content, encode};
+    use crate::scan::Test;
+    use crate::{Pattern, QueryContext};
+
+    /// The rows that match, found in pieces and as a whole.
+    fn both(values: &[String], source: &str, negated: bool, among: &Bitmap) -> (Option<Vec<usize>>, Vec<usize>) {
+        let slices: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
+        let page = encode(&slices, Content::Text);
+        let page = Strings::parse(&page).expect("what is written is read");
+        let pattern = Pattern::new(source).expect("sound");
+        let test = Test::matches(&pattern, negated, &QueryContext::unbounded());
+        let found = page.select_pieces(among, &mut test.in_pieces().expect("an automaton")).expect("sound");
+        let whole = page.select(among, |text| test.holds_text(text)).expect("sound");
+        (found.map(|rows| rows.iter().collect()), whole.iter().collect())
+    }
+
+    fn paths() -> Vec<String> {
+        let path = |n: u32| match n % 4 {
+            0 => format!("/api/v1/orders/{}/items/{:03}", n * 7919 % 1009, n % 50),
+            1 => format!("/api/v1/orders/{}", n * 31 % 5000),
+            2 => format!("{:08x}-session", n.wrapping_mul(0x9e37_79b9)),
+            _ => "/health".to_owned(),
+        };
+        (0..1000).map(path).collect()
+    }
+
+    #[test]
+    fn rows_are_found_as_their_whole_texts_are() {
+        let values = paths();
+        for source in [
+            ".*/10[0-9](/[a-z]+.*)?",
+            "/api/v1/orders/.*7",
+            "/api/v2.*",
+            "/health",
+            ".*0",
+            "",
+            "[0-9a-f]{8}-session",
+            ".*/items/0.*",
+        ] {
+            for negated in [false, true] {
+                let (pieces, whole) = both(&values, source, negated, &Bitmap::all(values.len()));
+                assert_eq!(pieces.as_ref(), Some(&whole), "{source}");
+                assert_eq!(
+                    whole.is_empty(),
+                    !negated && ["/api/v2.*", ""].contains(&source),
+                    "{source} negated: {negated}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn only_rows_among_those_asked_for_are_found() {
+        let values = paths();
+        let mut among = Bitmap::none(values.len());
+        (0..values.len()).step_by(3).for_each(|row| among.insert(row));
+        let (pieces, whole) = both(&values, ".*5.*", false, &among);
+        assert_eq!(pieces.as_ref(), Some(&whole));
+        assert!(whole.iter().all(|row| row.is_multiple_of(3)) && whole.len() > 50);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_found(values in prop::collection::vec("[ab1-3é/]{0,9}", 60..300), source in "[ab1é/.]{0,2}(\\.\\*|[0-9]\\+)[ab23]?", negated: bool) {
+            if let (Some(pieces), whole) = both(&values, &source, negated, &Bitmap::all(values.len())) {
+                prop_assert_eq!(pieces, whole);
+            }
+        }
+    }
+}
