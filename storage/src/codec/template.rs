@@ -116,37 +116,45 @@ pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out:
     for (text, variable) in pieces(template) {
         out.extend_from_slice(text);
         if let Some(variable) = variable {
-            variable.put(numbers.next().unwrap_or_default(), out);
+            out.extend_from_slice(variable.write(numbers.next().unwrap_or_default(), &mut Digits::default()));
         }
     }
 }
 
+/// Room for the digits of a number.
+pub(crate) type Digits = [u8; 20];
+
 impl Variable {
-    /// Appends a number as it is written here.
-    pub(crate) fn put(self, number: u64, out: &mut Vec<u8>) {
+    /// A number as it is written here.
+    #[inline]
+    pub(crate) fn write(self, number: u64, room: &mut Digits) -> &[u8] {
         match self.0 {
-            b'#' => put_decimal(number, 1, out),
-            class @ b'A'..=b'Q' => put_hex(number, usize::from(class - b'A'), out),
-            class => put_decimal(number, usize::from(class.saturating_sub(b'a')), out),
+            b'#' => decimal(number, 1, room),
+            class @ b'A'..=b'Q' => hex(number, usize::from(class - b'A'), room),
+            class => decimal(number, usize::from(class.saturating_sub(b'a')), room),
         }
     }
 }
 
 /// At least `width` decimal digits.
-fn put_decimal(mut number: u64, width: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut first = 20;
-    while number > 0 {
+fn decimal(mut number: u64, width: usize, room: &mut Digits) -> &[u8] {
+    let least = room.len() - width.min(room.len());
+    let mut first = room.len();
+    while number > 0 || first > least {
         first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
+        room[first] = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.extend_from_slice(&digits[first.min(20 - width.min(20))..]);
+    &room[first..]
 }
 
 /// The lowest `width` hex digits.
-fn put_hex(number: u64, width: usize, out: &mut Vec<u8>) {
-    out.extend((0..width.min(16)).rev().map(|place| b"0123456789abcdef"[(number >> (4 * place) & 15) as usize]));
+fn hex(number: u64, width: usize, room: &mut Digits) -> &[u8] {
+    let digits = &mut room[..width.min(16)];
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * place) & 15) as usize];
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -16,20 +16,8 @@ pub(crate) fn matching(
     range: Option<TimeRange>,
     context: &QueryContext,
 ) -> Result<Bitmap, ReadError> {
-    let all = Bitmap::all(group.table(TableKind::Span).len());
-    matching_among(group, all, filter, range, context)
-}
-
-/// The same of these rows only.
-pub(crate) fn matching_among(
-    group: &dyn RowGroup,
-    among: Bitmap,
-    filter: &Filter,
-    range: Option<TimeRange>,
-    context: &QueryContext,
-) -> Result<Bitmap, ReadError> {
     let scan = Scan { group, context, kind: TableKind::Span };
-    let mut rows = scan.rows(filter, false, among)?;
+    let mut rows = scan.rows(filter, false, scan.everything())?;
     if let Some(range) = range
         && !rows.is_empty()
     {

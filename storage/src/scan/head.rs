@@ -202,14 +202,6 @@ impl RowGroup for HeadGroup<'_> {
         Ok(out)
     }
 
-    /// Asks once a span, with its own start.
-    fn rows_of_traces(&self, is_wanted: &mut dyn FnMut(TraceId, u64) -> bool) -> Result<Bitmap, ReadError> {
-        let mut rows = Bitmap::none(self.rows.spans.len());
-        let spans = self.rows.spans.iter().enumerate();
-        spans.for_each(|(row, span)| rows.insert_if(row, is_wanted(span.trace_id, span.start)));
-        Ok(rows)
-    }
-
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
         let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
         Ok(spans.map(|span| span.start).min())

@@ -6,7 +6,7 @@ mod head;
 mod test;
 mod values;
 
-pub(crate) use eval::{matching, matching_among};
+pub(crate) use eval::matching;
 pub(crate) use head::{HeadGroup, first_of_each_type};
 pub(crate) use test::Test;
 pub(crate) use values::values;
@@ -99,8 +99,6 @@ pub(crate) trait RowGroup {
     fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
     /// The traces that have any of these rows, with the earliest start of their spans in this group.
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
-    /// The rows of the traces that are wanted, which is asked with the start of their earliest span in this group.
-    fn rows_of_traces(&self, is_wanted: &mut dyn FnMut(TraceId, u64) -> bool) -> Result<Bitmap, ReadError>;
     /// The earliest start of a trace's spans in this group; `None` when it is not here.
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.

@@ -1,6 +1,5 @@
 //! What a search asks of a group of a segment.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
@@ -138,17 +137,6 @@ impl RowGroup for SegmentGroup<'_> {
             }
         }
         Ok(out)
-    }
-
-    fn rows_of_traces(&self, is_wanted: &mut dyn FnMut(TraceId, u64) -> bool) -> Result<Bitmap, ReadError> {
-        let mut wanted = Bitmap::none(self.group().spans as usize);
-        let visit = |id, start, rows: Range<usize>| {
-            if is_wanted(id, start) {
-                rows.for_each(|row| wanted.insert(row));
-            }
-        };
-        self.traces()?.each(visit).map_err(self.corrupt(pages::TRACES))?;
-        Ok(wanted)
     }
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {

@@ -95,20 +95,13 @@ impl<'p> Traces<'p> {
         self.ends.partition_point(0..self.ends.len(), |end| end <= row as u64)
     }
 
-    /// Calls `visit` with id, start and rows of each trace, in the order of their rows.
-    pub(super) fn each(&self, mut visit: impl FnMut(TraceId, u64, Range<usize>)) -> Result<(), Damaged> {
-        let mut first = 0;
-        for (trace, (start, end)) in self.starts.decode()?.into_iter().zip(self.ends.decode()?).enumerate() {
-            let end = usize::try_from(end).ok().filter(|end| first <= *end && *end <= self.rows).ok_or(OUTSIDE)?;
-            visit(self.id(trace)?, start, std::mem::replace(&mut first, end)..end);
-        }
-        Ok(())
-    }
-
     /// All traces by their rows: id, start, rows.
     pub(super) fn all(&self) -> Result<Vec<(TraceId, u64, Range<usize>)>, Damaged> {
-        let mut all = Vec::with_capacity(self.lasts.len());
-        self.each(|id, start, rows| all.push((id, start, rows)))?;
-        Ok(all)
+        let mut first = 0;
+        let one = |(trace, (start, end))| {
+            let end = usize::try_from(end).ok().filter(|end| first <= *end && *end <= self.rows).ok_or(OUTSIDE)?;
+            Ok((self.id(trace)?, start, std::mem::replace(&mut first, end)..end))
+        };
+        self.starts.decode()?.into_iter().zip(self.ends.decode()?).enumerate().map(one).collect()
     }
 }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use super::{BLOCK, Form, Numbers, OUTSIDE, Slot, Strings};
 use crate::codec::Damaged;
 use crate::codec::bits::{self, Bitmap};
-use crate::codec::template::{self, Variable};
+use crate::codec::template::{self, Digits, Variable};
 
 /// A test that takes a text in pieces. Each method gives `None` when the text must be looked at as a whole.
 pub(crate) trait Pieces {
     /// What is known of a text so far.
-    type State: Copy;
+    type State: Copy + PartialEq;
 
     /// Before the first piece.
     fn start(&mut self) -> Option<Self::State>;
@@ -25,58 +25,69 @@ pub(crate) trait Pieces {
     fn ends(&mut self, state: Self::State) -> Option<bool>;
 }
 
-/// The templates of a page with what the test knows before the first number that differs between rows.
+/// What the test makes of a text so far.
+#[derive(Debug, Clone, Copy)]
+enum Then<S> {
+    /// It goes on from here.
+    On(S),
+    /// Whatever follows, if anything does, this is the answer.
+    Over(bool),
+}
+
+/// The templates of a page, as far as their rows have them in common.
 struct Plan<S> {
     templates: Vec<Planned<S>>,
-    parts: Vec<Part>,
+    parts: Vec<Part<S>>,
     texts: Vec<u8>,
 }
 
 struct Planned<S> {
-    begun: S,
-    /// Set when no number matters.
-    decided: Option<bool>,
+    /// Before the first number that differs between rows.
+    begun: Then<S>,
     parts: Range<usize>,
     bits: usize,
 }
 
 /// A number and the text after it.
-struct Part {
+struct Part<S> {
     slot: Slot,
     variable: Variable,
     text: Range<usize>,
+    is_last: bool,
+    /// What came of the text the last time, and from where: most numbers lead to the same.
+    known: Option<(S, Then<S>)>,
 }
 
 impl Strings<'_> {
     /// Those of `among` whose text satisfies the test; `None` when that must be found out text by text.
     pub(crate) fn select_pieces<P: Pieces>(&self, among: &Bitmap, test: &mut P) -> Result<Option<Bitmap>, Damaged> {
-        let Form::Templates { numbers, .. } = &self.form else { return Ok(None) };
-        let Some(plan) = self.plan(numbers, test)? else { return Ok(None) };
+        let Form::Templates { codes, width, numbers } = &self.form else { return Ok(None) };
+        let Some(mut plan) = self.plan(numbers, test)? else { return Ok(None) };
         let mut rows = Bitmap::none(self.len);
-        let mut digits = Vec::new();
         let mut at = 0;
         for row in 0..self.len {
             if row.is_multiple_of(BLOCK) {
                 at = numbers.offset(row / BLOCK)?;
             }
-            let planned = plan.templates.get(self.code(row)?).ok_or(OUTSIDE)?;
-            let holds = match planned.decided {
+            let code = bits::read(codes, row * *width as usize, *width)? as usize;
+            let planned = plan.templates.get(code).ok_or(OUTSIDE)?;
+            let (begun, parts, bits) = (planned.begun, planned.parts.clone(), planned.bits);
+            let holds = match begun {
                 _ if !among.contains(row) => false,
-                Some(holds) => holds,
-                None => match plan.holds(planned, numbers, at, test, &mut digits)? {
+                Then::Over(holds) => holds,
+                Then::On(state) => match plan.holds(state, parts, numbers, at, test)? {
                     Some(holds) => holds,
                     None => return Ok(None),
                 },
             };
             rows.insert_if(row, holds);
-            at += planned.bits;
+            at += bits;
         }
         Ok(Some(rows))
     }
 
     fn plan<P: Pieces>(&self, numbers: &Numbers<'_>, test: &mut P) -> Result<Option<Plan<P::State>>, Damaged> {
-        let mut plan =
-            Plan { templates: Vec::with_capacity(self.dictionary.len()), parts: Vec::new(), texts: Vec::new() };
+        let mut plan = Plan { templates: Vec::new(), parts: Vec::new(), texts: Vec::new() };
         let mut possible = true;
         let mut damage = None;
         self.dictionary.each(|code, template| match numbers.template(code) {
@@ -90,7 +101,7 @@ impl Strings<'_> {
     }
 }
 
-impl<S: Copy> Plan<S> {
+impl<S: Copy + PartialEq> Plan<S> {
     /// Adds a template. Numbers that are the same in all rows are text.
     fn add<P: Pieces<State = S>>(&mut self, template: &[u8], slots: &[Slot], bits: usize, test: &mut P) -> Option<()> {
         if template::variables(template) != slots.len() {
@@ -102,10 +113,12 @@ impl<S: Copy> Plan<S> {
             std::str::from_utf8(text).ok()?;
             self.texts.extend_from_slice(text);
             match (variable, slots.next()) {
-                (Some(variable), Some(slot)) if slot.width == 0 => variable.put(slot.base, &mut self.texts),
+                (Some(variable), Some(slot)) if slot.width == 0 => {
+                    self.texts.extend_from_slice(variable.write(slot.base, &mut Digits::default()));
+                }
                 (Some(variable), Some(slot)) => {
                     let text = self.texts.len()..self.texts.len();
-                    self.parts.push(Part { slot: *slot, variable, text });
+                    self.parts.push(Part { slot: *slot, variable, text, is_last: false, known: None });
                 }
                 _ => {}
             }
@@ -115,40 +128,56 @@ impl<S: Copy> Plan<S> {
             part.text.end = end;
             end = part.text.start;
         }
-        let begun = test.start()?;
-        let begun = test.take(begun, self.texts.get(start..end)?)?;
+        if let Some(last) = self.parts.get_mut(first..).and_then(<[_]>::last_mut) {
+            last.is_last = true;
+        }
         let parts = first..self.parts.len();
-        let decided = if parts.is_empty() { Some(test.ends(begun)?) } else { test.decided(begun) };
-        self.templates.push(Planned { begun, decided, parts, bits });
+        let begun = after(test.start()?, self.texts.get(start..end)?, parts.is_empty(), test)?;
+        self.templates.push(Planned { begun, parts, bits });
         Some(())
     }
 
-    /// Whether the row whose numbers begin at bit `at` satisfies the test.
+    /// Whether a row satisfies the test: it goes on from `state` with these parts, whose numbers begin at bit `at`.
     fn holds<P: Pieces<State = S>>(
-        &self,
-        planned: &Planned<S>,
+        &mut self,
+        mut state: S,
+        parts: Range<usize>,
         numbers: &Numbers<'_>,
         mut at: usize,
         test: &mut P,
-        digits: &mut Vec<u8>,
     ) -> Result<Option<bool>, Damaged> {
-        let mut state = planned.begun;
-        for part in self.parts.get(planned.parts.clone()).unwrap_or_default() {
+        let mut room = Digits::default();
+        for part in self.parts.get_mut(parts).unwrap_or_default() {
             let number = bits::read(numbers.packed, at, part.slot.width)?;
             at += part.slot.width as usize;
-            digits.clear();
-            part.variable.put(part.slot.base.wrapping_add(number), digits);
-            let text = self.texts.get(part.text.clone()).unwrap_or_default();
-            let Some(after) = test.take(state, digits).and_then(|state| test.take(state, text)) else {
-                return Ok(None);
+            let digits = part.variable.write(part.slot.base.wrapping_add(number), &mut room);
+            let Some(here) = test.take(state, digits) else { return Ok(None) };
+            let then = match part.known {
+                Some((known, then)) if known == here => then,
+                _ => {
+                    let text = self.texts.get(part.text.clone()).unwrap_or_default();
+                    let Some(then) = after(here, text, part.is_last, test) else { return Ok(None) };
+                    part.known = Some((here, then));
+                    then
+                }
             };
-            if let Some(decided) = test.decided(after) {
-                return Ok(Some(decided));
+            match then {
+                Then::On(next) => state = next,
+                Then::Over(holds) => return Ok(Some(holds)),
             }
-            state = after;
         }
-        Ok(test.ends(state))
+        Ok(None)
     }
+}
+
+/// What comes of a text, which is the last one or not.
+fn after<P: Pieces>(state: P::State, text: &[u8], is_last: bool, test: &mut P) -> Option<Then<P::State>> {
+    let state = test.take(state, text)?;
+    Some(match test.decided(state) {
+        Some(holds) => Then::Over(holds),
+        None if is_last => Then::Over(test.ends(state)?),
+        None => Then::On(state),
+    })
 }
 
 #[cfg(test)]

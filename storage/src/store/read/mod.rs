@@ -6,7 +6,6 @@ mod late_tests;
 mod newest;
 mod snapshot;
 mod summary;
-mod too_old;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};

@@ -7,17 +7,16 @@ use hoptrail_proto::model::TraceId;
 
 use super::hits::Matched;
 use super::snapshot::{Snapshot, Unit};
-use super::too_old::TooOld;
 use super::wanted::Wanted;
 use crate::memory::hit;
 use crate::rows::TableKind;
-use crate::scan::matching_among;
+use crate::scan::matching;
 use crate::search::{Inspected, QueryContext, SearchRequest};
 use crate::segment::possible_groups;
 use crate::{Filter, ReadError};
 
 /// The newest traces found so far, newest first.
-pub(super) struct Newest {
+struct Newest {
     limit: usize,
     found: Vec<(u64, TraceId)>,
 }
@@ -31,12 +30,12 @@ impl Newest {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.found.len() >= self.limit
     }
 
     /// Whether a trace that starts at `start` or earlier is too old.
-    pub(super) fn rules_out(&self, start: u64) -> bool {
+    fn rules_out(&self, start: u64) -> bool {
         self.is_full() && self.found.last().is_none_or(|(oldest, _)| start < *oldest)
     }
 }
@@ -83,7 +82,6 @@ pub(super) fn newest(
     let whole = request.filter.needs_trace();
     let mut newest = Newest { limit: request.limit, found: Vec::new() };
     let (mut seen, mut matched) = (HashSet::new(), Matched::default());
-    let mut too_old = TooOld::new(&request.filter);
     let units = snapshot.units();
     let mut possible = Possible { snapshot, filter: &request.filter, known: HashMap::new() };
     for unit in units.iter().filter(|unit| unit.overlaps(request.range)) {
@@ -94,12 +92,10 @@ pub(super) fn newest(
         if !possible.holds(unit)? {
             continue;
         }
-        too_old.learn(&newest, &units, snapshot, context)?;
         let candidates = snapshot.on(unit, context, |group| {
             inspected.spans += group.table(TableKind::Span).len() as u64;
             inspected.segments += 1;
-            let others = too_old.others(&newest, group)?;
-            let rows = matching_among(group, others, &request.filter, request.range, context)?;
+            let rows = matching(group, &request.filter, request.range, context)?;
             let candidates = group.traces_of(&rows)?;
             matched.insert(unit, rows);
             Ok(candidates)
