@@ -1,8 +1,7 @@
 //! A row group of a segment, read page by page as a query asks for them.
 
-use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
@@ -23,19 +22,19 @@ pub(crate) struct SegmentGroup<'a> {
     segment: u64,
     pub(super) number: u16,
     pub(super) meta: Arc<Meta>,
-    pages: [OnceCell<Page<'a>>; 9],
-    shapes: [OnceCell<Arc<ShapeList>>; 3],
-    shape_numbers: [OnceCell<Vec<u32>>; 3],
-    pub(super) owners: [OnceCell<Vec<u32>>; 2],
-    pub(super) starts: OnceCell<Vec<u64>>,
-    pub(super) event_times: OnceCell<Vec<u64>>,
-    pub(super) link_ids: OnceCell<Vec<(TraceId, SpanId)>>,
+    pages: [OnceLock<Page<'a>>; 9],
+    shapes: [OnceLock<Arc<ShapeList>>; 3],
+    shape_numbers: [OnceLock<Vec<u32>>; 3],
+    pub(super) owners: [OnceLock<Vec<u32>>; 2],
+    pub(super) starts: OnceLock<Vec<u64>>,
+    pub(super) event_times: OnceLock<Vec<u64>>,
+    pub(super) link_ids: OnceLock<Vec<(TraceId, SpanId)>>,
     /// Damage that cost spans some of what they had.
-    left_out: RefCell<Vec<ReadError>>,
+    left_out: Mutex<Vec<ReadError>>,
 }
 
 /// Keeps the first good value of a cell; errors are not kept.
-pub(super) fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, ReadError>) -> Result<&T, ReadError> {
+pub(super) fn fill<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ReadError>) -> Result<&T, ReadError> {
     if let Some(value) = cell.get() {
         return Ok(value);
     }
@@ -66,10 +65,10 @@ impl<'a> SegmentGroup<'a> {
             shapes: Default::default(),
             shape_numbers: Default::default(),
             owners: Default::default(),
-            starts: OnceCell::new(),
-            event_times: OnceCell::new(),
-            link_ids: OnceCell::new(),
-            left_out: RefCell::default(),
+            starts: OnceLock::new(),
+            event_times: OnceLock::new(),
+            link_ids: OnceLock::new(),
+            left_out: Mutex::default(),
         })
     }
 
@@ -78,13 +77,13 @@ impl<'a> SegmentGroup<'a> {
         if !matches!(error, ReadError::Corrupt { .. }) {
             return Err(error);
         }
-        self.left_out.borrow_mut().push(error);
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).push(error);
         Ok(())
     }
 
     /// The damage that spans were read without since it was last asked.
     pub(crate) fn take_left_out(&self) -> Vec<ReadError> {
-        self.left_out.take()
+        std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Checked when the group was opened.

@@ -72,7 +72,7 @@ pub(crate) fn shapes_of(kind: TableKind) -> PageId {
 }
 
 /// Bytes of a page, wherever they are.
-pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + 'a>;
+pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + Send + Sync + 'a>;
 
 /// Gives pages by name.
 pub(crate) trait PageSource: Send + Sync {

@@ -1,5 +1,6 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
+mod ahead;
 mod hits;
 #[cfg(test)]
 mod late_tests;
@@ -17,11 +18,12 @@ use crate::matcher::Candidate;
 use crate::memory::{distinct, facts};
 use crate::rows::{Owner, TableKind};
 use crate::scan::{Projection, RowGroup, matching, values};
-use crate::search::{FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, TimeRange};
+use crate::search::{FieldValuesRequest, QueryContext, SearchAnswer, SearchRequest, TimeRange, TraceHit};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, ReadError, Value};
+use ahead::in_order;
 use hits::Hits;
-use newest::newest;
+use newest::{NewestTraces, Search};
 use snapshot::{SPAN_BYTES, Snapshot, Unit};
 pub(super) use summary::Summaries;
 use wanted::Wanted;
@@ -40,16 +42,17 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
         let snapshot = Snapshot::take(&self.shared, tenant);
-        let mut inspected = Inspected::default();
         let wanted = Wanted::of(request);
-        let (newest, matched) = newest(&snapshot, request, &wanted, context, &mut inspected)?;
+        let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
+        let NewestTraces { traces, matched, inspected } = search.run()?;
         let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
-        let mut hits = Vec::with_capacity(newest.len());
-        for (_, id) in newest {
+        let mut hits = Vec::with_capacity(traces.len());
+        let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
+            hits.extend(hit?);
             context.check()?;
-            hits.extend(found.of(id)?);
-            context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)?;
-        }
+            context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)
+        };
+        in_order(&traces, |_| true, |(_, id)| found.of(*id), take)?;
         Ok(SearchAnswer { hits, inspected })
     }
 

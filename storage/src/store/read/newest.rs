@@ -1,16 +1,21 @@
 //! The newest traces with a span that matches.
 
+use std::cell::Cell;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use hoptrail_proto::model::TraceId;
 
+use super::ahead::in_order;
 use super::hits::Matched;
 use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
+use crate::codec::bits::Bitmap;
 use crate::memory::hit;
 use crate::rows::TableKind;
-use crate::scan::matching;
+use crate::scan::{RowGroup, matching};
 use crate::search::{Inspected, QueryContext, SearchRequest};
 use crate::segment::possible_groups;
 use crate::{Filter, ReadError};
@@ -30,13 +35,10 @@ impl Newest {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.found.len() >= self.limit
-    }
-
-    /// Whether a trace that starts at `start` or earlier is too old.
-    fn rules_out(&self, start: u64) -> bool {
-        self.is_full() && self.found.last().is_none_or(|(oldest, _)| start < *oldest)
+    /// A trace that starts before this is too old.
+    fn oldest(&self) -> u64 {
+        let last = self.found.last().map_or(u64::MAX, |(oldest, _)| *oldest);
+        if self.found.len() >= self.limit { last } else { 0 }
     }
 }
 
@@ -45,14 +47,15 @@ struct Possible<'s, 'a> {
     snapshot: &'s Snapshot<'a>,
     filter: &'s Filter,
     /// By segment, for each of its groups.
-    known: HashMap<u64, Vec<bool>>,
+    known: Mutex<HashMap<u64, Vec<bool>>>,
 }
 
 impl Possible<'_, '_> {
     /// A damaged filter rules nothing out.
-    fn holds(&mut self, unit: &Unit) -> Result<bool, ReadError> {
+    fn holds(&self, unit: &Unit) -> Result<bool, ReadError> {
         let Unit::Group(segment, number) = unit else { return Ok(true) };
-        let groups = match self.known.entry(segment.id) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = match known.entry(segment.id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let shared = self.snapshot.shared;
@@ -70,54 +73,99 @@ impl Possible<'_, '_> {
     }
 }
 
-/// The newest traces with a span that matches, and the rows that match where it looked. A trace counts by its earliest span
-/// anywhere; what one unit says of it is a bound.
-pub(super) fn newest(
-    snapshot: &Snapshot<'_>,
-    request: &SearchRequest,
-    wanted: &Wanted,
-    context: &QueryContext,
-    inspected: &mut Inspected,
-) -> Result<(Vec<(u64, TraceId)>, Matched), ReadError> {
-    let whole = request.filter.needs_trace();
-    let mut newest = Newest { limit: request.limit, found: Vec::new() };
-    let (mut seen, mut matched) = (HashSet::new(), Matched::default());
-    let units = snapshot.units();
-    let mut possible = Possible { snapshot, filter: &request.filter, known: HashMap::new() };
-    for unit in units.iter().filter(|unit| unit.overlaps(request.range)) {
-        if newest.rules_out(unit.latest()) {
-            break;
-        }
-        context.check()?;
-        if !possible.holds(unit)? {
-            continue;
-        }
-        let candidates = snapshot.on(unit, context, |group| {
-            inspected.spans += group.table(TableKind::Span).len() as u64;
-            inspected.segments += 1;
-            let rows = matching(group, &request.filter, request.range, context)?;
-            let candidates = group.traces_of(&rows)?;
-            matched.insert(unit, rows);
-            Ok(candidates)
-        })?;
-        let mut candidates = candidates.unwrap_or_default();
-        inspected.traces += candidates.len() as u64;
-        candidates.sort_unstable_by_key(|(id, start)| std::cmp::Reverse((*start, *id)));
-        for (id, bound) in candidates {
-            if newest.rules_out(bound) {
-                break;
+/// What matches in a unit, and the damage that it is without.
+struct Scanned {
+    found: Option<Found>,
+    damage: Vec<ReadError>,
+}
+
+struct Found {
+    spans: usize,
+    rows: Bitmap,
+    /// The traces of these rows with their earliest start there, latest first.
+    traces: Vec<(TraceId, u64)>,
+}
+
+/// A search for the newest traces.
+pub(super) struct Search<'s, 'a> {
+    pub(super) snapshot: &'s Snapshot<'a>,
+    pub(super) request: &'s SearchRequest,
+    pub(super) wanted: &'s Wanted,
+    pub(super) context: &'s QueryContext,
+}
+
+/// The newest traces with a span that matches, the rows that match where it looked, and what it took.
+#[derive(Default)]
+pub(super) struct NewestTraces {
+    pub(super) traces: Vec<(u64, TraceId)>,
+    pub(super) matched: Matched,
+    pub(super) inspected: Inspected,
+}
+
+impl Search<'_, '_> {
+    /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
+    pub(super) fn run(&self) -> Result<NewestTraces, ReadError> {
+        let mut newest = Newest { limit: self.request.limit, found: Vec::new() };
+        let (mut seen, mut out) = (HashSet::new(), NewestTraces::default());
+        let mut units = self.snapshot.units();
+        units.retain(|unit| unit.overlaps(self.request.range));
+        let possible = Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() };
+        // No unit that begins before this one is worth a look.
+        let oldest = Cell::new(newest.oldest());
+        let is_wanted = |unit: &Unit| oldest.get() <= unit.latest();
+        let take = |unit: &Unit, scanned: Result<Option<Scanned>, ReadError>| {
+            let Some(Scanned { found, damage }) = scanned? else { return Ok(()) };
+            self.snapshot.leave_out(&damage, self.context);
+            out.inspected.segments += 1;
+            let Some(Found { spans, rows, traces }) = found else { return Ok(()) };
+            out.inspected.spans += spans as u64;
+            out.inspected.traces += traces.len() as u64;
+            out.matched.insert(unit, rows);
+            for (id, bound) in traces {
+                if bound < newest.oldest() {
+                    break;
+                }
+                if seen.insert(id) {
+                    self.consider(id, &mut newest)?;
+                }
             }
-            if !seen.insert(id) {
-                continue;
-            }
-            context.check()?;
-            if whole && hit(id, &snapshot.spans(id, wanted.projection(), context)?, request).is_none() {
-                continue;
-            }
-            if let Some(start) = snapshot.start_of(id, |start| newest.rules_out(start), context)? {
-                newest.add(start, id);
-            }
-        }
+            oldest.set(newest.oldest());
+            Ok(())
+        };
+        in_order(&units, is_wanted, |unit| self.scan(unit, &possible), take)?;
+        out.traces = newest.found;
+        Ok(out)
     }
-    Ok((newest.found, matched))
+
+    /// Looks for what matches in a unit; `None` when filters say that nothing does.
+    fn scan(&self, unit: &Unit, possible: &Possible<'_, '_>) -> Result<Option<Scanned>, ReadError> {
+        self.context.check()?;
+        if !possible.holds(unit)? {
+            return Ok(None);
+        }
+        let scan = |group: &dyn RowGroup| {
+            let rows = matching(group, &self.request.filter, self.request.range, self.context)?;
+            let mut traces = group.traces_of(&rows)?;
+            traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
+            Ok(Found { spans: group.table(TableKind::Span).len(), rows, traces })
+        };
+        let (found, damage) = self.snapshot.ask(unit, scan);
+        Ok(Some(Scanned { found: found?, damage }))
+    }
+
+    /// Adds a trace of which a span matches, where the filter asks no more.
+    fn consider(&self, id: TraceId, newest: &mut Newest) -> Result<(), ReadError> {
+        self.context.check()?;
+        if self.request.filter.needs_trace() {
+            let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
+            if hit(id, &spans, self.request).is_none() {
+                return Ok(());
+            }
+        }
+        let oldest = newest.oldest();
+        if let Some(start) = self.snapshot.start_of(id, |start| start < oldest, self.context)? {
+            newest.add(start, id);
+        }
+        Ok(())
+    }
 }

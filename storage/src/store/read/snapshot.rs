@@ -1,8 +1,7 @@
 //! What a query sees: parts of the head and groups of segments, opened as they are asked for.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hoptrail_proto::model::{SpanId, TenantId, TraceId, TraceSpan};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -32,13 +31,13 @@ pub(super) struct Snapshot<'a> {
     /// By their earliest span.
     segments: Vec<Arc<SegmentEntry>>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
-    opened: RefCell<Vec<Opened<'a>>>,
+    opened: Mutex<Vec<Opened<'a>>>,
 }
 
 /// An open group of a segment.
 struct Opened<'a> {
     place: (u64, u16),
-    group: Rc<SegmentGroup<'a>>,
+    group: Arc<SegmentGroup<'a>>,
 }
 
 /// Groups kept open; each holds up to about 0.2 MB of decoded columns.
@@ -48,7 +47,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
         let (parts, mut segments) = shared.read_state().snapshot(tenant);
         segments.sort_by_key(|segment| segment.earliest());
-        Self { shared, parts, segments, opened: RefCell::default() }
+        Self { shared, parts, segments, opened: Mutex::default() }
     }
 
     /// Head first, then groups by their latest trace, newest first.
@@ -71,52 +70,64 @@ impl<'a> Snapshot<'a> {
         context: &QueryContext,
         ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
     ) -> Result<Option<T>, ReadError> {
-        let (segment, number) = match unit {
-            Unit::Part(part) => return ask(&HeadGroup::new(&part.read())).map(Some),
-            Unit::Group(segment, number) => (segment.id, *number),
-        };
-        let mut left_out = Vec::new();
-        let answer = self.open(segment, number).and_then(|group| {
-            let answer = ask(&*group);
-            left_out = group.take_left_out();
-            answer
-        });
-        let answer = match answer {
-            Err(error @ ReadError::Corrupt { .. }) => {
-                left_out.push(error);
-                None
-            }
-            answer => Some(answer?),
-        };
-        left_out.iter().for_each(|error| self.leave_out(error, context));
-        Ok(answer)
+        let (answer, damage) = self.ask(unit, ask);
+        self.leave_out(&damage, context);
+        answer
     }
 
-    fn leave_out(&self, error: &ReadError, context: &QueryContext) {
-        if let ReadError::Corrupt { place, reason } = error {
-            self.shared.note_damage(place, reason);
-            context.leave_out(place.clone());
+    /// The same, and what damage the answer is without.
+    pub(super) fn ask<T>(
+        &self,
+        unit: &Unit,
+        ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
+    ) -> (Result<Option<T>, ReadError>, Vec<ReadError>) {
+        let (segment, number) = match unit {
+            Unit::Part(part) => return (ask(&HeadGroup::new(&part.read())).map(Some), Vec::new()),
+            Unit::Group(segment, number) => (segment.id, *number),
+        };
+        let mut damage = Vec::new();
+        let answer = self.open(segment, number).and_then(|group| {
+            let answer = ask(&*group);
+            damage = group.take_left_out();
+            answer
+        });
+        match answer {
+            Err(error @ ReadError::Corrupt { .. }) => {
+                damage.push(error);
+                (Ok(None), damage)
+            }
+            answer => (answer.map(Some), damage),
+        }
+    }
+
+    /// Notes damage, and that the answer is without what is damaged.
+    pub(super) fn leave_out(&self, damage: &[ReadError], context: &QueryContext) {
+        for error in damage {
+            if let ReadError::Corrupt { place, reason } = error {
+                self.shared.note_damage(place, reason);
+                context.leave_out(place.clone());
+            }
         }
     }
 
     /// The group, from those used last or opened anew.
-    fn open(&self, segment: u64, number: u16) -> Result<Rc<SegmentGroup<'a>>, ReadError> {
-        let mut opened = self.opened.borrow_mut();
-        let known = opened.iter().position(|known| known.place == (segment, number)).map(|place| opened.remove(place));
-        let used = match known {
-            Some(known) => known,
-            None => {
-                let meta = self.shared.meta(segment)?;
-                let group = SegmentGroup::open(&self.shared.db, segment, meta, number)?;
-                Opened { place: (segment, number), group: Rc::new(group) }
-            }
-        };
-        if opened.len() == OPENED {
+    fn open(&self, segment: u64, number: u16) -> Result<Arc<SegmentGroup<'a>>, ReadError> {
+        let place = (segment, number);
+        if let Some(known) = known_last(&mut self.opened(), place) {
+            return Ok(known);
+        }
+        let meta = self.shared.meta(segment)?;
+        let group = Arc::new(SegmentGroup::open(&self.shared.db, segment, meta, number)?);
+        let mut opened = self.opened();
+        if opened.len() >= OPENED {
             opened.remove(0);
         }
-        let group = Rc::clone(&used.group);
-        opened.push(used);
+        opened.push(Opened { place, group: Arc::clone(&group) });
         Ok(group)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Vec<Opened<'a>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The units that may hold the trace: parts, then segments by their earliest span.
@@ -179,6 +190,14 @@ impl<'a> Snapshot<'a> {
         }
         Ok(earliest.get())
     }
+}
+
+/// The group when it is open; it is then the one used last.
+fn known_last<'a>(opened: &mut Vec<Opened<'a>>, place: (u64, u16)) -> Option<Arc<SegmentGroup<'a>>> {
+    let known = opened.iter().position(|known| known.place == place).map(|place| opened.remove(place))?;
+    let group = Arc::clone(&known.group);
+    opened.push(known);
+    Some(group)
 }
 
 fn has_repeated_id(spans: &[TraceSpan]) -> bool {

@@ -1,0 +1,189 @@
+//! Work of one query that other threads do ahead of the one that takes what comes of it, in order.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a query works alone: a thread costs about as much as it could save in a shorter time.
+const ALONE: Duration = Duration::from_micros(250);
+/// Most threads that one query uses.
+const MOST_THREADS: usize = 8;
+/// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
+const AHEAD: usize = 2;
+
+/// Asking costs as much as a small search.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+
+/// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
+pub(super) fn in_order<T: Sync, R: Send, E>(
+    items: &[T],
+    is_wanted: impl Fn(&T) -> bool,
+    work: impl Fn(&T) -> R + Sync,
+    mut take: impl FnMut(&T, R) -> Result<(), E>,
+) -> Result<(), E> {
+    let begun = Instant::now();
+    let mut left = items;
+    while *CORES == 1 || begun.elapsed() < ALONE {
+        let Some((item, rest)) = left.split_first().filter(|(item, _)| is_wanted(item)) else { return Ok(()) };
+        take(item, work(item))?;
+        left = rest;
+    }
+    let threads = MOST_THREADS.min(*CORES).min(left.len());
+    let queue = Queue::new(left, work, threads * AHEAD);
+    thread::scope(|scope| {
+        let _end = EndAtLast(&queue);
+        for _ in 1..threads {
+            // Where there is no other thread, this one does it all.
+            let _ = thread::Builder::new().name("query".to_owned()).spawn_scoped(scope, || queue.help());
+        }
+        for (number, item) in left.iter().enumerate() {
+            if !is_wanted(item) {
+                break;
+            }
+            take(item, queue.result(number))?;
+        }
+        Ok(())
+    })
+}
+
+/// Items, and what was made of them.
+struct Queue<'t, T, R, W> {
+    items: &'t [T],
+    work: W,
+    ahead: usize,
+    state: Mutex<State<R>>,
+    changed: Condvar,
+}
+
+struct State<R> {
+    /// The first item that nobody works on.
+    next: usize,
+    /// Results taken.
+    taken: usize,
+    /// Results that are not taken yet.
+    done: BTreeMap<usize, thread::Result<R>>,
+    is_over: bool,
+}
+
+impl<'t, T, R, W: Fn(&T) -> R> Queue<'t, T, R, W> {
+    fn new(items: &'t [T], work: W, ahead: usize) -> Self {
+        let state = State { next: 0, taken: 0, done: BTreeMap::new(), is_over: false };
+        Self { items, work, ahead, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on the next item, when there is one that is not too far ahead.
+    fn work_on<'s>(&'s self, mut state: MutexGuard<'s, State<R>>) -> Result<(), MutexGuard<'s, State<R>>> {
+        let Some(item) = self.items.get(state.next).filter(|_| state.next < state.taken + self.ahead) else {
+            return Err(state);
+        };
+        let number = state.next;
+        state.next += 1;
+        drop(state);
+        let made = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
+        self.state().done.insert(number, made);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Works until all is done.
+    fn help(&self) {
+        loop {
+            let state = self.state();
+            if state.is_over || state.next >= self.items.len() {
+                return;
+            }
+            if let Err(state) = self.work_on(state) {
+                drop(self.changed.wait(state));
+            }
+        }
+    }
+
+    /// What was made of an item, working on others while another thread is at it.
+    fn result(&self, number: usize) -> R {
+        loop {
+            let mut state = self.state();
+            if let Some(made) = state.done.remove(&number) {
+                state.taken = number + 1;
+                drop(state);
+                self.changed.notify_all();
+                return made.unwrap_or_else(|panic| resume_unwind(panic));
+            }
+            if let Err(state) = self.work_on(state) {
+                drop(self.changed.wait(state));
+            }
+        }
+    }
+}
+
+/// Sends the others home, however it ends.
+struct EndAtLast<'q, 't, T, R, W: Fn(&T) -> R>(&'q Queue<'t, T, R, W>);
+
+impl<T, R, W: Fn(&T) -> R> Drop for EndAtLast<'_, '_, T, R, W> {
+    fn drop(&mut self) {
+        self.0.state().is_over = true;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn slowly(item: &usize) -> usize {
+        thread::sleep(ALONE / 10 * (*item as u32 % 5));
+        item * 2
+    }
+
+    #[test]
+    fn all_is_taken_once_and_in_order() {
+        for count in [0, 1, 3, 100] {
+            let items: Vec<usize> = (0..count).collect();
+            let mut taken = Vec::new();
+            let take = |item: &usize, made| Ok::<_, ()>(taken.push((*item, made)));
+            assert_eq!(in_order(&items, |_| true, slowly, take), Ok(()));
+            assert_eq!(taken, items.iter().map(|item| (*item, item * 2)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn work_ends_soon_after_the_last_that_is_wanted() {
+        let (items, worked) = ((0..1000).collect::<Vec<usize>>(), AtomicUsize::new(0));
+        let work = |item: &usize| {
+            worked.fetch_add(1, Ordering::Relaxed);
+            slowly(item)
+        };
+        assert_eq!(in_order(&items, |item| *item < 50, work, |_, _| Ok::<_, ()>(())), Ok(()));
+        let fail = |item: &usize, _| if *item == 49 { Err("enough") } else { Ok(()) };
+        assert_eq!(in_order(&items, |_| true, work, fail), Err("enough"));
+        let most = 2 * (50 + MOST_THREADS * (AHEAD + 1));
+        assert!((100..=most).contains(&worked.into_inner()));
+    }
+
+    #[test]
+    fn several_work_at_once() {
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |_: &()| {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(20));
+            running.fetch_sub(1, Ordering::SeqCst);
+        };
+        assert_eq!(in_order(&[(); 8], |()| true, work, |(), ()| Ok::<_, ()>(())), Ok(()));
+        assert!(most.into_inner() >= 2.min(*CORES));
+    }
+
+    #[test]
+    fn a_panic_of_another_thread_is_one_of_this_thread() {
+        let items: Vec<usize> = (0..100).collect();
+        let work = |item: &usize| assert!(slowly(item) != 160, "no item is 80");
+        let run = || in_order(&items, |_| true, work, |_, ()| Ok::<_, ()>(()));
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    }
+}
