@@ -147,7 +147,10 @@ mod tests {
         for count in [0, 1, 3, 100] {
             let items: Vec<usize> = (0..count).collect();
             let mut taken = Vec::new();
-            let take = |item: &usize, made| Ok::<_, ()>(taken.push((*item, made)));
+            let take = |item: &usize, made| {
+                taken.push((*item, made));
+                Ok::<_, ()>(())
+            };
             assert_eq!(in_order(&items, |_| true, slowly, take), Ok(()));
             assert_eq!(taken, items.iter().map(|item| (*item, item * 2)).collect::<Vec<_>>());
         }

@@ -90,24 +90,42 @@ impl TraceReader for Store {
         let whole = request.filter.needs_trace() || request.field.is_of_trace();
         let mut found = Vec::new();
         let mut traces = HashSet::new();
-        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(request.range)) {
-            snapshot.on(unit, context, |group| {
-                let rows = matching(group, &request.filter, request.range, context)?;
-                if whole {
-                    traces.extend(group.traces_of(&rows)?.into_iter().map(|(id, _)| id));
-                    return Ok(());
-                }
-                values(group, &request.field, &rows, &mut |value| found.push(value))
-            })?;
-            found = distinct(found, usize::MAX);
-            context.check_memory(found.len() * 64)?;
-        }
+        let ask = |group: &dyn RowGroup| {
+            let rows = matching(group, &request.filter, request.range, context)?;
+            if whole {
+                return Ok(FieldOfUnit { traces: group.traces_of(&rows)?, ..FieldOfUnit::default() });
+            }
+            let mut found = Vec::new();
+            values(group, &request.field, &rows, &mut |value| found.push(value))?;
+            Ok(FieldOfUnit { values: distinct(found, usize::MAX), ..FieldOfUnit::default() })
+        };
+        let work = |unit: &Unit| {
+            context.check()?;
+            snapshot.on(unit, context, ask)
+        };
+        let take = |_: &Unit, here: Result<Option<FieldOfUnit>, ReadError>| {
+            let here = here?.unwrap_or_default();
+            traces.extend(here.traces.into_iter().map(|(id, _)| id));
+            let all = std::mem::take(&mut found).into_iter().chain(here.values).collect();
+            found = distinct(all, usize::MAX);
+            context.check_memory(found.len() * 64)
+        };
+        let mut units = snapshot.units();
+        units.retain(|unit| unit.overlaps(request.range));
+        in_order(&units, |_| true, work, take)?;
         for id in traces {
             context.check()?;
             values_of_trace(&snapshot.spans(id, Projection::Whole, context)?, request, &mut found);
         }
         Ok(distinct(found, request.limit))
     }
+}
+
+/// What a unit says of a field: its values, or the traces that do, each with its start.
+#[derive(Default)]
+struct FieldOfUnit {
+    values: Vec<Value>,
+    traces: Vec<(TraceId, u64)>,
 }
 
 fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {
