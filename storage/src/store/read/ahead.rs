@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a query works alone: a thread costs about as much as it could save in a shorter time.
-const ALONE: Duration = Duration::from_micros(250);
-/// Most threads that one query uses.
-const MOST_THREADS: usize = 8;
+/// How long a query works alone: a thread costs about as much as it could save in a shorter time. Small searches of tests are shared.
+const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_micros(250) };
+/// Most threads that help one query.
+const MOST_HELPERS: usize = 7;
 /// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
 const AHEAD: usize = 2;
 
-/// Asking costs as much as a small search.
-static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+/// Threads that may help at this moment, all queries together: as many as there are other cores. Many queries at once take no more
+/// of the machine from those that send spans than their own threads.
+static FREE: LazyLock<AtomicUsize> =
+    LazyLock::new(|| AtomicUsize::new(thread::available_parallelism().map_or(0, |cores| cores.get() - 1)));
 
 /// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
 pub(super) fn in_order<T: Sync, R: Send, E>(
@@ -25,18 +28,22 @@ pub(super) fn in_order<T: Sync, R: Send, E>(
 ) -> Result<(), E> {
     let begun = Instant::now();
     let mut left = items;
-    while *CORES == 1 || begun.elapsed() < ALONE {
+    while begun.elapsed() < ALONE {
         let Some((item, rest)) = left.split_first().filter(|(item, _)| is_wanted(item)) else { return Ok(()) };
         take(item, work(item))?;
         left = rest;
     }
-    let threads = MOST_THREADS.min(*CORES).min(left.len());
-    let queue = Queue::new(left, work, threads * AHEAD);
+    let helpers: Vec<Helper> = (0..MOST_HELPERS.min(left.len())).map_while(|_| Helper::hire()).collect();
+    let queue = Queue::new(left, work, (helpers.len() + 1) * AHEAD);
     thread::scope(|scope| {
         let _end = EndAtLast(&queue);
-        for _ in 1..threads {
+        for helper in helpers {
+            let help = || {
+                let _helper = helper;
+                queue.help();
+            };
             // Where there is no other thread, this one does it all.
-            let _ = thread::Builder::new().name("query".to_owned()).spawn_scoped(scope, || queue.help());
+            let _ = thread::Builder::new().name("query".to_owned()).spawn_scoped(scope, help);
         }
         for (number, item) in left.iter().enumerate() {
             if !is_wanted(item) {
@@ -46,6 +53,21 @@ pub(super) fn in_order<T: Sync, R: Send, E>(
         }
         Ok(())
     })
+}
+
+/// A thread that helps, from the ones that may.
+struct Helper;
+
+impl Helper {
+    fn hire() -> Option<Self> {
+        FREE.try_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1)).ok().map(|_| Self)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        FREE.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Items, and what was made of them.
@@ -133,12 +155,10 @@ impl<T, R, W: Fn(&T) -> R> Drop for EndAtLast<'_, '_, T, R, W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
     fn slowly(item: &usize) -> usize {
-        thread::sleep(ALONE / 10 * (*item as u32 % 5));
+        thread::sleep(Duration::from_micros(*item as u64 % 5 * 25));
         item * 2
     }
 
@@ -166,20 +186,29 @@ mod tests {
         assert_eq!(in_order(&items, |item| *item < 50, work, |_, _| Ok::<_, ()>(())), Ok(()));
         let fail = |item: &usize, _| if *item == 49 { Err("enough") } else { Ok(()) };
         assert_eq!(in_order(&items, |_| true, work, fail), Err("enough"));
-        let most = 2 * (50 + MOST_THREADS * (AHEAD + 1));
+        let most = 2 * (50 + (MOST_HELPERS + 1) * (AHEAD + 1));
         assert!((100..=most).contains(&worked.into_inner()));
     }
 
-    #[test]
-    fn several_work_at_once() {
+    /// How many threads worked at once.
+    fn at_once() -> usize {
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = |_: &()| {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(5));
             running.fetch_sub(1, Ordering::SeqCst);
         };
         assert_eq!(in_order(&[(); 8], |()| true, work, |(), ()| Ok::<_, ()>(())), Ok(()));
-        assert!(most.into_inner() >= 2.min(*CORES));
+        most.into_inner()
+    }
+
+    #[test]
+    fn several_work_at_once_again_and_again() {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..2 * cores {
+            // Other tests may have all that help for a while.
+            assert!((0..500).any(|_| at_once() >= 2.min(cores)), "one thread did it all on {cores} cores");
+        }
     }
 
     #[test]
