@@ -72,6 +72,11 @@ impl<'a> SegmentGroup<'a> {
         })
     }
 
+    /// How many spans it has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows(TableKind::Span)
+    }
+
     /// Goes on without a damaged column, or without damaged events or links. Other errors stay errors.
     pub(super) fn leave_out(&self, error: ReadError) -> Result<(), ReadError> {
         if !matches!(error, ReadError::Corrupt { .. }) {

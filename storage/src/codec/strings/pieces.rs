@@ -246,6 +246,22 @@ mod tests {
         assert!(whole.iter().all(|row| row.is_multiple_of(3)) && whole.len() > 50);
     }
 
+    #[test]
+    fn damaged_positions_lead_to_the_same_texts() {
+        let values: Vec<Vec<u8>> = (100..300u32).map(|number| format!("user-{number}").into_bytes()).collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mut page = encode(&slices, Content::Text);
+        // The position of the second block, before 200 numbers of 8 bits and 8 bytes of nothing.
+        let position = page.len() - 8 - 200 - 4;
+        page[position] ^= 0x08;
+        let page = Strings::parse(&page).expect("only a position is wrong");
+        let pattern = Pattern::new(".*[02468]").expect("sound");
+        let test = Test::matches(&pattern, false, &QueryContext::unbounded());
+        let all = Bitmap::all(values.len());
+        let whole = page.select(&all, |text| test.holds_text(text)).expect("texts");
+        assert_eq!(page.select_pieces(&all, &mut test.in_pieces().expect("an automaton")), Ok(Some(whole)));
+    }
+
     proptest! {
         #[test]
         fn any_text_is_found(values in prop::collection::vec("[ab1-3é/]{0,9}", 60..300), source in "[ab1é/.]{0,2}(\\.\\*|[0-9]\\+)[ab23]?", negated: bool) {

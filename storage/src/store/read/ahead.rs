@@ -7,8 +7,9 @@ use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a query works alone: a thread costs about as much as it could save in a shorter time. Small searches of tests are shared.
-const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_micros(250) };
+/// How long a query works alone: most end sooner, and waking a thread that does work for nothing in the end costs them more than it
+/// saves. Small searches of tests are shared.
+const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(1) };
 /// Most threads that help one query.
 const MOST_HELPERS: usize = 7;
 /// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
@@ -16,8 +17,7 @@ const AHEAD: usize = 2;
 
 /// Threads that may help at this moment, all queries together: as many as there are other cores. Many queries at once take no more
 /// of the machine from those that send spans than their own threads.
-static FREE: LazyLock<AtomicUsize> =
-    LazyLock::new(|| AtomicUsize::new(thread::available_parallelism().map_or(0, |cores| cores.get() - 1)));
+static FREE: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rayon_core::current_num_threads() - 1));
 
 /// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
 pub(super) fn in_order<T: Sync, R: Send, E>(
@@ -35,15 +35,14 @@ pub(super) fn in_order<T: Sync, R: Send, E>(
     }
     let helpers: Vec<Helper> = (0..MOST_HELPERS.min(left.len())).map_while(|_| Helper::hire()).collect();
     let queue = Queue::new(left, work, (helpers.len() + 1) * AHEAD);
-    thread::scope(|scope| {
+    rayon_core::in_place_scope(|scope| {
         let _end = EndAtLast(&queue);
+        let queue = &queue;
         for helper in helpers {
-            let help = || {
-                let _helper = helper;
+            scope.spawn(move |_| {
                 queue.help();
-            };
-            // Where there is no other thread, this one does it all.
-            let _ = thread::Builder::new().name("query".to_owned()).spawn_scoped(scope, help);
+                drop(helper);
+            });
         }
         for (number, item) in left.iter().enumerate() {
             if !is_wanted(item) {
@@ -55,7 +54,7 @@ pub(super) fn in_order<T: Sync, R: Send, E>(
     })
 }
 
-/// A thread that helps, from the ones that may.
+/// One of the threads that may help. Since no more are asked than there are, none waits for a thread.
 struct Helper;
 
 impl Helper {

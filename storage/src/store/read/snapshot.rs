@@ -40,8 +40,8 @@ struct Opened<'a> {
     group: Arc<SegmentGroup<'a>>,
 }
 
-/// Groups kept open; each holds up to about 0.2 MB of decoded columns.
-const OPENED: usize = 32;
+/// Spans of the groups kept open, of which up to about 25 bytes each are decoded.
+const OPENED_SPANS: usize = 1 << 19;
 
 impl<'a> Snapshot<'a> {
     pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
@@ -119,10 +119,11 @@ impl<'a> Snapshot<'a> {
         let meta = self.shared.meta(segment)?;
         let group = Arc::new(SegmentGroup::open(&self.shared.db, segment, meta, number)?);
         let mut opened = self.opened();
-        if opened.len() >= OPENED {
-            opened.remove(0);
-        }
         opened.push(Opened { place, group: Arc::clone(&group) });
+        let mut spans: usize = opened.iter().map(|opened| opened.group.len()).sum();
+        while spans > OPENED_SPANS && opened.len() > 1 {
+            spans -= opened.remove(0).group.len();
+        }
         Ok(group)
     }
 
