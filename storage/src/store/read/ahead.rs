@@ -20,13 +20,14 @@ const AHEAD: usize = 2;
 static FREE: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rayon_core::current_num_threads() - 1));
 
 /// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
+/// Others help when the query, which has `begun` then, takes long.
 pub(super) fn in_order<T: Sync, R: Send, E>(
     items: &[T],
+    begun: Instant,
     is_wanted: impl Fn(&T) -> bool,
     work: impl Fn(&T) -> R + Sync,
     mut take: impl FnMut(&T, R) -> Result<(), E>,
 ) -> Result<(), E> {
-    let begun = Instant::now();
     let mut left = items;
     while begun.elapsed() < ALONE {
         let Some((item, rest)) = left.split_first().filter(|(item, _)| is_wanted(item)) else { return Ok(()) };
@@ -170,7 +171,7 @@ mod tests {
                 taken.push((*item, made));
                 Ok::<_, ()>(())
             };
-            assert_eq!(in_order(&items, |_| true, slowly, take), Ok(()));
+            assert_eq!(in_order(&items, Instant::now(), |_| true, slowly, take), Ok(()));
             assert_eq!(taken, items.iter().map(|item| (*item, item * 2)).collect::<Vec<_>>());
         }
     }
@@ -182,9 +183,9 @@ mod tests {
             worked.fetch_add(1, Ordering::Relaxed);
             slowly(item)
         };
-        assert_eq!(in_order(&items, |item| *item < 50, work, |_, _| Ok::<_, ()>(())), Ok(()));
+        assert_eq!(in_order(&items, Instant::now(), |item| *item < 50, work, |_, _| Ok::<_, ()>(())), Ok(()));
         let fail = |item: &usize, _| if *item == 49 { Err("enough") } else { Ok(()) };
-        assert_eq!(in_order(&items, |_| true, work, fail), Err("enough"));
+        assert_eq!(in_order(&items, Instant::now(), |_| true, work, fail), Err("enough"));
         let most = 2 * (50 + (MOST_HELPERS + 1) * (AHEAD + 1));
         assert!((100..=most).contains(&worked.into_inner()));
     }
@@ -197,7 +198,7 @@ mod tests {
             thread::sleep(Duration::from_millis(5));
             running.fetch_sub(1, Ordering::SeqCst);
         };
-        assert_eq!(in_order(&[(); 8], |()| true, work, |(), ()| Ok::<_, ()>(())), Ok(()));
+        assert_eq!(in_order(&[(); 8], Instant::now(), |()| true, work, |(), ()| Ok::<_, ()>(())), Ok(()));
         most.into_inner()
     }
 
@@ -214,7 +215,7 @@ mod tests {
     fn a_panic_of_another_thread_is_one_of_this_thread() {
         let items: Vec<usize> = (0..100).collect();
         let work = |item: &usize| assert!(slowly(item) != 160, "no item is 80");
-        let run = || in_order(&items, |_| true, work, |_, ()| Ok::<_, ()>(()));
+        let run = || in_order(&items, Instant::now(), |_| true, work, |_, ()| Ok::<_, ()>(()));
         assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     }
 }

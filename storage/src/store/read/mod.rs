@@ -10,6 +10,7 @@ mod summary;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Instant;
 
 use hoptrail_proto::model::{AnyValue, TenantId, Trace, TraceId, TraceSpan};
 
@@ -41,10 +42,11 @@ impl TraceReader for Store {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
+        let begun = Instant::now();
         let snapshot = Snapshot::take(&self.shared, tenant);
         let wanted = Wanted::of(request);
         let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
-        let NewestTraces { traces, matched, inspected } = search.run()?;
+        let NewestTraces { traces, matched, inspected } = search.run(begun)?;
         let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
         let mut hits = Vec::with_capacity(traces.len());
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
@@ -52,7 +54,7 @@ impl TraceReader for Store {
             context.check()?;
             context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)
         };
-        in_order(&traces, |_| true, |(_, id)| found.of(*id), take)?;
+        in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
         Ok(SearchAnswer { hits, inspected })
     }
 
@@ -86,6 +88,7 @@ impl TraceReader for Store {
         request: &FieldValuesRequest,
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
+        let begun = Instant::now();
         let snapshot = Snapshot::take(&self.shared, tenant);
         let whole = request.filter.needs_trace() || request.field.is_of_trace();
         let mut found = Vec::new();
@@ -112,7 +115,7 @@ impl TraceReader for Store {
         };
         let mut units = snapshot.units();
         units.retain(|unit| unit.overlaps(request.range));
-        in_order(&units, |_| true, work, take)?;
+        in_order(&units, begun, |_| true, work, take)?;
         for id in traces {
             context.check()?;
             values_of_trace(&snapshot.spans(id, Projection::Whole, context)?, request, &mut found);

@@ -1,10 +1,11 @@
 //! The newest traces with a span that matches.
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use hoptrail_proto::model::TraceId;
 
@@ -27,6 +28,10 @@ struct Newest {
 }
 
 impl Newest {
+    fn of(request: &SearchRequest) -> Self {
+        Self { limit: request.limit, found: Vec::new() }
+    }
+
     fn add(&mut self, start: u64, id: TraceId) {
         let place = self.found.partition_point(|known| *known > (start, id));
         if place < self.limit {
@@ -73,7 +78,7 @@ impl Possible<'_, '_> {
     }
 }
 
-/// What matches in a unit, and the damage that it is without.
+/// What matches in a unit that may hold something, and the damage that it is without.
 struct Scanned {
     found: Option<Found>,
     damage: Vec<ReadError>,
@@ -84,6 +89,8 @@ struct Found {
     rows: Bitmap,
     /// The traces of these rows with their earliest start there, latest first.
     traces: Vec<(TraceId, u64)>,
+    /// Those that may be among the newest.
+    newest: Vec<(u64, TraceId)>,
 }
 
 /// A search for the newest traces.
@@ -92,6 +99,15 @@ pub(super) struct Search<'s, 'a> {
     pub(super) request: &'s SearchRequest,
     pub(super) wanted: &'s Wanted,
     pub(super) context: &'s QueryContext,
+}
+
+/// What the threads of a search know together.
+struct Known<'s, 'a> {
+    possible: Possible<'s, 'a>,
+    /// Traces that one of them has looked at. It is taken before those of later units are missed.
+    seen: Mutex<HashSet<TraceId>>,
+    /// A trace that starts before this is too old, and a unit that ends before it.
+    oldest: AtomicU64,
 }
 
 /// The newest traces with a span that matches, the rows that match where it looked, and what it took.
@@ -104,68 +120,75 @@ pub(super) struct NewestTraces {
 
 impl Search<'_, '_> {
     /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
-    pub(super) fn run(&self) -> Result<NewestTraces, ReadError> {
-        let mut newest = Newest { limit: self.request.limit, found: Vec::new() };
-        let (mut seen, mut out) = (HashSet::new(), NewestTraces::default());
+    pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
+        let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
         let mut units = self.snapshot.units();
         units.retain(|unit| unit.overlaps(self.request.range));
-        let possible = Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() };
-        // No unit that begins before this one is worth a look.
-        let oldest = Cell::new(newest.oldest());
-        let is_wanted = |unit: &Unit| oldest.get() <= unit.latest();
+        let known = Known {
+            possible: Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() },
+            seen: Mutex::default(),
+            oldest: AtomicU64::new(newest.oldest()),
+        };
+        let is_wanted = |unit: &Unit| known.oldest.load(Ordering::Relaxed) <= unit.latest();
         let take = |unit: &Unit, scanned: Result<Option<Scanned>, ReadError>| {
             let Some(Scanned { found, damage }) = scanned? else { return Ok(()) };
             self.snapshot.leave_out(&damage, self.context);
             out.inspected.segments += 1;
-            let Some(Found { spans, rows, traces }) = found else { return Ok(()) };
-            out.inspected.spans += spans as u64;
-            out.inspected.traces += traces.len() as u64;
-            out.matched.insert(unit, rows);
-            for (id, bound) in traces {
-                if bound < newest.oldest() {
-                    break;
-                }
-                if seen.insert(id) {
-                    self.consider(id, &mut newest)?;
-                }
-            }
-            oldest.set(newest.oldest());
+            let Some(found) = found else { return Ok(()) };
+            out.inspected.spans += found.spans as u64;
+            out.inspected.traces += found.traces.len() as u64;
+            out.matched.insert(unit, found.rows);
+            found.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
+            known.oldest.store(newest.oldest(), Ordering::Relaxed);
             Ok(())
         };
-        in_order(&units, is_wanted, |unit| self.scan(unit, &possible), take)?;
+        in_order(&units, begun, is_wanted, |unit| self.scan(unit, &known), take)?;
         out.traces = newest.found;
         Ok(out)
     }
 
     /// Looks for what matches in a unit; `None` when filters say that nothing does.
-    fn scan(&self, unit: &Unit, possible: &Possible<'_, '_>) -> Result<Option<Scanned>, ReadError> {
+    fn scan(&self, unit: &Unit, known: &Known<'_, '_>) -> Result<Option<Scanned>, ReadError> {
         self.context.check()?;
-        if !possible.holds(unit)? {
+        if !known.possible.holds(unit)? {
             return Ok(None);
         }
         let scan = |group: &dyn RowGroup| {
             let rows = matching(group, &self.request.filter, self.request.range, self.context)?;
             let mut traces = group.traces_of(&rows)?;
             traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
-            Ok(Found { spans: group.table(TableKind::Span).len(), rows, traces })
+            Ok(Found { spans: group.table(TableKind::Span).len(), rows, traces, newest: Vec::new() })
         };
         let (found, damage) = self.snapshot.ask(unit, scan);
-        Ok(Some(Scanned { found: found?, damage }))
+        let mut found = found?;
+        if let Some(found) = &mut found {
+            found.newest = self.newest_of(&found.traces, known)?;
+        }
+        Ok(Some(Scanned { found, damage }))
     }
 
-    /// Adds a trace of which a span matches, where the filter asks no more.
-    fn consider(&self, id: TraceId, newest: &mut Newest) -> Result<(), ReadError> {
-        self.context.check()?;
-        if self.request.filter.needs_trace() {
-            let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
-            if hit(id, &spans, self.request).is_none() {
-                return Ok(());
+    /// Those of these traces, latest first, that may be among the newest.
+    fn newest_of(&self, traces: &[(TraceId, u64)], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
+        let mut newest = Newest::of(self.request);
+        for (id, bound) in traces {
+            let oldest = newest.oldest().max(known.oldest.load(Ordering::Relaxed));
+            if *bound < oldest {
+                break;
+            }
+            if !known.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(*id) {
+                continue;
+            }
+            self.context.check()?;
+            if self.request.filter.needs_trace() {
+                let spans = self.snapshot.spans(*id, self.wanted.projection(), self.context)?;
+                if hit(*id, &spans, self.request).is_none() {
+                    continue;
+                }
+            }
+            if let Some(start) = self.snapshot.start_of(*id, |start| start < oldest, self.context)? {
+                newest.add(start, *id);
             }
         }
-        let oldest = newest.oldest();
-        if let Some(start) = self.snapshot.start_of(id, |start| start < oldest, self.context)? {
-            newest.add(start, id);
-        }
-        Ok(())
+        Ok(newest.found)
     }
 }
