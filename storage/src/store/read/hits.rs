@@ -1,5 +1,7 @@
 //! What a search tells of a trace that it found. Of a trace of 100,000 spans only those are read whole that the answer shows.
 
+use std::sync::{Mutex, PoisonError};
+
 use hoptrail_proto::model::TraceId;
 use rustc_hash::FxHashMap;
 
@@ -36,6 +38,8 @@ pub(super) struct Hits<'s, 'a> {
     pub(super) wanted: &'s Wanted,
     pub(super) context: &'s QueryContext,
     pub(super) matched: Matched,
+    /// Held by the thread that has a whole trace in memory.
+    pub(super) whole: Mutex<()>,
 }
 
 /// A span that matches: its key, the place of its unit, and its row there.
@@ -56,6 +60,7 @@ impl Hits<'_, '_> {
     }
 
     fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
         Ok(hit(id, &spans, self.request))
     }

@@ -10,6 +10,7 @@ mod summary;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use hoptrail_proto::model::{AnyValue, TenantId, Trace, TraceId, TraceSpan};
@@ -47,7 +48,7 @@ impl TraceReader for Store {
         let wanted = Wanted::of(request);
         let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
         let NewestTraces { traces, matched, inspected } = search.run(begun)?;
-        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
+        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched, whole: Mutex::default() };
         let mut hits = Vec::with_capacity(traces.len());
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
             hits.extend(hit?);

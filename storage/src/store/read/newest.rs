@@ -104,10 +104,12 @@ pub(super) struct Search<'s, 'a> {
 /// What the threads of a search know together.
 struct Known<'s, 'a> {
     possible: Possible<'s, 'a>,
-    /// Traces that one of them has looked at. It is taken before those of later units are missed.
+    /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
     seen: Mutex<HashSet<TraceId>>,
-    /// A trace that starts before this is too old, and a unit that ends before it.
+    /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
+    /// Held by the one that has a whole trace in memory.
+    whole: Mutex<()>,
 }
 
 /// The newest traces with a span that matches, the rows that match where it looked, and what it took.
@@ -128,6 +130,7 @@ impl Search<'_, '_> {
             possible: Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() },
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
+            whole: Mutex::default(),
         };
         let is_wanted = |unit: &Unit| known.oldest.load(Ordering::Relaxed) <= unit.latest();
         let take = |unit: &Unit, scanned: Result<Option<Scanned>, ReadError>| {
@@ -180,6 +183,7 @@ impl Search<'_, '_> {
             }
             self.context.check()?;
             if self.request.filter.needs_trace() {
+                let _one_at_a_time = known.whole.lock().unwrap_or_else(PoisonError::into_inner);
                 let spans = self.snapshot.spans(*id, self.wanted.projection(), self.context)?;
                 if hit(*id, &spans, self.request).is_none() {
                     continue;
