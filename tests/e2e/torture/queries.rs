@@ -75,7 +75,8 @@ async fn never_stops(total: Arc<AtomicU64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_slow_queries_at_once_do_not_stop_ingest() {
-    let (_data, server) = filled(&["--set=query.timeout_seconds=5", "--log-level=error"]).await;
+    // On a slow machine under this load a query takes seconds; some must be answered.
+    let (_data, server) = filled(&["--set=query.timeout_seconds=12", "--log-level=error"]).await;
     let http = Http::new();
     let started = Instant::now();
     let written = while_writing(&server, async {
