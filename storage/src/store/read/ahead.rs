@@ -15,8 +15,8 @@ const MOST_HELPERS: usize = 7;
 /// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
 const AHEAD: usize = 2;
 
-/// Threads that may help at this moment, all queries together: as many as there are other cores. Many queries at once take no more
-/// of the machine from those that send spans than their own threads.
+/// Threads that may help at this moment, all queries together: as many as there are other cores. Many queries at once take so
+/// many threads more, not so many each.
 static FREE: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rayon_core::current_num_threads() - 1));
 
 /// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
