@@ -89,11 +89,18 @@ pub(crate) fn each(
     // The bytes of all values and the 8 after them, checked once.
     let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
     let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
-    let (mut bit, mask) = (at % 8, (1u64 << width) - 1);
-    for _ in 0..count {
+    let (mut bit, mut left, mask) = (at % 8, count, (1u64 << width) - 1);
+    let whole = (WIDEST / width) as usize;
+    while left > 0 {
         let window = bytes.get(bit / 8..bit / 8 + 8).and_then(|window| window.first_chunk()).ok_or(OUTSIDE)?;
-        visit(u64::from_le_bytes(*window) >> (bit % 8) & mask);
-        bit += width as usize;
+        let mut word = u64::from_le_bytes(*window) >> (bit % 8);
+        let here = whole.min(left);
+        for _ in 0..here {
+            visit(word & mask);
+            word >>= width;
+        }
+        left -= here;
+        bit += here * width as usize;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Damaged;
-use super::bits::{self, BitWriter, width_of};
+use super::bits::{self, BitWriter, Bitmap, Filling, width_of};
 use super::bytes::{Input, put_varint};
 
 /// Rows of one frame of reference.
@@ -168,6 +168,25 @@ impl<'a> Ints<'a> {
         Ok(())
     }
 
+    /// The rows whose values `holds` is true of. It is asked once for each value of a dictionary.
+    pub(crate) fn select(&self, holds: impl Fn(u64) -> bool) -> Result<Bitmap, Damaged> {
+        const MISSING: u8 = 2;
+        let mut rows = Filling::of(self.len);
+        let Some(width) = self.code_width else {
+            self.each(0, self.len, |value| rows.push(holds(value)))?;
+            return Ok(rows.finish());
+        };
+        let mut held = [MISSING; DICTIONARY];
+        held.iter_mut().zip(self.words()).for_each(|(held, word)| *held = u8::from(holds(word)));
+        let mut all = 0;
+        bits::each(self.packed, 0, width, self.len, |code| {
+            let held = held.get(code as usize).copied().unwrap_or(MISSING);
+            all |= held;
+            rows.push(held == 1);
+        })?;
+        if all & MISSING == 0 { Ok(rows.finish()) } else { Err(Damaged("code outside of its dictionary")) }
+    }
+
     /// No value is greater.
     pub(crate) fn bound(&self) -> Result<u64, Damaged> {
         self.bound_of(0..self.len)
@@ -270,6 +289,8 @@ mod tests {
             let page = encode(&values);
             let read = Ints::parse(&page).unwrap();
             prop_assert_eq!(&read.decode().unwrap(), &values);
+            let odd = read.select(|value| value % 3 == 1).unwrap();
+            prop_assert!((0..values.len()).all(|row| odd.contains(row) == (values[row] % 3 == 1)));
             for (row, value) in values.iter().enumerate() {
                 prop_assert_eq!(read.get(row).unwrap(), *value);
             }
@@ -280,6 +301,7 @@ mod tests {
             if let Ok(page) = Ints::parse(&bytes) {
                 let _ = page.get(0);
                 let _ = page.each(0, page.len().min(4096), |_| ());
+                prop_assert_eq!(page.select(|value| value == 0).is_ok(), page.decode().is_ok());
             }
         }
 

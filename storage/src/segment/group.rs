@@ -201,18 +201,22 @@ impl<'a> SegmentGroup<'a> {
         Ok(self.shapes(kind)?.by_layout(|columns| columns.contains(&column)))
     }
 
-    /// For each shape how many rows before `rows` have it, and the shape numbers of `rows`.
-    pub(super) fn shapes_until(&self, kind: TableKind, rows: Range<usize>) -> Result<(Vec<u32>, Vec<u32>), ReadError> {
+    /// For each shape how many rows before `row` have it.
+    pub(super) fn shapes_before(&self, kind: TableKind, row: usize) -> Result<Vec<u32>, ReadError> {
         let mut before = vec![0; self.shapes(kind)?.shapes.len()];
         let count = |number: u64| {
             if let Some(count) = before.get_mut(number as usize) {
                 *count += 1;
             }
         };
-        let numbers = self.shape_page(kind)?;
-        let corrupt = self.corrupt(Self::page_of_shapes(kind));
-        numbers.each(0, rows.start, count).map_err(&corrupt)?;
-        Ok((before, numbers.range(rows, |number| number as u32).map_err(corrupt)?))
+        self.shape_page(kind)?.each(0, row, count).map_err(self.corrupt(Self::page_of_shapes(kind)))?;
+        Ok(before)
+    }
+
+    /// The shape numbers of some rows.
+    pub(super) fn shapes_of(&self, kind: TableKind, rows: Range<usize>) -> Result<Vec<u32>, ReadError> {
+        let numbers = self.shape_page(kind)?.range(rows, |number| number as u32);
+        numbers.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     /// The page that has the shape numbers.

@@ -29,16 +29,18 @@ impl SegmentGroup<'_> {
         range: Range<usize>,
         projection: Projection<'_>,
     ) -> Result<Vec<RowValues>, ReadError> {
-        let meta = self.table_meta(kind);
-        let (before, here) = self.shapes_until(kind, range)?;
-        let shapes = self.shapes(kind)?;
+        let (meta, shapes) = (self.table_meta(kind), self.shapes(kind)?);
+        let here = self.shapes_of(kind, range.clone())?;
         let shape = |number: u32| shapes.columns(number);
         let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
         let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
-        let ranks = ranks(shapes, &before, &columns);
+        if columns.is_empty() {
+            return Ok(out);
+        }
+        let ranks = ranks(shapes, &self.shapes_before(kind, range.start)?, &columns);
         for (column, rank) in columns.into_iter().zip(ranks) {
             let rows = out.iter_mut().filter_map(|(number, values)| {
                 let place = shape(*number).iter().position(|own| *own == column)?;

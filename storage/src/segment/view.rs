@@ -7,7 +7,7 @@ use super::meta::TableMeta;
 use super::pages;
 use crate::ReadError;
 use crate::codec::Damaged;
-use crate::codec::bits::{Bitmap, Filling};
+use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
@@ -72,21 +72,15 @@ impl View<'_, '_> {
         if page.len() > self.len() {
             return Err(self.corrupt(column)(Damaged("page with a wrong count")));
         }
-        let mut positions = Bitmap::none(page.len());
         let holds = |number| test.holds_stored(number_view(key.value_type, number));
         if among.is_sparse() {
+            let mut positions = Bitmap::none(page.len());
             for position in self.group.to_positions(self.kind, column, among, page.len())?.iter() {
                 positions.insert_if(position, holds(page.get(position).map_err(self.corrupt(column))?));
             }
             return Ok(positions);
         }
-        let mut position = 0;
-        let visit = |number| {
-            positions.insert_if(position, holds(number));
-            position += 1;
-        };
-        page.each(0, page.len(), visit).map_err(self.corrupt(column))?;
-        Ok(positions)
+        page.select(holds).map_err(self.corrupt(column))
     }
 }
 
@@ -118,9 +112,7 @@ impl TableView for View<'_, '_> {
             }
             return Ok(rows);
         }
-        let mut rows = Filling::of(self.len());
-        numbers.each(0, numbers.len(), |number| rows.push(holds(number))).map_err(corrupt)?;
-        let mut rows = rows.finish();
+        let mut rows = numbers.select(holds).map_err(corrupt)?;
         rows.and(among);
         Ok(rows)
     }

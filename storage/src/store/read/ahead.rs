@@ -86,12 +86,14 @@ struct State<R> {
     taken: usize,
     /// Results that are not taken yet.
     done: BTreeMap<usize, thread::Result<R>>,
+    /// Threads that wait for any of this to change.
+    waiting: usize,
     is_over: bool,
 }
 
 impl<'t, T, R, W: Fn(&T) -> R> Queue<'t, T, R, W> {
     fn new(items: &'t [T], work: W, ahead: usize) -> Self {
-        let state = State { next: 0, taken: 0, done: BTreeMap::new(), is_over: false };
+        let state = State { next: 0, taken: 0, done: BTreeMap::new(), waiting: 0, is_over: false };
         Self { items, work, ahead, state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -108,9 +110,25 @@ impl<'t, T, R, W: Fn(&T) -> R> Queue<'t, T, R, W> {
         state.next += 1;
         drop(state);
         let made = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
-        self.state().done.insert(number, made);
-        self.changed.notify_all();
+        let mut state = self.state();
+        state.done.insert(number, made);
+        self.leave(state);
         Ok(())
+    }
+
+    /// Leaves a state that has changed, and wakes those that wait for that. Mostly nobody does, and waking is a system call.
+    fn leave(&self, state: MutexGuard<'_, State<R>>) {
+        let is_awaited = state.waiting > 0;
+        drop(state);
+        if is_awaited {
+            self.changed.notify_all();
+        }
+    }
+
+    fn wait(&self, mut state: MutexGuard<'_, State<R>>) {
+        state.waiting += 1;
+        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
     }
 
     /// Works until all is done.
@@ -121,7 +139,7 @@ impl<'t, T, R, W: Fn(&T) -> R> Queue<'t, T, R, W> {
                 return;
             }
             if let Err(state) = self.work_on(state) {
-                drop(self.changed.wait(state));
+                self.wait(state);
             }
         }
     }
@@ -132,12 +150,11 @@ impl<'t, T, R, W: Fn(&T) -> R> Queue<'t, T, R, W> {
             let mut state = self.state();
             if let Some(made) = state.done.remove(&number) {
                 state.taken = number + 1;
-                drop(state);
-                self.changed.notify_all();
+                self.leave(state);
                 return made.unwrap_or_else(|panic| resume_unwind(panic));
             }
             if let Err(state) = self.work_on(state) {
-                drop(self.changed.wait(state));
+                self.wait(state);
             }
         }
     }
@@ -148,8 +165,9 @@ struct EndAtLast<'q, 't, T, R, W: Fn(&T) -> R>(&'q Queue<'t, T, R, W>);
 
 impl<T, R, W: Fn(&T) -> R> Drop for EndAtLast<'_, '_, T, R, W> {
     fn drop(&mut self) {
-        self.0.state().is_over = true;
-        self.0.changed.notify_all();
+        let mut state = self.0.state();
+        state.is_over = true;
+        self.0.leave(state);
     }
 }
 

@@ -1,13 +1,14 @@
 //! The newest traces with a span that matches.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hoptrail_proto::model::TraceId;
+use rustc_hash::FxHashSet;
 
 use super::ahead::in_order;
 use super::hits::Matched;
@@ -105,11 +106,20 @@ pub(super) struct Search<'s, 'a> {
 struct Known<'s, 'a> {
     possible: Possible<'s, 'a>,
     /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
-    seen: Mutex<HashSet<TraceId>>,
+    seen: Mutex<FxHashSet<TraceId>>,
     /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
     /// Held by the one that has a whole trace in memory.
     whole: Mutex<()>,
+}
+
+impl Known<'_, '_> {
+    /// Those of these traces, latest first, that are not too old and that no thread has looked at.
+    fn unseen(&self, traces: &[(TraceId, u64)]) -> Vec<(TraceId, u64)> {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        traces.iter().take_while(|(_, bound)| oldest <= *bound).filter(|(id, _)| seen.insert(*id)).copied().collect()
+    }
 }
 
 /// The newest traces with a span that matches, the rows that match where it looked, and what it took.
@@ -173,24 +183,21 @@ impl Search<'_, '_> {
     /// Those of these traces, latest first, that may be among the newest.
     fn newest_of(&self, traces: &[(TraceId, u64)], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        for (id, bound) in traces {
+        for (id, bound) in known.unseen(traces) {
             let oldest = newest.oldest().max(known.oldest.load(Ordering::Relaxed));
-            if *bound < oldest {
+            if bound < oldest {
                 break;
-            }
-            if !known.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(*id) {
-                continue;
             }
             self.context.check()?;
             if self.request.filter.needs_trace() {
                 let _one_at_a_time = known.whole.lock().unwrap_or_else(PoisonError::into_inner);
-                let spans = self.snapshot.spans(*id, self.wanted.projection(), self.context)?;
-                if hit(*id, &spans, self.request).is_none() {
+                let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
+                if hit(id, &spans, self.request).is_none() {
                     continue;
                 }
             }
-            if let Some(start) = self.snapshot.start_of(*id, |start| start < oldest, self.context)? {
-                newest.add(start, *id);
+            if let Some(start) = self.snapshot.start_of(id, oldest, self.context)? {
+                newest.add(start, id);
             }
         }
         Ok(newest.found)

@@ -133,15 +133,21 @@ impl<'a> Snapshot<'a> {
 
     /// The units that may hold the trace: parts, then segments by their earliest span.
     pub(super) fn holders(&self, id: TraceId) -> impl Iterator<Item = Unit> {
-        self.holders_from(id, |_| true)
+        self.holders_among(id, self.segments.iter(), |_| true)
     }
 
-    /// The same without units whose earliest start is not wanted. It is asked, and filters are, as the units are.
-    fn holders_from(&self, id: TraceId, is_wanted: impl Fn(u64) -> bool + Copy) -> impl Iterator<Item = Unit> {
+    /// The same of these segments, without groups whose earliest start is not wanted. That is asked, and filters are, as the units
+    /// are.
+    fn holders_among<'s>(
+        &'s self,
+        id: TraceId,
+        segments: impl Iterator<Item = &'s Arc<SegmentEntry>>,
+        is_wanted: impl Fn(u64) -> bool + Copy,
+    ) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
         let parts = parts.cloned().map(Unit::Part);
-        let groups = self.segments.iter().flat_map(move |segment| {
+        let groups = segments.flat_map(move |segment| {
             segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
         });
         parts.chain(groups)
@@ -173,19 +179,18 @@ impl<'a> Snapshot<'a> {
         Ok(without_duplicates(all))
     }
 
-    /// Earliest start of all spans of a trace; `None` once it is known that `is_too_early`.
-    pub(super) fn start_of(
-        &self,
-        id: TraceId,
-        is_too_early: impl Fn(u64) -> bool,
-        context: &QueryContext,
-    ) -> Result<Option<u64>, ReadError> {
+    /// Earliest start of all spans of a trace; `None` once it is known that it starts before `oldest`.
+    pub(super) fn start_of(&self, id: TraceId, oldest: u64, context: &QueryContext) -> Result<Option<u64>, ReadError> {
         let earliest = Cell::new(None);
         let may_be_earlier = |start| earliest.get().is_none_or(|known| start < known);
-        for unit in self.holders_from(id, may_be_earlier) {
+        // Most of the traces asked for began earlier and went on until now: one of the last segments that began before has them.
+        let (before, after) = self.segments.split_at(
+            self.segments.partition_point(|one| one.groups.last().is_some_and(|group| group.starts.1 < oldest)),
+        );
+        for unit in self.holders_among(id, before.iter().rev().chain(after), may_be_earlier) {
             let start = self.on(&unit, context, |group| group.start_of(id))?.flatten();
             earliest.set(earliest.get().into_iter().chain(start).min());
-            if earliest.get().is_some_and(&is_too_early) {
+            if earliest.get().is_some_and(|start| start < oldest) {
                 return Ok(None);
             }
         }
