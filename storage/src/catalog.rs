@@ -65,17 +65,18 @@ impl SegmentEntry {
 }
 
 impl SegmentEntry {
-    /// Start of its earliest span: groups are in the order of their traces, and a trace begins with its earliest span.
-    pub(crate) fn earliest(&self) -> u64 {
-        self.groups.first().map_or(0, |group| group.starts.0)
+    /// Starts of its earliest and of its latest span.
+    pub(crate) fn starts(&self) -> (u64, u64) {
+        let both =
+            |(first, last): (u64, u64), group: &GroupStats| (first.min(group.starts.0), last.max(group.starts.1));
+        self.groups.iter().fold((u64::MAX, 0), both)
     }
 
     /// Those of the groups that may hold the trace whose earliest start is wanted, which is asked before their filters are.
     pub(crate) fn groups_of(&self, trace: u64, is_wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = u16> {
         // A damaged filter rules nothing out.
         let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
-        let any = is_wanted(self.earliest()) && may_hold(&self.traces);
-        let groups = if any { self.groups.as_slice() } else { &[] };
+        let groups = if may_hold(&self.traces) { self.groups.as_slice() } else { &[] };
         let holds = move |group: &GroupStats| is_wanted(group.starts.0) && may_hold(&group.traces);
         (0u16..).zip(groups).filter(move |(_, group)| holds(group)).map(|(number, _)| number)
     }

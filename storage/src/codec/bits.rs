@@ -86,9 +86,9 @@ pub(crate) fn each(
     if width > WIDEST {
         return (0..count).try_for_each(|index| read(stream, at + index * width as usize, width).map(&mut visit));
     }
-    // The bytes of all values and the 8 after them, checked once.
-    let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
-    let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
+    // The bytes from the first value to those that a load of the last one takes, checked once.
+    let last = at.saturating_add((count - 1).saturating_mul(width as usize));
+    let bytes = stream.get(at / 8..(last / 8).saturating_add(8)).ok_or(OUTSIDE)?;
     let (mut bit, mut left, mask) = (at % 8, count, (1u64 << width) - 1);
     let whole = (WIDEST / width) as usize;
     while left > 0 {
@@ -128,6 +128,17 @@ impl Bitmap {
         set
     }
 
+    /// The rows from `first` on of `len`.
+    pub(crate) fn from(first: usize, len: usize) -> Self {
+        let mut set = Self::all(len);
+        let (whole, bits) = (first / 64, first % 64);
+        set.words.iter_mut().take(whole).for_each(|word| *word = 0);
+        if let Some(word) = set.words.get_mut(whole) {
+            *word &= u64::MAX << bits;
+        }
+        set
+    }
+
     fn trim(&mut self) {
         if !self.len.is_multiple_of(64)
             && let Some(last) = self.words.last_mut()
@@ -164,7 +175,7 @@ impl Bitmap {
         self.count() == self.len
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
@@ -283,6 +294,9 @@ mod tests {
         rest.and_not(&set);
         assert_eq!(rest.iter().count(), 127);
         assert!(!rest.contains(129) && rest.contains(128));
+        for first in [0, 1, 63, 64, 100, 129, 130, 200] {
+            assert!(Bitmap::from(first, 130).iter().eq(first..130));
+        }
     }
 
     #[test]

@@ -16,8 +16,19 @@ pub(crate) fn matching(
     range: Option<TimeRange>,
     context: &QueryContext,
 ) -> Result<Bitmap, ReadError> {
+    matching_among(group, filter, range, Bitmap::all(group.table(TableKind::Span).len()), context)
+}
+
+/// Those of the rows `among`.
+pub(crate) fn matching_among(
+    group: &dyn RowGroup,
+    filter: &Filter,
+    range: Option<TimeRange>,
+    among: Bitmap,
+    context: &QueryContext,
+) -> Result<Bitmap, ReadError> {
     let scan = Scan { group, context, kind: TableKind::Span };
-    let mut rows = scan.rows(filter, false, scan.everything())?;
+    let mut rows = scan.rows(filter, false, among)?;
     if let Some(range) = range
         && !rows.is_empty()
     {

@@ -202,6 +202,10 @@ impl RowGroup for HeadGroup<'_> {
         Ok(out)
     }
 
+    fn rows_from(&self, _: u64) -> Result<Bitmap, ReadError> {
+        Ok(Bitmap::all(self.rows.len()))
+    }
+
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
         let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
         Ok(spans.map(|span| span.start).min())

@@ -6,7 +6,7 @@ mod head;
 mod test;
 mod values;
 
-pub(crate) use eval::matching;
+pub(crate) use eval::{matching, matching_among};
 pub(crate) use head::{HeadGroup, first_of_each_type};
 pub(crate) use test::Test;
 pub(crate) use values::values;
@@ -97,9 +97,11 @@ pub(crate) trait RowGroup {
     fn span_id(&self, row: usize) -> Result<SpanId, ReadError>;
     /// All zero for a root.
     fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
-    /// The traces that have any of these rows, with the earliest start of their spans in this group.
+    /// The rows of traces that start at `start` or later as far as this group knows, and maybe others.
+    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
+    /// The traces that have any of these rows, with their start as far as this group knows: they may have begun earlier.
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
-    /// The earliest start of a trace's spans in this group; `None` when it is not here.
+    /// The start of a trace as far as this group knows; `None` when it is not here.
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;

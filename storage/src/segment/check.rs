@@ -25,8 +25,8 @@ impl SegmentGroup<'_> {
             let mut previous = None;
             for row in rows {
                 let place = (starts.get(row).copied().unwrap_or_default(), self.span_id(row)?);
-                if previous.is_none() && place.0 != start {
-                    return Err(wrong(pages::TRACES, "a trace that does not start with its first span"));
+                if previous.is_none() && place.0 < start {
+                    return Err(wrong(pages::TRACES, "a trace that starts after its first span"));
                 }
                 if previous.is_some_and(|previous| previous > place) {
                     return Err(wrong(pages::STARTS, "spans out of order"));

@@ -7,7 +7,7 @@ use hoptrail_proto::model::{SpanId, TraceId};
 use rustc_hash::FxBuildHasher;
 
 use super::meta::{GroupMeta, Meta, Place};
-use super::order::{RowRef, TraceRun, order};
+use super::order::{KnownStarts, RowRef, TraceRun, order};
 use super::{META, PageId, pages, shapes, shapes_of, traces};
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
@@ -37,7 +37,7 @@ pub(crate) struct GroupStats {
     pub(crate) spans: u32,
     /// Earliest and latest span start.
     pub(crate) starts: (u64, u64),
-    /// Latest start of a trace, which is the start of its earliest span here.
+    /// Latest start of a trace. That is the start of its earliest span here, or an earlier one that was known.
     pub(crate) latest_trace: u64,
     /// Filter over trace ids.
     pub(crate) traces: Vec<u8>,
@@ -45,12 +45,12 @@ pub(crate) struct GroupStats {
 
 /// Builds one segment of all rows.
 pub(crate) fn encode(parts: &[&Rows]) -> Built {
-    encode_in_groups(parts, GROUP_SPANS)
+    encode_in_groups(parts, GROUP_SPANS, &KnownStarts::default())
 }
 
-/// The same with groups of about so many spans.
-pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize) -> Built {
-    let (traces, rows) = order(parts);
+/// The same with groups of about so many spans, and of traces of which some began elsewhere.
+pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStarts) -> Built {
+    let (traces, rows) = order(parts, known);
     let mut built = Built::default();
     let mut members = Members::default();
     let mut scratch = Scratch::default();

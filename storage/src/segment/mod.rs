@@ -20,6 +20,7 @@ mod view;
 pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
+pub(crate) use order::KnownStarts;
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart, nothing_lost};
 

@@ -1,6 +1,7 @@
-//! In which order rows go into a segment: traces by their earliest start, and inside a trace spans by their start.
+//! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
 
 use hoptrail_proto::model::TraceId;
+use rustc_hash::FxHashMap;
 
 use crate::rows::{Rows, SpanRow};
 
@@ -11,21 +12,25 @@ pub(crate) struct RowRef {
     pub(crate) row: u32,
 }
 
+/// Starts of traces that have spans elsewhere, too.
+pub(crate) type KnownStarts = FxHashMap<TraceId, u64>;
+
 /// A trace's rows in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceRun {
     pub(crate) id: TraceId,
+    /// Of its earliest span here, or earlier when it is known to have begun elsewhere.
     pub(crate) start: u64,
     pub(crate) rows: std::ops::Range<usize>,
 }
 
 /// All rows in order, and where each trace is. Exact duplicates, which retries bring, are left out.
-pub(crate) fn order(parts: &[&Rows]) -> (Vec<TraceRun>, Vec<RowRef>) {
+pub(crate) fn order(parts: &[&Rows], known: &KnownStarts) -> (Vec<TraceRun>, Vec<RowRef>) {
     let mut runs = Vec::new();
     let mut out = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
     let mut rows = Vec::new();
     let pieces = pieces(parts);
-    for (start, id, pieces) in by_start(parts, &pieces) {
+    for (start, id, pieces) in by_start(parts, &pieces, known) {
         rows.clear();
         pieces.iter().for_each(|piece| rows.extend(piece.rows(parts)));
         let first = out.len();
@@ -63,11 +68,12 @@ fn pieces(parts: &[&Rows]) -> Vec<Piece> {
 }
 
 /// The traces by their earliest start, then by id.
-fn by_start<'p>(parts: &[&Rows], pieces: &'p [Piece]) -> Vec<(u64, TraceId, &'p [Piece])> {
+fn by_start<'p>(parts: &[&Rows], pieces: &'p [Piece], known: &KnownStarts) -> Vec<(u64, TraceId, &'p [Piece])> {
     let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).start).min();
     let trace = |pieces: &'p [Piece]| {
-        let start = pieces.iter().filter_map(start).min().unwrap_or_default();
-        pieces.first().map(|first| (start, first.id, pieces))
+        let first = pieces.first()?;
+        let start = pieces.iter().filter_map(start).chain(known.get(&first.id).copied()).min()?;
+        Some((start, first.id, pieces))
     };
     let mut traces: Vec<_> = pieces.chunk_by(|a, b| a.id == b.id).filter_map(trace).collect();
     traces.sort_unstable_by_key(|(start, id, _)| (*start, *id));

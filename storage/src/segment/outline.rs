@@ -23,12 +23,13 @@ impl SegmentGroup<'_> {
     ) -> Result<Outline, ReadError> {
         let shapes = self.shape_page(TableKind::Span)?;
         let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
+        let first = self.start(trace_start, rows.start)?;
         // The group that has a trace's start nearly always has its root: the others need not read parents.
-        let roots = root.is_none_or(|(start, _)| trace_start <= start).then_some(rows.clone());
+        let roots = root.is_none_or(|(start, _)| first <= start).then_some(rows.clone());
         let root = roots.map_or(Ok(None), |rows| self.first_root(rows))?;
         let root = root.map(|row| Ok((self.key(trace_start, row)?, shape(row)?)));
         Ok(Outline {
-            starts: (trace_start, self.start(trace_start, rows.end - 1)?),
+            starts: (first, self.start(trace_start, rows.end - 1)?),
             latest_end: self.latest_end(trace_start, rows.clone())?,
             repeats: self.repeats(rows.clone())?,
             root: root.transpose()?,

@@ -139,6 +139,13 @@ impl RowGroup for SegmentGroup<'_> {
         Ok(out)
     }
 
+    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError> {
+        let rows = self.rows(TableKind::Span);
+        let first =
+            if start == 0 { 0 } else { self.traces()?.rows_from(start).map_err(self.corrupt(pages::TRACES))? };
+        Ok(Bitmap::from(first, rows))
+    }
+
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
         Ok(self.find(id)?.map(|(start, _)| start))
     }

@@ -74,7 +74,7 @@ impl<'p> Traces<'p> {
         memchr::memchr_iter(*last, self.lasts).find(is_it)
     }
 
-    /// The start of its earliest span.
+    /// When it starts, as far as the group knows.
     pub(super) fn start(&self, trace: usize) -> Result<u64, Damaged> {
         self.starts.get(trace)
     }
@@ -88,6 +88,12 @@ impl<'p> Traces<'p> {
         let start = trace.checked_sub(1).map_or(Ok(0), |before| self.ends.get(before))?;
         let rows = start as usize..self.ends.get(trace)? as usize;
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
+    }
+
+    /// The first row of the traces that start at `start` or later: they are in the order of their starts.
+    pub(super) fn rows_from(&self, start: u64) -> Result<usize, Damaged> {
+        let trace = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
+        if trace == 0 { Ok(0) } else { Ok((self.ends.get(trace - 1)? as usize).min(self.rows)) }
     }
 
     /// Whose the row is.

@@ -142,7 +142,7 @@ impl Shared {
         parts: &[&Rows],
     ) -> Result<SegmentEntry, KeepError> {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
-        let mut built = encode_in_groups(parts, GROUP_SPANS);
+        let mut built = encode_in_groups(parts, GROUP_SPANS, &self.known_starts(tenant, parts));
         built.pages.insert(ABOUT, about(tenant, received));
         let bytes = self.db.stage(id, &built)?;
         self.reached(task, Done::Staged);

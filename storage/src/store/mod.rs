@@ -11,6 +11,7 @@ mod disk;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
+mod known;
 mod metrics;
 mod read;
 mod recover;

@@ -72,7 +72,8 @@ mod tests {
 
     use crate::conformance::write;
     use crate::store::tests::{NOW, noise, small, span, spans_of, tenant};
-    use crate::{Config, FakeClock, Store};
+    use crate::traits::TraceReader;
+    use crate::{Config, FakeClock, Filter, QueryContext, SearchRequest, Store};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -135,6 +136,26 @@ mod tests {
         let store = open(folder.path(), &for_two_days(), &clock);
         store.settle().expect("settled");
         assert_eq!(spans_of(&store, 1), 0);
+    }
+
+    #[test]
+    fn a_trace_whose_begin_is_gone_is_found_by_what_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &for_two_days(), &clock);
+        for number in [1, 2] {
+            write(&*store, &tenant(), &[span(1, number, "a")]);
+            for _ in 0..3 {
+                store.settle().expect("settled");
+                clock.advance(DAY / 2);
+            }
+        }
+        store.settle().expect("settled");
+        let request =
+            SearchRequest { filter: Filter::True, range: None, limit: 1, spans_per_trace: 9, select: Vec::new() };
+        let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
+        let left = span(1, 2, "a").span.start_unix_nano;
+        assert_eq!(hits.iter().map(|hit| (hit.matched, hit.start_unix_nano)).collect::<Vec<_>>(), [(1, left)]);
     }
 
     #[test]

@@ -85,6 +85,10 @@ fn late_spans_are_found_with_their_traces() {
         }
     }
     assert!(store.sizes().segments > 5, "{:?}", store.sizes());
+    // Each segment knows when its traces began: the newest begin in the last of them, and few of the others are looked into.
+    let newest = SearchRequest { filter: Filter::True, range: None, limit: 3, spans_per_trace: 1, select: Vec::new() };
+    let inspected = store.search(&tenant, &newest, &QueryContext::unbounded()).expect("searched").inspected;
+    assert!(inspected.spans < TRACES * SPANS_OF_A_TRACE / 20, "{inspected:?}");
     for filter in filters() {
         for limit in [1, 3, 10, 1000] {
             let request =

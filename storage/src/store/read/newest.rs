@@ -16,8 +16,7 @@ use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
 use crate::codec::bits::Bitmap;
 use crate::memory::hit;
-use crate::rows::TableKind;
-use crate::scan::{RowGroup, matching};
+use crate::scan::{RowGroup, matching_among};
 use crate::search::{Inspected, QueryContext, SearchRequest};
 use crate::segment::possible_groups;
 use crate::{Filter, ReadError};
@@ -86,9 +85,10 @@ struct Scanned {
 }
 
 struct Found {
+    /// Spans looked at.
     spans: usize,
     rows: Bitmap,
-    /// The traces of these rows with their earliest start there, latest first.
+    /// The traces of these rows with their start as far as is known there, latest first.
     traces: Vec<(TraceId, u64)>,
     /// Those that may be among the newest.
     newest: Vec<(u64, TraceId)>,
@@ -167,10 +167,12 @@ impl Search<'_, '_> {
             return Ok(None);
         }
         let scan = |group: &dyn RowGroup| {
-            let rows = matching(group, &self.request.filter, self.request.range, self.context)?;
+            let among = group.rows_from(known.oldest.load(Ordering::Relaxed))?;
+            let spans = among.count();
+            let rows = matching_among(group, &self.request.filter, self.request.range, among, self.context)?;
             let mut traces = group.traces_of(&rows)?;
             traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
-            Ok(Found { spans: group.table(TableKind::Span).len(), rows, traces, newest: Vec::new() })
+            Ok(Found { spans, rows, traces, newest: Vec::new() })
         };
         let (found, damage) = self.snapshot.ask(unit, scan);
         let mut found = found?;
@@ -196,7 +198,7 @@ impl Search<'_, '_> {
                     continue;
                 }
             }
-            if let Some(start) = self.snapshot.start_of(id, oldest, self.context)? {
+            if let Some(start) = self.snapshot.start_of(id, bound, oldest, self.context)? {
                 newest.add(start, id);
             }
         }

@@ -28,8 +28,8 @@ pub(super) enum Unit {
 pub(super) struct Snapshot<'a> {
     pub(super) shared: &'a Shared,
     parts: Vec<Arc<Part>>,
-    /// By their earliest span.
-    segments: Vec<Arc<SegmentEntry>>,
+    /// With the starts of their earliest and latest spans, by these.
+    segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: Mutex<Vec<Opened<'a>>>,
 }
@@ -45,15 +45,16 @@ const OPENED_SPANS: usize = 1 << 19;
 
 impl<'a> Snapshot<'a> {
     pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
-        let (parts, mut segments) = shared.read_state().snapshot(tenant);
-        segments.sort_by_key(|segment| segment.earliest());
+        let (parts, segments) = shared.read_state().snapshot(tenant);
+        let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
+        segments.sort_by_key(|(starts, _)| *starts);
         Self { shared, parts, segments, opened: Mutex::default() }
     }
 
     /// Head first, then groups by their latest trace, newest first.
     pub(super) fn units(&self) -> Vec<Unit> {
         let mut groups: Vec<(u64, Unit)> = Vec::new();
-        for segment in &self.segments {
+        for (_, segment) in &self.segments {
             for (number, group) in (0u16..).zip(&segment.groups) {
                 groups.push((group.latest_trace, Unit::Group(Arc::clone(segment), number)));
             }
@@ -141,13 +142,14 @@ impl<'a> Snapshot<'a> {
     fn holders_among<'s>(
         &'s self,
         id: TraceId,
-        segments: impl Iterator<Item = &'s Arc<SegmentEntry>>,
+        segments: impl Iterator<Item = &'s ((u64, u64), Arc<SegmentEntry>)>,
         is_wanted: impl Fn(u64) -> bool + Copy,
     ) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
         let parts = parts.cloned().map(Unit::Part);
-        let groups = segments.flat_map(move |segment| {
+        let segments = segments.filter(move |((earliest, _), _)| is_wanted(*earliest));
+        let groups = segments.flat_map(move |(_, segment)| {
             segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
         });
         parts.chain(groups)
@@ -179,22 +181,28 @@ impl<'a> Snapshot<'a> {
         Ok(without_duplicates(all))
     }
 
-    /// Earliest start of all spans of a trace; `None` once it is known that it starts before `oldest`.
-    pub(super) fn start_of(&self, id: TraceId, oldest: u64, context: &QueryContext) -> Result<Option<u64>, ReadError> {
-        let earliest = Cell::new(None);
-        let may_be_earlier = |start| earliest.get().is_none_or(|known| start < known);
-        // Most of the traces asked for began earlier and went on until now: one of the last segments that began before has them.
-        let (before, after) = self.segments.split_at(
-            self.segments.partition_point(|one| one.groups.last().is_some_and(|group| group.starts.1 < oldest)),
-        );
-        for unit in self.holders_among(id, before.iter().rev().chain(after), may_be_earlier) {
+    /// Earliest start of all spans of a trace that does not start after `bound`; `None` once it is known that it starts before
+    /// `oldest`.
+    pub(super) fn start_of(
+        &self,
+        id: TraceId,
+        bound: u64,
+        oldest: u64,
+        context: &QueryContext,
+    ) -> Result<Option<u64>, ReadError> {
+        let earliest = Cell::new(bound);
+        // Most of the traces asked for began earlier and went on until now: one of the last segments before has them.
+        let (before, after) =
+            self.segments.split_at(self.segments.partition_point(|((_, latest), _)| *latest < oldest));
+        let segments = before.iter().rev().chain(after);
+        for unit in self.holders_among(id, segments, |start| start < earliest.get()) {
             let start = self.on(&unit, context, |group| group.start_of(id))?.flatten();
-            earliest.set(earliest.get().into_iter().chain(start).min());
-            if earliest.get().is_some_and(|start| start < oldest) {
+            earliest.set(start.map_or(earliest.get(), |start| start.min(earliest.get())));
+            if earliest.get() < oldest {
                 return Ok(None);
             }
         }
-        Ok(earliest.get())
+        Ok(Some(earliest.get()))
     }
 }
 
