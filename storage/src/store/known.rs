@@ -4,10 +4,10 @@
 use hoptrail_proto::model::{TenantId, TraceId};
 
 use super::Shared;
+use crate::ReadError;
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
 use crate::rows::Rows;
-use crate::scan::RowGroup;
 use crate::segment::{KnownStarts, SegmentGroup};
 
 /// How many segments are asked. What they do not know costs a search some time and no answer.
@@ -24,7 +24,7 @@ impl Shared {
         let mut known = KnownStarts::default();
         for segment in segments {
             let mut asked = Asked { shared: self, segment: &segment, groups: Vec::new() };
-            // The first that knows a trace knows what those before it did.
+            // The last one that has a trace asked those before it in its time.
             unknown.retain(|(id, hash)| {
                 let start = asked.start_of(*id, *hash);
                 known.extend(start.map(|start| (*id, start)));
@@ -35,30 +35,32 @@ impl Shared {
     }
 }
 
-/// A segment that is asked, and its groups that were.
+/// A segment that is asked, with the starts of all traces of the groups that were: when one goes on, mostly many do.
 struct Asked<'s> {
     shared: &'s Shared,
     segment: &'s SegmentEntry,
-    groups: Vec<(u16, SegmentGroup<'s>)>,
+    groups: Vec<(u16, KnownStarts)>,
 }
 
-impl<'s> Asked<'s> {
-    /// The start of a trace that one of the groups knows. What cannot be read is not known: queries and `verify` tell of it.
+impl Asked<'_> {
+    /// The start of a trace that one of the groups knows.
     fn start_of(&mut self, id: TraceId, hash: u64) -> Option<u64> {
         let segment = self.segment;
-        segment.groups_of(hash, |_| true).find_map(|number| self.group(number)?.start_of(id).ok()?)
+        segment.groups_of(hash, |_| true).find_map(|number| self.group(number)?.get(&id).copied())
     }
 
-    fn group(&mut self, number: u16) -> Option<&SegmentGroup<'s>> {
-        let place = match self.groups.iter().position(|(known, _)| *known == number) {
-            Some(place) => place,
-            None => {
-                let meta = self.shared.meta(self.segment.id).ok()?;
-                let group = SegmentGroup::open(&self.shared.db, self.segment.id, meta, number).ok()?;
-                self.groups.push((number, group));
-                self.groups.len() - 1
-            }
-        };
-        self.groups.get(place).map(|(_, group)| group)
+    fn group(&mut self, number: u16) -> Option<&KnownStarts> {
+        let place = self.groups.iter().position(|(known, _)| *known == number).unwrap_or_else(|| {
+            // What cannot be read is not known: queries and `verify` tell of it.
+            self.groups.push((number, self.read(number).unwrap_or_default()));
+            self.groups.len() - 1
+        });
+        self.groups.get(place).map(|(_, starts)| starts)
+    }
+
+    fn read(&self, number: u16) -> Result<KnownStarts, ReadError> {
+        let meta = self.shared.meta(self.segment.id)?;
+        let traces = SegmentGroup::open(&self.shared.db, self.segment.id, meta, number)?.trace_table()?;
+        Ok(traces.into_iter().map(|(id, start, _)| (id, start)).collect())
     }
 }
