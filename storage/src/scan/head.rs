@@ -234,6 +234,7 @@ impl RowGroup for HeadGroup<'_> {
         let is_root = |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| key(span) < root);
         let roots = rows().filter(|(_, span)| is_root(span));
         Ok(Some(Outline {
+            known_start: *earliest,
             starts: (*earliest, *latest),
             latest_end: rows().map(|(_, span)| span.end).max().unwrap_or_default(),
             shapes: tally(rows().map(|(row, _)| shape(row)).collect()),

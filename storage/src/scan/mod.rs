@@ -121,6 +121,8 @@ pub(crate) type SpanKey = (u64, SpanId);
 /// What the spans of one trace in one group come to. There is at least one.
 #[derive(Debug)]
 pub(crate) struct Outline {
+    /// Start of the trace as far as the group knows.
+    pub(crate) known_start: u64,
     /// Earliest and latest start.
     pub(crate) starts: (u64, u64),
     pub(crate) latest_end: u64,

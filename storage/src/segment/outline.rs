@@ -29,6 +29,7 @@ impl SegmentGroup<'_> {
         let root = roots.map_or(Ok(None), |rows| self.first_root(rows))?;
         let root = root.map(|row| Ok((self.key(trace_start, row)?, shape(row)?)));
         Ok(Outline {
+            known_start: trace_start,
             starts: (first, self.start(trace_start, rows.end - 1)?),
             latest_end: self.latest_end(trace_start, rows.clone())?,
             repeats: self.repeats(rows.clone())?,

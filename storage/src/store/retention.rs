@@ -159,6 +159,38 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_only_some_segments_know_and_none_has_costs_no_span() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &Config { merge_spans: 1, ..for_two_days() }, &clock);
+        let seal = |trace, number| {
+            write(&*store, &tenant(), &[span(trace, number, "a")]);
+            store.settle().expect("settled");
+        };
+        let wait = || {
+            clock.advance(DAY / 2);
+            store.settle().expect("settled");
+        };
+        seal(1, 1);
+        wait();
+        // This segment knows the first span of the trace. The last one comes too late to find either.
+        seal(1, 200);
+        (2..80).for_each(|trace| seal(trace, 50 + trace));
+        seal(1, 150);
+        (0..4).for_each(|_| wait());
+        let spans = spans_of(&store, 1);
+        assert_eq!((spans, spans_of(&store, 2)), (2, 1), "only the first segment is gone");
+        for limit in [1, 10, 50, 100] {
+            let request =
+                SearchRequest { filter: Filter::True, range: None, limit, spans_per_trace: 9, select: vec![] };
+            let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
+            assert_eq!(hits.len(), limit.min(79));
+            let hit = hits.iter().find(|hit| hit.trace_id == span(1, 1, "a").span.trace_id).expect("the trace");
+            assert_eq!((hit.matched, hit.spans.len(), hit.start_unix_nano), (2, 2, NOW + 150));
+        }
+    }
+
+    #[test]
     fn the_oldest_go_first_also_after_the_clock_was_set_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FakeClock::at(NOW));

@@ -1,7 +1,5 @@
 //! What a search tells of a trace that it found. Of a trace of 100,000 spans only those are read whole that the answer shows.
 
-use std::sync::{Mutex, PoisonError};
-
 use hoptrail_proto::model::TraceId;
 use rustc_hash::FxHashMap;
 
@@ -11,7 +9,7 @@ use super::wanted::Wanted;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::TraceFacts;
-use crate::memory::{hit, span_hit};
+use crate::memory::span_hit;
 use crate::scan::{RowGroup, SpanKey};
 use crate::search::{QueryContext, SearchRequest, SpanHit, TraceHit};
 
@@ -38,16 +36,14 @@ pub(super) struct Hits<'s, 'a> {
     pub(super) wanted: &'s Wanted,
     pub(super) context: &'s QueryContext,
     pub(super) matched: Matched,
-    /// Held by the thread that has a whole trace in memory.
-    pub(super) whole: Mutex<()>,
 }
 
 /// A span that matches: its key, the place of its unit, and its row there.
 type Found = (SpanKey, usize, u32);
 
 impl Hits<'_, '_> {
-    /// The hit that a trace is, when any of its spans matches.
-    pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+    /// The hit that a trace is that was found to start then, when any of its spans matches.
+    pub(super) fn of(&self, start: u64, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         if self.request.filter.needs_trace() {
             return self.by_spans(id);
         }
@@ -55,14 +51,14 @@ impl Hits<'_, '_> {
         match self.snapshot.summary(id, &units, self.context)? {
             None => Ok(None),
             Some(summary) if summary.repeats => self.by_spans(id),
+            // The search may have passed over units that know an earlier start.
+            Some(summary) if summary.known_start < start => self.by_spans(id),
             Some(summary) => self.by_columns(id, &summary, &units),
         }
     }
 
     fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
-        Ok(hit(id, &spans, self.request))
+        self.snapshot.hit(id, self.request, self.wanted, self.context)
     }
 
     fn by_columns(&self, id: TraceId, summary: &Summary, units: &[Unit]) -> Result<Option<TraceHit>, ReadError> {

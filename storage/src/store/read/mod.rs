@@ -10,7 +10,6 @@ mod summary;
 mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use hoptrail_proto::model::{AnyValue, TenantId, Trace, TraceId, TraceSpan};
@@ -48,14 +47,14 @@ impl TraceReader for Store {
         let wanted = Wanted::of(request);
         let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
         let NewestTraces { traces, matched, inspected } = search.run(begun)?;
-        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched, whole: Mutex::default() };
+        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
         let mut hits = Vec::with_capacity(traces.len());
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
             hits.extend(hit?);
             context.check()?;
             context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)
         };
-        in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
+        in_order(&traces, begun, |_| true, |(start, id)| found.of(*start, *id), take)?;
         Ok(SearchAnswer { hits, inspected })
     }
 

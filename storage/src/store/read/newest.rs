@@ -15,7 +15,6 @@ use super::hits::Matched;
 use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
 use crate::codec::bits::Bitmap;
-use crate::memory::hit;
 use crate::scan::{RowGroup, matching_among};
 use crate::search::{Inspected, QueryContext, SearchRequest};
 use crate::segment::possible_groups;
@@ -88,8 +87,8 @@ struct Found {
     /// Spans looked at.
     spans: usize,
     rows: Bitmap,
-    /// The traces of these rows with their start as far as is known there, latest first.
-    traces: Vec<(TraceId, u64)>,
+    /// How many traces these rows are of.
+    traces: usize,
     /// Those that may be among the newest.
     newest: Vec<(u64, TraceId)>,
 }
@@ -109,8 +108,6 @@ struct Known<'s, 'a> {
     seen: Mutex<FxHashSet<TraceId>>,
     /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
-    /// Held by the one that has a whole trace in memory.
-    whole: Mutex<()>,
 }
 
 impl Known<'_, '_> {
@@ -140,7 +137,6 @@ impl Search<'_, '_> {
             possible: Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() },
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
-            whole: Mutex::default(),
         };
         let is_wanted = |unit: &Unit| known.oldest.load(Ordering::Relaxed) <= unit.latest();
         let take = |unit: &Unit, scanned: Result<Option<Scanned>, ReadError>| {
@@ -149,7 +145,7 @@ impl Search<'_, '_> {
             out.inspected.segments += 1;
             let Some(found) = found else { return Ok(()) };
             out.inspected.spans += found.spans as u64;
-            out.inspected.traces += found.traces.len() as u64;
+            out.inspected.traces += found.traces as u64;
             out.matched.insert(unit, found.rows);
             found.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
             known.oldest.store(newest.oldest(), Ordering::Relaxed);
@@ -172,17 +168,16 @@ impl Search<'_, '_> {
             let rows = matching_among(group, &self.request.filter, self.request.range, among, self.context)?;
             let mut traces = group.traces_of(&rows)?;
             traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
-            Ok(Found { spans, rows, traces, newest: Vec::new() })
+            Ok((spans, rows, traces))
         };
         let (found, damage) = self.snapshot.ask(unit, scan);
-        let mut found = found?;
-        if let Some(found) = &mut found {
-            found.newest = self.newest_of(&found.traces, known)?;
-        }
-        Ok(Some(Scanned { found, damage }))
+        let found = found?.map(|(spans, rows, traces)| {
+            Ok(Found { spans, rows, traces: traces.len(), newest: self.newest_of(&traces, known)? })
+        });
+        Ok(Some(Scanned { found: found.transpose()?, damage }))
     }
 
-    /// Those of these traces, latest first, that may be among the newest.
+    /// Those of these traces, latest first by what is known of their start, that may be among the newest.
     fn newest_of(&self, traces: &[(TraceId, u64)], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
         for (id, bound) in known.unseen(traces) {
@@ -191,12 +186,10 @@ impl Search<'_, '_> {
                 break;
             }
             self.context.check()?;
-            if self.request.filter.needs_trace() {
-                let _one_at_a_time = known.whole.lock().unwrap_or_else(PoisonError::into_inner);
-                let spans = self.snapshot.spans(id, self.wanted.projection(), self.context)?;
-                if hit(id, &spans, self.request).is_none() {
-                    continue;
-                }
+            if self.request.filter.needs_trace()
+                && self.snapshot.hit(id, self.request, self.wanted, self.context)?.is_none()
+            {
+                continue;
             }
             if let Some(start) = self.snapshot.start_of(id, bound, oldest, self.context)? {
                 newest.add(start, id);

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hoptrail_proto::model::{SpanId, TenantId, TraceId, TraceSpan};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::wanted::Wanted;
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
+use crate::memory::hit;
 use crate::scan::{HeadGroup, Projection, RowGroup};
+use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
 use crate::store::Shared;
 use crate::store::state::Part;
@@ -32,6 +35,8 @@ pub(super) struct Snapshot<'a> {
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: Mutex<Vec<Opened<'a>>>,
+    /// Held by the thread that has a whole trace in memory for a search.
+    whole: Mutex<()>,
 }
 
 /// An open group of a segment.
@@ -48,7 +53,7 @@ impl<'a> Snapshot<'a> {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
-        Self { shared, parts, segments, opened: Mutex::default() }
+        Self { shared, parts, segments, opened: Mutex::default(), whole: Mutex::default() }
     }
 
     /// Head first, then groups by their latest trace, newest first.
@@ -179,6 +184,19 @@ impl<'a> Snapshot<'a> {
             return self.spans(id, Projection::Whole, context);
         }
         Ok(without_duplicates(all))
+    }
+
+    /// The hit that a trace is, by all its spans, when any of them matches. One thread at a time has these in memory.
+    pub(super) fn hit(
+        &self,
+        id: TraceId,
+        request: &SearchRequest,
+        wanted: &Wanted,
+        context: &QueryContext,
+    ) -> Result<Option<TraceHit>, ReadError> {
+        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = self.spans(id, wanted.projection(), context)?;
+        Ok(hit(id, &spans, request))
     }
 
     /// Earliest start of all spans of a trace that does not start after `bound`; `None` once it is known that it starts before

@@ -27,6 +27,8 @@ const KEY_BYTES: usize = 32;
 pub(super) struct Summary {
     /// Earliest start and latest end.
     pub(super) times: (u64, u64),
+    /// Earliest start that one of the units knows. It is that of the spans, unless the first of them have been dropped since.
+    pub(super) known_start: u64,
     /// Service and name of the earliest span without a parent.
     pub(super) root: Option<(String, String)>,
     pub(super) services: Vec<ServiceStats>,
@@ -138,6 +140,7 @@ fn shared_times(mut times: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 #[derive(Default)]
 struct Sum {
     times: Option<(u64, u64)>,
+    known_start: Option<u64>,
     root: Option<(SpanKey, String, String)>,
     /// Spans and errors.
     services: BTreeMap<String, (u32, u32)>,
@@ -165,6 +168,7 @@ impl Sum {
             |shape: &Shape| group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
         let (start, end) = self.times.unwrap_or((outline.starts.0, outline.latest_end));
         self.times = Some((start.min(outline.starts.0), end.max(outline.latest_end)));
+        self.known_start = self.known_start.into_iter().chain([outline.known_start]).min();
         if let Some((key, number)) = outline.root
             && self.root.as_ref().is_none_or(|(known, ..)| key < *known)
         {
@@ -196,6 +200,7 @@ impl Sum {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Some(Summary {
             times: self.times?,
+            known_start: self.known_start?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
             repeats: self.repeats,
