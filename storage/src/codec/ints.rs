@@ -279,6 +279,14 @@ mod tests {
         assert_eq!(Ints::parse(&encode(&many)).and_then(|page| page.decode()), Ok(many));
     }
 
+    #[test]
+    fn a_code_outside_of_its_dictionary_is_an_error() {
+        let page = [&[1, 4, 3], [5; 24].as_slice(), &[0b11_10_01_00], &[0; 8]].concat();
+        let page = Ints::parse(&page).unwrap();
+        assert!(page.get(2).is_ok() && page.get(3).is_err());
+        assert!(page.decode().is_err() && page.select(|_| true).is_err());
+    }
+
     proptest! {
         #[test]
         fn pages_keep_their_values(values in prop_oneof![
