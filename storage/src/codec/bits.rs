@@ -86,21 +86,14 @@ pub(crate) fn each(
     if width > WIDEST {
         return (0..count).try_for_each(|index| read(stream, at + index * width as usize, width).map(&mut visit));
     }
-    // The bytes from the first value to those that a load of the last one takes, checked once.
-    let last = at.saturating_add((count - 1).saturating_mul(width as usize));
-    let bytes = stream.get(at / 8..(last / 8).saturating_add(8)).ok_or(OUTSIDE)?;
-    let (mut bit, mut left, mask) = (at % 8, count, (1u64 << width) - 1);
-    let whole = (WIDEST / width) as usize;
-    while left > 0 {
+    // The bytes of all values and the 8 after them, checked once.
+    let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
+    let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
+    let (mut bit, mask) = (at % 8, (1u64 << width) - 1);
+    for _ in 0..count {
         let window = bytes.get(bit / 8..bit / 8 + 8).and_then(|window| window.first_chunk()).ok_or(OUTSIDE)?;
-        let mut word = u64::from_le_bytes(*window) >> (bit % 8);
-        let here = whole.min(left);
-        for _ in 0..here {
-            visit(word & mask);
-            word >>= width;
-        }
-        left -= here;
-        bit += here * width as usize;
+        visit(u64::from_le_bytes(*window) >> (bit % 8) & mask);
+        bit += width as usize;
     }
     Ok(())
 }
