@@ -11,7 +11,7 @@ mod disk;
 #[cfg(test)]
 mod fixture_tests;
 mod keep;
-mod known;
+mod known_starts;
 mod metrics;
 mod read;
 mod recover;
