@@ -144,6 +144,10 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             let _ = (group.span_id(row), group.parent(row));
             let Ok(id) = group.trace_id(row) else { continue };
             let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
+            let Ok(Some(start)) = group.start_of(id) else { continue };
+            let _ =
+                (group.rows_from(start), group.outline(id, None), group.outline(id, Some((start, Default::default()))));
+            let _ = (group.rows_among(id, &all), group.keys(id, start, u64::MAX));
         }
     }
     Ok(())
