@@ -1,5 +1,6 @@
 //! How long a start takes after a kill -9 with as much in memory as there can be.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +29,10 @@ pub(crate) struct Crash {
     pub(crate) ready: Duration,
 }
 
-/// Sends the first requests once more, so that answers stay the same, kills the server, and starts it again.
-pub(crate) async fn measure(launch: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
-    let mut launch = launch.clone();
+/// Sends the first requests once more to a copy of the store, so that answers stay the same, kills the server, and starts it again.
+pub(crate) async fn measure(original: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
+    let mut launch = Launch { data: original.data.with_extension("crashed"), ..original.clone() };
+    copy(&original.data, &launch.data)?;
     // The last one counts. Large traces that come twice need more than the default memory until they are one again.
     launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), format!("storage.head_mb={HEAD_MB}")]);
     launch.settings.extend(["storage.seal_after_seconds=3600", "query.memory_mb=1024"].map(str::to_owned));
@@ -48,5 +50,21 @@ pub(crate) async fn measure(launch: &Launch, spool: &Arc<Spool>, kinds: &[Kind])
     let crash = Crash { head_spans: head, ready: server.start_up };
     drop(connection);
     server.stop()?;
+    std::fs::remove_dir_all(&launch.data)?;
     Ok(crash)
+}
+
+/// Copies a folder with all that is inside.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }

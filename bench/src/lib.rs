@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod server;
 mod shape;
+mod side_by_side;
 mod spool;
 mod transport;
 mod truth;

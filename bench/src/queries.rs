@@ -20,6 +20,8 @@ const SPANS: u64 = 2_000_000;
 const BYTES: u64 = 1 << 30;
 /// The same in spans for searches, which tell of each trace found how many spans it has.
 const SPANS_OF_SEARCHES: u64 = 10_000_000;
+/// Spans that all questions of a kind may look at which look at every span.
+const SPANS_OF_SCANS: u64 = 20_000_000;
 
 /// One kind of question.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
     let traces = truth.some_traces(repetitions.min(affordable as usize)).map(trace).collect();
     let searches = (SPANS_OF_SEARCHES / (shape.spans_of_a_trace() * LIMIT as u64)).max(3);
     let repetitions = repetitions.min(searches as usize);
+    let scans = repetitions.min((SPANS_OF_SCANS / truth.spans().max(1)).max(3) as usize);
     let search = |name, asked: Vec<Question>| Kind { name, asked: asked.into_iter().map(Ask::Search).collect() };
     let about = |name, topic| search(name, truth.questions(topic, repetitions));
     let mut kinds = vec![
@@ -74,6 +77,7 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         about("service + error, newest 20", Topic::Failed),
         about("span name + duration, newest 20", Topic::Slow),
         about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
+        search("regex that nothing matches", truth.absent_regex(scans)),
     ];
     // Some data has no spans of a kind.
     kinds.retain(|kind| !kind.asked.is_empty());
@@ -87,27 +91,38 @@ pub(crate) async fn ask_all(
     kinds: &[Kind],
     label: &str,
 ) -> Result<Vec<Answered>> {
-    let stage = Stage::begin(label, kinds.iter().map(|kind| kind.asked.len() as u64).sum());
+    let stage = Stage::begin(label, kinds.iter().map(|kind| kind.questions() as u64).sum());
     let mut answered = Vec::new();
     for kind in kinds {
-        answered.push(kind.ask(connection, pid, &stage).await?);
+        answered.push(kind.ask(kind.questions(), connection, pid, &stage).await?);
     }
     stage.end();
     Ok(answered)
 }
 
 impl Kind {
-    /// Asks all questions one after the other over one connection.
-    async fn ask(&self, connection: &mut Connection, pid: u32, stage: &Stage) -> Result<Answered> {
+    /// How many questions there are.
+    pub(crate) fn questions(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Asks the first `questions` one after the other over one connection.
+    pub(crate) async fn ask(
+        &self,
+        questions: usize,
+        connection: &mut Connection,
+        pid: u32,
+        stage: &Stage,
+    ) -> Result<Answered> {
         let (mut latencies, mut sum) = (Vec::new(), Found::default());
         let before = threads_cpu(pid)?;
-        for number in 0..self.asked.len() {
+        for number in 0..questions {
             let (took, found) = self.exchange(connection, number).await?;
             latencies.push(took);
             sum = Found { traces: sum.traces + found.traces, spans: sum.spans + found.spans };
             stage.add(1);
         }
-        let count = u32::try_from(self.asked.len().max(1))?;
+        let count = u32::try_from(questions.max(1))?;
         let cpu = threads_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
         let average = |sum: usize| sum as f64 / f64::from(count);

@@ -75,8 +75,24 @@ impl Options {
     }
 }
 
+/// A store that was filled, and questions to it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// How a server of it is started.
+    pub(crate) launch: Launch,
+    /// What to ask.
+    pub(crate) kinds: Vec<queries::Kind>,
+    /// What was measured.
+    pub(crate) report: Report,
+}
+
 /// Runs everything. Fails when an answer is wrong.
 pub async fn run(options: &Options) -> Result<Report> {
+    Ok(measure(options).await?.report)
+}
+
+/// Runs everything and leaves the store.
+pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let load_before = first_number("/proc/loadavg");
     let (shape, launch) = (options.shape()?, options.launch()?);
     let mut source = Source::new(shape, options.batch(), shape.spans, options.repetitions as u64 * 2);
@@ -118,7 +134,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         batch: options.batch(),
         connections: options.connections,
         wire_bytes_per_span: wire_bytes as f64 / spans as f64,
-        settings: launch.settings,
+        settings: launch.settings.clone(),
     };
     let restart = Restart {
         stop_ms: ms(stop),
@@ -128,7 +144,9 @@ pub async fn run(options: &Options) -> Result<Report> {
         after_kill_head_spans: crash.head_spans,
     };
     let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, cold)).collect();
-    Ok(Report { run, decode_unit_us, ingest, disk, memory, queries, restart })
+    let beside_ordinary = Vec::new();
+    let report = Report { run, decode_unit_us, ingest, disk, memory, queries, restart, beside_ordinary };
+    Ok(Stored { launch, kinds, report })
 }
 
 /// Makes the requests until there are so many spans.

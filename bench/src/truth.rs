@@ -112,9 +112,19 @@ impl Truth {
     /// `count` questions for values that no span has.
     #[must_use]
     pub(crate) fn absent(&self, count: usize) -> Vec<Question> {
-        let ask = |number| Question { query: self.shape.absent(number), expected: Newest::default() };
-        (0..count).map(ask).collect()
+        unanswered((0..count).map(|number| self.shape.absent(number)))
     }
+
+    /// The same where only reading all values can tell.
+    #[must_use]
+    pub(crate) fn absent_regex(&self, count: usize) -> Vec<Question> {
+        unanswered((0..count).map(|number| self.shape.absent_regex(number)))
+    }
+}
+
+/// Questions to which the answer is nothing.
+fn unanswered(queries: impl Iterator<Item = String>) -> Vec<Question> {
+    queries.map(|query| Question { query, expected: Newest::default() }).collect()
 }
 
 /// Numbers below `end` that look like chance and do not repeat soon.

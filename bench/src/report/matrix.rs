@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::Report;
+use super::{Relation, Report};
 use crate::shape::Kind;
 
 /// Runs of different data over different transports; the first one is the ordinary case.
@@ -48,7 +48,31 @@ impl Matrix {
         out += "\nCost: CPU of the server, received to sealed and merged, for a span; for `big`, whose spans have a value of 1 MB, for a byte \
                 received. Every answer of every run was compared with what the data holds. Compressing with gzip is the driver's work, which \
                 shares the cores: it lowers the spans a second, not the CPU shown.\n";
-        out
+        out + &self.beside_ordinary()
+    }
+
+    fn beside_ordinary(&self) -> String {
+        let mut out = "\n| data | question | traces in an answer / ordinary | p50 / ordinary | ordinary = 1 | server CPU / ordinary | \
+                       ordinary = 1 |\n|---|---|---|---|---|---|---|\n"
+            .to_owned();
+        for report in &self.reports {
+            for Relation { question, traces, ordinary_traces, p50, cpu } in &report.beside_ordinary {
+                let _ = writeln!(
+                    out,
+                    "| {} | {question} | {traces:.1} / {ordinary_traces:.1} | {:.2} / {:.2} ms | **{:.2}** | {:.2} / {:.2} ms | {:.2} |",
+                    report.run.shape.name(),
+                    p50.ms,
+                    p50.ordinary_ms,
+                    p50.ratio,
+                    cpu.ms,
+                    cpu.ordinary_ms,
+                    cpu.ratio,
+                );
+            }
+        }
+        out + "\nBeside the ordinary store: servers of both are asked in turn, the middle of five rounds; a trace by id for a span of it, or \
+               for a byte where values are big. A search ends once it has the newest 20 traces: where there are fewer it looks at every \
+               span, as it does for a regex that nothing matches.\n"
     }
 }
 
@@ -65,7 +89,8 @@ impl Report {
         of_a_span(self) / of_a_span(ordinary) / self.bytes_compared(ordinary)
     }
 
-    fn bytes_compared(&self, ordinary: &Self) -> f64 {
+    /// How many times larger a span is, where that is what the data is about.
+    pub(crate) fn bytes_compared(&self, ordinary: &Self) -> f64 {
         match self.run.shape {
             Kind::Big => self.run.wire_bytes_per_span / ordinary.run.wire_bytes_per_span,
             _ => 1.0,

@@ -29,6 +29,9 @@ pub struct Report {
     pub queries: Vec<Query>,
     /// Starts with everything stored.
     pub restart: Restart,
+    /// Each question beside the same to a store of ordinary data, where there was one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside_ordinary: Vec<Relation>,
 }
 
 /// What was run.
@@ -171,6 +174,32 @@ pub struct Restart {
     pub after_kill_ready_ms: f64,
     /// How many spans these were.
     pub after_kill_head_spans: u64,
+}
+
+/// A kind of question asked in turn of two stores, one with ordinary data.
+#[derive(Debug, Clone, Serialize)]
+pub struct Relation {
+    /// The kind.
+    pub question: String,
+    /// Traces in an answer, on average.
+    pub traces: f64,
+    /// The same of the ordinary store.
+    pub ordinary_traces: f64,
+    /// From sending to the last byte, the middle one.
+    pub p50: Compared,
+    /// CPU time of the server.
+    pub cpu: Compared,
+}
+
+/// A figure beside that of the ordinary store.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Compared {
+    /// Milliseconds.
+    pub ms: f64,
+    /// The same of the ordinary store.
+    pub ordinary_ms: f64,
+    /// The first by the second; where traces are read whole, for a span, or for a byte where values are big.
+    pub ratio: f64,
 }
 
 /// The value that `percent` of a hundred do not exceed; of an ascending list.

@@ -74,6 +74,11 @@ pub(super) fn absent(number: usize) -> String {
     format!(r#"{{ span."{UNIQUE}" = "nothing-{number}" }}"#)
 }
 
+/// TraceQL for ids that no span has.
+pub(super) fn absent_regex(number: usize) -> String {
+    format!(r#"{{ span."{UNIQUE}" =~ "{number:x}.*-none" }}"#)
+}
+
 /// A UUID for each number.
 fn uuid(number: u64) -> String {
     let [a, b, c, d, e, f, g, h] = number.to_be_bytes();

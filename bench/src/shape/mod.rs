@@ -236,6 +236,16 @@ impl Shape {
             _ => shop::absent(number),
         }
     }
+
+    /// TraceQL for values that no span has, which only reading all that there are can tell.
+    #[must_use]
+    pub(crate) fn absent_regex(&self, number: usize) -> String {
+        match self.kind {
+            Kind::OtelDemo => demo::absent_regex(number),
+            Kind::Wide => wide::absent_regex(number),
+            _ => shop::absent_regex(number),
+        }
+    }
 }
 
 /// A tree of 5 to 34 spans that lasts at most two seconds.

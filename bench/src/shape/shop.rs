@@ -77,6 +77,11 @@ pub(super) fn absent(number: usize) -> String {
     format!(r#"{{ span.user.id = "nobody-{number:06}" }}"#)
 }
 
+/// TraceQL for paths that no span has.
+pub(super) fn absent_regex(number: usize) -> String {
+    format!(r#"{{ span.url.path =~ ".*/{number}[0-9]*(/[a-z]+)?/none" }}"#)
+}
+
 fn user(index: u32) -> String {
     format!("user-{index:06}")
 }

@@ -59,6 +59,12 @@ pub(super) fn absent(number: usize) -> String {
     format!(r#"{{ span.{} = "nothing-{number}" }}"#, key(number * KEYS_OF_AN_OPERATION % (SERVICES * KEYS)))
 }
 
+/// TraceQL for values of a key that no span has.
+pub(super) fn absent_regex(number: usize) -> String {
+    let key = key(number * KEYS_OF_AN_OPERATION % (SERVICES * KEYS));
+    format!(r#"{{ span.{key} =~ "item-{number}[0-9]*-of-none.*" }}"#)
+}
+
 fn service(index: usize) -> String {
     format!("team-{index:02}")
 }

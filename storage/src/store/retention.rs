@@ -143,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FakeClock::at(NOW));
         let store = open(folder.path(), &for_two_days(), &clock);
-        for number in [1, 2] {
+        for number in [1, 30] {
             write(&*store, &tenant(), &[span(1, number, "a")]);
             for _ in 0..3 {
                 store.settle().expect("settled");
@@ -151,11 +151,18 @@ mod tests {
             }
         }
         store.settle().expect("settled");
-        let request =
-            SearchRequest { filter: Filter::True, range: None, limit: 1, spans_per_trace: 9, select: Vec::new() };
-        let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
-        let left = span(1, 2, "a").span.start_unix_nano;
-        assert_eq!(hits.iter().map(|hit| (hit.matched, hit.start_unix_nano)).collect::<Vec<_>>(), [(1, left)]);
+        let newest = |limit| {
+            let request =
+                SearchRequest { filter: Filter::True, range: None, limit, spans_per_trace: 9, select: Vec::new() };
+            let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
+            hits.iter().map(|hit| (hit.trace_id.0[0], hit.matched, hit.start_unix_nano)).collect::<Vec<_>>()
+        };
+        assert_eq!(newest(1), [(1, 1, NOW + 30)]);
+        // Its place among the newest is still that of its begin, which what is left of it knows.
+        write(&*store, &tenant(), &[span(2, 15, "a")]);
+        store.settle().expect("settled");
+        assert_eq!(newest(1), [(2, 1, NOW + 15)]);
+        assert_eq!(newest(2), [(2, 1, NOW + 15), (1, 1, NOW + 30)]);
     }
 
     #[test]
