@@ -1,44 +1,22 @@
-//! The kernel's accounting, read from `/proc`.
+//! The kernel's accounting.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
-/// Clock ticks in a second, as `/proc` counts them (`USER_HZ`; 100 on every Linux architecture of today).
-const TICKS: u64 = 100;
-
-/// CPU time that a process used in user and kernel mode, its ended threads included (proc(5), `utime` and `stime`).
+/// CPU time that a process used in user and kernel mode, ended threads included: its CPU clock (clock_getcpuclockid(3)).
 pub(crate) fn process_cpu(pid: u32) -> Result<Duration> {
-    let text = file(&format!("/proc/{pid}/stat"))?;
-    let rest = text.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
-    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(Duration::from_millis(ticks * 1_000 / TICKS))
-}
-
-/// CPU time that the living threads of a process used, to the nanosecond: for spans of time too short for ticks.
-pub(crate) fn threads_cpu(pid: u32) -> Result<Duration> {
-    let mut sum = Duration::ZERO;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the server has ended")? {
-        // A thread may end between the listing and the reading.
-        if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
-            sum += on_cpu(&text)?;
-        }
-    }
-    Ok(sum)
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.try_into()?)).context("the server has ended")?;
+    Ok(clock.now()?.into())
 }
 
 /// CPU time that the calling thread used.
 pub(crate) fn own_cpu() -> Result<Duration> {
-    // The kernel brings the figure of a thread up to date when the thread pauses.
-    std::thread::sleep(Duration::from_millis(1));
-    on_cpu(&file("/proc/thread-self/schedstat")?)
-}
-
-fn on_cpu(schedstat: &str) -> Result<Duration> {
-    let nanos = schedstat.split_whitespace().next().context("an empty schedstat")?;
-    Ok(Duration::from_nanos(nanos.parse()?))
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into())
 }
 
 /// Most memory a process ever had, bytes.
@@ -114,7 +92,6 @@ mod tests {
             assert!(rounds < 100_000, "CPU time does not grow");
         }
         assert!(process_cpu(std::process::id()).expect("readable") >= process + Duration::from_millis(20));
-        assert!(threads_cpu(std::process::id()).expect("readable") > Duration::ZERO);
         assert!(peak_memory(std::process::id()).expect("readable") > 100_000);
         written(std::process::id()).expect("readable");
     }

@@ -8,7 +8,7 @@ use hoptrail_proto::otlp::types::trace::v1::Span as OtlpSpan;
 use hoptrail_proto::tempo::TraceByIdResponse;
 use prost::Message;
 
-use crate::account::threads_cpu;
+use crate::account::process_cpu;
 use crate::http::{Connection, escape};
 use crate::progress::Stage;
 use crate::shape::{Shape, Topic};
@@ -115,7 +115,7 @@ impl Kind {
         stage: &Stage,
     ) -> Result<Answered> {
         let (mut latencies, mut sum) = (Vec::new(), Found::default());
-        let before = threads_cpu(pid)?;
+        let before = process_cpu(pid)?;
         for number in 0..questions {
             let (took, found) = self.exchange(connection, number).await?;
             latencies.push(took);
@@ -123,7 +123,7 @@ impl Kind {
             stage.add(1);
         }
         let count = u32::try_from(questions.max(1))?;
-        let cpu = threads_cpu(pid)?.saturating_sub(before) / count;
+        let cpu = process_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
         let average = |sum: usize| sum as f64 / f64::from(count);
         Ok(Answered { name: self.name, cpu, traces: average(sum.traces), spans: average(sum.spans), latencies })

@@ -83,7 +83,7 @@ impl Report {
             (
                 "CPU, received to sealed and merged",
                 format!("{:.2} us a span = **{:.2} decode units**", ingest.cpu_us_per_span, ingest.cpu_decode_units),
-                "user and system time of the server process, /proc/PID/stat",
+                "user and system time of the server process, from its CPU clock (clock_getcpuclockid)",
             ),
             (
                 "of it until the last acknowledgement",
