@@ -1,11 +1,13 @@
 //! Regular expressions.
 
-use std::sync::{Arc, OnceLock};
+mod automaton;
 
-use regex_automata::hybrid::LazyStateID;
-use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::util::{start, syntax};
-use regex_automata::{Anchored, nfa::thompson};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use regex_automata::hybrid::dfa::DFA;
+
+pub(crate) use automaton::{Automaton, State};
+use automaton::{Memory, compile};
 
 /// Most bytes that a compiled expression may take.
 const LARGEST: usize = 1 << 20;
@@ -17,6 +19,8 @@ pub struct Pattern {
     regex: regex::Regex,
     /// The same as an automaton; `None` when it cannot be one. Made when it is first wanted.
     automaton: Arc<OnceLock<Option<DFA>>>,
+    /// What automata remember that nobody uses at the moment: the same pattern is asked of many columns by several threads.
+    idle: Arc<Mutex<Vec<Memory>>>,
 }
 
 impl Pattern {
@@ -29,7 +33,7 @@ impl Pattern {
             .size_limit(LARGEST)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { source: source.to_owned(), regex, automaton: Arc::default() })
+        Ok(Self { source: source.to_owned(), regex, automaton: Arc::default(), idle: Arc::default() })
     }
 
     /// What is wrong with an expression, without compiling it; it may still be too large.
@@ -49,61 +53,21 @@ impl Pattern {
         self.regex.is_match(text)
     }
 
-    /// The expression as something that takes a text in pieces; `None` when it cannot, as with Unicode word boundaries.
-    pub(crate) fn automaton(&self) -> Option<Automaton<'_>> {
-        let dfa = self.automaton.get_or_init(|| automaton(&self.source)).as_ref()?;
-        Some(Automaton { dfa, cache: dfa.create_cache() })
+    /// Asks the expression as something that takes a text in pieces; `None` when it cannot, as with Unicode word boundaries.
+    pub(crate) fn with_automaton<T>(&self, ask: impl FnOnce(&mut Automaton<'_>) -> T) -> Option<T> {
+        let dfa = self.automaton.get_or_init(|| compile(&self.source)).as_ref()?;
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = idle().pop();
+        let mut memory = known.unwrap_or_else(|| Memory::of(dfa));
+        let answer = ask(&mut Automaton { dfa, memory: &mut memory });
+        idle().push(memory);
+        Some(answer)
     }
 }
 
 /// The expression between the ends of the text.
 fn whole(source: &str) -> String {
     format!("^(?:{source})$")
-}
-
-fn automaton(source: &str) -> Option<DFA> {
-    DFA::builder()
-        .syntax(syntax::Config::new().dot_matches_new_line(true))
-        .thompson(thompson::Config::new().nfa_size_limit(Some(LARGEST)))
-        // States are numbered as they are met. They must keep their numbers, so a full cache is never emptied: it ends the walk.
-        .configure(DFA::config().minimum_cache_clear_count(Some(0)))
-        .build(&whole(source))
-        .ok()
-}
-
-/// Walks through a text byte by byte. Each method gives `None` when it has met too much to remember.
-#[derive(Debug)]
-pub(crate) struct Automaton<'p> {
-    dfa: &'p DFA,
-    cache: Cache,
-}
-
-impl Automaton<'_> {
-    /// Before the first byte.
-    pub(crate) fn start(&mut self) -> Option<LazyStateID> {
-        self.dfa.start_state(&mut self.cache, &start::Config::new().anchored(Anchored::Yes)).ok()
-    }
-
-    /// After these bytes.
-    pub(crate) fn take(&mut self, mut state: LazyStateID, bytes: &[u8]) -> Option<LazyStateID> {
-        for byte in bytes {
-            state = self.dfa.next_state(&mut self.cache, state, *byte).ok()?;
-            if state.is_tagged() {
-                if state.is_dead() {
-                    break;
-                }
-                if state.is_quit() {
-                    return None;
-                }
-            }
-        }
-        Some(state)
-    }
-
-    /// Whether the text matches when it ends here.
-    pub(crate) fn ends(&mut self, state: LazyStateID) -> Option<bool> {
-        Some(self.dfa.next_eoi_state(&mut self.cache, state).ok()?.is_match())
-    }
 }
 
 impl PartialEq for Pattern {
@@ -120,11 +84,13 @@ mod tests {
     /// What the automaton says of a text that comes in two pieces.
     fn in_pieces(pattern: &Pattern, text: &str, cut: usize) -> Option<bool> {
         let (before, after) = text.as_bytes().split_at(cut % (text.len() + 1));
-        let mut automaton = pattern.automaton()?;
-        let start = automaton.start()?;
-        let middle = automaton.take(start, before)?;
-        let end = automaton.take(middle, after)?;
-        automaton.ends(end)
+        let ends = pattern.with_automaton(|automaton| {
+            let start = automaton.start()?;
+            let middle = automaton.take(start, before)?;
+            let end = automaton.take(middle, after)?;
+            automaton.ends(end)
+        });
+        ends.flatten()
     }
 
     #[test]
@@ -144,13 +110,15 @@ mod tests {
 
     #[test]
     fn what_is_no_automaton_or_grows_too_large_is_told() {
-        assert!(Pattern::new(r"a\b.*").expect("sound").automaton().is_none());
+        assert!(Pattern::new(r"a\b.*").expect("sound").with_automaton(|_| ()).is_none());
         let large = Pattern::new(".*a.{15}").expect("sound");
-        let mut automaton = large.automaton().expect("small at first");
         let letter = |n: u32| b'a' + (xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) & 1) as u8;
         let text: Vec<u8> = (0..1_000_000).map(letter).collect();
-        let start = automaton.start().expect("small at first");
-        assert_eq!(automaton.take(start, &text), None);
+        let taken = large.with_automaton(|automaton| {
+            let start = automaton.start().expect("small at first");
+            automaton.take(start, &text)
+        });
+        assert_eq!(taken, Some(None));
     }
 
     proptest! {

@@ -125,6 +125,12 @@ pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out:
 pub(crate) type Digits = [u8; 20];
 
 impl Variable {
+    /// Whether it is a decimal number without leading zeros.
+    #[inline]
+    pub(crate) fn is_plain(self) -> bool {
+        self.0 == b'#'
+    }
+
     /// A number as it is written here.
     #[inline]
     pub(crate) fn write(self, number: u64, room: &mut Digits) -> &[u8] {

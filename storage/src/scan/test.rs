@@ -5,11 +5,9 @@ use std::cell::Cell;
 use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::otlp::view::ValueView;
 
-use regex_automata::hybrid::LazyStateID;
-
 use crate::codec::strings::Pieces;
 use crate::matcher;
-use crate::pattern::Automaton;
+use crate::pattern::{Automaton, State};
 use crate::rows::to_value;
 use crate::{CompareOp, Pattern, QueryContext, Value};
 
@@ -95,10 +93,10 @@ impl Test {
         }
     }
 
-    /// The test as one that takes texts in pieces, when it can.
-    pub(crate) fn in_pieces(&self) -> Option<impl Pieces> {
+    /// Asks the test as one that takes texts in pieces, when it can.
+    pub(crate) fn in_pieces<T>(&self, ask: impl FnOnce(&mut MatchInPieces<'_, '_>) -> T) -> Option<T> {
         let Self::Matches { pattern, negated, patience } = self else { return None };
-        Some(MatchInPieces { automaton: pattern.automaton()?, negated: *negated, patience })
+        pattern.with_automaton(|automaton| ask(&mut MatchInPieces { automaton, negated: *negated, patience }))
     }
 
     /// The only text that satisfies it, when there is one.
@@ -111,28 +109,33 @@ impl Test {
 }
 
 /// [`Test::Matches`] of texts in pieces.
-struct MatchInPieces<'t> {
-    automaton: Automaton<'t>,
+pub(crate) struct MatchInPieces<'t, 'a> {
+    automaton: &'t mut Automaton<'a>,
     negated: bool,
     patience: &'t Patience,
 }
 
-impl Pieces for MatchInPieces<'_> {
-    type State = LazyStateID;
+impl Pieces for MatchInPieces<'_, '_> {
+    type State = State;
 
-    fn start(&mut self) -> Option<LazyStateID> {
+    fn start(&mut self) -> Option<State> {
         self.automaton.start()
     }
 
-    fn take(&mut self, state: LazyStateID, piece: &[u8]) -> Option<LazyStateID> {
+    fn take(&mut self, state: State, piece: &[u8]) -> Option<State> {
         if self.patience.lasts(piece.len()) { self.automaton.take(state, piece) } else { None }
     }
 
-    fn decided(&self, state: LazyStateID) -> Option<bool> {
-        state.is_dead().then_some(self.negated)
+    #[inline]
+    fn take_number(&mut self, state: State, number: u64) -> Option<State> {
+        self.automaton.take_number(state, number)
     }
 
-    fn ends(&mut self, state: LazyStateID) -> Option<bool> {
+    fn decided(&self, state: State) -> Option<bool> {
+        self.automaton.is_over(state).then_some(self.negated)
+    }
+
+    fn ends(&mut self, state: State) -> Option<bool> {
         Some(self.automaton.ends(state)? != self.negated)
     }
 }

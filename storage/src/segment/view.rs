@@ -58,8 +58,8 @@ impl View<'_, '_> {
         } else {
             self.group.to_positions(self.kind, column, among, page.len())?
         };
-        let in_pieces = text.filter(|_| !positions.is_sparse()).and_then(Test::in_pieces);
-        let found = in_pieces.map(|mut test| page.select_pieces(&positions, &mut test));
+        let many = text.filter(|_| !positions.is_sparse());
+        let found = many.and_then(|test| test.in_pieces(|pieces| page.select_pieces(&positions, pieces)));
         match found.transpose().map_err(self.corrupt(column))?.flatten() {
             Some(found) => Ok(found),
             None => page.select(&positions, holds).map_err(self.corrupt(column)),

@@ -18,6 +18,11 @@ pub(crate) trait Pieces {
     /// After one more piece of UTF-8.
     fn take(&mut self, state: Self::State, piece: &[u8]) -> Option<Self::State>;
 
+    /// The same of the digits of a number without leading zeros.
+    fn take_number(&mut self, state: Self::State, number: u64) -> Option<Self::State> {
+        self.take(state, number.to_string().as_bytes())
+    }
+
     /// Whether the text satisfies the test whatever follows, where that is known.
     fn decided(&self, state: Self::State) -> Option<bool>;
 
@@ -70,18 +75,21 @@ impl Strings<'_> {
                 at = numbers.offset(row / BLOCK)?;
             }
             let code = bits::read(codes, row * *width as usize, *width)? as usize;
-            let planned = plan.templates.get(code).ok_or(OUTSIDE)?;
-            let (begun, parts, bits) = (planned.begun, planned.parts.clone(), planned.bits);
-            let holds = match begun {
+            let Plan { templates, parts, texts } = &mut plan;
+            let planned = templates.get(code).ok_or(OUTSIDE)?;
+            let holds = match planned.begun {
                 _ if !among.contains(row) => false,
                 Then::Over(holds) => holds,
-                Then::On(state) => match plan.holds(state, parts, numbers, at, test)? {
-                    Some(holds) => holds,
-                    None => return Ok(None),
-                },
+                Then::On(state) => {
+                    let parts = parts.get_mut(planned.parts.clone()).unwrap_or_default();
+                    match holds(state, parts, texts, numbers, at, test)? {
+                        Some(holds) => holds,
+                        None => return Ok(None),
+                    }
+                }
             };
             rows.insert_if(row, holds);
-            at += bits;
+            at += planned.bits;
         }
         Ok(Some(rows))
     }
@@ -136,38 +144,42 @@ impl<S: Copy + PartialEq> Plan<S> {
         self.templates.push(Planned { begun, parts, bits });
         Some(())
     }
+}
 
-    /// Whether a row satisfies the test: it goes on from `state` with these parts, whose numbers begin at bit `at`.
-    fn holds<P: Pieces<State = S>>(
-        &mut self,
-        mut state: S,
-        parts: Range<usize>,
-        numbers: &Numbers<'_>,
-        mut at: usize,
-        test: &mut P,
-    ) -> Result<Option<bool>, Damaged> {
-        let mut room = Digits::default();
-        for part in self.parts.get_mut(parts).unwrap_or_default() {
-            let number = bits::read(numbers.packed, at, part.slot.width)?;
-            at += part.slot.width as usize;
-            let digits = part.variable.write(part.slot.base.wrapping_add(number), &mut room);
-            let Some(here) = test.take(state, digits) else { return Ok(None) };
-            let then = match part.known {
-                Some((known, then)) if known == here => then,
-                _ => {
-                    let text = self.texts.get(part.text.clone()).unwrap_or_default();
-                    let Some(then) = after(here, text, part.is_last, test) else { return Ok(None) };
-                    part.known = Some((here, then));
-                    then
-                }
-            };
-            match then {
-                Then::On(next) => state = next,
-                Then::Over(holds) => return Ok(Some(holds)),
+/// Whether a row satisfies the test: it goes on from `state` with these parts, whose numbers begin at bit `at`.
+#[inline]
+fn holds<P: Pieces>(
+    mut state: P::State,
+    parts: &mut [Part<P::State>],
+    texts: &[u8],
+    numbers: &Numbers<'_>,
+    mut at: usize,
+    test: &mut P,
+) -> Result<Option<bool>, Damaged> {
+    for part in parts {
+        let number = part.slot.base.wrapping_add(bits::read(numbers.packed, at, part.slot.width)?);
+        at += part.slot.width as usize;
+        let here = if part.variable.is_plain() {
+            test.take_number(state, number)
+        } else {
+            test.take(state, part.variable.write(number, &mut Digits::default()))
+        };
+        let Some(here) = here else { return Ok(None) };
+        let then = match part.known {
+            Some((known, then)) if known == here => then,
+            _ => {
+                let text = texts.get(part.text.clone()).unwrap_or_default();
+                let Some(then) = after(here, text, part.is_last, test) else { return Ok(None) };
+                part.known = Some((here, then));
+                then
             }
+        };
+        match then {
+            Then::On(next) => state = next,
+            Then::Over(holds) => return Ok(Some(holds)),
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 /// What comes of a text, which is the last one or not.
@@ -196,7 +208,7 @@ mod tests {
         let page = Strings::parse(&page).expect("what is written is read");
         let pattern = Pattern::new(source).expect("sound");
         let test = Test::matches(&pattern, negated, &QueryContext::unbounded());
-        let found = page.select_pieces(among, &mut test.in_pieces().expect("an automaton")).expect("sound");
+        let found = test.in_pieces(|pieces| page.select_pieces(among, pieces)).expect("an automaton").expect("sound");
         let whole = page.select(among, |text| test.holds_text(text)).expect("sound");
         (found.map(|rows| rows.iter().collect()), whole.iter().collect())
     }
@@ -259,7 +271,8 @@ mod tests {
         let test = Test::matches(&pattern, false, &QueryContext::unbounded());
         let all = Bitmap::all(values.len());
         let whole = page.select(&all, |text| test.holds_text(text)).expect("texts");
-        assert_eq!(page.select_pieces(&all, &mut test.in_pieces().expect("an automaton")), Ok(Some(whole)));
+        let found = test.in_pieces(|pieces| page.select_pieces(&all, pieces)).expect("an automaton");
+        assert_eq!(found, Ok(Some(whole)));
     }
 
     proptest! {
