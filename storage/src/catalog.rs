@@ -76,7 +76,9 @@ impl SegmentEntry {
     pub(crate) fn groups_of(&self, trace: u64, is_wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = u16> {
         // A damaged filter rules nothing out.
         let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
-        let groups = if may_hold(&self.traces) { self.groups.as_slice() } else { &[] };
+        // The filter of the only group says the same.
+        let may = self.groups.len() == 1 || may_hold(&self.traces);
+        let groups = if may { self.groups.as_slice() } else { &[] };
         let holds = move |group: &GroupStats| is_wanted(group.starts.0) && may_hold(&group.traces);
         (0u16..).zip(groups).filter(move |(_, group)| holds(group)).map(|(number, _)| number)
     }

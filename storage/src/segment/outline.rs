@@ -12,6 +12,8 @@ use crate::scan::{Outline, RowGroup, SpanKey, tally};
 
 /// Rows that are decoded at once: a block of integers, whose bounds are known without.
 const PIECE: usize = 256;
+/// Rows that are read one by one. Most traces have few in a group.
+const FEW: usize = 32;
 
 impl SegmentGroup<'_> {
     /// Of the trace that starts at `trace_start` and has these rows, which are in the order of their keys.
@@ -21,6 +23,9 @@ impl SegmentGroup<'_> {
         rows: Range<usize>,
         root: Option<SpanKey>,
     ) -> Result<Outline, ReadError> {
+        if rows.len() <= FEW {
+            return self.outline_of_few(trace_start, rows, root);
+        }
         let shapes = self.shape_page(TableKind::Span)?;
         let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
         let first = self.start(trace_start, rows.start)?;
@@ -36,6 +41,43 @@ impl SegmentGroup<'_> {
             root: root.transpose()?,
             shapes: self.tally_shapes(&shapes, rows)?,
         })
+    }
+
+    fn outline_of_few(
+        &self,
+        trace_start: u64,
+        rows: Range<usize>,
+        root: Option<SpanKey>,
+    ) -> Result<Outline, ReadError> {
+        let (starts, durations) = (self.span_ints(pages::STARTS)?, self.span_ints(pages::DURATIONS)?);
+        let shapes = self.shape_page(TableKind::Span)?;
+        let start = |row| Ok(trace_start.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?));
+        let first: u64 = start(rows.start)?;
+        let mut outline = Outline {
+            known_start: trace_start,
+            starts: (first, first),
+            latest_end: 0,
+            shapes: Vec::new(),
+            root: None,
+            repeats: false,
+        };
+        let mut numbers = Vec::with_capacity(rows.len());
+        for row in rows.clone() {
+            let (before, here) = (outline.starts.1, start(row)?);
+            let duration = durations.get(row).map_err(self.corrupt(pages::DURATIONS))?;
+            outline.starts.1 = here;
+            outline.latest_end = outline.latest_end.max(here.wrapping_add(duration));
+            outline.repeats |= row > rows.start && here == before && self.span_id(row)? == self.span_id(row - 1)?;
+            numbers.push(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
+        }
+        if root.is_none_or(|(start, _)| first <= start)
+            && let Some(row) = self.first_root(rows.clone())?
+        {
+            let shape = numbers.get(row - rows.start).copied().unwrap_or_default();
+            outline.root = Some((self.key(trace_start, row)?, shape));
+        }
+        outline.shapes = tally(numbers);
+        Ok(outline)
     }
 
     /// The key of a span of the trace that starts at `trace_start`.
