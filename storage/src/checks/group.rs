@@ -147,7 +147,7 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             let Ok(Some(start)) = group.start_of(id) else { continue };
             let _ =
                 (group.rows_from(start), group.outline(id, None), group.outline(id, Some((start, Default::default()))));
-            let _ = (group.rows_among(id, &all), group.keys(id, start, u64::MAX));
+            let _ = (group.among(id, &all, 3), group.keys(id, start, u64::MAX));
         }
     }
     Ok(())

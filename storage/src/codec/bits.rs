@@ -1,5 +1,7 @@
 //! Streams of bits, lowest first, and sets of rows.
 
+use std::ops::Range;
+
 use super::Damaged;
 
 const OUTSIDE: Damaged = Damaged("bits outside of their page");
@@ -195,7 +197,17 @@ impl Bitmap {
 
     /// The rows in the set, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, word)| {
+        self.iter_from(0)
+    }
+
+    /// Those of these rows that are in the set, ascending.
+    pub(crate) fn iter_among(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        self.iter_from(rows.start / 64).skip_while(move |row| *row < rows.start).take_while(move |row| *row < rows.end)
+    }
+
+    /// The rows of the words from the `first` on.
+    fn iter_from(&self, first: usize) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().skip(first).flat_map(|(index, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
@@ -283,6 +295,10 @@ mod tests {
         set.insert(129);
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 129]);
         assert_eq!(Bitmap::all(130).iter().count(), 130);
+        for rows in [0..0, 0..1, 1..64, 1..65, 60..130, 64..129, 65..500, 129..130, 200..300] {
+            let expected = [0, 64, 129].into_iter().filter(|row| rows.contains(row));
+            assert!(set.iter_among(rows.clone()).eq(expected), "{rows:?}");
+        }
         let mut rest = Bitmap::all(130);
         rest.and_not(&set);
         assert_eq!(rest.iter().count(), 127);

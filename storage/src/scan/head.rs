@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Outline, Projection, RowGroup, SpanKey, TableView, Test, tally};
+use super::{Among, Outline, Projection, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
@@ -220,9 +220,10 @@ impl RowGroup for HeadGroup<'_> {
         Ok(spans.map(key).filter(|(start, _)| (from..=to).contains(start)).collect())
     }
 
-    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError> {
+    fn among(&self, id: TraceId, rows: &Bitmap, _: usize) -> Result<Among, ReadError> {
         let own = self.rows.trace_rows(id).filter(|row| rows.contains(*row as usize));
-        Ok(own.filter_map(|row| Some((key(self.rows.spans.get(row as usize)?), row))).collect())
+        let all: Vec<_> = own.filter_map(|row| Some((key(self.rows.spans.get(row as usize)?), row))).collect();
+        Ok(Among { count: all.len(), earliest: all })
     }
 
     fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {

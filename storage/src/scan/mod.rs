@@ -107,8 +107,8 @@ pub(crate) trait RowGroup {
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
     /// The keys of a trace's spans that start at `from` or later and not after `to`.
     fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError>;
-    /// The keys and rows of those of a trace's spans whose rows are among these.
-    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError>;
+    /// Those of a trace's spans whose rows are among these.
+    fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
     /// What a trace's spans in this group come to; `None` when it is not here. Of roots only those count that come before `root`.
     fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError>;
     /// The spans of consecutive rows of a trace.
@@ -117,6 +117,15 @@ pub(crate) trait RowGroup {
 
 /// A span as the spans of a trace are put in order: start, then id.
 pub(crate) type SpanKey = (u64, SpanId);
+
+/// Spans of one trace in one group.
+#[derive(Debug, Default)]
+pub(crate) struct Among {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// The keys and rows of as many of the earliest as are to be shown, and maybe of others.
+    pub(crate) earliest: Vec<(SpanKey, u32)>,
+}
 
 /// What the spans of one trace in one group come to. There is at least one.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Outline, Projection, RowGroup, SpanKey, TableView};
+use crate::scan::{Among, Outline, Projection, RowGroup, SpanKey, TableView};
 
 impl RowGroup for SegmentGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
@@ -160,10 +160,11 @@ impl RowGroup for SegmentGroup<'_> {
         found.map_or(Ok(Vec::new()), |(start, rows)| self.keys_of(start, rows, from, to))
     }
 
-    fn rows_among(&self, id: TraceId, rows: &Bitmap) -> Result<Vec<(SpanKey, u32)>, ReadError> {
-        let Some((start, own)) = self.find(id)? else { return Ok(Vec::new()) };
-        let rows = rows.iter().skip_while(|row| *row < own.start).take_while(|row| *row < own.end);
-        rows.map(|row| Ok((self.key(start, row)?, row as u32))).collect()
+    fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError> {
+        let Some((start, own)) = self.find(id)? else { return Ok(Among::default()) };
+        // A trace's rows are in the order of their keys.
+        let earliest = rows.iter_among(own.clone()).take(shown).map(|row| Ok((self.key(start, row)?, row as u32)));
+        Ok(Among { earliest: earliest.collect::<Result<_, ReadError>>()?, count: rows.iter_among(own).count() })
     }
 
     fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {

@@ -62,39 +62,40 @@ impl Hits<'_, '_> {
     }
 
     fn by_columns(&self, id: TraceId, summary: &Summary, units: &[Unit]) -> Result<Option<TraceHit>, ReadError> {
-        let found = self.found(id, units)?;
-        if found.is_empty() {
+        let (matched, found) = self.found(id, units)?;
+        if matched == 0 {
             return Ok(None);
         }
         let (start, end) = summary.times;
         let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root: summary.root.clone() };
-        let matched = found.len() as u64;
         let spans = self.shown(id, units, found, &facts)?;
         Ok(Some(TraceHit {
             trace_id: id,
             start_unix_nano: start,
             duration_nanos: facts.duration_nanos,
             services: summary.services.clone(),
-            matched,
+            matched: matched as u64,
             spans,
             root: facts.root,
         }))
     }
 
-    /// The spans that match.
-    fn found(&self, id: TraceId, units: &[Unit]) -> Result<Vec<Found>, ReadError> {
-        let mut found = Vec::new();
+    /// How many spans match, and the earliest of each unit.
+    fn found(&self, id: TraceId, units: &[Unit]) -> Result<(usize, Vec<Found>), ReadError> {
+        let (mut matched, mut found) = (0, Vec::new());
+        let shown = self.request.spans_per_trace;
         for (place, unit) in units.iter().enumerate() {
             let Some(rows) = self.matched.0.get(&unit.place()) else { continue };
             self.context.check()?;
-            let own = self.snapshot.on(unit, self.context, |group| group.rows_among(id, rows))?.unwrap_or_default();
-            self.context.check_memory((found.len() + own.len()) * ROW_BYTES)?;
-            found.extend(own.into_iter().map(|(key, row)| (key, place, row)));
+            let own = self.snapshot.on(unit, self.context, |group| group.among(id, rows, shown))?.unwrap_or_default();
+            self.context.check_memory((found.len() + own.earliest.len()) * ROW_BYTES)?;
+            matched += own.count;
+            found.extend(own.earliest.into_iter().map(|(key, row)| (key, place, row)));
         }
-        Ok(found)
+        Ok((matched, found))
     }
 
-    /// The earliest of the spans that match, as many as asked for.
+    /// The earliest of these spans that match, as many as asked for.
     fn shown(
         &self,
         id: TraceId,
