@@ -39,6 +39,18 @@ fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
     if slots.len() == numbers.len() { slots.iter().zip(numbers).map(pack).collect() } else { None }
 }
 
+/// The first of these values as one, as many as a word has room for, and the others.
+fn joined(values: &[(u64, u32)]) -> ((u64, u32), &[(u64, u32)]) {
+    let (mut first, mut rest) = ((0, 0), values);
+    while let Some(((value, width), others)) = rest.split_first()
+        && first.1 + width < u64::BITS
+    {
+        first = (first.0 | value << first.1, first.1 + width);
+        rest = others;
+    }
+    (first, rest)
+}
+
 /// Whether these values stand in the bits from `at` on.
 #[inline]
 fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
@@ -172,11 +184,12 @@ impl<'a> Strings<'a> {
         let mut rows = Bitmap::none(self.len);
         let Some(code) = code else { return Ok(rows) };
         let Some(wanted) = packed(numbers.template(code)?.0, &wanted) else { return Ok(rows) };
+        let (first, rest) = joined(&wanted);
         let mut at = 0;
         for row in 0..self.len {
             let found = bits::read(codes, row * *width as usize, *width)? as usize;
-            if found == code && holds(numbers.packed, at, &wanted)? {
-                rows.insert(row);
+            if found == code && bits::read(numbers.packed, at, first.1)? == first.0 {
+                rows.insert_if(row, holds(numbers.packed, at + first.1 as usize, rest)?);
             }
             at += numbers.templates.get(found).ok_or(OUTSIDE)?.1 as usize;
         }

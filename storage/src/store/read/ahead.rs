@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How long a query works alone: most end sooner, and waking a thread that does work for nothing in the end costs them more than it
 /// saves. Small searches of tests are shared.
-const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(1) };
+const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(2) };
 /// Most threads that help one query.
 const MOST_HELPERS: usize = 7;
 /// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
