@@ -50,6 +50,8 @@ pub(crate) struct Answered {
     pub(crate) traces: f64,
     /// Spans in an answer, on average; searches give none.
     pub(crate) spans: f64,
+    /// Spans that a search looked at, as its answer says, on average.
+    pub(crate) inspected: f64,
 }
 
 /// What an answer held.
@@ -57,6 +59,7 @@ pub(crate) struct Answered {
 struct Found {
     traces: usize,
     spans: usize,
+    inspected: usize,
 }
 
 /// All kinds, each `repetitions` times with different values.
@@ -119,14 +122,20 @@ impl Kind {
         for number in 0..questions {
             let (took, found) = self.exchange(connection, number).await?;
             latencies.push(took);
-            sum = Found { traces: sum.traces + found.traces, spans: sum.spans + found.spans };
+            sum = Found {
+                traces: sum.traces + found.traces,
+                spans: sum.spans + found.spans,
+                inspected: sum.inspected + found.inspected,
+            };
             stage.add(1);
         }
         let count = u32::try_from(questions.max(1))?;
         let cpu = process_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
         let average = |sum: usize| sum as f64 / f64::from(count);
-        Ok(Answered { name: self.name, cpu, traces: average(sum.traces), spans: average(sum.spans), latencies })
+        let Found { traces, spans, inspected } = sum;
+        let (traces, spans, inspected) = (average(traces), average(spans), average(inspected));
+        Ok(Answered { name: self.name, cpu, traces, spans, inspected, latencies })
     }
 
     /// Asks one question; how long it took. Fails when the answer is wrong.
@@ -161,7 +170,7 @@ impl Ask {
                 let expected = shape.trace(*number).spans.into_iter().map(|span| span.otlp);
                 check_trace(&expected.collect::<Vec<_>>(), body)
             }
-            Self::Search(question) => Ok(Found { traces: check_search(&question.expected, body)?, spans: 0 }),
+            Self::Search(question) => check_search(&question.expected, body),
         }
     }
 }
@@ -186,17 +195,19 @@ fn check_trace(expected: &[OtlpSpan], body: &[u8]) -> Result<Found> {
         expected.len(),
         found.len()
     );
-    Ok(Found { traces: 1, spans: expected.len() })
+    Ok(Found { traces: 1, spans: expected.len(), inspected: 0 })
 }
 
-fn check_search(expected: &Newest, body: &[u8]) -> Result<usize> {
+fn check_search(expected: &Newest, body: &[u8]) -> Result<Found> {
     let answer: serde_json::Value = serde_json::from_slice(body)?;
     let traces = answer["traces"].as_array().context("no list of traces")?;
     let id = |trace: &serde_json::Value| u128::from_str_radix(trace["traceID"].as_str().unwrap_or_default(), 16);
     let found = traces.iter().map(id).collect::<Result<Vec<_>, _>>()?;
     let expected: Vec<u128> = expected.ids().collect();
     ensure!(found == expected, "{} traces {found:032x?} instead of {} {expected:032x?}", found.len(), expected.len());
-    Ok(found.len())
+    // A 64-bit integer is a string in JSON (protobuf), and one that is 0 is left out.
+    let inspected = answer["metrics"]["inspectedSpans"].as_str().map_or(Ok(0), str::parse)?;
+    Ok(Found { traces: found.len(), spans: 0, inspected })
 }
 
 #[cfg(test)]

@@ -59,10 +59,10 @@ impl Asked {
     }
 }
 
-/// The middle of all rounds. A trace is read whole, so its cost is that of a span, or of so many `bytes` for one.
+/// The middle of all rounds. A trace is read whole, so one that is larger, in spans or in `bytes` for a span, may cost so much more.
 fn relation(rounds: &[(Answered, Answered)], bytes: f64) -> Option<Relation> {
     let (ordinary, other) = rounds.first()?;
-    let size = if other.spans > 0.0 { other.spans / ordinary.spans * bytes } else { 1.0 };
+    let size = if other.spans > 0.0 { (other.spans / ordinary.spans * bytes).max(1.0) } else { 1.0 };
     let p50 = |answered: &Answered| ms(percentile(&answered.latencies, 50));
     let cpu = |answered: &Answered| ms(answered.cpu);
     let compare = |figure: &dyn Fn(&Answered) -> f64| {
@@ -75,8 +75,15 @@ fn relation(rounds: &[(Answered, Answered)], bytes: f64) -> Option<Relation> {
             ratio: middle_of(&|ordinary, other| other / ordinary) / size,
         }
     };
-    let (traces, ordinary_traces) = (other.traces, ordinary.traces);
-    Some(Relation { question: other.name.to_owned(), traces, ordinary_traces, p50: compare(&p50), cpu: compare(&cpu) })
+    Some(Relation {
+        question: other.name.to_owned(),
+        traces: other.traces,
+        ordinary_traces: ordinary.traces,
+        inspected: other.inspected,
+        ordinary_inspected: ordinary.inspected,
+        p50: compare(&p50),
+        cpu: compare(&cpu),
+    })
 }
 
 /// The middle one of some numbers.
@@ -93,7 +100,7 @@ mod tests {
 
     fn answered(ms: u64, spans: f64) -> Answered {
         let took = Duration::from_millis(ms);
-        Answered { name: "trace by id", latencies: vec![took; 3], cpu: took * 2, traces: 1.0, spans }
+        Answered { name: "trace by id", latencies: vec![took; 3], cpu: took * 2, traces: 1.0, spans, inspected: 0.0 }
     }
 
     #[test]

@@ -185,6 +185,10 @@ pub struct Relation {
     pub traces: f64,
     /// The same of the ordinary store.
     pub ordinary_traces: f64,
+    /// Spans that a search looked at, as its answer says, on average.
+    pub inspected: f64,
+    /// The same of the ordinary store.
+    pub ordinary_inspected: f64,
     /// From sending to the last byte, the middle one.
     pub p50: Compared,
     /// CPU time of the server.
@@ -198,7 +202,7 @@ pub struct Compared {
     pub ms: f64,
     /// The same of the ordinary store.
     pub ordinary_ms: f64,
-    /// The first by the second; where traces are read whole, for a span, or for a byte where values are big.
+    /// The first by the second; where a trace that is read whole is larger, for a span, or for a byte where values are big.
     pub ratio: f64,
 }
 
