@@ -5,19 +5,21 @@ use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
+use rustc_hash::FxHashMap;
 
 use super::{LARGEST, whole};
 
-/// Most states that are told apart.
-const STATES: usize = 254;
-/// Places of one, two and three digits.
-const PLACES: usize = 10 + 100 + 1000;
+/// Most states that are told apart: those after a text or three digits. A list of several hundred names has fewer.
+const STATES: usize = 1024;
+/// Numbers of one or two digits; the places of these come before those of three digits, which may be zeros.
+const SHORT: usize = 100;
+const PLACES: usize = SHORT + 1000;
 /// Of a place that was not looked at.
-const UNKNOWN: State = State(u8::MAX);
+const UNKNOWN: State = State(u16::MAX);
 
 /// What is known of a text so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct State(u8);
+pub(crate) struct State(u16);
 
 /// The automaton of an expression; `None` when it cannot be one.
 pub(super) fn compile(source: &str) -> Option<DFA> {
@@ -34,7 +36,9 @@ pub(super) fn compile(source: &str) -> Option<DFA> {
 #[derive(Debug)]
 pub(super) struct Memory {
     cache: Cache,
+    /// By their numbers.
     met: Vec<Met>,
+    numbers: FxHashMap<LazyStateID, State>,
 }
 
 /// A state that was met.
@@ -47,7 +51,7 @@ struct Met {
 
 impl Memory {
     pub(super) fn of(dfa: &DFA) -> Self {
-        Self { cache: dfa.create_cache(), met: Vec::new() }
+        Self { cache: dfa.create_cache(), met: Vec::new(), numbers: FxHashMap::default() }
     }
 }
 
@@ -94,7 +98,7 @@ impl Automaton<'_> {
             0..1_000 => self.take_first(state, thousands as usize),
             _ => self.take_large(state, thousands),
         };
-        self.take_digits(state?, (number % 1_000) as usize, 3)
+        self.take_digits(state?, SHORT + (number % 1_000) as usize)
     }
 
     #[inline(never)]
@@ -102,26 +106,26 @@ impl Automaton<'_> {
         self.take_number(state, number)
     }
 
+    /// After the first one to three digits of a number.
     #[inline]
     fn take_first(&mut self, state: State, number: usize) -> Option<State> {
-        self.take_digits(state, number, 1 + usize::from(number >= 10) + usize::from(number >= 100))
+        self.take_digits(state, if number < SHORT { number } else { SHORT + number })
     }
 
-    /// After so many digits.
+    /// After the digits of a place.
     #[inline]
-    fn take_digits(&mut self, state: State, number: usize, digits: usize) -> Option<State> {
-        let place = number + [0, 0, 10, 110][digits];
+    fn take_digits(&mut self, state: State, place: usize) -> Option<State> {
         let known = self.memory.met.get(usize::from(state.0)).and_then(|met| met.digits.get(place));
         match known {
             Some(known) if *known != UNKNOWN => Some(*known),
-            _ => self.look(state, number, digits, place),
+            _ => self.look(state, place),
         }
     }
 
     #[inline(never)]
-    fn look(&mut self, state: State, number: usize, digits: usize, place: usize) -> Option<State> {
-        let text = [number / 100, number / 10, number].map(|digit| b'0' + (digit % 10) as u8);
-        let next = self.take(state, text.get(3 - digits..)?)?;
+    fn look(&mut self, state: State, place: usize) -> Option<State> {
+        let digits = place.checked_sub(SHORT).map_or_else(|| place.to_string(), |three| format!("{three:03}"));
+        let next = self.take(state, digits.as_bytes())?;
         let met = self.memory.met.get_mut(usize::from(state.0))?;
         met.digits.resize(PLACES, UNKNOWN);
         *met.digits.get_mut(place)? = next;
@@ -145,15 +149,14 @@ impl Automaton<'_> {
 
     /// The number of a state.
     fn number(&mut self, state: LazyStateID) -> Option<State> {
-        let met = &mut self.memory.met;
-        let place = met.iter().position(|met| met.state == state).unwrap_or(met.len());
-        if place == STATES {
-            return None;
+        let Memory { met, numbers, .. } = &mut *self.memory;
+        if let Some(known) = numbers.get(&state) {
+            return Some(*known);
         }
-        if place == met.len() {
-            met.push(Met { state, digits: Vec::new() });
-        }
-        u8::try_from(place).ok().map(State)
+        let number = State(u16::try_from(met.len()).ok().filter(|_| met.len() < STATES)?);
+        met.push(Met { state, digits: Vec::new() });
+        numbers.insert(state, number);
+        Some(number)
     }
 }
 
@@ -186,8 +189,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_of_names_is_walked_through() {
+        let names: Vec<String> = (0..600).map(|number| format!("user-{:06}", number * 7_919 % 600_000)).collect();
+        let pattern = Pattern::new(&names.join("|")).expect("sound");
+        let found = pattern.with_automaton(|automaton| {
+            let start = automaton.start()?;
+            let user = automaton.take(start, b"user-")?;
+            let mut found = 0;
+            for number in 100_000..600_000 {
+                let state = automaton.take_number(user, number)?;
+                found += usize::from(automaton.ends(state)?);
+            }
+            Some(found)
+        });
+        let long = names.iter().filter(|name| !name.starts_with("user-0")).count();
+        assert_eq!(found.flatten(), Some(long));
+    }
+
+    #[test]
     fn more_states_than_are_told_apart_are_told() {
-        let pattern = Pattern::new(".*1[0-9]{9}").expect("sound");
+        let pattern = Pattern::new(".*1[0-9]{11}").expect("sound");
         let walked = pattern.with_automaton(|automaton| {
             let start = automaton.start()?;
             let mut mixed = (0..100_000u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20);

@@ -1,5 +1,5 @@
-//! What is true of a whole trace, whatever a search asks: counted by columns. That of a large trace is kept, since the same traces
-//! are found again and again.
+//! What is true of a whole trace, whatever a search asks: counted by columns. That of a large trace, or of one in many groups, is
+//! kept, since the same traces are found again and again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use crate::{QueryContext, ReadError};
 
 /// Spans of a trace whose summary is kept. Tests have large traces, too.
 const LARGE: usize = if cfg!(test) { 3 } else { 4096 };
+/// Groups of a trace whose summary is kept, however large it is.
+const MANY: usize = if cfg!(test) { 2 } else { 4 };
 /// Bytes of the summaries kept.
 const KEPT_BYTES: u64 = 4 << 20;
 /// Bytes that a span's key takes meanwhile, about.
@@ -36,7 +38,7 @@ pub(super) struct Summary {
     pub(super) repeats: bool,
 }
 
-/// Summaries of large traces.
+/// Summaries of large traces, and of those in many groups.
 #[derive(Debug)]
 pub(in crate::store) struct Summaries(Cache<TraceId, Arc<Kept>, KeptWeight>);
 
@@ -85,7 +87,7 @@ impl Snapshot<'_> {
             }
         }
         sum.repeats = sum.repeats || self.share_keys(id, units, &mut sum, context)?;
-        let keep = !sum.is_partial && sum.spans() >= LARGE;
+        let keep = !sum.is_partial && (sum.spans() >= LARGE || groups.len() >= MANY);
         let summary = sum.finish().map(Arc::new);
         if let Some(summary) = summary.as_ref().filter(|_| keep) {
             self.shared.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
