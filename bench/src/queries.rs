@@ -1,6 +1,7 @@
 //! Asks the questions and checks every answer.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -97,7 +98,7 @@ pub(crate) async fn ask_all(
     let stage = Stage::begin(label, kinds.iter().map(|kind| kind.questions() as u64).sum());
     let mut answered = Vec::new();
     for kind in kinds {
-        answered.push(kind.ask(kind.questions(), connection, pid, &stage).await?);
+        answered.push(kind.ask(0..kind.questions(), connection, pid, &stage).await?);
     }
     stage.end();
     Ok(answered)
@@ -109,17 +110,18 @@ impl Kind {
         self.asked.len()
     }
 
-    /// Asks the first `questions` one after the other over one connection.
+    /// Asks the questions with these numbers one after the other over one connection.
     pub(crate) async fn ask(
         &self,
-        questions: usize,
+        numbers: Range<usize>,
         connection: &mut Connection,
         pid: u32,
         stage: &Stage,
     ) -> Result<Answered> {
         let (mut latencies, mut sum) = (Vec::new(), Found::default());
         let before = process_cpu(pid)?;
-        for number in 0..questions {
+        let count = u32::try_from(numbers.len().max(1))?;
+        for number in numbers {
             let (took, found) = self.exchange(connection, number).await?;
             latencies.push(took);
             sum = Found {
@@ -129,7 +131,6 @@ impl Kind {
             };
             stage.add(1);
         }
-        let count = u32::try_from(questions.max(1))?;
         let cpu = process_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
         let average = |sum: usize| sum as f64 / f64::from(count);

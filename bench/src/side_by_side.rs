@@ -1,6 +1,8 @@
 //! The same questions to two stores in turn. A machine whose speed changes within minutes, as that of a shared one does, changes it
 //! for both.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 
 use crate::http::Connection;
@@ -10,9 +12,9 @@ use crate::report::{Compared, Relation, ms, percentile};
 use crate::run::Stored;
 use crate::server::Server;
 
-/// How often each store is asked all questions of a kind, after once in which both read what they keep in memory.
+/// How often each store is asked questions of a kind, after once in which both read what they keep in memory.
 const ROUNDS: usize = 5;
-/// Questions of a kind in a round; fewer where one takes long.
+/// Questions of a round, which are others in the next as far as there are; fewer where one takes long.
 const QUESTIONS: usize = 25;
 
 /// A store that is being asked.
@@ -36,8 +38,10 @@ pub(crate) async fn relate(ordinary: &Stored, other: &Stored) -> Result<Vec<Rela
     for (same, kind) in pairs {
         let mut rounds = Vec::new();
         let questions = questions(kind);
-        for _ in 0..=ROUNDS {
-            rounds.push((ordinary.ask(same, questions, &stage).await?, other.ask(kind, questions, &stage).await?));
+        for round in 0..=ROUNDS {
+            let numbers = round * questions..(round + 1) * questions;
+            let ordinary = ordinary.ask(same, numbers.clone(), &stage).await?;
+            rounds.push((ordinary, other.ask(kind, numbers, &stage).await?));
         }
         relations.extend(relation(&rounds[1..], bytes));
     }
@@ -54,8 +58,8 @@ impl Asked {
         Ok(Self { server, connection })
     }
 
-    async fn ask(&mut self, kind: &Kind, questions: usize, stage: &Stage) -> Result<Answered> {
-        kind.ask(questions, &mut self.connection, self.server.pid(), stage).await.context("side by side")
+    async fn ask(&mut self, kind: &Kind, numbers: Range<usize>, stage: &Stage) -> Result<Answered> {
+        kind.ask(numbers, &mut self.connection, self.server.pid(), stage).await.context("side by side")
     }
 }
 

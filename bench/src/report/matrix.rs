@@ -75,7 +75,7 @@ impl Matrix {
                 );
             }
         }
-        out + "\nEach beside the ordinary store, whose figures come second: servers of both are asked in turn, the middle of five rounds. A \
+        out + "\nEach beside the ordinary store, whose figures come second: servers of both are asked in turn, the middle of five rounds with other values. A \
                trace by id that is larger counts for a span of it, or for a byte where values are big. A search ends once it has the newest \
                20 traces: where there are fewer it looks at every span, as it does for a regex that nothing matches.\n"
     }
