@@ -35,11 +35,11 @@ bench: setup ## measure it: 2 million spans in, questions, a table in bench-resu
 	$(CARGO) build --workspace
 	@exec "$(BENCH)" $(ARGS)
 
-bench-all: setup ## the same for every kind of data and every transport, in one table (a quarter of an hour)
+bench-all: setup ## the same for every kind of data and every transport, in one table, beside the ordinary one (a quarter of an hour)
 	$(CARGO) build --workspace
 	@exec "$(BENCH)" --all --spans 500000 $(ARGS)
 
-bench-growth: setup ## one store from 1 to 50 million spans: the chart in docs/images/growth.svg (an hour)
+bench-growth: setup ## one store from 1 to 50 million spans: the chart in docs/images/growth.svg (half an hour)
 	$(CARGO) build --workspace
 	@exec "$(BENCH)" --growth --spans 50000000 --output docs/images/growth $(ARGS)
 

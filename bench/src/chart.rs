@@ -37,15 +37,17 @@ text { font: 12px system-ui, sans-serif; fill: #333 }
 polyline { fill: none; stroke-width: 2 }
 .c0 { stroke: #1f6fb4; fill: #1f6fb4 } .c1 { stroke: #c2570c; fill: #c2570c } .c2 { stroke: #2f8f4e; fill: #2f8f4e }
 .c3 { stroke: #b3261e; fill: #b3261e } .c4 { stroke: #7b4fb5; fill: #7b4fb5 } .c5 { stroke: #8a6d00; fill: #8a6d00 }
-polyline.c0, polyline.c1, polyline.c2, polyline.c3, polyline.c4, polyline.c5 { fill: none }
-text.c0, text.c1, text.c2, text.c3, text.c4, text.c5 { stroke: none }
+.c6 { stroke: #5f6b76; fill: #5f6b76 }
+polyline.c0, polyline.c1, polyline.c2, polyline.c3, polyline.c4, polyline.c5, polyline.c6 { fill: none }
+text.c0, text.c1, text.c2, text.c3, text.c4, text.c5, text.c6 { stroke: none }
 @media (prefers-color-scheme: dark) {
   text { fill: #ccc } .grid { stroke: #444 }
   .c0 { stroke: #6db3f2; fill: #6db3f2 } .c1 { stroke: #f0a35e; fill: #f0a35e } .c2 { stroke: #74c98c; fill: #74c98c }
   .c3 { stroke: #f28b82; fill: #f28b82 } .c4 { stroke: #c3a1f0; fill: #c3a1f0 } .c5 { stroke: #d8bd5a; fill: #d8bd5a }
+  .c6 { stroke: #a9b4be; fill: #a9b4be }
 }
 ";
-const COLOURS: usize = 6;
+const COLOURS: usize = 7;
 
 /// Panels below each other over one logarithmic axis.
 #[must_use]
@@ -141,9 +143,10 @@ impl Panel {
             let at = (y(value) + 4.0).max(free);
             free = at + LINE;
             let (class, name) = (number % COLOURS, escape(&series.name));
+            let digits = if value < 100.0 { 2 } else { 0 };
             let _ = writeln!(
                 out,
-                "<text class=\"c{class}\" x=\"{}\" y=\"{at:.1}\">{name}: {value:.2}</text>",
+                "<text class=\"c{class}\" x=\"{}\" y=\"{at:.1}\">{name}: {value:.digits$}</text>",
                 RIGHT + 12.0
             );
         }
