@@ -27,7 +27,7 @@ struct Asked {
 pub(crate) async fn relate(ordinary: &Stored, other: &Stored) -> Result<Vec<Relation>> {
     let bytes = other.report.bytes_compared(&ordinary.report);
     // Of data that has no answers to a kind it is not asked.
-    let same = |kind: &'_ Kind| ordinary.kinds.iter().find(|known| known.name == kind.name);
+    let same = |kind: &Kind| ordinary.kinds.iter().find(|known| known.name == kind.name);
     let pairs: Vec<(&Kind, &Kind)> = other.kinds.iter().filter_map(|kind| Some((same(kind)?, kind))).collect();
     // The more a question costs, the fewer there are.
     let questions = |kind: &Kind| (kind.questions() / 4).clamp(3, QUESTIONS);

@@ -24,12 +24,12 @@ impl Matrix {
             ordinary.run.processor, ordinary.run.cores, ordinary.run.load_before
         );
         out += "| data | sent as | spans | B a span | CPU a span | decode units | cost, ordinary = 1 | spans a second | disk a span | written / kept | \
-                peak memory | trace by id p50 | a span of it, ordinary = 1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+                peak memory | trace by id p50 |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
         for report in &self.reports {
             let Report { run, ingest, disk, memory, .. } = report;
             let _ = writeln!(
                 out,
-                "| {} | {} | {} | {:.0} | {:.2} us | {:.2} | **{:.2}** | {:.0} | {:.1} B | {:.1} | {:.0} MB | {:.2} ms | {:.2} |",
+                "| {} | {} | {} | {:.0} | {:.2} us | {:.2} | **{:.2}** | {:.0} | {:.1} B | {:.1} | {:.0} MB | {:.2} ms |",
                 run.shape.name(),
                 run.transport.name(),
                 run.spans,
@@ -42,7 +42,6 @@ impl Matrix {
                 ingest.written_over_kept,
                 memory.peak_mb,
                 report.queries.first().map_or(0.0, |query| query.p50_ms),
-                report.trace_cost(ordinary),
             );
         }
         out += "\nCost: CPU of the server, received to sealed and merged, for a span; for `big`, whose spans have a value of 1 MB, for a byte \
@@ -86,12 +85,6 @@ impl Report {
     fn cost(&self, ordinary: &Self) -> f64 {
         let bytes = self.bytes_compared(ordinary);
         self.ingest.cpu_us_per_span / ordinary.ingest.cpu_us_per_span / bytes
-    }
-
-    /// The same of the time in which a trace is read by its id.
-    fn trace_cost(&self, ordinary: &Self) -> f64 {
-        let of_a_span = |report: &Self| report.queries.first().map_or(0.0, |query| query.p50_ms / query.spans.max(1.0));
-        of_a_span(self) / of_a_span(ordinary) / self.bytes_compared(ordinary)
     }
 
     /// How many times larger a span is, where that is what the data is about.

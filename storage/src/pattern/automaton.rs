@@ -1,5 +1,5 @@
 //! Expressions that take a text in pieces. What they make of the digits of numbers is remembered three digits at a time: there are
-//! few states, and looking at each digit of each row takes twice as long.
+//! few states, and looking at each digit of each row takes three quarters longer.
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};

@@ -29,9 +29,7 @@ impl SegmentGroup<'_> {
         let shapes = self.shape_page(TableKind::Span)?;
         let shape = |row| Ok(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
         let first = self.start(trace_start, rows.start)?;
-        // The group that has a trace's start nearly always has its root: the others need not read parents.
-        let roots = root.is_none_or(|(start, _)| first <= start).then_some(rows.clone());
-        let root = roots.map_or(Ok(None), |rows| self.first_root(rows))?;
+        let root = self.root_before(root, first, rows.clone())?;
         let root = root.map(|row| Ok((self.key(trace_start, row)?, shape(row)?)));
         Ok(Outline {
             known_start: trace_start,
@@ -43,6 +41,7 @@ impl SegmentGroup<'_> {
         })
     }
 
+    /// The same, row by row: bounds and pieces of columns cost more than few rows.
     fn outline_of_few(
         &self,
         trace_start: u64,
@@ -70,9 +69,7 @@ impl SegmentGroup<'_> {
             outline.repeats |= row > rows.start && here == before && self.span_id(row)? == self.span_id(row - 1)?;
             numbers.push(shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32);
         }
-        if root.is_none_or(|(start, _)| first <= start)
-            && let Some(row) = self.first_root(rows.clone())?
-        {
+        if let Some(row) = self.root_before(root, first, rows.clone())? {
             let shape = numbers.get(row - rows.start).copied().unwrap_or_default();
             outline.root = Some((self.key(trace_start, row)?, shape));
         }
@@ -116,10 +113,6 @@ impl SegmentGroup<'_> {
 
     /// Whether two of these spans, which are in the order of their keys, have one key.
     fn repeats(&self, rows: Range<usize>) -> Result<bool, ReadError> {
-        // Most traces of a group have few spans here, many a single one.
-        if rows.len() < 2 {
-            return Ok(false);
-        }
         for rows in pieces(rows.start + 1..rows.end) {
             let starts = self.some_ints(pages::STARTS, rows.start - 1..rows.end)?;
             for (row, pair) in rows.zip(starts.windows(2)) {
@@ -162,6 +155,12 @@ impl SegmentGroup<'_> {
         };
         numbers.each(rows.start, rows.end, count).map_err(corrupt)?;
         Ok((0..).zip(counts).filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// The first of these rows that has no parent, when it may come before `root`: the `first` row starts no later. The group that has
+    /// a trace's start nearly always has its root, and the others need not read parents.
+    fn root_before(&self, root: Option<SpanKey>, first: u64, rows: Range<usize>) -> Result<Option<usize>, ReadError> {
+        if root.is_none_or(|(start, _)| first <= start) { self.first_root(rows) } else { Ok(None) }
     }
 
     /// The first of these rows that has no parent.
