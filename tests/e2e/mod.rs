@@ -6,6 +6,7 @@ mod api;
 mod clients;
 mod export;
 mod json;
+mod repeated;
 mod spans;
 
 mod browser;

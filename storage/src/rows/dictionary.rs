@@ -22,6 +22,11 @@ impl Interner {
         string(&self.bytes, &self.ends, number)
     }
 
+    /// The number of a string that is known.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<u32> {
+        self.table.find(xxh3_64(text), |number| self.get(*number) == text).copied()
+    }
+
     /// The number of a string; `None` when it is new and there are `most` already.
     #[inline]
     pub(crate) fn intern(&mut self, text: &[u8], most: usize) -> Option<u32> {

@@ -56,6 +56,13 @@ pub(crate) struct Table {
     pending: Vec<u64>,
 }
 
+impl Column {
+    /// Whether all values that were pushed are in the dictionary.
+    pub(crate) fn has_all(&self) -> bool {
+        self.dictionary.len() < DICTIONARY
+    }
+}
+
 impl Table {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

@@ -9,7 +9,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use super::{Among, Outline, Projection, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
+use crate::rows::{Column, ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
 pub(crate) struct HeadGroup<'a> {
@@ -65,6 +65,12 @@ impl TableView for View<'_, '_> {
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
+        let is_text = |column: &Column| column.key.value_type == ValueType::Text;
+        if let Some(needle) = test.needle()
+            && self.0.table.columns.get(column as usize).is_some_and(is_text)
+        {
+            return Ok(self.0.find(column, needle));
+        }
         let mut rows = Bitmap::none(self.len());
         let mut known: Vec<Option<bool>> = self
             .0
@@ -109,6 +115,24 @@ impl TableView for View<'_, '_> {
 impl HeadTable<'_> {
     fn shape_numbers(&self) -> &[u32] {
         self.shape_numbers.get_or_init(|| (0..self.table.len()).map(|row| self.table.shape_of(row)).collect())
+    }
+
+    /// The rows that have this text. The dictionary tells its number at once, and where it holds all values also that it is not there.
+    fn find(&self, column: u32, needle: &[u8]) -> Bitmap {
+        let mut rows = Bitmap::none(self.table.len());
+        let Some(known) = self.table.columns.get(column as usize) else { return rows };
+        let number = known.dictionary.find(needle);
+        if number.is_none() && known.has_all() {
+            return rows;
+        }
+        self.each(column, |row, slot| {
+            let is_it = match slot.number() {
+                Some(own) => number == Some(own),
+                None => self.table.bytes(column, slot) == needle,
+            };
+            rows.insert_if(row, is_it);
+        });
+        rows
     }
 
     /// Calls `visit` with each row that has the column.

@@ -1,6 +1,7 @@
 //! What readers see: the head and the segments.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::view::Malformed;
 
 use crate::catalog::SegmentEntry;
-use crate::rows::Rows;
+use crate::rows::{Rows, SpanRow};
 
 /// Spans of one part; small enough that a search holds up writers only shortly.
 const PART_SPANS: usize = 32 << 10;
@@ -19,7 +20,12 @@ const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Rows of the head. Only the last part of a tenant grows.
 #[derive(Debug, Default)]
-pub(crate) struct Part(RwLock<Rows>);
+pub(crate) struct Part {
+    rows: RwLock<Rows>,
+    /// No span in it starts earlier, and none later: a search passes over parts without their lock, as it does over groups.
+    earliest: AtomicU64,
+    latest: AtomicU64,
+}
 
 /// What a request added to a part.
 #[derive(Debug)]
@@ -32,7 +38,21 @@ pub(crate) struct Added {
 
 impl Part {
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Rows> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts of its earliest and latest span.
+    pub(crate) fn starts(&self) -> (u64, u64) {
+        (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire))
+    }
+
+    /// Widens the starts to these spans, before anybody sees them.
+    fn note_starts(&self, spans: &[SpanRow], is_first: bool) {
+        let starts = || spans.iter().map(|span| span.start);
+        let (Some(earliest), Some(latest)) = (starts().min(), starts().max()) else { return };
+        let earliest = if is_first { earliest } else { earliest.min(self.earliest.load(Ordering::Relaxed)) };
+        self.earliest.store(earliest, Ordering::Release);
+        self.latest.fetch_max(latest, Ordering::Release);
     }
 
     /// Appends the spans of a request; `None` when the part has no room for more, or somebody reads it for long.
@@ -40,6 +60,7 @@ impl Part {
         let mut rows = self.write_soon()?;
         let (spans, bytes) = (rows.len(), rows.memory());
         let appended = rows.append_request(request);
+        self.note_starts(rows.spans.get(spans..).unwrap_or_default(), spans == 0);
         Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
     }
 
@@ -47,7 +68,7 @@ impl Part {
     fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.0.try_write() {
+            match self.rows.try_write() {
                 Ok(rows) => return (rows.len() < PART_SPANS).then_some(rows),
                 Err(TryLockError::Poisoned(rows)) => return Some(rows.into_inner()),
                 Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PATIENCE / 100),

@@ -30,14 +30,16 @@ pub(super) struct Spans {
 /// A part of the head or a group of a segment.
 #[derive(Clone)]
 pub(super) enum Unit {
-    Part(Arc<Part>),
+    /// With the starts of its earliest and latest span when the query began.
+    Part((u64, u64), Arc<Part>),
     Group(Arc<SegmentEntry>, u16),
 }
 
 /// What a query sees: the store as it was when the query began.
 pub(super) struct Snapshot<'a> {
     pub(super) shared: &'a Shared,
-    parts: Vec<Arc<Part>>,
+    /// With the starts of their earliest and latest spans.
+    parts: Vec<((u64, u64), Arc<Part>)>,
     /// With the starts of their earliest and latest spans, by these.
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
@@ -58,20 +60,20 @@ impl<'a> Snapshot<'a> {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
+        let parts = parts.into_iter().map(|part| (part.starts(), part)).collect();
         Self { shared, parts, segments, opened: Mutex::default() }
     }
 
-    /// Head first, then groups by their latest trace, newest first.
+    /// Parts by their latest span and groups by their latest trace, newest first.
     pub(super) fn units(&self) -> Vec<Unit> {
-        let mut groups: Vec<(u64, Unit)> = Vec::new();
-        for (_, segment) in &self.segments {
-            for (number, group) in (0u16..).zip(&segment.groups) {
-                groups.push((group.latest_trace, Unit::Group(Arc::clone(segment), number)));
-            }
-        }
-        groups.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
-        let parts = self.parts.iter().rev().cloned().map(Unit::Part);
-        parts.chain(groups.into_iter().map(|(_, unit)| unit)).collect()
+        let parts = self.parts.iter().map(|(starts, part)| Unit::Part(*starts, Arc::clone(part)));
+        let groups = self.segments.iter().flat_map(|(_, segment)| {
+            let numbers = (0u16..).take(segment.groups.len());
+            numbers.map(|number| Unit::Group(Arc::clone(segment), number))
+        });
+        let mut units: Vec<(u64, Unit)> = parts.chain(groups).map(|unit| (unit.latest(), unit)).collect();
+        units.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
+        units.into_iter().map(|(_, unit)| unit).collect()
     }
 
     /// Runs `ask` on a unit. `None` when the unit is damaged where `ask` reads it: the answer is then without it, and says so.
@@ -93,7 +95,7 @@ impl<'a> Snapshot<'a> {
         ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
     ) -> (Result<Option<T>, ReadError>, Vec<ReadError>) {
         let (segment, number) = match unit {
-            Unit::Part(part) => return (ask(&HeadGroup::new(&part.read())).map(Some), Vec::new()),
+            Unit::Part(_, part) => return (ask(&HeadGroup::new(&part.read())).map(Some), Vec::new()),
             Unit::Group(segment, number) => (segment.id, *number),
         };
         let mut damage = Vec::new();
@@ -156,8 +158,8 @@ impl<'a> Snapshot<'a> {
         is_wanted: impl Fn(u64) -> bool + Copy,
     ) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
-        let parts = self.parts.iter().filter(move |part| part.read().trace_rows(id).next().is_some());
-        let parts = parts.cloned().map(Unit::Part);
+        let parts = self.parts.iter().filter(move |(_, part)| part.read().trace_rows(id).next().is_some());
+        let parts = parts.map(|(starts, part)| Unit::Part(*starts, Arc::clone(part)));
         let segments = segments.filter(move |((earliest, _), _)| is_wanted(*earliest));
         let groups = segments.flat_map(move |(_, segment)| {
             segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
@@ -246,14 +248,16 @@ impl Unit {
     /// Its name among the units of a snapshot.
     pub(super) fn place(&self) -> (u64, usize) {
         match self {
-            Self::Part(part) => (u64::MAX, Arc::as_ptr(part).addr()),
+            Self::Part(_, part) => (u64::MAX, Arc::as_ptr(part).addr()),
             Self::Group(segment, number) => (segment.id, usize::from(*number)),
         }
     }
 
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {
-            Self::Part(_) => true,
+            Self::Part((earliest, latest), _) => {
+                range.is_none_or(|range| *earliest < range.end && range.start <= *latest)
+            }
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
             }
@@ -263,7 +267,7 @@ impl Unit {
     /// No trace in it starts later.
     pub(super) fn latest(&self) -> u64 {
         match self {
-            Self::Part(_) => u64::MAX,
+            Self::Part((_, latest), _) => *latest,
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
             }

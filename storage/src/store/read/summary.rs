@@ -83,7 +83,7 @@ impl Snapshot<'_> {
             context.check()?;
             match self.on(unit, context, |group| sum.add_unit(place, group, id))? {
                 None => sum.is_partial = true,
-                Some(()) => sum.is_partial |= matches!(unit, Unit::Part(_)),
+                Some(()) => sum.is_partial |= matches!(unit, Unit::Part(..)),
             }
         }
         sum.repeats = sum.repeats || self.share_keys(id, units, &mut sum, context)?;
