@@ -13,6 +13,8 @@ mod clock;
 mod codec;
 #[cfg(all(test, feature = "rocksdb"))]
 mod conformance;
+mod context;
+mod copies;
 mod error;
 mod filter;
 mod log;
@@ -31,15 +33,16 @@ mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
+mod values;
 
 pub use clock::{Clock, FakeClock, SystemClock};
+pub use context::{QueryContext, Reserved};
 pub use error::{ReadError, WriteError};
 pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
 pub use pattern::Pattern;
 pub use search::{
-    FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
-    TraceHit,
+    FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange, TraceHit,
 };
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]

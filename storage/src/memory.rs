@@ -1,21 +1,29 @@
 //! The plain store: spans in a map, every question answered by looking at every span. The reference for the real store.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::ready;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use hoptrail_proto::model::{StatusCode, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{SpanId, StatusCode, TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 
-use crate::matcher::{Candidate, TraceFacts, order};
+use crate::copies::{ContentHash, Contents};
+use crate::matcher::{Candidate, TraceFacts};
 use crate::search::{
-    FieldValuesRequest, Inspected, QueryContext, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange,
-    TraceHit,
+    FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange, TraceHit,
 };
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
-use crate::{AttributeScope, ReadError, Value, WriteError};
+use crate::values::Values;
+use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
-type Traces = BTreeMap<TraceId, Vec<TraceSpan>>;
+type Traces = BTreeMap<TraceId, OneTrace>;
+
+/// The spans of one trace.
+#[derive(Debug, Default)]
+struct OneTrace {
+    spans: Vec<TraceSpan>,
+    seen: HashSet<ContentHash>,
+}
 
 /// A store in memory, lost with the process.
 #[derive(Debug, Default)]
@@ -32,10 +40,11 @@ impl MemoryStore {
         let spans = otlp::decode(&batch.body).map_err(|error| WriteError::Invalid(error.to_string()))?;
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let traces = tenants.entry(batch.tenant.clone()).or_default();
+        let mut contents = Contents::default();
         for span in spans {
             let known = traces.entry(span.span.trace_id).or_default();
-            if !known.contains(&span) {
-                known.push(span);
+            if known.seen.insert(contents.hash(&span)) {
+                known.spans.push(span);
             }
         }
         Ok(())
@@ -50,8 +59,9 @@ impl SpanWriter for MemoryStore {
 
 impl TraceReader for MemoryStore {
     fn trace(&self, tenant: &TenantId, id: TraceId, _: &QueryContext) -> Result<Option<Trace>, ReadError> {
-        let spans = self.tenants().get(tenant).and_then(|traces| traces.get(&id)).cloned();
-        Ok(spans.map(|spans| Trace { id, spans }))
+        let tenants = self.tenants();
+        let known = tenants.get(tenant).and_then(|traces| traces.get(&id));
+        Ok(known.map(|known| Trace { id, spans: known.spans.clone() }))
     }
 
     fn search(
@@ -62,11 +72,11 @@ impl TraceReader for MemoryStore {
     ) -> Result<SearchAnswer, ReadError> {
         let tenants = self.tenants();
         let mut answer = SearchAnswer::default();
-        for (id, spans) in tenants.get(tenant).into_iter().flatten() {
+        for (id, OneTrace { spans, .. }) in tenants.get(tenant).into_iter().flatten() {
             context.check()?;
             answer.inspected.traces += 1;
             answer.inspected.spans += spans.len() as u64;
-            answer.hits.extend(hit(*id, spans, request));
+            answer.hits.extend(hit(*id, spans, request, context)?);
         }
         answer.hits.sort_by_key(|hit| std::cmp::Reverse((hit.start_unix_nano, hit.trace_id)));
         answer.hits.truncate(request.limit);
@@ -82,7 +92,7 @@ impl TraceReader for MemoryStore {
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         let tenants = self.tenants();
         let mut keys = BTreeSet::new();
-        for span in tenants.get(tenant).into_iter().flatten().flat_map(|(_, spans)| spans) {
+        for span in tenants.get(tenant).into_iter().flatten().flat_map(|(_, known)| &known.spans) {
             if range.is_none_or(|range| range.contains(span.span.start_unix_nano)) {
                 let parts = [
                     (AttributeScope::Resource, &span.resource.attributes),
@@ -103,46 +113,39 @@ impl TraceReader for MemoryStore {
         &self,
         tenant: &TenantId,
         request: &FieldValuesRequest,
-        _: &QueryContext,
+        context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
         let tenants = self.tenants();
-        let mut values = Vec::new();
-        for (_, spans) in tenants.get(tenant).into_iter().flatten() {
-            let facts = facts(spans);
-            for span in
-                spans.iter().filter(|span| request.range.is_none_or(|range| range.contains(span.span.start_unix_nano)))
-            {
-                let candidate = Candidate::new(span, &facts);
-                if candidate.satisfies(&request.filter) {
-                    candidate.each_value(&request.field, &mut |value| values.push(value));
-                }
-            }
+        let mut values = Values::new(request.limit, context)?;
+        for (_, known) in tenants.get(tenant).into_iter().flatten() {
+            values_of_trace(&known.spans, request, context, &mut values)?;
         }
-        Ok(distinct(values, request.limit))
+        values.finish()
     }
 }
 
-/// Sorts values by type and value, drops repeated ones, and keeps the first `limit`.
-pub(crate) fn distinct(mut values: Vec<Value>, limit: usize) -> Vec<Value> {
-    let rank = |value: &Value| match value {
-        Value::Any(value) => match value {
-            hoptrail_proto::model::AnyValue::String(_) => 0,
-            hoptrail_proto::model::AnyValue::Int(_) => 1,
-            hoptrail_proto::model::AnyValue::Double(_) => 2,
-            hoptrail_proto::model::AnyValue::Bool(_) => 3,
-            _ => 7,
-        },
-        Value::Duration(_) => 4,
-        Value::Status(_) => 5,
-        Value::Kind(_) => 6,
-    };
-    values.sort_by(|a, b| {
-        let by_text = || format!("{a:?}").cmp(&format!("{b:?}"));
-        rank(a).cmp(&rank(b)).then_with(|| order(a, b).unwrap_or_else(by_text))
-    });
-    values.dedup();
-    values.truncate(limit);
-    values
+/// Spans between two looks at the clock.
+const EVERY: usize = 256;
+
+/// The values of a field on those spans of a trace that match.
+pub(crate) fn values_of_trace(
+    spans: &[TraceSpan],
+    request: &FieldValuesRequest,
+    context: &QueryContext,
+    values: &mut Values,
+) -> Result<(), ReadError> {
+    let facts = facts(spans);
+    for some in spans.chunks(EVERY) {
+        context.check()?;
+        for span in some {
+            let candidate = Candidate::new(span, &facts);
+            let inside = request.range.is_none_or(|range| range.contains(span.span.start_unix_nano));
+            if inside && candidate.satisfies(&request.filter) {
+                candidate.each_value(&request.field, &mut |value| values.add(value));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the spans of one trace say about the trace.
@@ -152,32 +155,52 @@ pub(crate) fn facts(spans: &[TraceSpan]) -> TraceFacts {
     TraceFacts { duration_nanos: end.saturating_sub(start), root: root(spans) }
 }
 
+/// Spans are in the order of their starts, then of their ids.
+fn key(span: &TraceSpan) -> (u64, SpanId) {
+    (span.span.start_unix_nano, span.span.span_id)
+}
+
 /// Earlier spans first. Spans of one id and start, which no correct sender makes, have an order too, so that answers repeat.
-fn in_time(a: &TraceSpan, b: &TraceSpan) -> std::cmp::Ordering {
-    let key = |span: &TraceSpan| (span.span.start_unix_nano, span.span.span_id);
-    key(a).cmp(&key(b)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+fn sort_in_time(spans: &mut [&TraceSpan]) {
+    spans.sort_unstable_by_key(|span| key(span));
+    let mut contents = Contents::default();
+    for alike in spans.chunk_by_mut(|one, other| key(one) == key(other)).filter(|alike| alike.len() > 1) {
+        alike.sort_by_cached_key(|span| contents.hash(span));
+    }
 }
 
 /// Service and name of the earliest span without a parent.
 fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
-    let roots = spans.iter().filter(|span| span.span.parent_span_id.is_none());
-    let root = roots.min_by(|a, b| in_time(a, b))?;
+    let roots = || spans.iter().filter(|span| span.span.parent_span_id.is_none());
+    let earliest = roots().map(key).min()?;
+    let mut first: Vec<&TraceSpan> = roots().filter(|root| key(root) == earliest).collect();
+    sort_in_time(&mut first);
+    let root = first.first()?;
     Some((root.resource.service_name().to_owned(), root.span.name.clone()))
 }
 
 /// The hit that a trace is, when any of its spans matches.
-pub(crate) fn hit(trace_id: TraceId, spans: &[TraceSpan], request: &SearchRequest) -> Option<TraceHit> {
+pub(crate) fn hit(
+    trace_id: TraceId,
+    spans: &[TraceSpan],
+    request: &SearchRequest,
+    context: &QueryContext,
+) -> Result<Option<TraceHit>, ReadError> {
     let facts = facts(spans);
     let wanted = |span: &&TraceSpan| {
         request.range.is_none_or(|range| range.contains(span.span.start_unix_nano))
             && Candidate::new(span, &facts).satisfies(&request.filter)
     };
-    let mut matched: Vec<&TraceSpan> = spans.iter().filter(wanted).collect();
-    if matched.is_empty() {
-        return None;
+    let mut matched: Vec<&TraceSpan> = Vec::new();
+    for some in spans.chunks(EVERY) {
+        context.check()?;
+        matched.extend(some.iter().filter(wanted));
     }
-    matched.sort_by(|a, b| in_time(a, b));
-    Some(TraceHit {
+    if matched.is_empty() {
+        return Ok(None);
+    }
+    sort_in_time(&mut matched);
+    Ok(Some(TraceHit {
         trace_id,
         start_unix_nano: spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default(),
         duration_nanos: facts.duration_nanos,
@@ -185,7 +208,7 @@ pub(crate) fn hit(trace_id: TraceId, spans: &[TraceSpan], request: &SearchReques
         matched: matched.len() as u64,
         spans: matched.iter().take(request.spans_per_trace).map(|span| span_hit(span, &facts, request)).collect(),
         root: facts.root,
-    })
+    }))
 }
 
 pub(crate) fn span_hit(span: &TraceSpan, facts: &TraceFacts, request: &SearchRequest) -> SpanHit {

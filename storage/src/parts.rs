@@ -56,7 +56,7 @@ impl Segment {
     /// Sorts and encodes spans, as sealing does.
     pub fn encode(parts: &[&Head]) -> Result<Self, String> {
         let rows: Vec<&Rows> = parts.iter().map(|part| &part.0).collect();
-        let built = crate::segment::encode(&rows);
+        let built = crate::segment::encode(&rows).map_err(|error| error.to_string())?;
         let meta = built.pages.get(&META).ok_or("no description")?;
         let meta = said(Meta::decode(meta))?;
         Ok(Self { pages: built.pages, meta: Arc::new(meta), groups: built.groups })

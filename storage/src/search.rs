@@ -1,13 +1,8 @@
 //! Questions and answers.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use crate::{Field, Filter, ReadError, Value};
+use crate::{Field, Filter, Value};
 
 /// A half-open range of time: `start <= t < end`, nanoseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,59 +114,4 @@ pub struct SpanHit {
     pub duration_nanos: u64,
     /// The selected fields that it has, in the order of the request.
     pub fields: Vec<(Field, Value)>,
-}
-
-/// Damaged places that an answer lists.
-const MOST_LEFT_OUT: usize = 16;
-
-/// The bounds of one query, and what its answer had to do without.
-#[derive(Debug, Clone)]
-pub struct QueryContext {
-    limit: Duration,
-    deadline: Instant,
-    cancelled: Arc<AtomicBool>,
-    /// Bytes the query may hold.
-    pub memory: usize,
-    left_out: Arc<Mutex<BTreeSet<String>>>,
-}
-
-impl QueryContext {
-    /// A query that may take `limit` from now and hold `memory` bytes, until `cancelled` is set.
-    #[must_use]
-    pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
-        Self { limit, deadline: Instant::now() + limit, cancelled, memory, left_out: Arc::default() }
-    }
-
-    /// Bounds that no test meets.
-    #[must_use]
-    pub fn unbounded() -> Self {
-        Self::new(Duration::from_secs(3600), usize::MAX, Arc::default())
-    }
-
-    /// Fails once the time is up or the client has gone. Called every few thousand rows.
-    pub fn check(&self) -> Result<(), ReadError> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(ReadError::Cancelled);
-        }
-        if Instant::now() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
-    }
-
-    /// Says that stored bytes at `place` are damaged, so that the answer is without what they held.
-    pub fn leave_out(&self, place: String) {
-        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if left_out.len() < MOST_LEFT_OUT {
-            left_out.insert(place);
-        }
-    }
-
-    /// The damaged places that the answer is without; empty when it is complete. Some suffice to say that it is not.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<String> {
-        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Fails when `bytes` is more than the query may hold.
-    pub fn check_memory(&self, bytes: usize) -> Result<(), ReadError> {
-        if bytes > self.memory { Err(ReadError::Memory { limit: self.memory }) } else { Ok(()) }
-    }
 }

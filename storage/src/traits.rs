@@ -7,8 +7,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId};
 
-use crate::search::{FieldValuesRequest, QueryContext, SearchAnswer, SearchRequest, TimeRange};
-use crate::{AttributeScope, ReadError, Value, WriteError};
+use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
+use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
 /// Spans of one tenant that arrived together.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AnyValue, Attribute, SpanId, TraceId};
 
 /// Who produced telemetry: service, host, pod, SDK.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct Resource {
     /// Attributes such as `service.name`.
     pub attributes: Vec<Attribute>,
@@ -26,7 +26,7 @@ impl Resource {
 }
 
 /// Names the attributes of a resource that identify or describe one entity.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct EntityRef {
     /// Schema of the entity.
     pub schema_url: String,
@@ -39,7 +39,7 @@ pub struct EntityRef {
 }
 
 /// The library that made the spans.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct InstrumentationScope {
     /// Library name.
     pub name: String,
@@ -134,7 +134,7 @@ impl StatusCode {
 }
 
 /// A span's status.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct Status {
     /// How it ended.
     pub code: StatusCode,
@@ -143,7 +143,7 @@ pub struct Status {
 }
 
 /// Something that happened at one moment of a span.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct SpanEvent {
     /// Nanoseconds since 1970 UTC.
     pub time_unix_nano: u64,
@@ -156,7 +156,7 @@ pub struct SpanEvent {
 }
 
 /// A pointer to a span of this or another trace. An id of a wrong length counts as all zero.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct SpanLink {
     /// Trace of the linked span.
     pub trace_id: TraceId,
@@ -173,7 +173,7 @@ pub struct SpanLink {
 }
 
 /// One unit of work of one service.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct Span {
     /// The trace it belongs to.
     pub trace_id: TraceId,

@@ -1,5 +1,7 @@
 //! Attribute values (OTLP `common.proto`, AnyValue).
 
+use std::hash::{Hash, Hasher};
+
 /// A typed attribute value. Types are kept: the int 200 is not the string "200".
 #[derive(Debug, Clone, Default)]
 pub enum AnyValue {
@@ -23,7 +25,7 @@ pub enum AnyValue {
 }
 
 /// A key with its value. Order and repeated keys are kept as received.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct Attribute {
     /// The attribute's name, for example `http.request.method`.
     pub key: String,
@@ -44,6 +46,23 @@ impl PartialEq for AnyValue {
             (Self::Array(one), Self::Array(other)) => one == other,
             (Self::KvList(one), Self::KvList(other)) => one == other,
             _ => false,
+        }
+    }
+}
+
+/// Equal values have equal hashes.
+impl Hash for AnyValue {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Empty => {}
+            Self::String(text) => text.hash(state),
+            Self::Bool(value) => value.hash(state),
+            Self::Int(value) => value.hash(state),
+            Self::Double(value) => value.to_bits().hash(state),
+            Self::Bytes(bytes) => bytes.hash(state),
+            Self::Array(elements) => elements.hash(state),
+            Self::KvList(attributes) => attributes.hash(state),
         }
     }
 }

@@ -25,7 +25,7 @@ pub fn group(input: &[u8]) {
     // A client that sends again: duplicates count once.
     let mut retry = Rows::default();
     retry.append_request(&validated.body).expect("validated");
-    let mut pages = Pages(encode(&[&rows, &retry]).pages);
+    let mut pages = Pages(encode(&[&rows, &retry]).expect("fits").pages);
     if validated.accepted > 0 {
         let sent = otlp::decode(&validated.body).expect("validated");
         assert_eq!(all_spans(&pages).expect("intact"), in_any_order(&sent).into_iter().collect::<Vec<_>>());
@@ -135,7 +135,7 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
                     let _ = matching(&group, &filter, range, &context);
                 }
             }
-            let _ = values(&group, &field, &all, &mut |_| ());
+            let _ = values(&group, &field, &all, &context, &mut |_| ());
         }
         let _ = group.traces_of(&all);
         let names = [b"a".to_vec(), b"service.name".to_vec()];

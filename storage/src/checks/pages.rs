@@ -164,7 +164,7 @@ fn bit_stream(input: &[u8]) {
 fn description(page: &[u8]) {
     let Ok(meta) = Meta::decode(page) else { return };
     let _ = meta.memory();
-    let written = meta.encode();
+    let written = meta.encode().expect("what was read fits");
     let again = Meta::decode(&written).expect("what is written is read");
-    assert_eq!(again.encode(), written);
+    assert_eq!(again.encode().expect("the same"), written);
 }

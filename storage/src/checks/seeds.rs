@@ -51,7 +51,7 @@ fn write_the_seeds() {
     write("log_record", "no-requests", Record::default().encode().expect("memory"));
     let raw = zstd::bulk::decompress(&record[13..], 1 << 20).expect("zstd");
     write("log_record", "what-is-compressed", &raw);
-    let built = encode(&[&rows]);
+    let built = encode(&[&rows]).expect("fits");
     let tenant = TenantId::single();
     let mut entry =
         SegmentEntry { id: 7, tenant, bytes: 1 << 16, received: (1, 2), traces: built.traces, groups: built.groups };
@@ -87,7 +87,7 @@ fn write_pages() {
     put(b'B', "bits", &[&[9, 0, 33], &[0x5a; 24][..]].concat());
     let mut rows = Rows::default();
     requests().iter().for_each(|body| rows.append_request(body).expect("valid"));
-    let mut built = encode(&[&rows]).pages;
+    let mut built = encode(&[&rows]).expect("fits").pages;
     put(b'D', "description", &built.remove(&META).expect("a description"));
     for (id, page) in built.into_iter().filter(|(id, _)| matches!(id.page, pages::STARTS | pages::SPAN_SHAPES)) {
         put(b'I', &format!("captured-page-{}", id.page), &page);

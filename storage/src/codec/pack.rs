@@ -8,7 +8,7 @@ use super::Damaged;
 
 const LEVEL: i32 = 3;
 /// No record, block or description is longer before compression.
-const MOST_BYTES: usize = 1 << 30;
+pub(crate) const MOST_BYTES: usize = 1 << 30;
 /// A block of zstd takes at least 4 bytes and holds at most 128 kB.
 const MOST_RATIO: usize = (128 << 10) / 4;
 const TOO_MUCH: Damaged = Damaged("longer than its compressed bytes can be");

@@ -69,8 +69,8 @@ pub(crate) struct Rows {
     pub(crate) link_ids: Vec<(TraceId, SpanId)>,
     pub(crate) link_owners: Vec<u32>,
     pub(crate) link_table: Table,
-    /// Last row of each trace.
-    traces: HashMap<TraceId, u32, rustc_hash::FxBuildHasher>,
+    /// Last row of each trace. The ids are the client's choice, so the hash has a seed that no client knows.
+    traces: HashMap<TraceId, u32>,
 }
 
 impl Rows {

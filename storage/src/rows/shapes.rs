@@ -1,9 +1,8 @@
 //! Columns and shapes: what kinds of rows there are.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Which of the three kinds of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,10 +114,8 @@ pub(crate) struct Shapes {
     layouts: HashTable<u32>,
     /// Columns in all layouts.
     columns: usize,
-}
-
-fn hash(value: impl Hash) -> u64 {
-    FxBuildHasher.hash_one(value)
+    /// Names, flags and keys are the client's choice, so the hash has a seed that no client knows.
+    hasher: DefaultHashBuilder,
 }
 
 impl Shapes {
@@ -129,29 +126,33 @@ impl Shapes {
     /// The number of a list of columns.
     #[inline]
     pub(crate) fn intern_layout(&mut self, wanted: &[u32]) -> u32 {
-        let Self { known: ShapeList { layouts: known, .. }, layouts, columns, .. } = self;
-        let found =
-            layouts.find(hash(wanted), |number| known.get(*number as usize).is_some_and(|own| **own == *wanted));
-        if let Some(number) = found {
+        let Self { known: ShapeList { layouts: known, .. }, layouts, columns, hasher, .. } = self;
+        let hash = hasher.hash_one(wanted);
+        if let Some(number) =
+            layouts.find(hash, |number| known.get(*number as usize).is_some_and(|own| **own == *wanted))
+        {
             return *number;
         }
         let number = known.len() as u32;
         known.push(wanted.into());
         *columns += wanted.len() + 4;
-        layouts.insert_unique(hash(wanted), number, |number| known.get(*number as usize).map_or(0, |own| hash(&**own)));
+        let hash_again = |number: &u32| known.get(*number as usize).map_or(0, |own| hasher.hash_one(&**own));
+        layouts.insert_unique(hash, number, hash_again);
         number
     }
 
     /// The number of a shape.
     #[inline]
     pub(crate) fn intern(&mut self, wanted: Shape) -> u32 {
-        let Self { known: ShapeList { shapes: known, .. }, shapes, .. } = self;
-        if let Some(number) = shapes.find(hash(wanted), |number| known.get(*number as usize) == Some(&wanted)) {
+        let Self { known: ShapeList { shapes: known, .. }, shapes, hasher, .. } = self;
+        let hash = hasher.hash_one(wanted);
+        if let Some(number) = shapes.find(hash, |number| known.get(*number as usize) == Some(&wanted)) {
             return *number;
         }
         let number = known.len() as u32;
         known.push(wanted);
-        shapes.insert_unique(hash(wanted), number, |number| known.get(*number as usize).map_or(0, hash));
+        let hash_again = |number: &u32| known.get(*number as usize).map_or(0, |shape| hasher.hash_one(shape));
+        shapes.insert_unique(hash, number, hash_again);
         number
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Column {
     last_row: u32,
     /// The column for the next occurrence.
     next: Option<u32>,
+    /// Of the first occurrence: the column that took the last value on `last_row`. A key may come thousands of times on one row.
+    latest: u32,
 }
 
 /// Rows of one kind.
@@ -143,20 +145,33 @@ impl Table {
             Some(likely) => likely,
             None => self.intern_column(owner, name, value_type, 0),
         };
-        // A repeated key: walk to the first column of that key that the row does not use yet.
-        while let Some(column) = self.columns.get_mut(number as usize) {
-            if column.last_row != row {
-                column.last_row = row;
-                break;
+        match self.columns.get_mut(number as usize) {
+            Some(column) if column.last_row == row => {
+                let latest = column.latest;
+                let next = self.next_occurrence(latest);
+                if let Some(first) = self.columns.get_mut(number as usize) {
+                    first.latest = next;
+                }
+                number = next;
             }
-            let (next, occurrence) = (column.next, column.key.occurrence + 1);
-            let found = next.unwrap_or_else(|| self.intern_column(owner, name, value_type, occurrence));
-            if let Some(column) = self.columns.get_mut(number as usize) {
-                column.next = Some(found);
-            }
-            number = found;
+            Some(column) => (column.last_row, column.latest) = (row, number),
+            None => {}
         }
         number
+    }
+
+    /// The column for one more value of the same key on the same row.
+    fn next_occurrence(&mut self, number: u32) -> u32 {
+        let Some(column) = self.columns.get(number as usize) else { return number };
+        if let Some(next) = column.next {
+            return next;
+        }
+        let ColumnKey { owner, name, value_type, occurrence } = column.key.clone();
+        let next = self.intern_column(owner, &name, value_type, occurrence + 1);
+        if let Some(column) = self.columns.get_mut(number as usize) {
+            column.next = Some(next);
+        }
+        next
     }
 
     /// The column with this key, made when new.
@@ -179,7 +194,7 @@ impl Table {
         let number = columns.len() as u32;
         let key = ColumnKey { owner, name: name.into(), value_type, occurrence };
         *column_bytes += COLUMN_BYTES + name.len();
-        columns.push(Column { key, dictionary: Interner::default(), last_row: u32::MAX, next: None });
+        columns.push(Column { key, dictionary: Interner::default(), last_row: u32::MAX, next: None, latest: number });
         column_index
             .insert_unique(wanted, number, |number| columns.get(*number as usize).map_or(0, |c| key_hash(&c.key)));
         number

@@ -20,8 +20,7 @@ impl Scan<'_> {
             Filter::True | Filter::And(_) | Filter::Or(_) | Filter::Event(_) | Filter::Link(_) => return Ok(None),
         };
         let Some(mut good) = self.shapes_with(field, &test)? else { return Ok(None) };
-        // A pattern ends early when the time is up.
-        self.context.check()?;
+        test.check()?;
         good.iter_mut().for_each(|good| *good = *good == (wanted != negated));
         Ok(Some(good))
     }

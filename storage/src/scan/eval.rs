@@ -119,9 +119,7 @@ impl Scan<'_> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone()), among),
             Filter::Matches { field, pattern, negated } => {
-                let rows = self.field(field, &Test::matches(pattern, *negated, self.context), among)?;
-                self.context.check()?;
-                Ok(rows)
+                self.field(field, &Test::matches(pattern, *negated, self.context), among)
             }
             Filter::Exists { field, present } => {
                 let mut rows = self.field(field, &Test::Present, among)?;
@@ -177,10 +175,12 @@ impl Scan<'_> {
     }
 
     fn field(&self, field: &Field, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        match field {
+        let rows = match field {
             Field::Attribute { scope, key } => self.attribute(*scope, key, test, among),
             Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic, test, among),
-        }
+        };
+        test.check()?;
+        rows
     }
 
     /// The rows of spans that are worth a look: those among `among` when these are spans, else all.

@@ -1,6 +1,6 @@
 //! A condition on one value.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::otlp::view::ValueView;
@@ -9,7 +9,7 @@ use crate::codec::strings::Pieces;
 use crate::matcher;
 use crate::pattern::{Automaton, State};
 use crate::rows::to_value;
-use crate::{CompareOp, Pattern, QueryContext, Value};
+use crate::{CompareOp, Pattern, QueryContext, ReadError, Value};
 
 /// What a value must satisfy.
 #[derive(Debug, Clone)]
@@ -22,33 +22,47 @@ pub(crate) enum Test {
 /// Text between two looks at the clock: a pattern may take a microsecond a byte.
 const EVERY: usize = 64 << 10;
 
-/// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more.
+/// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more, and [`Test::check`]
+/// says why.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     context: QueryContext,
     bytes: Cell<usize>,
-    over: Cell<bool>,
+    over: RefCell<Option<ReadError>>,
 }
 
 impl Patience {
     fn of(context: &QueryContext) -> Self {
-        Self { context: context.clone(), bytes: Cell::new(0), over: Cell::new(false) }
+        Self { context: context.clone(), bytes: Cell::new(0), over: RefCell::new(None) }
     }
 
     fn lasts(&self, bytes: usize) -> bool {
-        self.bytes.set(self.bytes.get() + bytes);
+        // A text without a byte is one more text all the same.
+        self.bytes.set(self.bytes.get() + bytes + 1);
         if self.bytes.get() >= EVERY {
+            if let Err(error) = self.context.check() {
+                *self.over.borrow_mut() = Some(error);
+                return false;
+            }
             self.bytes.set(0);
-            self.over.set(self.over.get() || self.context.check().is_err());
         }
-        !self.over.get()
+        true
     }
 }
 
 impl Test {
-    /// Text must match the pattern, or with `negated` must not. Whoever uses the answer must look at the context first.
+    /// Text must match the pattern, or with `negated` must not.
     pub(crate) fn matches(pattern: &Pattern, negated: bool, context: &QueryContext) -> Self {
         Self::Matches { pattern: pattern.clone(), negated, patience: Patience::of(context) }
+    }
+
+    /// Fails when the query's time was up while the test was asked: what it said is then of no use. [`Scan`](super::eval::Scan) asks
+    /// this after each condition.
+    pub(crate) fn check(&self) -> Result<(), ReadError> {
+        match self {
+            Self::Matches { patience, .. } => patience.over.borrow().clone().map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a model value satisfies it.
@@ -149,15 +163,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_matches_nothing_once_the_client_has_gone() {
+    fn a_pattern_fails_once_the_client_has_gone() {
         let gone = Arc::new(AtomicBool::new(false));
         let context = QueryContext::new(Duration::from_secs(3600), usize::MAX, Arc::clone(&gone));
         let pattern = Pattern::new(".*b").expect("a pattern");
         let test = Test::matches(&pattern, false, &context);
         let text = [vec![b'a'; EVERY / 2], vec![b'b']].concat();
-        assert!((0..5).all(|_| test.holds_text(&text)));
+        assert!((0..5).all(|_| test.holds_text(&text)) && test.check().is_ok());
         gone.store(true, Ordering::Relaxed);
         let seen = (0..5).filter(|_| test.holds_text(&text)).count();
         assert!(seen < 3, "{seen} texts were looked at afterwards");
+        assert!(matches!(test.check(), Err(ReadError::Cancelled)));
     }
 }

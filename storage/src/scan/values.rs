@@ -13,11 +13,12 @@ pub(crate) fn values(
     group: &dyn RowGroup,
     field: &Field,
     rows: &Bitmap,
+    context: &QueryContext,
     sink: &mut dyn FnMut(Value),
 ) -> Result<(), ReadError> {
     match field {
-        Field::Attribute { scope, key } => attribute_values(group, *scope, key, rows, sink),
-        Field::Intrinsic(intrinsic) => intrinsic_values(group, *intrinsic, rows, sink),
+        Field::Attribute { scope, key } => attribute_values(group, *scope, key, rows, context, sink),
+        Field::Intrinsic(intrinsic) => intrinsic_values(group, *intrinsic, rows, context, sink),
     }
 }
 
@@ -26,8 +27,10 @@ fn attribute_values(
     scope: AttributeScope,
     key: &str,
     rows: &Bitmap,
+    context: &QueryContext,
     sink: &mut dyn FnMut(Value),
 ) -> Result<(), ReadError> {
+    context.check()?;
     let spans = &*group.table(TableKind::Span);
     let mut give = |attributes: &[Attribute]| {
         let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
@@ -52,8 +55,7 @@ fn attribute_values(
             table_values(&*group.table(kind), key.as_bytes(), &children_of(group, kind, rows)?, sink)
         }
         AttributeScope::Any => {
-            let context = QueryContext::unbounded();
-            let scan = Scan { group, context: &context, kind: TableKind::Span };
+            let scan = Scan { group, context, kind: TableKind::Span };
             let mut left = rows.clone();
             use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
             for scope in [Span, Resource, Event, Link, Instrumentation] {
@@ -61,7 +63,7 @@ fn attribute_values(
                 let mut here = left.clone();
                 here.and(&present);
                 if !here.is_empty() {
-                    attribute_values(group, scope, key, &here, sink)?;
+                    attribute_values(group, scope, key, &here, context, sink)?;
                 }
                 left.and_not(&present);
             }
@@ -113,8 +115,10 @@ fn intrinsic_values(
     group: &dyn RowGroup,
     intrinsic: Intrinsic,
     rows: &Bitmap,
+    context: &QueryContext,
     sink: &mut dyn FnMut(Value),
 ) -> Result<(), ReadError> {
+    context.check()?;
     let spans = &*group.table(TableKind::Span);
     match intrinsic {
         Intrinsic::Name => {
@@ -151,9 +155,9 @@ fn intrinsic_values(
             let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, events.names())?;
             used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
         }
-        Intrinsic::TraceId => give_ids(rows, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
-        Intrinsic::SpanId => give_ids(rows, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
-        Intrinsic::ParentId => give_ids(rows, sink, |row| {
+        Intrinsic::TraceId => give_ids(rows, context, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
+        Intrinsic::SpanId => give_ids(rows, context, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
+        Intrinsic::ParentId => give_ids(rows, context, sink, |row| {
             let parent = group.parent(row)?;
             Ok((parent != SpanId::default()).then(|| parent.to_string()))
         })?,
@@ -166,10 +170,11 @@ fn intrinsic_values(
         }
         Intrinsic::LinkTraceId | Intrinsic::LinkSpanId => {
             let links = children_of(group, TableKind::Link, rows)?;
-            for (trace, span) in links.iter().filter_map(|link| group.link_ids().ok()?.get(link)) {
-                let id = if intrinsic == Intrinsic::LinkTraceId { trace.to_string() } else { span.to_string() };
-                sink(Value::string(id));
-            }
+            let ids = group.link_ids()?;
+            give_ids(&links, context, sink, |link| {
+                let is_trace = intrinsic == Intrinsic::LinkTraceId;
+                Ok(ids.get(link).map(|(trace, span)| if is_trace { trace.to_string() } else { span.to_string() }))
+            })?;
         }
         Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => {}
     }
@@ -178,10 +183,14 @@ fn intrinsic_values(
 
 fn give_ids(
     rows: &Bitmap,
+    context: &QueryContext,
     sink: &mut dyn FnMut(Value),
     id: impl Fn(usize) -> Result<Option<String>, ReadError>,
 ) -> Result<(), ReadError> {
-    for row in rows.iter() {
+    for (count, row) in rows.iter().enumerate() {
+        if count.is_multiple_of(1024) {
+            context.check()?;
+        }
         id(row)?.into_iter().for_each(|id| sink(Value::string(id)));
     }
     Ok(())

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use hoptrail_proto::model::{SpanId, TraceId};
-use rustc_hash::FxBuildHasher;
 
-use super::meta::{GroupMeta, Meta, Place};
+use super::fit::{TooLarge, at_most, fit};
+use super::meta::{GroupMeta, MOST_ROWS, Meta, Place};
 use super::order::{KnownStarts, RowRef, TraceRun, order};
 use super::{META, PageId, pages, shapes, shapes_of, traces};
 use crate::codec::strings::{self, Content};
@@ -43,33 +43,40 @@ pub(crate) struct GroupStats {
     pub(crate) traces: Vec<u8>,
 }
 
+/// Most bytes or numbers of a column of a group, before compression. Every place in a page is below it and fits 32 bits.
+const MOST_BYTES: usize = 1 << 30;
+/// Most columns of a table: their pages have numbers below those of the filters.
+const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
+
 /// Builds one segment of all rows.
-pub(crate) fn encode(parts: &[&Rows]) -> Built {
+pub(crate) fn encode(parts: &[&Rows]) -> Result<Built, TooLarge> {
     encode_in_groups(parts, GROUP_SPANS, &KnownStarts::default())
 }
 
 /// The same with groups of about so many spans, and of traces of which some began elsewhere.
-pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStarts) -> Built {
+pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStarts) -> Result<Built, TooLarge> {
     let (traces, rows) = order(parts, known);
     let mut built = Built::default();
     let mut members = Members::default();
     let mut scratch = Scratch::default();
-    let translation = Translation::new(parts, &mut built);
+    let translation = Translation::new(parts, &mut built)?;
     let mut first = 0;
     while first < traces.len() {
         let begin = traces[first].rows.start;
         let full = traces[first..].iter().position(|trace| trace.rows.end - begin >= spans);
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
-        group.encode(built.groups.len() as u16, &mut built, &mut members, &mut scratch);
+        // The last number is that of the pages that belong to no group.
+        let number = at_most(built.groups.len(), usize::from(META.group) - 1, "row groups")?;
+        group.encode(number as u16, &mut built, &mut members, &mut scratch)?;
         first = end;
     }
     built.traces = fuse::encode(traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect());
     for (page, hashes) in members {
         built.pages.insert(PageId { group: META.group, page }, fuse::encode(hashes));
     }
-    built.pages.insert(META, built.meta.encode());
-    built
+    built.pages.insert(META, built.meta.encode()?);
+    Ok(built)
 }
 
 /// The members of the filters of each column, over all groups, by page.
@@ -85,7 +92,7 @@ struct Translation {
 }
 
 impl Translation {
-    fn new(parts: &[&Rows], Built { meta, pages, .. }: &mut Built) -> Self {
+    fn new(parts: &[&Rows], Built { meta, pages, .. }: &mut Built) -> Result<Self, TooLarge> {
         let mut shapes = Vec::new();
         let mut columns = Vec::new();
         let resources = origins(parts.iter().map(|part| &part.resources.bytes), &mut meta.resource_bytes);
@@ -106,11 +113,12 @@ impl Translation {
         let kinds = [TableKind::Span, TableKind::Event, TableKind::Link];
         for ((builder, table), kind) in builders.into_iter().zip(&mut meta.tables).zip(kinds) {
             table.names = builder.names.iter().map(Into::into).collect();
+            at_most(builder.columns.len(), MOST_COLUMNS, "columns")?;
             table.columns = builder.columns;
-            pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list()));
+            pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list())?);
         }
         let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
-        Self { shapes, columns, value_types }
+        Ok(Self { shapes, columns, value_types })
     }
 }
 
@@ -131,7 +139,7 @@ fn origins<'a>(parts: impl Iterator<Item = &'a Vec<OriginBytes>>, all: &mut Vec<
 struct TableBuilder {
     names: Interner,
     columns: Vec<ColumnKey>,
-    column_numbers: HashMap<ColumnKey, u32, FxBuildHasher>,
+    column_numbers: HashMap<ColumnKey, u32>,
     shapes: Shapes,
 }
 
@@ -175,6 +183,10 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
+    fn bytes(&self) -> usize {
+        self.numbers.len() * 8 + self.strings.iter().map(|string| string.len()).sum::<usize>()
+    }
+
     fn clear(&mut self) {
         self.numbers.clear();
         self.strings.clear();
@@ -198,30 +210,37 @@ impl<'a> Group<'a> {
         &self.rows[first..end]
     }
 
-    fn encode(&self, number: u16, built: &mut Built, members: &mut Members, scratch: &mut Scratch<'a>) {
+    fn encode(
+        &self,
+        number: u16,
+        built: &mut Built,
+        members: &mut Members,
+        scratch: &mut Scratch<'a>,
+    ) -> Result<(), TooLarge> {
         let mut out = GroupPages { number, built, members, scratch, tail: Vec::new(), meta: GroupMeta::default() };
-        out.meta.spans = self.rows().len() as u32;
-        out.meta.traces = self.traces.len() as u32;
+        out.meta.spans = rows_that_fit(self.rows().len(), "spans in a row group")?;
+        out.meta.traces = rows_that_fit(self.traces.len(), "traces in a row group")?;
         let first = self.traces.first().map_or(0, |trace| trace.rows.start);
         out.put(pages::TRACES, traces::encode(self.traces, first));
-        let shapes = self.encode_table(0, self.rows(), &mut out);
+        let shapes = self.encode_table(0, self.rows(), &mut out)?;
         out.put(pages::SPAN_SHAPES, ints::encode(&shapes));
         self.encode_scalars(&mut out);
-        self.encode_events(&mut out);
-        self.encode_links(&mut out);
-        let stats = self.stats();
+        self.encode_events(&mut out)?;
+        self.encode_links(&mut out)?;
         let GroupPages { tail, meta, .. } = out;
+        let stats = self.stats(meta.spans);
         if !tail.is_empty() {
             built.pages.insert(PageId { group: number, page: pages::TAIL }, tail);
         }
         built.meta.groups.push(meta);
         built.groups.push(stats);
+        Ok(())
     }
 
-    fn stats(&self) -> GroupStats {
+    fn stats(&self, spans: u32) -> GroupStats {
         let starts = self.rows().iter().map(|row| self.parts[row.part as usize].spans[row.row as usize].start);
         GroupStats {
-            spans: self.rows().len() as u32,
+            spans,
             starts: (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default()),
             latest_trace: self.traces.last().map_or(0, |trace| trace.start),
             traces: fuse::encode(self.traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect()),
@@ -249,46 +268,48 @@ impl<'a> Group<'a> {
         out.put(pages::DURATIONS, ints::encode(&durations));
     }
 
-    fn encode_events(&self, out: &mut GroupPages<'_, 'a>) {
+    fn encode_events(&self, out: &mut GroupPages<'_, 'a>) -> Result<(), TooLarge> {
         let (mut children, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in self.rows().iter().enumerate() {
             let part = self.parts[row.part as usize];
             for event in owned_by(&part.event_owners, row.row) {
-                children.push(RowRef { part: row.part, row: event as u32 });
+                children.push(RowRef { part: row.part, row: fit(event, "events")? });
                 owners.push(place as u64);
                 times.push(part.event_times[event].wrapping_sub(part.spans[row.row as usize].start));
             }
         }
-        out.meta.events = children.len() as u32;
+        out.meta.events = rows_that_fit(children.len(), "events in a row group")?;
         if children.is_empty() {
-            return;
+            return Ok(());
         }
-        let shapes = self.encode_table(1, &children, out);
+        let shapes = self.encode_table(1, &children, out)?;
         out.put(pages::EVENTS, join_pages(&[ints::encode(&owners), ints::encode(&shapes), ints::encode(&times)]));
+        Ok(())
     }
 
-    fn encode_links(&self, out: &mut GroupPages<'_, 'a>) {
+    fn encode_links(&self, out: &mut GroupPages<'_, 'a>) -> Result<(), TooLarge> {
         let (mut children, mut owners, mut ids) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in self.rows().iter().enumerate() {
             let part = self.parts[row.part as usize];
             for link in owned_by(&part.link_owners, row.row) {
-                children.push(RowRef { part: row.part, row: link as u32 });
+                children.push(RowRef { part: row.part, row: fit(link, "links")? });
                 owners.push(place as u64);
                 let (trace, span): (TraceId, SpanId) = part.link_ids[link];
                 ids.extend_from_slice(&trace.0);
                 ids.extend_from_slice(&span.0);
             }
         }
-        out.meta.links = children.len() as u32;
+        out.meta.links = rows_that_fit(children.len(), "links in a row group")?;
         if children.is_empty() {
-            return;
+            return Ok(());
         }
-        let shapes = self.encode_table(2, &children, out);
+        let shapes = self.encode_table(2, &children, out)?;
         out.put(pages::LINKS, join_pages(&[ints::encode(&owners), ints::encode(&shapes), ids]));
+        Ok(())
     }
 
     /// Writes the columns of these rows of table `kind`; returns their shapes.
-    fn encode_table(&self, kind: usize, rows: &[RowRef], out: &mut GroupPages<'_, 'a>) -> Vec<u64> {
+    fn encode_table(&self, kind: usize, rows: &[RowRef], out: &mut GroupPages<'_, 'a>) -> Result<Vec<u64>, TooLarge> {
         let types = &self.translation.value_types[kind];
         let mut columns = std::mem::take(&mut out.scratch[kind]);
         columns.resize_with(types.len(), Values::default);
@@ -314,11 +335,16 @@ impl<'a> Group<'a> {
             }
         }
         for (number, (values, value_type)) in columns.iter().zip(types).enumerate() {
-            out.put_column(kind, number as u32, values, *value_type);
+            out.put_column(kind, fit(number, "columns")?, values, *value_type)?;
         }
         out.scratch[kind] = columns;
-        shapes
+        Ok(shapes)
     }
+}
+
+/// A count of rows that a reader takes.
+fn rows_that_fit(count: usize, what: &'static str) -> Result<u32, TooLarge> {
+    fit(at_most(count, MOST_ROWS as usize, what)?, what)
 }
 
 /// Pages one after the other, each but the last with its length before it.
@@ -347,15 +373,22 @@ impl GroupPages<'_, '_> {
         self.built.pages.insert(PageId { group: self.number, page }, bytes);
     }
 
-    fn put_column(&mut self, kind: usize, column: u32, values: &Values<'_>, value_type: ValueType) {
+    fn put_column(
+        &mut self,
+        kind: usize,
+        column: u32,
+        values: &Values<'_>,
+        value_type: ValueType,
+    ) -> Result<(), TooLarge> {
+        if values.strings.is_empty() && values.numbers.is_empty() {
+            return Ok(());
+        }
+        at_most(values.bytes(), MOST_BYTES, "bytes of a column")?;
         let bytes = match value_type {
             ValueType::Text => strings::encode(&values.strings, Content::Text),
             ValueType::Bytes | ValueType::Nested => strings::encode(&values.strings, Content::Bytes),
             _ => ints::encode(&values.numbers),
         };
-        if values.strings.is_empty() && values.numbers.is_empty() {
-            return;
-        }
         let page = pages::COLUMNS + 3 * column + kind as u32;
         let filter = value_type.is_bytes() && bytes.len() >= LEAST_FILTERED && strings::wants_filter(&bytes);
         if filter {
@@ -364,7 +397,7 @@ impl GroupPages<'_, '_> {
         }
         let mut tail = None;
         if bytes.len() < TAIL_BYTES {
-            tail = Some((self.tail.len() as u32, bytes.len() as u32));
+            tail = Some((fit(self.tail.len(), "bytes of small columns")?, bytes.len() as u32));
             self.tail.extend_from_slice(&bytes);
         } else {
             self.put(page, bytes);
@@ -373,6 +406,7 @@ impl GroupPages<'_, '_> {
         if let Some(columns) = self.meta.columns.get_mut(kind) {
             columns.insert(column, place);
         }
+        Ok(())
     }
 }
 
@@ -383,7 +417,7 @@ struct Parents {
     /// Rows of strangers, and their ids.
     stranger_rows: Vec<u64>,
     strangers: Vec<u8>,
-    places: HashMap<SpanId, usize, FxBuildHasher>,
+    places: HashMap<SpanId, usize>,
 }
 
 impl Parents {

@@ -394,7 +394,7 @@ pub(super) mod tests {
         let span =
             Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
         rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
-        let mut source = InMemory(encode(&[&rows]).pages);
+        let mut source = InMemory(encode(&[&rows]).expect("fits").pages);
         let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
         let select = |source: &InMemory| {
             let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
@@ -416,7 +416,7 @@ pub(super) mod tests {
                 rows.append_request(&request(batch)).unwrap();
                 rows
             }).collect();
-            let built = encode(&parts.iter().collect::<Vec<_>>());
+            let built = encode(&parts.iter().collect::<Vec<_>>()).expect("fits");
             let source = InMemory(built.pages);
             let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
             prop_assert_eq!(meta.groups.len(), 1);

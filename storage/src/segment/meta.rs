@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use hoptrail_proto::model::{InstrumentationScope, Resource};
 use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 
+use super::fit::{TooLarge, at_most};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;
@@ -14,7 +15,7 @@ use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType};
 
 const VERSION: u8 = 1;
 /// Most spans, events or links of a group.
-const MOST_ROWS: u32 = 1 << 28;
+pub(super) const MOST_ROWS: u32 = 1 << 28;
 
 /// Names and columns of the spans, events or links of a segment. The shapes are many and stand in a page of their own.
 #[derive(Debug, Default, PartialEq)]
@@ -62,7 +63,7 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, TooLarge> {
         let mut raw = Vec::new();
         put_origins(&mut raw, &self.resource_bytes);
         put_origins(&mut raw, &self.scope_bytes);
@@ -106,7 +107,8 @@ impl Meta {
 }
 
 /// A version, a length, and the bytes compressed; length 0 when they are not.
-pub(super) fn seal(raw: &[u8]) -> Vec<u8> {
+pub(super) fn seal(raw: &[u8]) -> Result<Vec<u8>, TooLarge> {
+    at_most(raw.len(), pack::MOST_BYTES, "bytes of a description")?;
     let mut out = vec![VERSION];
     match pack::compress(raw) {
         Some(packed) => {
@@ -118,7 +120,7 @@ pub(super) fn seal(raw: &[u8]) -> Vec<u8> {
             out.extend_from_slice(raw);
         }
     }
-    out
+    Ok(out)
 }
 
 pub(super) fn unseal(page: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
@@ -238,7 +240,7 @@ mod tests {
     #[test]
     fn a_group_has_a_bounded_number_of_rows() {
         let meta = |spans| Meta { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Meta::default() };
-        assert!(Meta::decode(&meta(MOST_ROWS).encode()).is_ok());
-        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode()).is_err());
+        assert!(Meta::decode(&meta(MOST_ROWS).encode().expect("fits")).is_ok());
+        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode().expect("fits")).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod encode;
+mod fit;
 mod group;
 mod meta;
 mod order;
@@ -18,6 +19,7 @@ mod traces;
 mod view;
 
 pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
+pub(crate) use fit::TooLarge;
 pub(crate) use group::SegmentGroup;
 pub(crate) use meta::Meta;
 pub(crate) use order::KnownStarts;

@@ -1,8 +1,9 @@
 //! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
 
+use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::TraceId;
-use rustc_hash::FxHashMap;
 
+use crate::copies::Contents;
 use crate::rows::{Rows, SpanRow};
 
 /// A row of one of several parts.
@@ -13,7 +14,7 @@ pub(crate) struct RowRef {
 }
 
 /// Starts of traces that have spans elsewhere, too.
-pub(crate) type KnownStarts = FxHashMap<TraceId, u64>;
+pub(crate) type KnownStarts = HashMap<TraceId, u64>;
 
 /// A trace's rows in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +29,13 @@ pub(crate) struct TraceRun {
 pub(crate) fn order(parts: &[&Rows], known: &KnownStarts) -> (Vec<TraceRun>, Vec<RowRef>) {
     let mut runs = Vec::new();
     let mut out = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-    let mut rows = Vec::new();
+    let (mut rows, mut contents) = (Vec::new(), Contents::default());
     let pieces = pieces(parts);
     for (start, id, pieces) in by_start(parts, &pieces, known) {
         rows.clear();
         pieces.iter().for_each(|piece| rows.extend(piece.rows(parts)));
         let first = out.len();
-        sort_trace(parts, &mut rows, &mut out);
+        sort_trace(parts, &mut rows, &mut contents, &mut out);
         runs.push(TraceRun { id, start, rows: first..out.len() });
     }
     (runs, out)
@@ -84,24 +85,22 @@ fn span<'a>(parts: &[&'a Rows], at: RowRef) -> &'a SpanRow {
     &parts[at.part as usize].spans[at.row as usize]
 }
 
-/// Sorts the rows of one trace by start and appends them without exact duplicates.
-fn sort_trace(parts: &[&Rows], rows: &mut [RowRef], out: &mut Vec<RowRef>) {
+/// Sorts the rows of one trace by start and appends them without exact copies.
+fn sort_trace(parts: &[&Rows], rows: &mut [RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
     let key = |row: &RowRef| {
         let span = span(parts, *row);
-        (span.start, span.span_id, row.part, row.row)
+        (span.start, span.span_id)
     };
-    rows.sort_unstable_by_key(key);
-    let first = out.len();
-    for row in rows {
-        let scalars = span(parts, *row);
-        let same_id = |known: &&RowRef| {
-            let known = span(parts, **known);
-            known.span_id == scalars.span_id && known.start == scalars.start
-        };
-        let mut alike = out[first..].iter().rev().take_while(same_id);
-        let content = |at: &RowRef| parts[at.part as usize].span(at.row);
-        if !alike.any(|known| content(known) == content(row)) {
+    rows.sort_unstable_by_key(|row| (key(row), row.part, row.row));
+    for alike in rows.chunk_by(|one, other| key(one) == key(other)) {
+        if let [row] = alike {
             out.push(*row);
+            continue;
         }
+        let mut seen = HashSet::new();
+        let hash = |row: &RowRef| Some(contents.hash(&parts[row.part as usize].span(row.row)?));
+        out.extend(
+            alike.iter().zip(alike.iter().map(hash)).filter_map(|(row, hash)| seen.insert(hash).then_some(*row)),
+        );
     }
 }

@@ -234,7 +234,7 @@ mod tests {
         for (seed, repeats) in [(0, false), (1, false), (2, true), (3, false), (40, false)] {
             let mut rows = Rows::default();
             rows.append_request(&request(&spans(seed, repeats))).unwrap();
-            let source = InMemory(encode(&[&rows]).pages);
+            let source = InMemory(encode(&[&rows]).expect("fits").pages);
             let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
             let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
             let told = |group: &dyn RowGroup, root| {

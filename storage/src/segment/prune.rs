@@ -146,7 +146,7 @@ mod tests {
     fn a_value_is_looked_for_in_its_group_and_in_hardly_any_other() {
         let (spans, mut rows) = (spans(40_000), Rows::default());
         rows.append_request(&request(&spans)).expect("good");
-        let source = InMemory(encode(&[&rows]).pages);
+        let source = InMemory(encode(&[&rows]).expect("fits").pages);
         let meta = Meta::decode(&source.page(0, META).expect("there")).expect("decodes");
         let groups = meta.groups.len();
         assert!(groups > 3, "{groups}");

@@ -33,32 +33,42 @@ impl SegmentGroup<'_> {
         let here = self.shapes_of(kind, range.clone())?;
         let shape = |number: u32| shapes.columns(number);
         let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
-        let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
+        let mut places = vec![Vec::new(); meta.columns.len()];
+        for (row, number) in here.iter().enumerate() {
+            for (place, column) in shape(*number).iter().enumerate() {
+                if let Some(places) = places.get_mut(*column as usize) {
+                    places.push((row, place));
+                }
+            }
+        }
+        let wants = |column: &u32| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key));
+        let is_here = |column: &u32| places.get(*column as usize).is_some_and(|places| !places.is_empty());
+        let columns: Vec<u32> = (0..).take(places.len()).filter(is_here).filter(wants).collect();
         if columns.is_empty() {
             return Ok(out);
         }
         let ranks = ranks(shapes, &self.shapes_before(kind, range.start)?, &columns);
         for (column, rank) in columns.into_iter().zip(ranks) {
-            let rows = out.iter_mut().filter_map(|(number, values)| {
-                let place = shape(*number).iter().position(|own| *own == column)?;
-                values.get_mut(place)
-            });
-            self.read_column(kind, column, rank, rows).or_else(|error| self.leave_out(error))?;
+            let places = places.get(column as usize).map_or(&[][..], Vec::as_slice);
+            self.read_column(kind, column, rank, places, &mut out).or_else(|error| self.leave_out(error))?;
         }
         Ok(out)
     }
 
-    /// Reads consecutive values of a column, from position `position` on.
-    fn read_column<'v>(
+    /// Reads consecutive values of a column, from position `position` on, to these places: a row, and a place among its values.
+    fn read_column(
         &self,
         kind: TableKind,
         column: u32,
-        mut position: usize,
-        places: impl Iterator<Item = &'v mut Option<AnyValue>>,
+        position: usize,
+        places: &[(usize, usize)],
+        out: &mut [RowValues],
     ) -> Result<(), ReadError> {
+        let mut put = |(row, place): (usize, usize), value| {
+            if let Some(known) = out.get_mut(row).and_then(|(_, values)| values.get_mut(place)) {
+                *known = Some(value);
+            }
+        };
         let Some(key) = self.table_meta(kind).columns.get(column as usize) else { return Ok(()) };
         let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
         let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
@@ -66,18 +76,16 @@ impl SegmentGroup<'_> {
             let page = Strings::parse(&bytes).map_err(&corrupt)?;
             let mut cursor = StringCursor::new(&page);
             let mut value = Vec::new();
-            for place in places {
+            for (position, place) in (position..).zip(places) {
                 value.clear();
                 cursor.read(position, &mut value).map_err(&corrupt)?;
-                *place = Some(to_value(string_view(key.value_type, &value)));
-                position += 1;
+                put(*place, to_value(string_view(key.value_type, &value)));
             }
         } else {
             let page = Ints::parse(&bytes).map_err(&corrupt)?;
-            for place in places {
+            for (position, place) in (position..).zip(places) {
                 let number = page.get(position).map_err(&corrupt)?;
-                *place = Some(to_value(number_view(key.value_type, number)));
-                position += 1;
+                put(*place, to_value(number_view(key.value_type, number)));
             }
         }
         Ok(())

@@ -316,7 +316,7 @@ mod tests {
     fn encode_batch(batch: &[TraceSpan], known: &KnownStarts) -> Built {
         let mut rows = Rows::default();
         rows.append_request(&request(batch)).unwrap();
-        encode_in_groups(&[&rows], GROUP_SPANS, known)
+        encode_in_groups(&[&rows], GROUP_SPANS, known).expect("fits")
     }
 
     fn segment_of(batch: &[TraceSpan]) -> BTreeMap<PageId, Vec<u8>> {

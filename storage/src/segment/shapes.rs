@@ -1,11 +1,12 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
 
+use super::fit::TooLarge;
 use super::meta::{Meta, number, seal, unseal};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
 use crate::rows::{Shape, ShapeList, TableKind};
 
-pub(super) fn encode(list: &ShapeList) -> Vec<u8> {
+pub(super) fn encode(list: &ShapeList) -> Result<Vec<u8>, TooLarge> {
     let mut raw = Vec::new();
     put_varint(&mut raw, list.layouts.len() as u64);
     for columns in &list.layouts {
@@ -75,7 +76,7 @@ mod tests {
             vec![ColumnKey { owner: Owner::Attribute, value_type: ValueType::Int, occurrence: 0, name }];
         let read = |shape: Shape, columns: &[u32]| {
             let list = ShapeList { shapes: vec![shape], layouts: vec![columns.into()] };
-            decode(&encode(&list), TableKind::Span, &meta).map(|read| read == list)
+            decode(&encode(&list).expect("fits"), TableKind::Span, &meta).map(|read| read == list)
         };
         let good = Shape { kind: 2, status: 1, flags: 257, ..Shape::default() };
         assert_eq!(read(good, &[0, 0]), Ok(true));

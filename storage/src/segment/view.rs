@@ -224,7 +224,7 @@ mod tests {
     fn a_condition_finds_the_same_among_few_rows_as_among_all() {
         let mut rows = Rows::default();
         rows.append_request(&request(&(1..3000).map(span).collect::<Vec<_>>())).unwrap();
-        let source = InMemory(encode(&[&rows]).pages);
+        let source = InMemory(encode(&[&rows]).expect("fits").pages);
         let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
         let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
         let attribute = |key: &str| Field::attribute(AttributeScope::Span, key);

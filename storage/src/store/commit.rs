@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hoptrail_proto::model::TenantId;
+use hoptrail_proto::otlp::view::Malformed;
 use tokio::sync::oneshot;
 
 use super::state::LogHalf;
@@ -80,10 +82,10 @@ impl Shared {
         }
         self.reached(Task::Commit, Done::Logged);
         let append = |Waiting { batch, answer }: Waiting| {
-            // Readers get their turn between two requests.
-            let appended = self.write_state().append(received, &batch.tenant, &batch.body);
+            let appended = self.append(received, &batch.tenant, &batch.body);
             self.metrics.spans.inc_by(u64::from(batch.spans));
-            (answer, appended.map_err(|error| WriteError::Invalid(error.to_string())))
+            // What is durable is not taken back, so this is no refusal.
+            (answer, appended.map_err(|error| WriteError::Unknown(format!("not all of it could be read: {error}"))))
         };
         let answers: Vec<_> = group.into_iter().map(append).collect();
         self.end_record(place.1);
@@ -91,6 +93,26 @@ impl Shared {
         // A client that has gone does not need its answer.
         answers.into_iter().for_each(|(answer, appended)| _ = answer.send(appended));
         self.reached(Task::Commit, Done::Answered);
+    }
+
+    /// Makes the spans of a request visible. The lock of the state is free meanwhile, so readers get their turn.
+    pub(super) fn append(&self, received: u64, tenant: &TenantId, request: &[u8]) -> Result<(), Malformed> {
+        let _in_one_generation = lock(&self.appending);
+        let mut part = self.write_state().growing_part(tenant);
+        let added = loop {
+            match part.append(request) {
+                Some(added) => break added,
+                None => part = self.write_state().add_part(tenant),
+            }
+        };
+        self.write_state().note(received, &added);
+        added.appended
+    }
+
+    /// Closes the growing generation. A request is in one generation, whole.
+    pub(super) fn rotate(&self) {
+        let _between_requests = lock(&self.appending);
+        self.write_state().rotate();
     }
 
     /// Makes the requests durable, with an empty record.

@@ -11,7 +11,7 @@ use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::catalog::{SegmentEntry, about};
 use crate::rows::{Rows, TableKind};
-use crate::segment::{self, ABOUT, PageSource, SegmentGroup, encode_in_groups, nothing_lost};
+use crate::segment::{self, ABOUT, PageSource, SegmentGroup, TooLarge, encode_in_groups, nothing_lost};
 use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
@@ -51,7 +51,7 @@ impl Shared {
 
     /// Seals everything, also what still grows.
     pub(super) fn settle(&self) -> Result<(), WriteError> {
-        self.write_state().rotate();
+        self.rotate();
         self.keep_once().map_err(|error| WriteError::Unknown(error.to_string()))
     }
 
@@ -83,7 +83,7 @@ impl Shared {
         let old = age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds);
         // A log read back after a crash may fill the head before anything is committed.
         if old || self.read_state().is_full(self.config.head_bounds()) {
-            self.write_state().rotate();
+            self.rotate();
         }
     }
 
@@ -142,7 +142,7 @@ impl Shared {
         parts: &[&Rows],
     ) -> Result<SegmentEntry, KeepError> {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
-        let mut built = encode_in_groups(parts, GROUP_SPANS, &self.known_starts(tenant, parts));
+        let mut built = encode_in_groups(parts, GROUP_SPANS, &self.known_starts(tenant, parts))?;
         built.pages.insert(ABOUT, about(tenant, received));
         let bytes = self.db.stage(id, &built)?;
         self.reached(task, Done::Staged);
@@ -204,7 +204,15 @@ impl Shared {
                 rows => parts.push(rows?),
             }
         }
-        let entry = self.store(Task::Merge, &first.tenant, received, &parts.iter().collect::<Vec<_>>())?;
+        let entry = match self.store(Task::Merge, &first.tenant, received, &parts.iter().collect::<Vec<_>>()) {
+            // They stay as they are.
+            Err(KeepError::TooLarge(error)) => {
+                tracing::warn!(%error, "segments are too large to be merged");
+                lock(&self.unmergeable).extend(run.iter().map(|segment| segment.id));
+                return Ok(());
+            }
+            entry => entry?,
+        };
         let old: Vec<u64> = run.iter().map(|segment| segment.id).collect();
         self.swap(Task::Merge, Some(entry), &old)?;
         self.metrics.merges.inc();
@@ -270,4 +278,6 @@ pub(super) enum KeepError {
     Db(#[from] DbError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }

@@ -10,6 +10,8 @@ mod db;
 mod disk;
 #[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod hostile_tests;
 mod keep;
 mod known_starts;
 mod metrics;
@@ -66,6 +68,8 @@ struct Shared {
     /// Wakes the committing thread.
     queued: Condvar,
     state: std::sync::RwLock<State>,
+    /// Held while a request is appended to the head, so that no generation is closed in the middle of it.
+    appending: Mutex<()>,
     /// Set when there is something to seal or the store closes; wakes the keeping thread.
     to_keep: Mutex<bool>,
     keep: Condvar,
@@ -139,6 +143,7 @@ impl Store {
             queue: Mutex::default(),
             queued: Condvar::new(),
             state: std::sync::RwLock::default(),
+            appending: Mutex::default(),
             to_keep: Mutex::new(false),
             keep: Condvar::new(),
             next_segment: AtomicU64::new(1),

@@ -19,12 +19,11 @@ impl Shared {
             self.note_damage(damage, "left out to open the store; `hoptrail verify` says more");
         }
         let mut aside = Aside::new(self.db.path());
-        let mut state = self.write_state();
         let failed = |error: DbError| OpenError::Failed { path: path(), reason: error.to_string() };
-        self.read_catalog(&mut state).map_err(failed)?;
+        self.read_catalog(&mut self.write_state()).map_err(failed)?;
         self.reached(Task::Start, Done::Swept);
         let damaged = |error: DbError| OpenError::Damaged { path: path(), reason: error.to_string() };
-        self.read_log(&mut state, &mut aside).map_err(damaged)?;
+        self.read_log(&mut aside).map_err(damaged)?;
         self.reached(Task::Start, Done::Replayed);
         if let Some(folder) = aside.folder() {
             tracing::error!(folder = %folder.display(), "what is damaged is kept there");
@@ -88,11 +87,11 @@ impl Shared {
         entries
     }
 
-    fn read_log(&self, state: &mut State, aside: &mut Aside) -> Result<(), DbError> {
+    fn read_log(&self, aside: &mut Aside) -> Result<(), DbError> {
         let mut failed = Ok(());
         let next = self.db.each_log(|sequence, record| {
             let requests = log::each_request(record, |received, tenant, body| {
-                if let Err(error) = state.append(received, &tenant, body) {
+                if let Err(error) = self.append(received, &tenant, body) {
                     tracing::error!(sequence, %error, "a request in the log is malformed");
                 }
             });
@@ -104,7 +103,7 @@ impl Shared {
         });
         failed.map_err(|error| DbError(error.to_string()))?;
         let read = next?;
-        state.next_sequence = read.next;
+        self.write_state().next_sequence = read.next;
         for (sequence, reason) in &read.missing {
             self.note_damage(&format!("log records from {sequence} on"), reason);
         }

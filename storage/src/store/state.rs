@@ -13,20 +13,34 @@ use crate::rows::Rows;
 /// Spans of one part; small enough that a search holds up writers only shortly.
 const PART_SPANS: usize = 32 << 10;
 
-/// How long a writer waits for those who read a part. Then it begins another one: a slow query must not stop ingest.
+/// How long a writer waits for those who read a part. Then it begins another one: a slow query must not stop ingest. It waits without
+/// the lock of the state, so that nobody waits for it.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Rows of the head. Only the last part of a tenant grows.
 #[derive(Debug, Default)]
 pub(crate) struct Part(RwLock<Rows>);
 
+/// What a request added to a part.
+#[derive(Debug)]
+pub(crate) struct Added {
+    spans: usize,
+    bytes: usize,
+    /// What is wrong with the request: spans from there on are not in the part.
+    pub(crate) appended: Result<(), Malformed>,
+}
+
 impl Part {
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Rows> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    /// Appends the spans of a request; `None` when the part has no room for more, or somebody reads it for long.
+    pub(crate) fn append(&self, request: &[u8]) -> Option<Added> {
+        let mut rows = self.write_soon()?;
+        let (spans, bytes) = (rows.len(), rows.memory());
+        let appended = rows.append_request(request);
+        Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
     }
 
     /// The rows to append to, if there is room for more and nobody reads them for long.
@@ -105,32 +119,36 @@ impl State {
         self.generations.iter().map(|generation| generation.bytes).sum()
     }
 
-    /// Makes the spans of a request visible.
-    pub(crate) fn append(&mut self, received: u64, tenant: &TenantId, body: &[u8]) -> Result<(), Malformed> {
+    /// The generation that grows.
+    fn growing(&mut self) -> &mut Generation {
         if self.generations.is_empty() {
             self.generations.push(Generation::default());
         }
-        let Some(generation) = self.generations.last_mut() else { return Ok(()) };
-        let parts = match generation.tenants.get_mut(tenant) {
-            Some(parts) => parts,
-            None => generation.tenants.entry(tenant.clone()).or_default(),
-        };
-        let (last, new) = (parts.last().cloned(), Arc::<Part>::default());
-        let mut rows = match last.as_deref().and_then(Part::write_soon) {
-            Some(rows) => rows,
-            None => {
-                parts.push(Arc::clone(&new));
-                generation.bytes += Rows::default().memory();
-                new.write()
-            }
-        };
-        let (spans, bytes) = (rows.len(), rows.memory());
-        let appended = rows.append_request(body);
-        generation.spans += rows.len() - spans;
-        generation.bytes += rows.memory().saturating_sub(bytes);
+        let last = self.generations.len() - 1;
+        &mut self.generations[last]
+    }
+
+    /// The part that takes a tenant's spans.
+    pub(crate) fn growing_part(&mut self, tenant: &TenantId) -> Arc<Part> {
+        let known = self.growing().tenants.get(tenant).and_then(|parts| parts.last().cloned());
+        known.unwrap_or_else(|| self.add_part(tenant))
+    }
+
+    /// A new part that takes a tenant's spans from now on.
+    pub(crate) fn add_part(&mut self, tenant: &TenantId) -> Arc<Part> {
+        let (part, generation) = (Arc::<Part>::default(), self.growing());
+        generation.bytes += Rows::default().memory();
+        generation.tenants.entry(tenant.clone()).or_default().push(Arc::clone(&part));
+        part
+    }
+
+    /// Notes what a request added to a part of the growing generation.
+    pub(crate) fn note(&mut self, received: u64, added: &Added) {
+        let generation = self.growing();
+        generation.spans += added.spans;
+        generation.bytes += added.bytes;
         let (first, last) = generation.received.unwrap_or((received, received));
         generation.received = Some((first.min(received), last.max(received)));
-        appended
     }
 
     /// When the first request of the growing generation arrived.

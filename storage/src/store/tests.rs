@@ -121,11 +121,11 @@ fn a_record_that_two_generations_share_stays_in_the_log_until_both_are_sealed() 
     bodies.iter().for_each(|body| record.push(NOW, &tenant(), body));
     let shared = &store.shared;
     shared.db.append_log(LogHalf::Even, 0, record.encode().expect("encoded")).expect("logged");
-    shared.write_state().append(NOW, &tenant(), &bodies[0]).expect("appended");
-    shared.write_state().rotate();
+    shared.append(NOW, &tenant(), &bodies[0]).expect("appended");
+    shared.rotate();
     shared.keep_once().expect("sealed");
     assert_eq!(store.sizes().segments, 1, "the first half is sealed");
-    shared.write_state().append(NOW, &tenant(), &bodies[1]).expect("appended");
+    shared.append(NOW, &tenant(), &bodies[1]).expect("appended");
     shared.write_state().next_sequence = 1;
     let reopened = open(crashed(folder.path()).path());
     assert_eq!((spans_of(&reopened, 1), spans_of(&reopened, 2)), (1, 1));

@@ -197,7 +197,7 @@ impl Work<'_> {
         let mut new = Vec::new();
         if rows.len() > 0 {
             *next += 1;
-            let mut built = encode(&[&rows]);
+            let mut built = encode(&[&rows]).map_err(|error| DbError(error.to_string()))?;
             built.pages.insert(ABOUT, about(&entry.tenant, entry.received));
             let bytes = self.db.stage(*next, &built)?;
             self.db.ingest(*next)?;

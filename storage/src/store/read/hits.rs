@@ -6,12 +6,12 @@ use rustc_hash::FxHashMap;
 use super::snapshot::{Snapshot, Unit};
 use super::summary::Summary;
 use super::wanted::Wanted;
-use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::TraceFacts;
 use crate::memory::span_hit;
 use crate::scan::{RowGroup, SpanKey};
-use crate::search::{QueryContext, SearchRequest, SpanHit, TraceHit};
+use crate::search::{SearchRequest, SpanHit, TraceHit};
+use crate::{QueryContext, ReadError, Reserved};
 
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 32;
@@ -62,7 +62,8 @@ impl Hits<'_, '_> {
     }
 
     fn by_columns(&self, id: TraceId, summary: &Summary, units: &[Unit]) -> Result<Option<TraceHit>, ReadError> {
-        let (matched, found) = self.found(id, units)?;
+        let mut memory = self.context.reserve(0)?;
+        let (matched, found) = self.found(id, units, &mut memory)?;
         if matched == 0 {
             return Ok(None);
         }
@@ -81,14 +82,14 @@ impl Hits<'_, '_> {
     }
 
     /// How many spans match, and the earliest of each unit.
-    fn found(&self, id: TraceId, units: &[Unit]) -> Result<(usize, Vec<Found>), ReadError> {
+    fn found(&self, id: TraceId, units: &[Unit], memory: &mut Reserved) -> Result<(usize, Vec<Found>), ReadError> {
         let (mut matched, mut found) = (0, Vec::new());
         let shown = self.request.spans_per_trace;
         for (place, unit) in units.iter().enumerate() {
             let Some(rows) = self.matched.0.get(&unit.place()) else { continue };
             self.context.check()?;
             let own = self.snapshot.on(unit, self.context, |group| group.among(id, rows, shown))?.unwrap_or_default();
-            self.context.check_memory((found.len() + own.earliest.len()) * ROW_BYTES)?;
+            memory.grow(own.earliest.len() * ROW_BYTES)?;
             matched += own.count;
             found.extend(own.earliest.into_iter().map(|(key, row)| (key, place, row)));
         }

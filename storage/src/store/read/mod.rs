@@ -1,6 +1,7 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 mod ahead;
+mod field_values;
 mod hits;
 #[cfg(test)]
 mod late_tests;
@@ -12,27 +13,30 @@ mod wanted;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use hoptrail_proto::model::{AnyValue, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{TenantId, Trace, TraceId};
 
 use super::Store;
-use crate::matcher::Candidate;
-use crate::memory::{distinct, facts};
 use crate::rows::{Owner, TableKind};
-use crate::scan::{Projection, RowGroup, matching, values};
-use crate::search::{FieldValuesRequest, QueryContext, SearchAnswer, SearchRequest, TimeRange, TraceHit};
+use crate::scan::{Projection, RowGroup};
+use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange, TraceHit};
 use crate::traits::TraceReader;
-use crate::{AttributeScope, ReadError, Value};
+use crate::{AttributeScope, QueryContext, ReadError, Value};
 use ahead::in_order;
+use field_values::Question;
 use hits::Hits;
 use newest::{NewestTraces, Search};
-use snapshot::{SPAN_BYTES, Snapshot, Unit};
+use snapshot::{Snapshot, Spans, Unit};
 pub(super) use summary::Summaries;
 use wanted::Wanted;
+
+/// Memory of a field of a hit with its value, about.
+const FIELD_BYTES: usize = 256;
 
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         context.check()?;
-        let spans = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole, context)?;
+        let Spans { spans, memory } = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole, context)?;
+        memory.keep();
         Ok((!spans.is_empty()).then_some(Trace { id, spans }))
     }
 
@@ -48,13 +52,15 @@ impl TraceReader for Store {
         let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
         let NewestTraces { traces, matched, inspected } = search.run(begun)?;
         let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
-        let mut hits = Vec::with_capacity(traces.len());
+        let (mut hits, mut memory) = (Vec::with_capacity(traces.len()), context.reserve(0)?);
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
-            hits.extend(hit?);
-            context.check()?;
-            context.check_memory(hits.len() * (1 + request.spans_per_trace) * SPAN_BYTES / 4)
+            let hit = hit?;
+            memory.grow(hit.as_ref().map_or(0, hit_bytes))?;
+            hits.extend(hit);
+            context.check()
         };
         in_order(&traces, begun, |_| true, |(start, id)| found.of(*start, *id), take)?;
+        memory.keep();
         Ok(SearchAnswer { hits, inspected })
     }
 
@@ -88,47 +94,23 @@ impl TraceReader for Store {
         request: &FieldValuesRequest,
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
-        let begun = Instant::now();
         let snapshot = Snapshot::take(&self.shared, tenant);
-        let whole = request.filter.needs_trace() || request.field.is_of_trace();
-        let mut found = Vec::new();
-        let mut traces = HashSet::new();
-        let ask = |group: &dyn RowGroup| {
-            let rows = matching(group, &request.filter, request.range, context)?;
-            if whole {
-                return Ok(FieldOfUnit { traces: group.traces_of(&rows)?, ..FieldOfUnit::default() });
-            }
-            let mut found = Vec::new();
-            values(group, &request.field, &rows, &mut |value| found.push(value))?;
-            Ok(FieldOfUnit { values: distinct(found, usize::MAX), ..FieldOfUnit::default() })
-        };
-        let work = |unit: &Unit| {
-            context.check()?;
-            snapshot.on(unit, context, ask)
-        };
-        let take = |_: &Unit, here: Result<Option<FieldOfUnit>, ReadError>| {
-            let here = here?.unwrap_or_default();
-            traces.extend(here.traces.into_iter().map(|(id, _)| id));
-            let all = std::mem::take(&mut found).into_iter().chain(here.values).collect();
-            found = distinct(all, usize::MAX);
-            context.check_memory(found.len() * 64)
-        };
         let mut units = snapshot.units();
         units.retain(|unit| unit.overlaps(request.range));
-        in_order(&units, begun, |_| true, work, take)?;
-        for id in traces {
-            context.check()?;
-            values_of_trace(&snapshot.spans(id, Projection::Whole, context)?, request, &mut found);
+        let question = Question { snapshot: &snapshot, units, request, context };
+        if request.filter.needs_trace() || request.field.is_of_trace() {
+            question.of_traces()
+        } else {
+            question.of_spans()
         }
-        Ok(distinct(found, request.limit))
     }
 }
 
-/// What a unit says of a field: its values, or the traces that do, each with its start.
-#[derive(Default)]
-struct FieldOfUnit {
-    values: Vec<Value>,
-    traces: Vec<(TraceId, u64)>,
+/// Memory of a hit, about.
+fn hit_bytes(hit: &TraceHit) -> usize {
+    let spans = hit.spans.iter().map(|span| size_of_val(span) + span.name.len() + span.fields.len() * FIELD_BYTES);
+    let services = hit.services.iter().map(|stats| size_of_val(stats) + stats.service.len());
+    size_of_val(hit) + spans.sum::<usize>() + services.sum::<usize>()
 }
 
 fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {
@@ -146,19 +128,4 @@ fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>)
     keys.extend(resources.map(|attribute| (AttributeScope::Resource, attribute.key.clone())));
     let scopes = group.scopes().iter().flat_map(|scope| &scope.attributes);
     keys.extend(scopes.map(|attribute| (AttributeScope::Instrumentation, attribute.key.clone())));
-}
-
-fn values_of_trace(spans: &[TraceSpan], request: &FieldValuesRequest, found: &mut Vec<Value>) {
-    let facts = facts(spans);
-    for span in spans {
-        let candidate = Candidate::new(span, &facts);
-        let inside = request.range.is_none_or(|range| range.contains(span.span.start_unix_nano));
-        if inside && candidate.satisfies(&request.filter) {
-            candidate.each_value(&request.field, &mut |value| {
-                if value != Value::Any(AnyValue::Empty) {
-                    found.push(value);
-                }
-            });
-        }
-    }
 }

@@ -1,14 +1,12 @@
 //! The newest traces with a span that matches.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::TraceId;
-use rustc_hash::FxHashSet;
 
 use super::ahead::in_order;
 use super::hits::Matched;
@@ -16,9 +14,9 @@ use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
 use crate::codec::bits::Bitmap;
 use crate::scan::{RowGroup, matching_among};
-use crate::search::{Inspected, QueryContext, SearchRequest};
+use crate::search::{Inspected, SearchRequest};
 use crate::segment::possible_groups;
-use crate::{Filter, ReadError};
+use crate::{Filter, QueryContext, ReadError};
 
 /// The newest traces found so far, newest first.
 struct Newest {
@@ -55,25 +53,36 @@ struct Possible<'s, 'a> {
 }
 
 impl Possible<'_, '_> {
-    /// A damaged filter rules nothing out.
     fn holds(&self, unit: &Unit) -> Result<bool, ReadError> {
         let Unit::Group(segment, number) = unit else { return Ok(true) };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let groups = match known.entry(segment.id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let shared = self.snapshot.shared;
-                let meta = shared.meta(segment.id);
-                match meta.and_then(|meta| possible_groups(&shared.db, segment.id, &meta, self.filter)) {
-                    Err(ReadError::Corrupt { place, reason }) => {
-                        shared.note_damage(&place, &reason);
-                        new.insert(Vec::new())
-                    }
-                    groups => new.insert(groups?),
-                }
-            }
+        let known = |known: &HashMap<u64, Vec<bool>>| {
+            known.get(&segment.id).map(|groups| groups.get(usize::from(*number)).copied().unwrap_or(true))
         };
-        Ok(groups.get(usize::from(*number)).copied().unwrap_or(true))
+        if let Some(holds) = known(&self.known()) {
+            return Ok(holds);
+        }
+        // Other threads go on while filters are read; one of them may read the same.
+        let groups = self.groups(segment.id)?;
+        let mut all = self.known();
+        all.insert(segment.id, groups);
+        Ok(known(&all).unwrap_or(true))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<u64, Vec<bool>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For each group of a segment whether it must be looked into. A damaged filter rules nothing out.
+    fn groups(&self, segment: u64) -> Result<Vec<bool>, ReadError> {
+        let shared = self.snapshot.shared;
+        let meta = shared.meta(segment);
+        match meta.and_then(|meta| possible_groups(&shared.db, segment, &meta, self.filter)) {
+            Err(ReadError::Corrupt { place, reason }) => {
+                shared.note_damage(&place, &reason);
+                Ok(Vec::new())
+            }
+            groups => groups,
+        }
     }
 }
 
@@ -105,7 +114,7 @@ pub(super) struct Search<'s, 'a> {
 struct Known<'s, 'a> {
     possible: Possible<'s, 'a>,
     /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
-    seen: Mutex<FxHashSet<TraceId>>,
+    seen: Mutex<HashSet<TraceId>>,
     /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
 }

@@ -3,22 +3,29 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hoptrail_proto::model::{SpanId, TenantId, TraceId, TraceSpan};
-use rustc_hash::{FxHashMap, FxHashSet};
+use hashbrown::HashSet;
+use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
 
 use super::wanted::Wanted;
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
+use crate::copies::without_copies;
 use crate::memory::hit;
 use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
 use crate::store::Shared;
 use crate::store::state::Part;
-use crate::{QueryContext, ReadError, TimeRange};
+use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
 /// What a span takes in memory, about, when it is read whole.
 pub(super) const SPAN_BYTES: usize = 2 << 10;
+
+/// Spans, and the memory that they take of their query.
+pub(super) struct Spans {
+    pub(super) spans: Vec<TraceSpan>,
+    pub(super) memory: Reserved,
+}
 
 /// A part of the head or a group of a segment.
 #[derive(Clone)]
@@ -35,8 +42,6 @@ pub(super) struct Snapshot<'a> {
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: Mutex<Vec<Opened<'a>>>,
-    /// Held by the thread that has a whole trace in memory for a search.
-    whole: Mutex<()>,
 }
 
 /// An open group of a segment.
@@ -53,7 +58,7 @@ impl<'a> Snapshot<'a> {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
-        Self { shared, parts, segments, opened: Mutex::default(), whole: Mutex::default() }
+        Self { shared, parts, segments, opened: Mutex::default() }
     }
 
     /// Head first, then groups by their latest trace, newest first.
@@ -160,19 +165,19 @@ impl<'a> Snapshot<'a> {
         parts.chain(groups)
     }
 
-    /// All spans of a trace without exact duplicates.
+    /// All spans of a trace without exact copies.
     pub(super) fn spans(
         &self,
         id: TraceId,
         projection: Projection<'_>,
         context: &QueryContext,
-    ) -> Result<Vec<TraceSpan>, ReadError> {
-        let mut all = Vec::new();
+    ) -> Result<Spans, ReadError> {
+        let (mut all, mut memory) = (Vec::new(), context.reserve(0)?);
         for unit in self.holders(id) {
             context.check()?;
             let spans = self.on(&unit, context, |group| {
                 let rows = group.rows_of(id)?;
-                context.check_memory((all.len() + rows.len()) * SPAN_BYTES)?;
+                memory.grow(rows.len() * SPAN_BYTES)?;
                 group.spans(id, &rows, projection)
             })?;
             all.extend(spans.unwrap_or_default());
@@ -181,12 +186,13 @@ impl<'a> Snapshot<'a> {
             && has_repeated_id(&all)
         {
             // Only whole spans tell whether two are the same.
+            drop((all, memory));
             return self.spans(id, Projection::Whole, context);
         }
-        Ok(without_duplicates(all))
+        Ok(Spans { spans: without_copies(all), memory })
     }
 
-    /// The hit that a trace is, by all its spans, when any of them matches. One thread at a time has these in memory.
+    /// The hit that a trace is, by all its spans, when any of them matches.
     pub(super) fn hit(
         &self,
         id: TraceId,
@@ -194,9 +200,8 @@ impl<'a> Snapshot<'a> {
         wanted: &Wanted,
         context: &QueryContext,
     ) -> Result<Option<TraceHit>, ReadError> {
-        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let spans = self.spans(id, wanted.projection(), context)?;
-        Ok(hit(id, &spans, request))
+        let found = self.spans(id, wanted.projection(), context)?;
+        hit(id, &found.spans, request, context)
     }
 
     /// Earliest start of all spans of a trace that does not start after `bound`; `None` once it is known that it starts before
@@ -233,21 +238,8 @@ fn known_last<'a>(opened: &mut Vec<Opened<'a>>, place: (u64, u16)) -> Option<Arc
 }
 
 fn has_repeated_id(spans: &[TraceSpan]) -> bool {
-    let mut seen = FxHashSet::default();
+    let mut seen = HashSet::new();
     spans.iter().any(|span| !seen.insert(span.span.span_id))
-}
-
-fn without_duplicates(spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    let mut by_id: FxHashMap<SpanId, Vec<usize>> = FxHashMap::default();
-    let mut out: Vec<TraceSpan> = Vec::with_capacity(spans.len());
-    for span in spans {
-        let known = by_id.entry(span.span.span_id).or_default();
-        if !known.iter().any(|place| out.get(*place) == Some(&span)) {
-            known.push(out.len());
-            out.push(span);
-        }
-    }
-    out
 }
 
 impl Unit {

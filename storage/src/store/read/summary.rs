@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use hoptrail_proto::model::{StatusCode, TraceId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use rustc_hash::FxHashSet;
 
 use super::snapshot::{Snapshot, Unit};
 use crate::rows::{Shape, TableKind};
@@ -104,14 +104,14 @@ impl Snapshot<'_> {
         context: &QueryContext,
     ) -> Result<bool, ReadError> {
         let shared = shared_times(sum.starts.iter().map(|(_, starts)| *starts).collect());
-        let mut seen = FxHashSet::default();
+        let (mut seen, mut memory) = (HashSet::new(), context.reserve(0)?);
         for (place, (earliest, latest)) in &sum.starts {
             let Some(unit) = units.get(*place) else { continue };
             for (from, to) in shared.iter().filter(|(from, to)| from <= latest && earliest <= to) {
                 let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?;
                 sum.is_partial |= keys.is_none();
                 let keys = keys.unwrap_or_default();
-                context.check_memory((seen.len() + keys.len()) * KEY_BYTES)?;
+                memory.grow(keys.len() * KEY_BYTES)?;
                 if keys.into_iter().any(|key| !seen.insert(key)) {
                     return Ok(true);
                 }

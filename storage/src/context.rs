@@ -1,0 +1,134 @@
+//! The bounds of one query: time, memory, and whether anybody still waits for its answer.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ReadError;
+
+/// Damaged places that an answer lists.
+const MOST_LEFT_OUT: usize = 16;
+
+/// The bounds of one query, and what its answer had to do without. Clones share them.
+#[derive(Debug, Clone)]
+pub struct QueryContext {
+    limit: Duration,
+    deadline: Instant,
+    cancelled: Arc<AtomicBool>,
+    account: Arc<Account>,
+    left_out: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// Memory that all threads of a query hold together.
+#[derive(Debug)]
+struct Account {
+    limit: usize,
+    held: AtomicUsize,
+}
+
+/// A part of a query's memory. Dropping it gives the bytes back.
+#[derive(Debug)]
+pub struct Reserved {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
+impl QueryContext {
+    /// A query that may take `limit` from now and hold `memory` bytes, until `cancelled` is set.
+    #[must_use]
+    pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
+        let account = Arc::new(Account { limit: memory, held: AtomicUsize::new(0) });
+        Self { limit, deadline: Instant::now() + limit, cancelled, account, left_out: Arc::default() }
+    }
+
+    /// Bounds that no test meets.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self::new(Duration::from_secs(3600), usize::MAX, Arc::default())
+    }
+
+    /// Fails once the time is up or the client has gone. Called every few thousand rows.
+    pub fn check(&self) -> Result<(), ReadError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(ReadError::Cancelled);
+        }
+        if Instant::now() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
+    }
+
+    /// Says that stored bytes at `place` are damaged, so that the answer is without what they held.
+    pub fn leave_out(&self, place: String) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if left_out.len() < MOST_LEFT_OUT {
+            left_out.insert(place);
+        }
+    }
+
+    /// The damaged places that the answer is without; empty when it is complete. Some suffice to say that it is not.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Takes `bytes` from the query's memory until the answer is dropped; fails when that is more than is left.
+    pub fn reserve(&self, bytes: usize) -> Result<Reserved, ReadError> {
+        let mut reserved = Reserved { account: Arc::clone(&self.account), bytes: 0 };
+        reserved.grow(bytes)?;
+        Ok(reserved)
+    }
+
+    /// Bytes that the query may still take.
+    #[must_use]
+    pub fn memory_left(&self) -> usize {
+        self.account.limit.saturating_sub(self.account.held.load(Ordering::Relaxed))
+    }
+}
+
+impl Reserved {
+    /// Takes so many bytes more.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), ReadError> {
+        let Account { limit, held } = &*self.account;
+        let more = |held: usize| held.checked_add(bytes).filter(|held| held <= limit);
+        held.try_update(Ordering::Relaxed, Ordering::Relaxed, more).map_err(|_| ReadError::Memory { limit: *limit })?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives so many bytes back, at most all.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.account.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Leaves the bytes with the query, for what is in its answer.
+    pub fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.account.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_hold_counts_together_until_it_is_given_back() {
+        let context = QueryContext::new(Duration::from_secs(1), 100, Arc::default());
+        let first = context.reserve(60).expect("room");
+        let mut second = context.reserve(40).expect("room");
+        assert!(matches!(context.reserve(1), Err(ReadError::Memory { limit: 100 })));
+        assert!(second.grow(usize::MAX).is_err(), "no overflow");
+        second.shrink(30);
+        assert_eq!(context.memory_left(), 30);
+        drop(first);
+        assert_eq!(context.memory_left(), 90);
+        second.keep();
+        assert_eq!(context.memory_left(), 90, "it stays with the answer");
+    }
+}

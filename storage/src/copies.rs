@@ -1,0 +1,91 @@
+//! Tells exact copies of a span from spans that only share their ids.
+//!
+//! A client that sends again makes copies; a process that was forked with its random state makes other spans of the same ids. Both
+//! may come thousands of times, so content is compared by a hash, taken once a span.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use hoptrail_proto::model::{InstrumentationScope, Resource, TraceSpan};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The hash of everything a span has. Two spans of one hash are the same.
+pub(crate) type ContentHash = u128;
+
+/// Hashes spans. A resource or scope is hashed once, however many spans share it.
+#[derive(Default)]
+pub(crate) struct Contents {
+    resources: Shared<Resource>,
+    scopes: Shared<InstrumentationScope>,
+}
+
+/// By address; keeping what lies there keeps the address from being used for another one.
+type Shared<T> = HashMap<usize, (Arc<T>, ContentHash)>;
+
+impl Contents {
+    pub(crate) fn hash(&mut self, span: &TraceSpan) -> ContentHash {
+        let mut hasher = Xxh3::new();
+        span.span.hash(&mut hasher);
+        hash_once(&mut self.resources, &span.resource).hash(&mut hasher);
+        hash_once(&mut self.scopes, &span.scope).hash(&mut hasher);
+        hasher.digest128()
+    }
+}
+
+fn hash_once<T: Hash>(known: &mut Shared<T>, shared: &Arc<T>) -> ContentHash {
+    let (_, hash) = known.entry(Arc::as_ptr(shared).addr()).or_insert_with(|| {
+        let mut hasher = Xxh3::new();
+        shared.hash(&mut hasher);
+        (Arc::clone(shared), hasher.digest128())
+    });
+    *hash
+}
+
+/// One of each span of a trace. Spans whose id no other one has are not hashed.
+pub(crate) fn without_copies(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
+    let mut ids = HashMap::with_capacity(spans.len());
+    spans.iter().for_each(|span| *ids.entry(span.span.span_id).or_insert(0u32) += 1);
+    if ids.len() < spans.len() {
+        let (mut contents, mut seen) = (Contents::default(), HashSet::new());
+        spans.retain(|span| ids.get(&span.span.span_id) == Some(&1) || seen.insert(contents.hash(span)));
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::model::{AnyValue, Attribute, Span, SpanId, TraceId};
+
+    use super::*;
+
+    fn span(name: &str, value: impl Into<AnyValue>) -> TraceSpan {
+        let span = Span {
+            trace_id: TraceId([1; 16]),
+            span_id: SpanId([2; 8]),
+            name: name.to_owned(),
+            attributes: vec![Attribute::new("key", value)],
+            ..Span::default()
+        };
+        TraceSpan { span, resource: Arc::default(), scope: Arc::default() }
+    }
+
+    #[test]
+    fn copies_go_and_spans_of_one_id_stay() {
+        let other_resource = Resource { attributes: vec![Attribute::new("pod", "b")], ..Resource::default() };
+        let moved = TraceSpan { resource: Arc::new(other_resource), ..span("a", "1") };
+        let distinct = [span("a", "1"), span("b", "1"), span("a", "2"), span("a", 1i64), span("a", f64::NAN), moved];
+        let sent = distinct.iter().chain(&distinct).chain(&distinct).cloned().collect();
+        assert_eq!(without_copies(sent), distinct);
+    }
+
+    #[test]
+    fn a_large_resource_is_hashed_once() {
+        let large = Resource { attributes: vec![Attribute::new("key", "x".repeat(1 << 20))], ..Resource::default() };
+        let large = Arc::new(large);
+        let spans = (0..50_000).map(|n| TraceSpan { resource: Arc::clone(&large), ..span("a", n) });
+        let begun = std::time::Instant::now();
+        assert_eq!(without_copies(spans.collect()).len(), 50_000);
+        assert!(begun.elapsed().as_secs() < 5, "{:?}: 50 GB were read", begun.elapsed());
+    }
+}
