@@ -127,7 +127,7 @@ impl App {
         if let Some(control) = self.control.take() {
             parts.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
         }
-        let tempo = tempo::router(Arc::clone(&self.service)).merge(self.admin.router());
+        let tempo = tempo::router(Arc::clone(&self.service), self.admin.router());
         let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
         let served = [
             ("otlp-grpc", Protocol::Grpc, self.collector.grpc_router(), listeners.otlp_grpc),

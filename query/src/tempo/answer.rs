@@ -39,7 +39,7 @@ fn trace(hit: TraceHit) -> TraceSearchMetadata {
         (stats.service, ServiceStats { span_count: stats.spans, error_count: stats.errors })
     };
     TraceSearchMetadata {
-        trace_id: hit.trace_id.to_string().trim_start_matches('0').to_owned(),
+        trace_id: hit.trace_id.to_string(),
         root_service_name,
         root_trace_name,
         start_time_unix_nano: hit.start_unix_nano,

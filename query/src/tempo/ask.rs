@@ -1,6 +1,6 @@
 //! What every request says: whose data, which parameters, which form of answer.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use hoptrail_proto::model::TenantId;
@@ -23,9 +23,24 @@ impl FromRequestParts<Api> for Ask {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let tenant = tenant(&parts.headers, api.service.config().multi_tenant)?;
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| {
+            ApiError::invalid("the parameters after the ? cannot be read: expected name=value&name=value")
+        })?;
         Ok(Self { tenant, params: Params::new(pairs.0), format: Format::of(&parts.headers) })
+    }
+}
+
+/// The changing part of the path.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+impl FromRequestParts<Api> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, api).await;
+        path.map(|Path(name)| Self(name))
+            .map_err(|_| ApiError::invalid("the path is no UTF-8 text once its %-escapes are read"))
     }
 }
 

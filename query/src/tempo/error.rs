@@ -25,6 +25,15 @@ impl ApiError {
     }
 }
 
+/// A text of the client in quotes, cut when it is long.
+pub(super) fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?} (cut)", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// The one table from failures to status codes.
 fn status_of(error: &Error) -> StatusCode {
     match error {

@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod error;
+mod lost;
 mod names;
 mod params;
 mod respond;
@@ -31,13 +32,13 @@ struct Api {
     clock: Arc<dyn Clock>,
 }
 
-/// The routes of the API, for a listener on port 3200.
-pub fn router(service: Arc<Service>) -> Router {
-    routes(Api { service, clock: Arc::new(SystemClock) })
+/// The routes of the API and those `beside` it, for a listener on port 3200.
+pub fn router(service: Arc<Service>, beside: Router) -> Router {
+    routes(Api { service, clock: Arc::new(SystemClock) }, beside)
 }
 
-fn routes(api: Api) -> Router {
-    Router::new()
+fn routes(api: Api, beside: Router) -> Router {
+    let routes = Router::new()
         .route("/api/echo", any(status::echo))
         .route("/api/status/buildinfo", any(status::build_info))
         .route("/api/traces/{id}", any(trace::by_id))
@@ -50,7 +51,8 @@ fn routes(api: Api) -> Router {
         .route("/api/metrics/query_range", any(status::no_metrics))
         .route("/api/metrics/query", any(status::no_metrics))
         .layer(CompressionLayer::new())
-        .with_state(api)
+        .with_state(api);
+    lost::with_one_slash(routes.merge(beside).fallback(lost::not_here))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hoptrail_storage::AttributeScope;
 
 use super::Api;
 use super::ask::Ask;
-use super::error::ApiError;
+use super::error::{ApiError, shown};
 use super::respond::{message, truncated};
 
 /// The scopes of attributes, in the order of the answer.
@@ -86,14 +86,15 @@ fn wanted(ask: &Ask) -> Result<Wanted, ApiError> {
         (None, "intrinsic") => Ok(Wanted::Intrinsics),
         (None, "trace") => Ok(Wanted::Nothing),
         _ => Err(ApiError::invalid(format!(
-            "invalid scope {name:?}; there are resource, span, event, link, instrumentation, intrinsic, trace and none"
+            "invalid scope {}; there are resource, span, event, link, instrumentation, intrinsic, trace and none",
+            shown(name)
         ))),
     }
 }
 
 /// The scopes that have keys, each with at most `limit`, and what was cut.
 async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV2Scope>, Option<String>), ApiError> {
-    let limit = ask.params.number::<u32>("limit")?.filter(|limit| *limit > 0).map(|limit| limit as usize);
+    let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
     let range = ask.params.open_range()?;
     let mut out = Vec::new();
     if matches!(wanted, Wanted::All | Wanted::Attributes(_)) {

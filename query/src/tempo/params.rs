@@ -1,14 +1,15 @@
-//! Query parameters.
-
-use std::fmt::Display;
-use std::str::FromStr;
+//! Query parameters. What is wrong with one is said in words: its name, what was given, and what is allowed with its unit.
 
 use hoptrail_storage::TimeRange;
 
-use super::error::ApiError;
+use super::error::{ApiError, shown};
 use crate::traceql::parse_duration;
 
 const SECOND: u64 = 1_000_000_000;
+
+/// Digits of today's time in other units than seconds.
+const OTHER_UNITS: [(usize, &str, u64); 3] =
+    [(13, "milliseconds", 1_000), (16, "microseconds", 1_000_000), (19, "nanoseconds", SECOND)];
 
 /// The parameters of a URL, decoded. One that is empty counts as missing, of a repeated one the first counts.
 #[derive(Debug, Clone)]
@@ -27,34 +28,51 @@ impl Params {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A number.
-    pub(super) fn number<T>(&self, name: &str) -> Result<Option<T>, ApiError>
-    where
-        T: FromStr<Err: Display>,
-    {
-        let invalid = |text: &str, error: T::Err| ApiError::invalid(format!("invalid {name} {text:?}: {error}"));
-        self.get(name).map(|text| text.parse().map_err(|error| invalid(text, error))).transpose()
+    /// A number of things, `least` to `most`.
+    pub(super) fn count(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let count = text.parse().ok().filter(|count| (least..=most).contains(count));
+        let expected = || format!("expected a whole number from {least} to {most}");
+        count.map(Some).ok_or_else(|| ApiError::invalid(format!("invalid {name} {}: {}", shown(text), expected())))
     }
 
-    /// A duration in nanoseconds.
+    /// A length of time in nanoseconds.
     pub(super) fn duration(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let nanos = parse_duration(text).map_err(|reason| ApiError::invalid(format!("invalid {name}: {reason}")))?;
-        u64::try_from(nanos).map(Some).map_err(|_| ApiError::invalid(format!("invalid {name}: it is negative")))
+        let negative = |_| ApiError::invalid(format!("invalid {name} {}: it is negative", shown(text)));
+        u64::try_from(nanos).map(Some).map_err(negative)
+    }
+
+    /// A moment in seconds since 1970.
+    pub(super) fn seconds(&self, name: &str) -> Result<Option<u32>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let invalid = |_| {
+            let expected = format!("expected whole seconds since 1970 UTC, from 0 to {}", u32::MAX);
+            ApiError::invalid(format!("invalid {name} {}: {expected}{}", shown(text), other_unit(text)))
+        };
+        text.parse().map(Some).map_err(invalid)
     }
 
     /// The time of `start` and `end`, which come together; two zeros are Tempo's way of giving none.
     fn closed_range(&self) -> Result<Option<TimeRange>, ApiError> {
-        match (self.number::<u32>("start")?, self.number::<u32>("end")?) {
+        let alone = |given, missing| {
+            let unit = "in seconds since 1970 UTC";
+            ApiError::invalid(format!(
+                "{given} is there without {missing}: start and end must be given together, {unit}"
+            ))
+        };
+        match (self.seconds("start")?, self.seconds("end")?) {
             (None, None) | (Some(0), Some(0)) => Ok(None),
             (Some(start), Some(end)) => range(start, end).map(Some),
-            _ => Err(ApiError::invalid("start and end must be given together")),
+            (Some(_), None) => Err(alone("start", "end")),
+            (None, Some(_)) => Err(alone("end", "start")),
         }
     }
 
     /// The time of `start` and `end`, either of which may be missing.
     pub(super) fn open_range(&self) -> Result<Option<TimeRange>, ApiError> {
-        match (self.number::<u32>("start")?, self.number::<u32>("end")?) {
+        match (self.seconds("start")?, self.seconds("end")?) {
             (None | Some(0), None | Some(0)) => Ok(None),
             (start, end) => range(start.unwrap_or_default(), end.unwrap_or(u32::MAX)).map(Some),
         }
@@ -65,6 +83,18 @@ impl Params {
         let given = self.closed_range()?;
         let since = self.duration("since")?;
         Ok(given.or(since.map(|since| TimeRange { start: now.saturating_sub(since), end: u64::MAX })))
+    }
+}
+
+/// What a number that is too large for seconds probably is, and the seconds that it means.
+fn other_unit(text: &str) -> String {
+    let number = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let known = OTHER_UNITS.into_iter().find(|(digits, ..)| *digits == text.len());
+    match number.zip(known) {
+        Some((number, (_, unit, a_second))) => {
+            format!("; these look like {unit}, of which the seconds are {}", number / a_second)
+        }
+        None => String::new(),
     }
 }
 

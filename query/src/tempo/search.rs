@@ -12,9 +12,9 @@ use super::respond::{message, truncated, warned};
 use super::{Api, tags};
 use crate::traceql::{Compiled, compile, render_errors};
 
-const DEFAULT_LIMIT: u32 = 20;
-const DEFAULT_SPANS: u32 = 3;
-const MAX_SPANS: u32 = 100;
+const DEFAULT_LIMIT: usize = 20;
+const DEFAULT_SPANS: usize = 3;
+const MAX_SPANS: usize = 100;
 
 /// Parameters that are never taken for attributes.
 const KNOWN: [&str; 10] =
@@ -42,22 +42,11 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
 }
 
 fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {
-    let limit = params.number::<u32>("limit")?.unwrap_or(DEFAULT_LIMIT) as usize;
-    match limit {
-        0 => Err(ApiError::invalid("invalid limit: it must be a positive number")),
-        _ if limit > most => Err(ApiError::invalid(format!("invalid limit {limit}: at most {most} is allowed"))),
-        _ => Ok(limit),
-    }
+    Ok(params.count("limit", 1, most)?.unwrap_or(DEFAULT_LIMIT))
 }
 
 fn spans_per_trace(params: &Params) -> Result<usize, ApiError> {
-    match params.number::<u32>("spss")?.unwrap_or_default() {
-        0 => Ok(DEFAULT_SPANS as usize),
-        spans if spans > MAX_SPANS => {
-            Err(ApiError::invalid(format!("invalid spss {spans}: at most {MAX_SPANS} is allowed")))
-        }
-        spans => Ok(spans as usize),
-    }
+    Ok(params.count("spss", 0, MAX_SPANS)?.filter(|spans| *spans > 0).unwrap_or(DEFAULT_SPANS))
 }
 
 /// What a span must satisfy: `q`, `tags`, or in the oldest form every parameter that is none of the others.
@@ -81,7 +70,7 @@ fn condition(params: &Params) -> Result<Compiled, ApiError> {
 fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiError> {
     let (least, most) = (params.duration("minDuration")?, params.duration("maxDuration")?);
     if least.zip(most).is_some_and(|(least, most)| least > most) {
-        return Err(ApiError::invalid("invalid maxDuration: it must be at least minDuration"));
+        return Err(ApiError::invalid("invalid maxDuration: it is shorter than minDuration"));
     }
     let bound = |op, nanos: Option<u64>| {
         nanos.map(|nanos| Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos)))

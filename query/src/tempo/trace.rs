@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::{Resource, TraceId, TraceSpan};
 use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
 use super::Api;
-use super::ask::Ask;
-use super::error::ApiError;
+use super::ask::{Ask, Named};
+use super::error::{ApiError, shown};
 use super::params::Params;
 use super::respond::{Format, json, message, protobuf, warned};
 use crate::Error;
@@ -21,7 +21,7 @@ use crate::Error;
 const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_depth", "span_pruning"];
 
 /// `/api/traces/{id}`: 404 without a body when no span is known.
-pub(super) async fn by_id(State(api): State<Api>, Path(id): Path<String>, ask: Ask) -> Result<Response, ApiError> {
+pub(super) async fn by_id(State(api): State<Api>, Named(id): Named, ask: Ask) -> Result<Response, ApiError> {
     let id = checked(&id, &ask.params)?;
     let answer = api.service.trace(&ask.tenant, id).await?;
     let notice = answer.notice();
@@ -39,7 +39,7 @@ pub(super) async fn by_id(State(api): State<Api>, Path(id): Path<String>, ask: A
 }
 
 /// `/api/v2/traces/{id}`: 200 with an empty trace when no span is known.
-pub(super) async fn by_id_v2(State(api): State<Api>, Path(id): Path<String>, ask: Ask) -> Result<Response, ApiError> {
+pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask) -> Result<Response, ApiError> {
     let id = checked(&id, &ask.params)?;
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| ask.params.get(name).is_some()) {
         return Err(ApiError::invalid(format!("parameter {name} is not supported yet")));
@@ -63,14 +63,17 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Path(id): Path<String>, ask
 fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
     params.open_range()?;
     if let Some(mode) = params.get("mode").filter(|mode| !["all", "blocks", "ingesters", "external"].contains(mode)) {
-        return Err(ApiError::invalid(format!("invalid mode {mode:?}; there are all, blocks, ingesters and external")));
+        return Err(ApiError::invalid(format!(
+            "invalid mode {}; there are all, blocks, ingesters and external",
+            shown(mode)
+        )));
     }
-    if let (Some(start), Some(end)) = (params.number::<u32>("start")?, params.number::<u32>("end")?)
+    if let (Some(start), Some(end)) = (params.seconds("start")?, params.seconds("end")?)
         && end <= start
     {
         return Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")));
     }
-    id.parse().map_err(|error| ApiError::invalid(format!("invalid trace id {id:?}: {error}")))
+    id.parse().map_err(|error| ApiError::invalid(format!("invalid trace id {}: {error}", shown(id))))
 }
 
 /// Large traces take a while to encode: not on a thread that others wait for.

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_proto::tempo::{SearchTagValuesResponse, SearchTagValuesV2Response, TagValue};
 use hoptrail_storage::{AttributeScope, Field, FieldValuesRequest, Filter, Intrinsic, Value};
 
-use super::ask::Ask;
+use super::ask::{Ask, Named};
 use super::error::ApiError;
 use super::names::one_job;
 use super::respond::{message, truncated};
@@ -16,14 +16,14 @@ use super::{Api, tags};
 use crate::traceql::{known_field, lenient_filter};
 
 /// Values listed when no limit is given.
-const DEFAULT_LIMIT: u32 = 10_000;
+const DEFAULT_LIMIT: usize = 10_000;
 /// Most values listed.
-const MAX_LIMIT: u32 = 100_000;
+const MAX_LIMIT: usize = 100_000;
 /// Most bytes of values listed.
 const MAX_BYTES: usize = 1_000_000;
 
 /// `/api/search/tag/{name}/values`: values as text, of a key without scope.
-pub(super) async fn values(State(api): State<Api>, Path(path): Path<String>, ask: Ask) -> Result<Response, ApiError> {
+pub(super) async fn values(State(api): State<Api>, Named(path): Named, ask: Ask) -> Result<Response, ApiError> {
     let name = name_of(&path)?;
     let field = known_field(name).ok().flatten().unwrap_or_else(|| tags::field(name));
     let (values, cut) = listed(&api, &ask, Some(field)).await?;
@@ -34,11 +34,7 @@ pub(super) async fn values(State(api): State<Api>, Path(path): Path<String>, ask
 }
 
 /// `/api/v2/search/tag/{name}/values`: values with their types, of a TraceQL identifier.
-pub(super) async fn values_v2(
-    State(api): State<Api>,
-    Path(path): Path<String>,
-    ask: Ask,
-) -> Result<Response, ApiError> {
+pub(super) async fn values_v2(State(api): State<Api>, Named(path): Named, ask: Ask) -> Result<Response, ApiError> {
     let name = name_of(&path)?;
     let field = known_field(name).map_err(|reason| ApiError::invalid(format!("invalid tag name: {reason}")))?;
     let (tag_values, cut) = listed(&api, &ask, field).await?;
@@ -54,8 +50,8 @@ fn name_of(path: &str) -> Result<&str, ApiError> {
 
 /// The distinct values, and what cut the list. A field that the store does not know has none.
 async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagValue>, Option<String>), ApiError> {
-    let limit = ask.params.number::<u32>("limit")?.filter(|limit| *limit > 0).unwrap_or(DEFAULT_LIMIT);
-    let limit = limit.min(MAX_LIMIT) as usize;
+    let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let range = ask.params.open_range()?;
     let filter = ask.params.get("q").map_or(Filter::True, lenient_filter);
     let fields = match field {

@@ -91,7 +91,7 @@ impl Tempo {
         let store = Arc::new(MemoryStore::default());
         let service = Service::new(config, Arc::clone(&store) as _, &mut Registry::default());
         let clock = Arc::new(FakeClock::at((T0 + 100) * 1000 * MS));
-        Self { routes: routes(Api { service, clock }), store }
+        Self { routes: routes(Api { service, clock }, Router::new()), store }
     }
 
     async fn with(spans: &[TraceSpan]) -> Self {

@@ -42,8 +42,80 @@ async fn any_method_is_answered_and_unknown_routes_are_404() {
     }
     tempo.refuses("/api/metrics/query_range?q=x", 501, "not supported yet").await;
     tempo.refuses("/api/metrics/query?q=x", 501, "not supported yet").await;
-    assert_eq!(tempo.get("/api/nothing").await.status, 404);
-    assert_eq!(tempo.get("/api/traces/").await.status, 404);
+    for nowhere in ["/", "/api/nothing", "/api/traces/", "/api/v3/search", "/loki/api/v1/query"] {
+        tempo.refuses(nowhere, 404, &format!("there is nothing at {nowhere:?}: this is the Tempo API")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_data_source_whose_url_ends_in_a_slash_is_answered() {
+    let tempo = Tempo::with(&[span("1", 1, 0, "s", "n", (0, 1))]).await;
+    for route in ROUTES.iter().chain(&["/api/echo"]) {
+        for slashes in ["/", "//"] {
+            let answer = tempo.get(&format!("{slashes}{route}")).await;
+            assert_eq!((answer.status, answer.body), (StatusCode::OK, tempo.get(route).await.body), "{slashes}{route}");
+        }
+    }
+    tempo.refuses("//api/search?start=x", 400, "invalid start").await;
+    tempo.refuses("//api/nothing", 404, "there is nothing at \"/api/nothing\"").await;
+}
+
+#[tokio::test]
+async fn parameters_are_refused_in_words_with_what_was_given_and_what_is_allowed() {
+    let tempo = Tempo::with(&[span("1", 1, 0, "s", "n", (0, 1))]).await;
+    let seconds = "expected whole seconds since 1970 UTC, from 0 to 4294967295";
+    for route in ROUTES {
+        for (parameters, reason) in [
+            (
+                "start=1767225600000&end=1767225601000".to_owned(),
+                format!(
+                    "invalid start \"1767225600000\": {seconds}; these look like milliseconds, of which the seconds are 1767225600"
+                ),
+            ),
+            (
+                "start=1&end=1767225601000000".to_owned(),
+                "these look like microseconds, of which the seconds are 1767225601".to_owned(),
+            ),
+            (
+                "start=1&end=1767225601000000000".to_owned(),
+                "these look like nanoseconds, of which the seconds are 1767225601".to_owned(),
+            ),
+            ("start=-1&end=2".to_owned(), format!("invalid start \"-1\": {seconds}")),
+            ("start=1.5&end=2".to_owned(), format!("invalid start \"1.5\": {seconds}")),
+            ("start=now-1h&end=now".to_owned(), format!("invalid start \"now-1h\": {seconds}")),
+            ("start=1&end=2026-01-01T00:00:00Z".to_owned(), format!("invalid end \"2026-01-01T00:00:00Z\": {seconds}")),
+            (format!("start=1&end={}", "9".repeat(1000)), format!("{}\" (cut): {seconds}", "9".repeat(200))),
+        ] {
+            tempo.refuses(&format!("{route}?{parameters}"), 400, &reason).await;
+        }
+    }
+    let counts =
+        ["/api/search/tags", "/api/v2/search/tags", "/api/search/tag/a/values", "/api/v2/search/tag/.a/values"];
+    for route in counts {
+        for text in ["x", "-1", "1.5", "4294967296", "99999999999999999999"] {
+            let reason = format!("invalid limit {text:?}: expected a whole number from 0 to 4294967295");
+            tempo.refuses(&format!("{route}?limit={text}"), 400, &reason).await;
+        }
+    }
+    for (url, reason) in [
+        ("/api/search?limit=x", "invalid limit \"x\": expected a whole number from 1 to 262144"),
+        ("/api/search?limit=99999999999", "invalid limit \"99999999999\": expected a whole number from 1 to 262144"),
+        ("/api/search?spss=-3", "invalid spss \"-3\": expected a whole number from 0 to 100"),
+        ("/api/search?since=-1h", "invalid since \"-1h\": it is negative"),
+        (
+            "/api/search?since=5",
+            "invalid since: \"5\" is no duration: a unit is missing; write ns, us, ms, s, m, h, d, w or y",
+        ),
+        (
+            "/api/search?end=5",
+            "end is there without start: start and end must be given together, in seconds since 1970 UTC",
+        ),
+        ("/api/search/tags?scope=x", "invalid scope \"x\"; there are resource, span"),
+        ("/api/traces/%FF", "the path is no UTF-8 text once its %-escapes are read"),
+        ("/api/search/tag/%C3/values", "the path is no UTF-8 text once its %-escapes are read"),
+    ] {
+        tempo.refuses(url, 400, reason).await;
+    }
 }
 
 #[tokio::test]
@@ -137,7 +209,7 @@ async fn failures_of_the_store_have_codes_and_plain_text() {
         (ReadError::Storage("disk on fire".into()), 500, "disk on fire"),
     ] {
         let service = Service::new(&Config::default(), Arc::new(Broken(error)), &mut Registry::default());
-        let tempo = Tempo { routes: super::super::router(service), store: Arc::default() };
+        let tempo = Tempo { routes: super::super::router(service, Router::new()), store: Arc::default() };
         for route in ROUTES {
             tempo.refuses(route, status, reason).await;
         }
