@@ -11,18 +11,25 @@ use crate::progress::Progress;
 /// Bytes copied between two reports.
 const CHUNK: usize = 1 << 20;
 
-/// Copies the files of `from` into the new folder `to`, which may exist when it is empty. They go into a folder beside it first, which
-/// takes the name when all is on the disk. `Ok` means that it survives a loss of power.
+/// In a folder that is being copied into: what is there already.
+const INCOMPLETE: &str = ".incomplete-copy";
+/// What a file system brings along in its topmost folder.
+const BROUGHT: &str = "lost+found";
+/// Without this file a folder is no store.
+const LAST: &str = "CURRENT";
+
+/// Copies the files of `from` into the folder `to`, which may exist when it is empty. `Ok` means that the copy survives a loss of power;
+/// a copy that ended too early is never taken for a store.
 pub fn copy_folder(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     refuse_used(to)?;
-    let building = beside(to)?;
-    match fs::remove_dir_all(&building) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    if to.is_dir() {
+        return copy_inside(label, from, to);
     }
+    let building = beside(to)?;
+    remove(&building)?;
     let copied = copy_into(label, from, &building).and_then(|()| {
         let named = fs::rename(&building, to).and_then(|()| sync(building.parent().unwrap_or(&building)));
-        named.with_context(|| format!("cannot name the copy {}; is that where a disk is mounted?", to.display()))
+        named.with_context(|| format!("cannot name the copy {}", to.display()))
     });
     if copied.is_err() {
         _ = fs::remove_dir_all(&building);
@@ -30,13 +37,63 @@ pub fn copy_folder(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     copied
 }
 
-/// A copy never goes over anything.
+/// The same into a folder that is there and may be where a disk is mounted: its name cannot be given to another one. The files take
+/// their places once all are on the disk, and the one that makes it a store comes last.
+fn copy_inside(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
+    let building = to.join(INCOMPLETE);
+    remove(&building)?;
+    for (file, _) in files(to)? {
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    let placed = copy_into(label, from, &building).and_then(|()| {
+        let mut names: Vec<_> =
+            files(&building)?.into_iter().filter_map(|(file, _)| Some(file.file_name()?.to_owned())).collect();
+        names.sort_by_key(|name| name == LAST);
+        for name in names {
+            if name == LAST {
+                sync(to)?;
+            }
+            fs::rename(building.join(&name), to.join(&name))
+                .with_context(|| format!("cannot place {}", name.display()))?;
+        }
+        sync(to)?;
+        Ok(())
+    });
+    if placed.is_ok() || !to.join(LAST).exists() && files(to).is_ok_and(|files| files.is_empty()) {
+        remove(&building)?;
+    }
+    placed
+}
+
+/// Fails where a copy into this folder has begun and not ended.
+pub fn refuse_incomplete(folder: &Path) -> anyhow::Result<()> {
+    if folder.join(INCOMPLETE).exists() && !folder.join(LAST).exists() {
+        bail!("{} is a copy that did not end: run `hoptrail restore` again", folder.display());
+    }
+    Ok(())
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A copy never goes over anything but a copy that did not end.
 pub fn refuse_used(folder: &Path) -> anyhow::Result<()> {
+    let is_incomplete = refuse_incomplete(folder).is_err();
     match fs::read_dir(folder) {
-        Ok(mut entries) => match entries.next() {
-            Some(_) => bail!("{} is not empty: name a new folder", folder.display()),
-            None => Ok(()),
-        },
+        Ok(entries) => {
+            for entry in entries {
+                if entry?.file_name() != BROUGHT && !is_incomplete {
+                    bail!("{} is not empty: name a new folder", folder.display());
+                }
+            }
+            Ok(())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot look into {}", folder.display())),
     }
@@ -120,6 +177,47 @@ mod tests {
         let empty = folder.path().join("empty");
         fs::create_dir(&empty).expect("made");
         copy_folder("copying", &from, &empty).expect("copied");
+    }
+
+    fn store_files(folder: &Path) -> PathBuf {
+        let from = folder.join("from");
+        fs::create_dir_all(&from).expect("made");
+        for name in ["000001.log", "CURRENT", "MANIFEST-1", "a.sst"] {
+            fs::write(from.join(name), name).expect("written");
+        }
+        from
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("read").flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_where_a_disk_is_mounted_is_copied_into() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (from, to) = (store_files(folder.path()), folder.path().join("mount"));
+        fs::create_dir_all(to.join(BROUGHT)).expect("made");
+        copy_folder("copying", &from, &to).expect("copied");
+        assert_eq!(names(&to), ["000001.log", "CURRENT", "MANIFEST-1", "a.sst", BROUGHT]);
+        refuse_incomplete(&to).expect("whole");
+        assert!(copy_folder("copying", &from, &to).is_err(), "never over a store");
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_is_told_and_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (from, to) = (store_files(folder.path()), folder.path().join("mount"));
+        fs::create_dir_all(to.join(INCOMPLETE)).expect("made");
+        fs::write(to.join(INCOMPLETE).join("CURRENT"), "CURRENT").expect("written");
+        fs::write(to.join("a.sst"), "already in its place").expect("written");
+        let told = refuse_incomplete(&to).expect_err("told").to_string();
+        assert!(told.contains("run `hoptrail restore` again"), "{told}");
+        copy_folder("copying", &from, &to).expect("copied");
+        assert_eq!(names(&to), ["000001.log", "CURRENT", "MANIFEST-1", "a.sst"]);
+        assert_eq!(fs::read_to_string(to.join("a.sst")).expect("read"), "a.sst");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::settings::SettingFlags;
 use crate::app::App;
 use crate::config::Config;
+use crate::copy::refuse_incomplete;
 use crate::kill_at;
 use crate::telemetry;
 
@@ -22,6 +23,7 @@ pub(super) struct Flags {
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let (config, unknown) = flags.settings.load()?;
+    refuse_incomplete(&config.data)?;
     let watch = kill_at::from_environment()?;
     telemetry::start(&config.log)?;
     for name in unknown {

@@ -1,5 +1,6 @@
 //! Group commit: requests that wait together become one log record, one fsync, and only then visible and answered.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::TenantId;
@@ -39,7 +40,11 @@ pub(super) fn run(shared: &Shared) {
     let mut record = Record::default();
     while let Some(group) = shared.next_group() {
         let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-        shared.commit_group(group, &mut record);
+        // Who waits for an answer is then told that the outcome is unknown; the next group is committed.
+        if catch_unwind(AssertUnwindSafe(|| shared.commit_group(group, &mut record))).is_err() {
+            tracing::error!("failed to commit a group of requests: panicked");
+            record = Record::default();
+        }
         lock(&shared.queue).bytes -= bytes;
     }
 }

@@ -45,14 +45,24 @@ impl Default for Config {
     }
 }
 
+/// Into how many segments at least a bound of bytes is divided by merging.
+const MOST_OF_KEPT: u64 = 8;
+
 impl Config {
     /// What one generation of the head may hold.
     pub(super) fn head_bounds(&self) -> Bounds {
         Bounds { spans: self.head_spans, bytes: self.head_mb.saturating_mul(1 << 20) }
     }
 
-    /// Bytes of segment files that are merged at once: with the spans in memory, and memory is what the head may have.
+    /// Bytes of segments to keep; `None` without a bound.
+    pub(super) fn retention_bytes(&self) -> Option<u64> {
+        (self.retention_mb > 0).then(|| self.retention_mb.saturating_mul(1 << 20))
+    }
+
+    /// Bytes of segment files that are merged at once: with the spans in memory, and memory is what the head may have. Segments are
+    /// dropped whole, so they stay a small part of what is kept.
     pub(super) fn merge_bytes(&self) -> u64 {
-        (self.head_mb as u64).saturating_mul(1 << 20) / 4
+        let memory = (self.head_mb as u64).saturating_mul(1 << 20) / 4;
+        memory.min(self.retention_bytes().map_or(u64::MAX, |bytes| bytes / MOST_OF_KEPT))
     }
 }

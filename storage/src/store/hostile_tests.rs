@@ -164,3 +164,37 @@ fn a_query_that_may_not_hold_what_it_asks_for_is_told_so() {
     assert_eq!(store.field_values(&tenant(), &first, &few).expect("room for two").len(), 2);
     assert!(matches!(store.trace(&tenant(), ID, &few), Err(ReadError::Memory { .. })));
 }
+
+/// Panics the first time that a step is reached.
+#[derive(Debug)]
+struct PanicOnce(Step, AtomicBool);
+
+impl Watch for PanicOnce {
+    fn reached(&self, step: Step) {
+        assert!(step != self.0 || self.1.swap(true, Ordering::SeqCst), "for this test");
+    }
+}
+
+#[test]
+fn a_panic_of_a_thread_ends_neither_commits_nor_sealing() {
+    for step in [Step(Task::Commit, Done::Logged), Step(Task::Seal, Done::Begun)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let watch = Arc::new(PanicOnce(step, AtomicBool::new(false)));
+        let config = Config { seal_after_seconds: 0, ..small() };
+        let registry = &mut Registry::default();
+        let store = Store::open_watched(folder.path(), &config, clock, watch, registry).expect("opens");
+        let make = |number| TraceSpan { span: span(number), resource: resource(0), scope: Arc::default() };
+        let body = crate::test_spans::encode(&[make(0)]);
+        let batch = SpanBatch { tenant: tenant(), body: body.into(), spans: 1 };
+        let answered = crate::conformance::wait(store.write(batch));
+        assert_eq!(answered.is_ok(), step.0 == Task::Seal, "{answered:?}");
+        write(&*store, &tenant(), &[make(1)]);
+        let sealed = || store.sizes().segment_spans > 0 && store.sizes().head_spans == 0;
+        let begun = Instant::now();
+        while !sealed() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(sealed(), "{step}: {:?}", store.sizes());
+    }
+}

@@ -1,5 +1,6 @@
 //! The keeping thread: seals the head into segments, merges small segments, drops old ones.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -26,8 +27,13 @@ pub(super) fn run(shared: &Shared) {
         if shared.is_closing() {
             return;
         }
-        if let Err(error) = shared.keep_once() {
-            tracing::error!(%error, "failed to keep the store in order; trying again");
+        // A panic over one segment must not end the sealing of all others.
+        let failed = match catch_unwind(AssertUnwindSafe(|| shared.keep_once())) {
+            Ok(kept) => kept.err().map(|error| error.to_string()),
+            Err(_) => Some("panicked".to_owned()),
+        };
+        if let Some(error) = failed {
+            tracing::error!(error, "failed to keep the store in order; trying again");
             std::thread::park_timeout(TICK);
         }
         let mut due = lock(&shared.to_keep);
@@ -62,10 +68,11 @@ impl Shared {
         while let Some(generation) = self.oldest_closed().filter(|_| !self.is_closing()) {
             self.metrics.count(Task::Seal, self.seal(generation))?;
         }
+        // What goes need not be merged first, and merging does not decide what goes.
+        self.metrics.count(Task::Drop, self.drop_old())?;
         while let Some(run) = self.mergeable().filter(|run| !self.is_closing() && self.has_room_to_merge(run)) {
             self.metrics.count(Task::Merge, self.merge(&run))?;
         }
-        self.metrics.count(Task::Drop, self.drop_old())?;
         self.drop_retired();
         self.show_sizes();
         Ok(())

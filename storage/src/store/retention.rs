@@ -45,15 +45,17 @@ impl Shared {
         let keep = self.config.retention_hours.saturating_mul(HOUR);
         let by_age = keep > 0 && lock(&self.belief).in_age(now, keep);
         let oldest = if by_age { now.saturating_sub(keep) } else { 0 };
-        let most = if self.config.retention_mb == 0 { u64::MAX } else { self.config.retention_mb << 20 };
+        let most = self.config.retention_bytes().unwrap_or(u64::MAX);
         let state = self.read_state();
         let mut bytes: u64 = state.segments.values().map(|segment| segment.bytes).sum();
         let mut by_arrival: Vec<_> = state.segments.values().collect();
         // What seems to come from the future arrived before the clock was set back, so before everything that came since.
         by_arrival.sort_by_key(|segment| (segment.received.1 <= now, segment.received.1, segment.id));
-        let mut old = Vec::new();
-        for segment in by_arrival {
-            if segment.received.1 < oldest || bytes > most {
+        let (mut old, last) = (Vec::new(), by_arrival.len().saturating_sub(1));
+        for (place, segment) in by_arrival.into_iter().enumerate() {
+            // The newest stays also where the bound is smaller than one segment: a store that keeps nothing is of no use.
+            let is_too_much = bytes > most && place < last;
+            if segment.received.1 < oldest || is_too_much {
                 bytes -= segment.bytes;
                 old.push(segment.id);
             }
@@ -209,6 +211,40 @@ mod tests {
             store.settle().expect("settled");
         }
         assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [0, 1, 1]);
+    }
+
+    /// Writes spans of about `kilobytes` and seals them, one trace after the other; the traces that are left.
+    fn left_of(traces: u8, kilobytes: usize, config: &Config) -> (Vec<u8>, u64) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), config, &clock);
+        for trace in 1..=traces {
+            clock.advance(Duration::from_secs(1));
+            write(&*store, &tenant(), &[span(trace, 1, &noise(kilobytes * 1000, u64::from(trace)))]);
+            store.settle().expect("settled");
+        }
+        let left = (1..=traces).filter(|trace| spans_of(&store, *trace) == 1).collect();
+        (left, store.sizes().segment_bytes)
+    }
+
+    #[test]
+    fn a_bound_keeps_most_of_its_bytes_whatever_was_merged() {
+        for (traces, kilobytes) in [(60, 100), (60, 250), (12, 600), (200, 30)] {
+            let config = Config { retention_mb: 4, ..small() };
+            let (left, bytes) = left_of(traces, kilobytes, &config);
+            let allowed = (4 << 20) * 4 / 5..=4 << 20;
+            assert!(allowed.contains(&bytes), "{bytes} bytes are kept of {kilobytes} kB each");
+            assert_eq!(left.last(), Some(&traces));
+            assert!(left.windows(2).all(|pair| pair[0] + 1 == pair[1]), "the oldest go first: {left:?}");
+        }
+    }
+
+    #[test]
+    fn a_bound_below_one_segment_keeps_the_newest() {
+        for traces in [1, 2, 9] {
+            let (left, _) = left_of(traces, 3000, &Config { retention_mb: 1, ..small() });
+            assert_eq!(left, [traces]);
+        }
     }
 
     #[test]

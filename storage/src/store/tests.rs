@@ -555,3 +555,31 @@ fn damage_page(folder: &Path) {
     bytes[20..60].iter_mut().for_each(|byte| *byte ^= 1);
     std::fs::write(&file, bytes).expect("written");
 }
+
+/// Bytes that a folder takes on its disk.
+fn disk_bytes(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => disk_bytes(&entry.path()),
+        Ok(found) => found.blocks() * 512,
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+#[test]
+fn a_nearly_empty_store_is_small() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let mut most = disk_bytes(folder.path());
+    for number in 1..20 {
+        write(&*store, &tenant(), &[span(number, 1, "a")]);
+        most = most.max(disk_bytes(folder.path()));
+        if number % 5 == 0 {
+            store.settle().expect("settled");
+            most = most.max(disk_bytes(folder.path()));
+        }
+    }
+    assert!(most < 16 << 20, "{most} bytes");
+}

@@ -84,7 +84,7 @@ impl Db {
     pub(crate) fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         refuse_headless(path)?;
         let open = |rigour| {
-            let options = options(rigour);
+            let options = options(rigour).map_err(|error| open_error(path, &error))?;
             refuse_unknown_families(&options, path)?;
             DB::open_cf_descriptors_read_only(&options, path, families(0), false)
                 .map_err(|error| open_error(path, &error))
@@ -133,7 +133,7 @@ impl Db {
 /// Opens strictly, then with damaged records out of the log, then with damaged files.
 fn open_or_mend(path: &Path, cache_bytes: usize) -> Result<(DB, Vec<String>, bool), OpenError> {
     let open = |rigour| {
-        let options = options(rigour);
+        let options = options(rigour).map_err(|error| open_error(path, &error))?;
         refuse_unknown_families(&options, path)?;
         DB::open_cf_descriptors(&options, path, families(cache_bytes)).map_err(|error| open_error(path, &error))
     };
@@ -157,7 +157,7 @@ fn open_or_mend(path: &Path, cache_bytes: usize) -> Result<(DB, Vec<String>, boo
     Ok((db, damage, true))
 }
 
-fn options(rigour: Rigour) -> Options {
+fn options(rigour: Rigour) -> Result<Options, rocksdb::Error> {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -166,7 +166,8 @@ fn options(rigour: Rigour) -> Options {
     options.set_max_log_file_size(4 << 20);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_paranoid_checks(rigour == Rigour::Strict);
-    options
+    // Else RocksDB reserves 281 MB for its own log with the first write, which a small volume does not have.
+    options.get_options_from_string("allow_fallocate=false")
 }
 
 fn shapes_cache(cache_bytes: usize) -> Cache<(u64, TableKind), Arc<ShapeList>, Weight> {
