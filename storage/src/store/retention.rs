@@ -229,11 +229,12 @@ mod tests {
 
     #[test]
     fn a_bound_keeps_most_of_its_bytes_whatever_was_merged() {
-        for (traces, kilobytes) in [(60, 100), (60, 250), (12, 600), (200, 30)] {
+        for (traces, kilobytes) in [(200, 100), (60, 250), (24, 600), (250, 60)] {
             let config = Config { retention_mb: 4, ..small() };
             let (left, bytes) = left_of(traces, kilobytes, &config);
             let allowed = (4 << 20) * 4 / 5..=4 << 20;
             assert!(allowed.contains(&bytes), "{bytes} bytes are kept of {kilobytes} kB each");
+            assert!(left.len() < usize::from(traces), "some had to go");
             assert_eq!(left.last(), Some(&traces));
             assert!(left.windows(2).all(|pair| pair[0] + 1 == pair[1]), "the oldest go first: {left:?}");
         }
