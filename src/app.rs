@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::control::Control;
-use crate::serve::{Bounds, Connections, EndOfInput, Server};
+use crate::input::EndOfInput;
+use crate::serve::{Bounds, Connections, Server};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use crate::input::{EndOfInput, Input};
+
 /// A client that has not sent a whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections whose peer is gone are found out this often.
@@ -34,15 +36,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Large frames let a batch arrive in one piece; with large windows they save, measured, a third of the transport's CPU.
 const FRAME: u32 = 1 << 20;
-
-/// What it means that a client will send no more while it waits for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndOfInput {
-    /// It has closed its sending half and still reads: it gets its answer.
-    Awaits,
-    /// It has left: what it asked for is given up. A query shall not go on for nobody.
-    Leaves,
-}
 
 /// What the clients of a listener may hold.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +105,7 @@ impl Server {
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            let client = match accepted {
+            let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, listener = name, "cannot accept a connection");
@@ -133,6 +126,8 @@ impl Server {
             };
             open.inc();
             let (open, cut) = (open.clone(), cut.clone());
+            _ = stream.set_nodelay(true);
+            let client = (Input::new(stream, end_of_input), peer);
             let builder = builder(end_of_input, bounds);
             let connection = connection(client, builder, router.clone(), bounds.idle, stop.clone());
             tasks.spawn(async move {
@@ -148,13 +143,12 @@ impl Server {
 }
 
 async fn connection(
-    (stream, peer): (TcpStream, SocketAddr),
+    (input, peer): (Input<TcpStream>, SocketAddr),
     builder: Builder<TokioExecutor>,
     router: Router,
     idle: Duration,
     stop: CancellationToken,
 ) {
-    _ = stream.set_nodelay(true);
     let asked = Arc::new(AtomicU64::new(0));
     let service = hyper::service::service_fn({
         let asked = Arc::clone(&asked);
@@ -163,7 +157,7 @@ async fn connection(
             answer(router.clone(), peer, request)
         }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(input), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -5,6 +5,7 @@
 mod api;
 mod clients;
 mod export;
+mod h2;
 mod json;
 mod spans;
 
@@ -13,5 +14,6 @@ mod capture;
 mod care;
 mod journey;
 mod life;
+mod listeners;
 mod matrix;
 mod torture;
