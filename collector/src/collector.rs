@@ -186,7 +186,7 @@ impl Collector {
 
     /// Tells the log of a request that is refused.
     pub(crate) fn refused(&self, sender: &Sender, failure: &Failure) {
-        self.report_refused(sender, failure.outcome(), 0, failure);
+        self.report_refused(sender, failure.reason(), 0, failure);
     }
 }
 

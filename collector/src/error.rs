@@ -104,6 +104,19 @@ impl Failure {
         self.codes().outcome
     }
 
+    /// The reason that the log tells.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "wrong_path",
+            Self::WrongPort(_) => "wrong_port",
+            Self::Method(_) => "wrong_method",
+            Self::Rejected(_) => "other_signal",
+            Self::UnsupportedType(_) => "content_type",
+            Self::UnsupportedEncoding(_) => "content_encoding",
+            _ => self.outcome(),
+        }
+    }
+
     /// The HTTP status.
     pub(crate) fn http_status(&self) -> http::StatusCode {
         self.codes().http

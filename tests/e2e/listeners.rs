@@ -354,7 +354,7 @@ async fn the_log_tells_who_was_refused_what_with_counts_and_few_lines() {
     assert_eq!(of(&[&spans[..], &["requests=1", "spans=2", "span id of only zeros"]].concat()), 1, "{told:#?}");
     assert_eq!(of(&[&spans[..], &["requests=4", "spans=8"]].concat()), 1, "{told:#?}");
     assert_eq!(of(&["service=\"cart\"", "reason=\"invalid_span_id\""]), 1, "{told:#?}");
-    for reason in ["too_large", "invalid\"", "unsupported", "overloaded"] {
+    for reason in ["too_large", "invalid\"", "wrong_method", "overloaded"] {
         assert_eq!(of(&[from, reason]), 2, "{reason}: {told:#?}");
     }
 }
