@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use hoptrail_collector::Collector;
+use hoptrail_collector::{Collector, Listener, Ports};
 use hoptrail_query::{Service, tempo};
 use hoptrail_storage::{Store, SystemClock, Watch};
 use prometheus_client::registry::Registry;
@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Address, Config};
 use crate::control::Control;
-use crate::serve::{Bounds, Connections, Protocol, Server};
+use crate::input::EndOfInput;
+use crate::serve::{Bounds, Connections, Server};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -127,21 +128,28 @@ impl App {
         if let Some(control) = self.control.take() {
             parts.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
         }
+        parts.spawn(Arc::clone(&self.collector).keep_reporting(stop.clone()));
         let tempo = tempo::router(Arc::clone(&self.service), self.admin.router());
-        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui).merge(self.admin.router());
+        let collector = Arc::clone(&self.collector);
+        let notices = Arc::new(move || collector.notices());
+        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui, notices).merge(self.admin.router());
         let served = [
-            ("otlp-grpc", Protocol::Grpc, self.collector.grpc_router(), listeners.otlp_grpc),
-            ("otlp-http", Protocol::Http, self.collector.router(), listeners.otlp_http),
-            ("tempo", Protocol::Http, tempo, listeners.tempo),
-            ("ui", Protocol::Http, pages, listeners.ui),
+            ("otlp-grpc", Listener::OtlpGrpc, self.collector.grpc_router(), listeners.otlp_grpc),
+            ("otlp-http", Listener::OtlpHttp, self.collector.router(), listeners.otlp_http),
+            ("tempo", Listener::Queries, tempo, listeners.tempo),
+            ("ui", Listener::Queries, pages, listeners.ui),
         ];
         let listen = &self.config.listen;
         let idle = Duration::from_secs(listen.idle_seconds.max(1));
         // A few connections can fill what may be in flight, and many do not hold much more.
         let window = (self.config.collector.max_in_flight_bytes / 32).clamp(128 << 10, 8 << 20) as u32;
         let bounds = Bounds { connections: listen.max_connections, idle, window };
-        for (name, protocol, router, listener) in served {
-            let server = Server { name, protocol, router, listener };
+        let [otlp_grpc, otlp_http, tempo, ui] = self.addresses.map(|(_, address)| address.port());
+        let ports = Ports { otlp_grpc, otlp_http, tempo, ui };
+        for (name, kind, router, listener) in served {
+            let router = self.collector.behind_signpost(router, kind, ports);
+            let end_of_input = if kind == Listener::Queries { EndOfInput::Leaves } else { EndOfInput::Awaits };
+            let server = Server { name, end_of_input, router, listener };
             parts.spawn(server.run(bounds, self.connections.clone(), stop.clone()));
         }
         parts

@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod copy;
 pub mod demo;
+pub mod input;
 pub mod kill_at;
 pub mod progress;
 pub mod serve;

@@ -2,6 +2,7 @@
 //! nothing is asked on it.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -23,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use crate::input::{EndOfInput, Input};
+
 /// A client that has not sent a whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections whose peer is gone are found out this often.
@@ -32,15 +36,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Large frames let a batch arrive in one piece; with large windows they save, measured, a third of the transport's CPU.
 const FRAME: u32 = 1 << 20;
-
-/// What is spoken on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1 and HTTP/2 (h2c).
-    Http,
-    /// HTTP/2 alone. Over HTTP/1.1 a lost client would take gRPC's status 200 for success.
-    Grpc,
-}
 
 /// What the clients of a listener may hold.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +53,8 @@ pub struct Bounds {
 pub struct Server {
     /// The listener's name in logs and metrics.
     pub name: &'static str,
-    /// What is spoken.
-    pub protocol: Protocol,
+    /// What the end of a client's bytes means.
+    pub end_of_input: EndOfInput,
     /// Who answers.
     pub router: Router,
     /// Where.
@@ -98,7 +93,7 @@ impl Server {
     ///
     /// Dropping the future cuts off what is still open.
     pub async fn run(self, bounds: Bounds, connections: Connections, stop: CancellationToken) {
-        let Self { name, protocol, router, listener } = self;
+        let Self { name, end_of_input, router, listener } = self;
         let label = ByListener { listener: name };
         let open = connections.open.get_or_create_owned(&label);
         let refused = connections.refused.get_or_create_owned(&label);
@@ -110,8 +105,8 @@ impl Server {
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, listener = name, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -131,7 +126,10 @@ impl Server {
             };
             open.inc();
             let (open, cut) = (open.clone(), cut.clone());
-            let connection = connection(stream, protocol, router.clone(), bounds, stop.clone());
+            _ = stream.set_nodelay(true);
+            let client = (Input::new(stream, end_of_input), peer);
+            let builder = builder(end_of_input, bounds);
+            let connection = connection(client, builder, router.clone(), bounds.idle, stop.clone());
             tasks.spawn(async move {
                 _ = cut.run_until_cancelled(connection).await;
                 open.dec();
@@ -144,19 +142,22 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, protocol: Protocol, router: Router, bounds: Bounds, stop: CancellationToken) {
-    let idle = bounds.idle;
-    _ = stream.set_nodelay(true);
+async fn connection(
+    (input, peer): (Input<TcpStream>, SocketAddr),
+    builder: Builder<TokioExecutor>,
+    router: Router,
+    idle: Duration,
+    stop: CancellationToken,
+) {
     let asked = Arc::new(AtomicU64::new(0));
     let service = hyper::service::service_fn({
         let asked = Arc::clone(&asked);
         move |request| {
             asked.fetch_add(1, Ordering::Relaxed);
-            answer(router.clone(), request)
+            answer(router.clone(), peer, request)
         }
     });
-    let builder = builder(protocol, bounds);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(input), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
@@ -174,9 +175,14 @@ async fn connection(stream: TcpStream, protocol: Protocol, router: Router, bound
     }
 }
 
-fn builder(protocol: Protocol, bounds: Bounds) -> Builder<TokioExecutor> {
+/// HTTP/1.1 and HTTP/2 (h2c).
+fn builder(end_of_input: EndOfInput, bounds: Bounds) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT.min(bounds.idle));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT.min(bounds.idle))
+        .half_close(end_of_input == EndOfInput::Awaits);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -184,13 +190,15 @@ fn builder(protocol: Protocol, bounds: Bounds) -> Builder<TokioExecutor> {
         .initial_stream_window_size(bounds.window / 2)
         .initial_connection_window_size(bounds.window)
         .max_frame_size(FRAME.min(bounds.window / 2));
-    if protocol == Protocol::Grpc { builder.http2_only() } else { builder }
+    builder
 }
 
 async fn answer(
     mut router: Router,
-    request: hyper::Request<hyper::body::Incoming>,
+    peer: SocketAddr,
+    mut request: hyper::Request<hyper::body::Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    request.extensions_mut().insert(ConnectInfo(peer));
     router.call(request).await
 }
 

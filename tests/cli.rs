@@ -23,12 +23,34 @@ fn an_unknown_key_is_refused_with_its_name_and_line() {
 }
 
 #[test]
+fn origins_that_no_browser_sends_are_refused_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("origins.yaml");
+    for (origin, advice) in [
+        ("https://shop.example/", "write \"https://shop.example\""),
+        ("https://Shop.example", "write \"https://shop.example\""),
+        ("https://shop.example:443", "write \"https://shop.example\""),
+        ("https://*.shop.example", "name every origin"),
+    ] {
+        let text = format!("collector:\n  cors_origins:\n    - https://a.example\n    - {origin}\n");
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["serve", "--config", file.to_str().unwrap()]);
+        let stderr = self::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("origins.yaml:") && stderr.contains(advice), "{stderr}");
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line_exit_2_and_name_the_flag() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["serve", "--ui", "nowhere"], "--ui"),
         (&["serve", "--set", "query.nothing=1"], "query.nothing"),
         (&["serve", "--set", "query"], "KEY=VALUE"),
         (&["serve", "--config", "/no/such/file.yaml"], "/no/such/file.yaml"),
+        (&["serve", "--set", "collector.cors_origins=https://x/"], "\"https://x\""),
+        (&["serve", "--set", "collector.cors_origins=https://a.example,x"], "\"https://x\" or \"http://x\""),
+        (&["serve", "--set", "collector.other_signals=drop"], "`accept_and_drop` or `reject`"),
         (&["demo", "--endpoint", "https://example.invalid"], "TLS"),
         (&["serve", "--log-level", "a=b=c"], "log.level"),
     ];

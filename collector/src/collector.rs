@@ -1,12 +1,13 @@
 //! From a request's bytes to the store's answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hoptrail_proto::model::TenantId;
-use hoptrail_proto::otlp::{ExportResponse, Limits, Validated, json, validate};
-use hoptrail_storage::{SpanBatch, SpanWriter, WriteError};
+use hoptrail_proto::otlp::{ExportResponse, Limits, Refusals, Validated, json, service_name, validate};
+use hoptrail_storage::{SpanBatch, SpanWriter, WriteFuture};
 use prometheus_client::registry::Registry;
 
 use crate::admission::{Admission, Reservation};
@@ -15,11 +16,13 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::intake;
 use crate::metrics::{Metrics, Transport};
+use crate::reports::Reports;
+use crate::sender::Sender;
 use crate::tenant::Tenancy;
 
 /// Work that would keep a thread of the async runtime busy for about a millisecond goes to the blocking pool. The unit is a byte of
 /// protobuf to check (2 to 3 GB/s); a byte of JSON costs about 16 of them, and a compressed byte may unfold to many.
-const INLINE_WORK: usize = 1 << 20;
+pub(crate) const INLINE_WORK: usize = 1 << 20;
 
 /// Receives spans and hands them to the store.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub struct Collector {
     pub(crate) config: Config,
     pub(crate) tenancy: Tenancy,
     pub(crate) metrics: Metrics,
+    /// What was refused, for the log.
+    pub(crate) refusals: Reports,
+    /// What else than spans arrives, for the log and the pages.
+    pub(crate) other_signals: Reports,
     writer: Arc<dyn SpanWriter>,
     admission: Admission,
     limits: Limits,
@@ -50,6 +57,8 @@ impl Collector {
             tenancy: if config.multi_tenant { Tenancy::Multi } else { Tenancy::Single },
             admission: Admission::new(metrics.in_flight.clone(), in_flight),
             metrics,
+            refusals: Reports::every(Duration::from_secs(60)),
+            other_signals: Reports::every(Duration::from_secs(3600)),
             writer,
             limits: Limits::default(),
         })
@@ -75,79 +84,121 @@ impl Collector {
         Ok((bytes, room))
     }
 
-    /// Checks a request and stores its spans. Success means that the accepted ones are durable.
+    /// Checks a request and stores its spans. Success means that the accepted ones are durable. Names the sender's service where
+    /// something of the request is refused.
     pub(crate) async fn store(
         self: &Arc<Self>,
         tenant: TenantId,
         payload: Payload,
         room: Reservation,
+        sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
         let transport = payload.transport;
-        let (validated, _room) = self.check_somewhere(payload, room).await?;
-        if validated.accepted > 0 {
-            let batch = SpanBatch { tenant, body: validated.body, spans: validated.accepted };
-            self.writer.write(batch).await.map_err(Failure::Write)?;
+        let Taken { validated, writing, .. } = self.take_somewhere(tenant, payload, room, sender).await?;
+        let Validated { body, accepted, refused, repaired } = validated;
+        if let Some(writing) = writing {
+            writing.await.map_err(Failure::Write).inspect_err(|_| sender.is_of(service_name(&body).as_deref()))?;
         }
-        self.metrics.taken(transport, validated.accepted, validated.repaired);
-        let refused = validated.refused;
+        self.metrics.taken(transport, accepted, repaired);
         if refused.total() == 0 {
             return Ok(ExportResponse::default());
         }
         self.metrics.refused(&refused);
         let error_message = refused.to_string();
-        tracing::debug!(transport = ?transport, accepted = validated.accepted, "{error_message}");
+        tracing::debug!(transport = ?transport, accepted, "{error_message}");
+        for (reason, spans) in refused.counts() {
+            self.report_refused(sender, reason.name(), spans, &error_message);
+        }
         Ok(ExportResponse { rejected_spans: refused.total(), error_message })
     }
 
-    async fn check_somewhere(
+    async fn take_somewhere(
         self: &Arc<Self>,
+        tenant: TenantId,
+        payload: Payload,
+        room: Reservation,
+        sender: &mut Sender,
+    ) -> Result<Taken, Failure> {
+        if work(&payload) <= INLINE_WORK {
+            return self.take(tenant, payload, room, sender);
+        }
+        let (collector, mut known) = (Arc::clone(self), sender.clone());
+        let task = move || (collector.take(tenant, payload, room, &mut known), known);
+        let (taken, known) = tokio::task::spawn_blocking(task).await.map_err(|_| Failure::Internal)?;
+        *sender = known;
+        taken
+    }
+
+    /// Checks a request that has arrived and hands its spans to the store, without a pause in which a client that leaves could stop
+    /// it halfway.
+    fn take(
+        &self,
+        tenant: TenantId,
         payload: Payload,
         mut room: Reservation,
-    ) -> Result<(Validated, Reservation), Failure> {
-        if work(&payload) <= INLINE_WORK {
-            return self.check(payload, &mut room).map(|validated| (validated, room));
-        }
-        let collector = Arc::clone(self);
-        let checked = tokio::task::spawn_blocking(move || collector.check(payload, &mut room).map(|v| (v, room)));
-        checked.await.unwrap_or(Err(Failure::Internal))
+        sender: &mut Sender,
+    ) -> Result<Taken, Failure> {
+        let validated = self.check(payload, &mut room, sender)?;
+        let batch = SpanBatch { tenant, body: validated.body.clone(), spans: validated.accepted };
+        let writing = (validated.accepted > 0).then(|| self.writer.write(batch));
+        Ok(Taken { validated, writing, _room: room })
     }
 
-    fn check(&self, payload: Payload, room: &mut Reservation) -> Result<Validated, Failure> {
+    fn check(&self, payload: Payload, room: &mut Reservation, sender: &mut Sender) -> Result<Validated, Failure> {
         let Payload { bytes, encoding, transport } = payload;
-        let body = match encoding {
-            Encoding::Identity => bytes,
-            _ => Bytes::from(encoding.decompress(&bytes, self.config.max_request_bytes, room)?),
-        };
-        if transport != Transport::HttpJson {
-            return Ok(validate(body, &self.limits)?);
+        let mut body = self.unfold(bytes, encoding, room)?;
+        let mut refused = Refusals::default();
+        if transport == Transport::HttpJson {
+            room.reserve(body.len())?;
+            let request = json::read(&body, &self.limits)?;
+            (body, refused) = (request.body, request.refused);
         }
-        room.reserve(body.len())?;
-        let request = json::read(&body, &self.limits)?;
-        let mut validated = validate(request.body, &self.limits)?;
-        validated.refused.merge(request.refused, self.limits.messages);
-        Ok(validated)
+        let checked = validate(body.clone(), &self.limits).map(|mut validated| {
+            validated.refused.merge(refused, self.limits.messages);
+            validated
+        });
+        if checked.as_ref().map_or(true, |validated| validated.refused.total() > 0) {
+            sender.is_of(service_name(&body).as_deref());
+        }
+        Ok(checked?)
     }
 
-    /// Counts an answer, and logs what should not happen. That the store refuses is its own to say, once and not for each request.
-    pub(crate) fn answered(&self, transport: Transport, outcome: &Result<ExportResponse, Failure>) {
+    /// A body as it was before compression.
+    pub(crate) fn unfold(&self, bytes: Bytes, encoding: Encoding, room: &mut Reservation) -> Result<Bytes, Failure> {
+        match encoding {
+            Encoding::Identity => Ok(bytes),
+            _ => Ok(Bytes::from(encoding.decompress(&bytes, self.config.max_request_bytes, room)?)),
+        }
+    }
+
+    /// Counts an answer, and tells the log when it is none of success.
+    pub(crate) fn answered(&self, transport: Transport, sender: &Sender, outcome: &Result<ExportResponse, Failure>) {
         let label = match outcome {
             Ok(response) if response.rejected_spans == 0 => "ok",
             Ok(_) => "partial",
             Err(failure) => failure.outcome(),
         };
         self.metrics.answered(transport, label);
-        match outcome {
-            Ok(_) => {}
-            Err(failure @ (Failure::Write(WriteError::Unknown(_)) | Failure::Internal)) => {
-                tracing::warn!(?transport, "refused: {failure}");
-            }
-            Err(failure) => tracing::debug!(?transport, "refused: {failure}"),
+        if let Err(failure) = outcome {
+            self.refused(sender, failure);
         }
+    }
+
+    /// Tells the log of a request that is refused.
+    pub(crate) fn refused(&self, sender: &Sender, failure: &Failure) {
+        self.report_refused(sender, failure.reason(), 0, failure);
     }
 }
 
+/// A request whose spans are on their way into the store.
+struct Taken {
+    validated: Validated,
+    writing: Option<WriteFuture>,
+    _room: Reservation,
+}
+
 /// What a payload costs to check at worst, in bytes of protobuf.
-fn work(payload: &Payload) -> usize {
+pub(crate) fn work(payload: &Payload) -> usize {
     let unfold = if payload.encoding == Encoding::Identity { 1 } else { 64 };
     let parse = if payload.transport == Transport::HttpJson { 16 } else { 1 };
     payload.bytes.len().saturating_mul(unfold * parse)

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::origins;
+
 /// How spans are received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,7 +18,21 @@ pub struct Config {
     pub multi_tenant: bool,
     /// Origins of web pages that may send spans (CORS), for example `https://shop.example`; `*` allows every origin.
     /// Default `*`.
+    #[serde(deserialize_with = "origins::read")]
     pub cors_origins: Vec<String>,
+    /// What becomes of metrics, logs and profiles. Default `accept_and_drop`.
+    pub other_signals: OtherSignals,
+}
+
+/// What becomes of metrics, logs and profiles, which are not kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherSignals {
+    /// They are answered with success and dropped: agents that send them unasked have nothing to complain about.
+    #[default]
+    AcceptAndDrop,
+    /// Their addresses are not there.
+    Reject,
 }
 
 impl Default for Config {
@@ -26,6 +42,7 @@ impl Default for Config {
             max_in_flight_bytes: 256 << 20,
             multi_tenant: false,
             cors_origins: vec!["*".to_owned()],
+            other_signals: OtherSignals::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hoptrail_proto::model::InvalidTenant;
-use hoptrail_proto::otlp::{Detail, MalformedRequest, Status};
+use hoptrail_proto::otlp::{Detail, MalformedRequest, Signal, Status};
 use hoptrail_storage::WriteError;
 
 use crate::admission::Full;
@@ -36,8 +36,12 @@ pub(crate) enum Failure {
     TenantMissing,
     #[error(transparent)]
     TenantInvalid(#[from] InvalidTenant),
-    #[error("there is nothing at {0}; traces go to /v1/traces, and other signals are not taken")]
-    NotFound(String),
+    #[error("there is nothing at {path}; traces go to {traces}")]
+    NotFound { path: String, traces: &'static str },
+    #[error("{} are not taken here (collector.other_signals: reject)", .0.name())]
+    Rejected(Signal),
+    #[error("{0}")]
+    WrongPort(String),
     #[error("method {0} is not allowed here; use POST")]
     Method(String),
     #[error("checking the request failed")]
@@ -75,7 +79,9 @@ impl Failure {
             Self::Interrupted(_) => codes(G::Cancelled, H::BAD_REQUEST, "interrupted"),
             Self::UnsupportedEncoding(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
             Self::UnsupportedType(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
-            Self::NotFound(_) => codes(G::Unimplemented, H::NOT_FOUND, "unsupported"),
+            Self::NotFound { .. } | Self::Rejected(_) | Self::WrongPort(_) => {
+                codes(G::Unimplemented, H::NOT_FOUND, "unsupported")
+            }
             Self::Method(_) => codes(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
             Self::TenantMissing => codes(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
             Self::TenantInvalid(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
@@ -96,6 +102,19 @@ impl Failure {
     /// The label of this failure in metrics.
     pub(crate) fn outcome(&self) -> &'static str {
         self.codes().outcome
+    }
+
+    /// The reason that the log tells.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "wrong_path",
+            Self::WrongPort(_) => "wrong_port",
+            Self::Method(_) => "wrong_method",
+            Self::Rejected(_) => "other_signal",
+            Self::UnsupportedType(_) => "content_type",
+            Self::UnsupportedEncoding(_) => "content_encoding",
+            _ => self.outcome(),
+        }
     }
 
     /// The HTTP status.

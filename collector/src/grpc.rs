@@ -1,34 +1,31 @@
-//! OTLP over gRPC: `TraceService/Export`, and `grpc.health.v1.Health/Check`.
+//! OTLP over gRPC: `TraceService/Export`, that of the other signals, and `grpc.health.v1.Health/Check`.
 //!
 //! The framework is tonic's. The one message of a unary call is unframed here instead of in a tonic codec, so that every byte is
 //! accounted for before it is read or decompressed, large requests are decompressed off the async runtime, and the body reaches the
 //! store without being decoded or copied.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use hoptrail_proto::otlp::ExportResponse;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Full};
-use tonic::body::Body;
-use tonic::server::NamedService;
-use tonic::service::Routes;
 use tonic::{Code, Status};
-use tower::Service;
 
 use crate::collector::{Collector, Payload};
 use crate::compression::Encoding;
 use crate::error::Failure;
 use crate::metrics::Transport;
+use crate::sender::Sender;
+use crate::target::{TRACES_METHOD, Target, same};
 
-const TRACES: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
-const HEALTH: &str = "grpc.health.v1.Health";
+const CHECK_HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 /// A flag and the length before a gRPC message.
 const PREFIX: usize = 5;
@@ -39,10 +36,19 @@ const HEALTH_REQUEST: usize = 1024;
 impl Collector {
     /// The services of OTLP over gRPC. To be served over HTTP/2 only.
     pub fn grpc_router(self: &Arc<Self>) -> Router {
-        Routes::new(TraceService(Arc::clone(self))).add_service(HealthService(Arc::clone(self))).into_axum_router()
+        Router::new().fallback(call).with_state(Arc::clone(self))
     }
 
-    async fn export(self: &Arc<Self>, headers: &HeaderMap, body: &mut Body) -> Result<ExportResponse, Failure> {
+    async fn grpc_request(
+        self: &Arc<Self>,
+        target: Target,
+        headers: &HeaderMap,
+        body: &mut Body,
+        sender: &mut Sender,
+    ) -> Result<ExportResponse, Failure> {
+        if let Target::Other(signal) = target {
+            self.admits(signal)?;
+        }
         let encoding = Encoding::parse(headers.get("grpc-encoding"))?;
         let tenant = self.tenancy.tenant(headers)?;
         let limit = self.config.max_request_bytes;
@@ -52,7 +58,7 @@ impl Collector {
         };
         let (compressed, bytes) = unframe(framed)?;
         let encoding = if compressed { encoding } else { Encoding::Identity };
-        self.store(tenant, Payload { bytes, encoding, transport: Transport::Grpc }, room).await
+        self.export(target, tenant, Payload { bytes, encoding, transport: Transport::Grpc }, room, sender).await
     }
 }
 
@@ -71,7 +77,7 @@ fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Failure> {
 }
 
 /// A response with one message.
-fn message(body: &[u8]) -> Response<Body> {
+fn message(body: &[u8]) -> Response {
     let mut framed = BytesMut::with_capacity(PREFIX + body.len());
     framed.put_u8(0);
     framed.put_u32(body.len() as u32);
@@ -85,7 +91,7 @@ fn message(body: &[u8]) -> Response<Body> {
 }
 
 /// A response without a message.
-fn refused(failure: &Failure) -> Response<Body> {
+pub(crate) fn refused(failure: &Failure) -> Response {
     let mut response = failure.grpc_status().into_http();
     if matches!(failure, Failure::UnsupportedEncoding(_)) {
         let supported = HeaderValue::from_static(crate::compression::SUPPORTED);
@@ -94,76 +100,37 @@ fn refused(failure: &Failure) -> Response<Body> {
     response
 }
 
-fn unimplemented(path: &str) -> Response<Body> {
-    Status::new(Code::Unimplemented, format!("there is no method {path}")).into_http()
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-#[derive(Debug, Clone)]
-struct TraceService(Arc<Collector>);
-
-impl NamedService for TraceService {
-    const NAME: &'static str = TRACES;
-}
-
-impl Service<Request<Body>> for TraceService {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+async fn call(State(collector): State<Arc<Collector>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if let Some(target) = Target::of_method(path) {
+        return export(&collector, target, &parts, body).await;
     }
+    if same(path, CHECK_HEALTH) {
+        return check_health(&collector, body).await;
+    }
+    let failure = Failure::NotFound { path: path.to_owned(), traces: TRACES_METHOD };
+    collector.refused(&Sender::of(&parts), &failure);
+    refused(&failure)
+}
 
-    fn call(&mut self, request: Request<Body>) -> Answer {
-        let collector = Arc::clone(&self.0);
-        Box::pin(async move {
-            let (parts, mut body) = request.into_parts();
-            if parts.uri.path().rsplit('/').next() != Some("Export") {
-                return Ok(unimplemented(parts.uri.path()));
-            }
-            let outcome = collector.export(&parts.headers, &mut body).await;
-            collector.answered(Transport::Grpc, &outcome);
-            Ok(match outcome {
-                Ok(response) => message(&response.to_protobuf()),
-                Err(failure) => refused(&failure),
-            })
-        })
+async fn export(collector: &Arc<Collector>, target: Target, parts: &Parts, mut body: Body) -> Response {
+    let mut sender = Sender::of(parts);
+    let outcome = collector.grpc_request(target, &parts.headers, &mut body, &mut sender).await;
+    collector.answered(Transport::Grpc, &sender, &outcome);
+    match outcome {
+        Ok(response) => message(&response.to_protobuf()),
+        Err(failure) => refused(&failure),
     }
 }
 
 /// Says SERVING for as long as there is somebody to say it, for the server as a whole and for the trace service.
-#[derive(Debug, Clone)]
-struct HealthService(Arc<Collector>);
-
-impl NamedService for HealthService {
-    const NAME: &'static str = HEALTH;
-}
-
-impl Service<Request<Body>> for HealthService {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
-        let collector = Arc::clone(&self.0);
-        Box::pin(async move {
-            let (parts, mut body) = request.into_parts();
-            if parts.uri.path().rsplit('/').next() != Some("Check") {
-                return Ok(unimplemented(parts.uri.path()));
-            }
-            let read = collector.read(Transport::Grpc, &mut body, HEALTH_REQUEST).await;
-            Ok(match read.and_then(|(framed, _)| unframe(framed)) {
-                Ok((_, asked)) if knows(&asked) => message(&SERVING),
-                Ok(_) => Status::new(Code::NotFound, "unknown service").into_http(),
-                Err(failure) => refused(&failure),
-            })
-        })
+async fn check_health(collector: &Collector, mut body: Body) -> Response {
+    let read = collector.read(Transport::Grpc, &mut body, HEALTH_REQUEST).await;
+    match read.and_then(|(framed, _)| unframe(framed)) {
+        Ok((_, asked)) if knows(&asked) => message(&SERVING),
+        Ok(_) => Status::new(Code::NotFound, "unknown service").into_http(),
+        Err(failure) => refused(&failure),
     }
 }
 
@@ -176,5 +143,6 @@ fn knows(request: &[u8]) -> bool {
         [0x0a, length, name @ ..] if usize::from(*length) == name.len() => name,
         other => other,
     };
-    service.is_empty() || service == TRACES.as_bytes()
+    service.is_empty()
+        || TRACES_METHOD.as_bytes().strip_prefix(b"/").and_then(|rest| rest.strip_prefix(service)) == Some(b"/Export")
 }

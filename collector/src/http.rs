@@ -1,4 +1,4 @@
-//! OTLP over HTTP: `POST /v1/traces` in protobuf and JSON.
+//! OTLP over HTTP: `POST /v1/traces` in protobuf and JSON, and the other signals.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
 use hoptrail_proto::otlp::ExportResponse;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -17,6 +17,8 @@ use crate::compression::{Encoding, SUPPORTED};
 use crate::error::Failure;
 use crate::intake;
 use crate::metrics::Transport;
+use crate::sender::Sender;
+use crate::target::{TRACES_PATH, Target};
 
 /// What a body is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,8 @@ impl Format {
         let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "application/x-protobuf" => Ok(Self::Protobuf),
-            "application/json" => Ok(Self::Json),
+            // What `navigator.sendBeacon` sends of a string is text.
+            "application/json" | "text/plain" => Ok(Self::Json),
             _ => Err(Failure::UnsupportedType(essence)),
         }
     }
@@ -56,53 +59,66 @@ impl Format {
 impl Collector {
     /// The routes of OTLP over HTTP, with CORS. Everything else is answered 404.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new()
-            .route("/v1/traces", any(traces))
-            .fallback(not_found)
-            .layer(cors(&self.config.cors_origins))
-            .with_state(Arc::clone(self))
+        Router::new().fallback(serve).layer(cors(&self.config.cors_origins)).with_state(Arc::clone(self))
+    }
+
+    /// What a request exports, and in what form.
+    fn admitted(&self, parts: &Parts) -> Result<(Target, Format), Failure> {
+        let path = parts.uri.path();
+        let target =
+            Target::at_path(path).ok_or_else(|| Failure::NotFound { path: path.to_owned(), traces: TRACES_PATH })?;
+        if let Target::Other(signal) = target {
+            self.admits(signal)?;
+        }
+        if parts.method != Method::POST {
+            return Err(Failure::Method(parts.method.to_string()));
+        }
+        Ok((target, Format::parse(&parts.headers)?))
     }
 
     async fn http_request(
         self: &Arc<Self>,
+        target: Target,
         format: Format,
         headers: &HeaderMap,
         body: &mut Body,
+        sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
         let encoding = Encoding::parse(headers.get(CONTENT_ENCODING))?;
         let tenant = self.tenancy.tenant(headers)?;
         let transport = format.transport();
         let (bytes, room) = self.read(transport, body, self.config.max_request_bytes).await?;
-        self.store(tenant, Payload { bytes, encoding, transport }, room).await
+        self.export(target, tenant, Payload { bytes, encoding, transport }, room, sender).await
     }
 }
 
-/// Any page of the allowed origins may POST with any headers, such as `content-type` and `x-scope-orgid`.
+/// Any page of the allowed origins may POST with any headers, such as `content-type` and `x-scope-orgid`, and with credentials, which
+/// browsers add to beacons by themselves. They refuse `*` then, so the origin is told by its name.
 fn cors(origins: &[String]) -> CorsLayer {
     let origin = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
+        AllowOrigin::mirror_request()
     } else {
         let allowed: Vec<Vec<u8>> = origins.iter().map(|origin| origin.clone().into_bytes()).collect();
         AllowOrigin::predicate(move |origin, _| allowed.iter().any(|allowed| allowed == origin.as_bytes()))
     };
     CorsLayer::new()
         .allow_origin(origin)
+        .allow_credentials(true)
         .allow_methods([Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([RETRY_AFTER])
         .max_age(std::time::Duration::from_secs(3600))
 }
 
-async fn traces(State(collector): State<Arc<Collector>>, request: Request) -> Response {
+async fn serve(State(collector): State<Arc<Collector>>, request: Request) -> Response {
     let (parts, mut body) = request.into_parts();
-    let post = parts.method == Method::POST;
-    let known = if post { Format::parse(&parts.headers) } else { Err(Failure::Method(parts.method.to_string())) };
-    let format = match known {
-        Ok(format) => format,
-        Err(failure) => return failed(&collector, &parts.headers, body, &failure).await,
+    let (target, format) = match collector.admitted(&parts) {
+        Ok(known) => known,
+        Err(failure) => return failed(&collector, &parts, body, &failure).await,
     };
-    let outcome = collector.http_request(format, &parts.headers, &mut body).await;
-    collector.answered(format.transport(), &outcome);
+    let mut sender = Sender::of(&parts);
+    let outcome = collector.http_request(target, format, &parts.headers, &mut body, &mut sender).await;
+    collector.answered(format.transport(), &sender, &outcome);
     match outcome {
         Ok(response) => answer(format, &response),
         Err(failure) => {
@@ -112,15 +128,11 @@ async fn traces(State(collector): State<Arc<Collector>>, request: Request) -> Re
     }
 }
 
-async fn not_found(State(collector): State<Arc<Collector>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    failed(&collector, &parts.headers, body, &Failure::NotFound(parts.uri.path().to_owned())).await
-}
-
 /// Answers a request that is not an export.
-async fn failed(collector: &Collector, headers: &HeaderMap, mut body: Body, failure: &Failure) -> Response {
+pub(crate) async fn failed(collector: &Collector, parts: &Parts, mut body: Body, failure: &Failure) -> Response {
+    collector.refused(&Sender::of(parts), failure);
     intake::drain(&mut body, collector.config.max_request_bytes).await;
-    let format = Format::parse(headers).unwrap_or(Format::Json);
+    let format = Format::parse(&parts.headers).unwrap_or(Format::Json);
     refusal(format, failure)
 }
 

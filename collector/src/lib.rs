@@ -11,11 +11,19 @@ mod error;
 mod grpc;
 mod http;
 mod intake;
+mod log;
 mod metrics;
+mod origins;
+mod other;
+mod reports;
+mod sender;
+mod signpost;
+mod target;
 mod tenant;
 
 pub use collector::Collector;
-pub use config::Config;
+pub use config::{Config, OtherSignals};
+pub use signpost::{Listener, Ports};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Counters of the collector.
 
-use hoptrail_proto::otlp::Refusals;
+use hoptrail_proto::otlp::{Refusals, Signal};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -41,6 +41,11 @@ struct ByOutcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySignal {
+    signal: &'static str,
+}
+
 /// What the collector counts.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -49,6 +54,7 @@ pub(crate) struct Metrics {
     repaired: Counter,
     requests: Family<ByOutcome, Counter>,
     bytes: Family<ByTransport, Counter>,
+    dropped: Family<BySignal, Counter>,
     /// Bytes of requests in flight.
     pub(crate) in_flight: Gauge,
 }
@@ -56,12 +62,14 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { spans, refused, repaired, requests, bytes, in_flight } = &metrics;
+        let Self { spans, refused, repaired, requests, bytes, dropped, in_flight } = &metrics;
         registry.register("hoptrail_spans_received", "Spans taken and durable", spans.clone());
         registry.register("hoptrail_spans_refused", "Spans refused, by reason", refused.clone());
         registry.register("hoptrail_spans_repaired", "Spans taken with a repair", repaired.clone());
         registry.register("hoptrail_requests", "OTLP requests answered, by outcome", requests.clone());
         registry.register("hoptrail_received_bytes", "Bytes of request bodies as they arrived", bytes.clone());
+        let help = "Requests of metrics, logs and profiles that were taken and dropped";
+        registry.register("hoptrail_other_signals", help, dropped.clone());
         registry.register("hoptrail_in_flight_bytes", "Bytes reserved by requests in flight", in_flight.clone());
         metrics
     }
@@ -73,6 +81,10 @@ impl Metrics {
     pub(crate) fn taken(&self, transport: Transport, spans: u32, repaired: u32) {
         self.spans.get_or_create(&ByTransport { transport: transport.name() }).inc_by(u64::from(spans));
         self.repaired.inc_by(u64::from(repaired));
+    }
+
+    pub(crate) fn dropped(&self, signal: Signal) {
+        self.dropped.get_or_create(&BySignal { signal: signal.name() }).inc();
     }
 
     pub(crate) fn refused(&self, refusals: &Refusals) {

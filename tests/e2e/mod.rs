@@ -5,6 +5,7 @@
 mod api;
 mod clients;
 mod export;
+mod h2;
 mod json;
 mod repeated;
 mod spans;
@@ -14,5 +15,6 @@ mod capture;
 mod care;
 mod journey;
 mod life;
+mod listeners;
 mod matrix;
 mod torture;

@@ -1,5 +1,6 @@
 //! What a page needs besides its parameters: the store, whose data it shows, and the reader's clock.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -13,24 +14,33 @@ use jiff::tz::TimeZone;
 use crate::Config;
 use crate::error::PageError;
 
+/// Asked for sentences that those who send spans should read, such as that something else arrives as well.
+pub type Notices = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// What all requests share.
-#[derive(Debug)]
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
+    pub(crate) notices: Notices,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
 }
 
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("zone", &self.zone).finish_non_exhaustive()
+    }
+}
+
 impl App {
-    pub(crate) fn new(service: Arc<Service>, config: &Config, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(service: Arc<Service>, config: &Config, notices: Notices, clock: Arc<dyn Clock>) -> Self {
         let zone = (!config.time_zone.is_empty()).then(|| {
             TimeZone::get(&config.time_zone).unwrap_or_else(|error| {
                 tracing::warn!(zone = config.time_zone, %error, "unknown time zone; showing UTC");
                 TimeZone::UTC
             })
         });
-        Self { service, clock, zone }
+        Self { service, notices, clock, zone }
     }
 }
 

@@ -18,4 +18,5 @@ mod url;
 mod waterfall;
 
 pub use config::Config;
+pub use context::Notices;
 pub use routes::{router, router_with_clock};

@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::context::App;
+use crate::context::{App, Notices};
 use crate::error::PageError;
 use crate::{Config, assets, pages};
 
@@ -20,14 +20,14 @@ use crate::{Config, assets, pages};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The pages over `service`.
-pub fn router(service: Arc<Service>, config: &Config) -> Router {
-    router_with_clock(service, config, Arc::new(SystemClock))
+/// The pages over `service`; `notices` has what the page for senders says besides.
+pub fn router(service: Arc<Service>, config: &Config, notices: Notices) -> Router {
+    router_with_clock(service, config, notices, Arc::new(SystemClock))
 }
 
 /// The pages over `service`, with the time of day from `clock`.
-pub fn router_with_clock(service: Arc<Service>, config: &Config, clock: Arc<dyn Clock>) -> Router {
-    let app = Arc::new(App::new(service, config, clock));
+pub fn router_with_clock(service: Arc<Service>, config: &Config, notices: Notices, clock: Arc<dyn Clock>) -> Router {
+    let app = Arc::new(App::new(service, config, notices, clock));
     Router::new()
         .route("/", get(home))
         .route("/search", get(pages::search::show))

@@ -202,7 +202,7 @@ async fn errors_carry_a_status_in_the_requests_format() {
         (PROTOBUF, &[gzip], &bomb, 413, "larger than 100000 bytes"),
         (JSON, &[gzip], &bomb, 413, "larger than 100000 bytes"),
         (PROTOBUF, &[brotli], b"", 415, "content encoding \"br\" is not supported"),
-        ("text/plain", &[], b"", 415, "content type \"text/plain\" is not supported"),
+        ("text/html", &[], b"", 415, "content type \"text/html\" is not supported"),
     ];
     for (content_type, headers, body, status, message) in cases {
         let answer = post(&running, content_type, headers, body).await;
@@ -222,7 +222,7 @@ async fn other_paths_and_methods_say_what_to_do() {
     for (method, path, status, message) in [
         ("GET", "/v1/traces", 405, "use POST"),
         ("PUT", "/v1/traces", 405, "use POST"),
-        ("POST", "/v1/metrics", 404, "traces go to /v1/traces"),
+        ("POST", "/v1/traces/v1/traces", 404, "traces go to /v1/traces"),
         ("GET", "/", 404, "traces go to /v1/traces"),
     ] {
         for content_type in [PROTOBUF, JSON] {
@@ -310,7 +310,7 @@ async fn pages_of_allowed_origins_may_send() {
     };
     let only = Config { cors_origins: vec!["https://shop.example".to_owned()], ..Config::default() };
     for (config, origin, allowed) in [
-        (Config::default(), "https://any.example", Some("*")),
+        (Config::default(), "https://any.example", Some("https://any.example")),
         (only.clone(), "https://shop.example", Some("https://shop.example")),
         (only, "https://evil.example", None),
     ] {
@@ -319,6 +319,7 @@ async fn pages_of_allowed_origins_may_send() {
         client.send(preflight(origin).as_bytes()).await;
         let answer = client.answer().await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, allowed), "{origin}");
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
         assert_eq!(answer.header("access-control-allow-headers"), Some("content-type,x-scope-orgid"));
         assert!(answer.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
 

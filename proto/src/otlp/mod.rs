@@ -7,6 +7,7 @@ mod exporter;
 pub mod json;
 mod response;
 pub(crate) mod schema;
+mod signals;
 mod validate;
 pub mod view;
 pub(crate) mod wire;
@@ -19,4 +20,5 @@ pub use convert::{
 pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use opentelemetry_proto::tonic as types;
 pub use response::{Detail, ExportResponse, Status};
+pub use signals::{Signal, service_name};
 pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};

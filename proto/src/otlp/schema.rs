@@ -67,7 +67,7 @@ impl Message {
 }
 
 /// Whether `camel` is the lowerCamelCase form of `snake`.
-fn is_camel_case(snake: &str, camel: &str) -> bool {
+pub(crate) fn is_camel_case(snake: &str, camel: &str) -> bool {
     let mut rest = camel.bytes();
     let mut upper = false;
     for byte in snake.bytes() {

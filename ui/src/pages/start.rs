@@ -14,15 +14,18 @@ pub(crate) struct StartPage {
     chrome: Chrome,
     /// Whether the store has no spans, so that the page waits for them.
     empty: bool,
+    /// What the reader should know of what arrives.
+    notices: Vec<String>,
 }
 
 impl StartPage {
-    pub(crate) fn empty_store() -> Self {
-        Self { chrome: Chrome::new(), empty: true }
+    pub(crate) fn empty_store(visit: &Visit) -> Self {
+        Self { chrome: Chrome::new(), empty: true, notices: (visit.app.notices)() }
     }
 }
 
 /// `GET /help`.
-pub(crate) async fn show(_: Visit) -> Response {
-    page(StatusCode::OK, &StartPage { chrome: Chrome::new(), empty: false })
+pub(crate) async fn show(visit: Visit) -> Response {
+    let notices = (visit.app.notices)();
+    page(StatusCode::OK, &StartPage { chrome: Chrome::new(), empty: false, notices })
 }

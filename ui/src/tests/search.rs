@@ -1,6 +1,6 @@
 //! Finding traces.
 
-use super::server::{Server, order, shop, trace_id};
+use super::server::{NOTICE, Server, order, shop, trace_id};
 
 #[tokio::test]
 async fn the_front_page_leads_to_the_search() {
@@ -105,6 +105,7 @@ async fn a_trace_id_in_the_query_opens_the_trace() {
 async fn an_empty_store_tells_how_to_send_the_first_span() {
     let page = Server::of(vec![]).await.get("/search").await;
     assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (200, "Waiting for the first span"));
+    assert_eq!(page.all(".notice"), [NOTICE]);
     let text = page.text();
     for word in ["OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", "exporters:", "hoptrail demo", "3200"] {
         assert!(text.contains(word), "{word}");

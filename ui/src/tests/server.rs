@@ -23,6 +23,8 @@ use crate::{Config, router_with_clock};
 
 /// 2025-10-09T08:53:20Z.
 pub(super) const NOW: u64 = 1_760_000_000_000_000_000;
+/// What the page for senders says besides.
+pub(super) const NOTICE: &str = "<Metrics> arrive.";
 pub(super) const MS: u64 = 1_000_000;
 
 /// An answer.
@@ -72,7 +74,8 @@ impl Server {
         let count = u32::try_from(spans.len()).expect("few spans");
         store.write(SpanBatch { tenant: TenantId::single(), body, spans: count }).await.expect("written");
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
-        Self(router_with_clock(service, &Config::default(), Arc::new(FakeClock::at(NOW))))
+        let notices = Arc::new(|| vec![NOTICE.to_owned()]);
+        Self(router_with_clock(service, &Config::default(), notices, Arc::new(FakeClock::at(NOW))))
     }
 
     pub(super) async fn get(&self, uri: &str) -> Page {

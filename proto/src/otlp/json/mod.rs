@@ -2,9 +2,11 @@
 
 mod leaf;
 mod read;
+mod signals;
 mod write;
 
 pub use read::{JsonRequest, read};
+pub use signals::check_signal;
 pub use write::write_trace;
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedReques
 }
 
 /// The body as UTF-8. Bytes that are not become the escape of a lone surrogate, which says the same inside a JSON string.
-fn utf8(body: &[u8]) -> Cow<'_, str> {
+pub(super) fn utf8(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }

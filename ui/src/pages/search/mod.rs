@@ -104,7 +104,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     }
     let services = values(&visit, Field::service(), Filter::True).await?;
     if services.is_empty() && store_is_empty(&visit).await? {
-        return Ok(page(StatusCode::OK, &StartPage::empty_store()));
+        return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
     let names = names(&visit, &form.service).await?;
     let (status, errors, found) = match form.question(visit.now, &visit.zone) {

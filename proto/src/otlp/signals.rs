@@ -1,0 +1,220 @@
+//! The signals that are no traces: read far enough to know that a request is what its address says, and who sends it.
+
+use super::validate::MalformedRequest;
+use super::wire::{Fields, WireError, WireValue};
+
+/// A signal of OTLP besides traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Metrics.
+    Metrics,
+    /// Logs.
+    Logs,
+    /// Profiles, which are in development.
+    Profiles,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Profiles];
+
+    /// Its name, for people and for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+            Self::Profiles => "profiles",
+        }
+    }
+
+    /// Its path in OTLP over HTTP.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+            Self::Profiles => "/v1development/profiles",
+        }
+    }
+
+    /// Its method in OTLP over gRPC, as a path.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+        }
+    }
+
+    /// The field of its request that holds everything, as in the .proto file.
+    pub(crate) fn field(self) -> &'static str {
+        match self {
+            Self::Metrics => "resource_metrics",
+            Self::Logs => "resource_logs",
+            Self::Profiles => "resource_profiles",
+        }
+    }
+
+    /// Looks at a request in protobuf down to the fields of each metric or log record. Linear in the body's length.
+    pub fn check(self, body: &[u8]) -> Result<(), MalformedRequest> {
+        let malformed = |reason: String| MalformedRequest { place: "request".to_owned(), reason };
+        let mut named = body.is_empty();
+        for field in Fields::new(body) {
+            match field.map_err(|error| malformed(error.to_string()))? {
+                (1, WireValue::Bytes(group)) => {
+                    named = true;
+                    self.check_group(group).map_err(|why| malformed(format!("{}: {why}", self.field())))?;
+                }
+                (1, _) => return Err(malformed(format!("{} is no message", self.field()))),
+                _ => {}
+            }
+        }
+        if named { Ok(()) } else { Err(malformed(format!("there are no {} in it", self.field()))) }
+    }
+
+    /// A `ResourceMetrics` or its like: the resource, and what each scope has measured.
+    fn check_group(self, group: &[u8]) -> Result<(), String> {
+        self.each_message(group, &mut |number, message| match number {
+            1 => well_formed(message),
+            2 => self.each_message(message, &mut |number, message| match number {
+                1 => well_formed(message),
+                2 => self.check_item(message),
+                _ => Ok(()),
+            }),
+            _ => Ok(()),
+        })
+    }
+
+    fn each_message(self, bytes: &[u8], then: &mut dyn FnMut(u32, &[u8]) -> Result<(), String>) -> Result<(), String> {
+        for field in Fields::new(bytes) {
+            match field.map_err(|error| error.to_string())? {
+                (number, WireValue::Bytes(message)) => then(number, message)?,
+                (number @ 1..=2, _) => return Err(format!("field {number} is no message")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A metric or a log record. A span is neither: its times and its kind have other types.
+    fn check_item(self, item: &[u8]) -> Result<(), String> {
+        for field in Fields::new(item) {
+            let (number, value) = field.map_err(|error| error.to_string())?;
+            if !self.fits(number, value) {
+                return Err(format!("field {number} of {} has a wrong type", self.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a `Metric` or a `LogRecord` may have this field. Profiles still change, so theirs are not looked at.
+    fn fits(self, number: u32, value: WireValue<'_>) -> bool {
+        let is_bytes = matches!(value, WireValue::Bytes(_));
+        match (self, number) {
+            (Self::Metrics, 1..=12) => is_bytes,
+            (Self::Logs, 1 | 11) => matches!(value, WireValue::Fixed64(_)),
+            (Self::Logs, 2 | 7) => matches!(value, WireValue::Varint(_)),
+            (Self::Logs, 8) => matches!(value, WireValue::Fixed32(_)),
+            (Self::Logs, 3 | 5 | 6 | 9 | 10 | 12) => is_bytes,
+            _ => true,
+        }
+    }
+}
+
+fn well_formed(message: &[u8]) -> Result<(), String> {
+    Fields::new(message).try_for_each(|field| field.map(drop)).map_err(|error: WireError| error.to_string())
+}
+
+/// The `service.name` of the first resource of a request of any signal, traces included; none when it is not easily found.
+#[must_use]
+pub fn service_name(body: &[u8]) -> Option<String> {
+    let resource = first_message(first_message(body)?)?;
+    messages(resource).find_map(|pair| {
+        let value = |bytes| Fields::new(bytes).map_while(Result::ok);
+        let is_name = value(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
+        let (_, WireValue::Bytes(any)) = value(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
+        match value(any).next()? {
+            (1, WireValue::Bytes(text)) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// The messages in field 1.
+fn messages(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Fields::new(bytes).map_while(Result::ok).filter_map(|field| match field {
+        (1, WireValue::Bytes(message)) => Some(message),
+        _ => None,
+    })
+}
+
+fn first_message(bytes: &[u8]) -> Option<&[u8]> {
+    messages(bytes).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::wire::put_field;
+
+    /// A message of these fields.
+    fn message(fields: &[(u32, WireValue<'_>)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        fields.iter().for_each(|(number, value)| put_field(&mut out, *number, *value));
+        out
+    }
+
+    /// A request of one item of a service.
+    fn request(service: &str, item: &[u8]) -> Vec<u8> {
+        let value = message(&[(1, WireValue::Bytes(service.as_bytes()))]);
+        let other = message(&[(1, WireValue::Bytes(b"host.name")), (2, WireValue::Bytes(&value))]);
+        let pair = message(&[(1, WireValue::Bytes(b"service.name")), (2, WireValue::Bytes(&value))]);
+        let resource = message(&[(1, WireValue::Bytes(&other)), (1, WireValue::Bytes(&pair))]);
+        let scope = message(&[(1, WireValue::Bytes(b"meter"))]);
+        let scoped = message(&[(1, WireValue::Bytes(&scope)), (2, WireValue::Bytes(item))]);
+        let group = message(&[(1, WireValue::Bytes(&resource)), (2, WireValue::Bytes(&scoped))]);
+        message(&[(1, WireValue::Bytes(&group))])
+    }
+
+    #[test]
+    fn each_signal_takes_its_own_items_and_no_spans() {
+        let metric = message(&[(1, WireValue::Bytes(b"requests")), (7, WireValue::Bytes(&[]))]);
+        let record = message(&[(1, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (8, WireValue::Fixed32(1))]);
+        let times = [(7, WireValue::Fixed64(7)), (8, WireValue::Fixed64(8))];
+        let span = message(&[&[(1, WireValue::Bytes(&[1; 16])), (2, WireValue::Bytes(&[2; 8]))], &times[..]].concat());
+        assert_eq!(Signal::Metrics.check(&request("a", &metric)), Ok(()));
+        assert_eq!(Signal::Logs.check(&request("a", &record)), Ok(()));
+        assert_eq!(Signal::Profiles.check(&request("a", &record)), Ok(()));
+        for (signal, item) in
+            [(Signal::Metrics, &span), (Signal::Logs, &span), (Signal::Metrics, &record), (Signal::Logs, &metric)]
+        {
+            let error = signal.check(&request("a", item)).expect_err("another signal").to_string();
+            assert!(error.contains(signal.name()), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_an_empty_request_and_other_bytes_say_what_is_missing() {
+        for signal in Signal::ALL {
+            assert_eq!(signal.check(&[]), Ok(()));
+            let whole = request("a", &[]);
+            assert_eq!(signal.check(&whole), Ok(()));
+            for cut in 1..whole.len() {
+                assert!(signal.check(&whole[..cut]).is_err(), "{signal:?} {cut}");
+            }
+            for wrong in [b"<html>".as_slice(), &[0x10, 1], &[0x08, 1]] {
+                assert!(signal.check(wrong).is_err(), "{signal:?} {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_service_is_found_in_the_first_resource() {
+        assert_eq!(service_name(&request("checkout", &[])).as_deref(), Some("checkout"));
+        for none in [b"".as_slice(), b"<html>", &[0x0a, 0], &[0x0a, 2, 0x0a, 0]] {
+            assert_eq!(service_name(none), None, "{none:?}");
+        }
+    }
+}
