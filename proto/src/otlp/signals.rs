@@ -14,6 +14,9 @@ pub enum Signal {
     Profiles,
 }
 
+/// Takes the number and the bytes of a message.
+type Then<'t> = &'t mut dyn FnMut(u32, &[u8]) -> Result<(), String>;
+
 impl Signal {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Profiles];
@@ -87,7 +90,7 @@ impl Signal {
         })
     }
 
-    fn each_message(self, bytes: &[u8], then: &mut dyn FnMut(u32, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    fn each_message(self, bytes: &[u8], then: Then<'_>) -> Result<(), String> {
         for field in Fields::new(bytes) {
             match field.map_err(|error| error.to_string())? {
                 (number, WireValue::Bytes(message)) => then(number, message)?,
