@@ -176,7 +176,7 @@ impl Folder<'_> {
         window.len = window.len.min(MOST_CHILDREN);
         window.start = window.start.min(total.saturating_sub(1));
         if let Some(place) = children.iter().position(|child| self.path.contains(child))
-            && !(window.start..window.start + window.len).contains(&place)
+            && !(window.start..window.start.saturating_add(window.len)).contains(&place)
         {
             window = Window { start: place.saturating_sub(FIRST_CHILDREN / 4), len: FIRST_CHILDREN };
         }
@@ -209,9 +209,9 @@ impl Folder<'_> {
     /// Puts the shown children and what stands for the others on the stack, last first.
     fn push(&self, parent: Option<usize>, shown: &Shown, level: usize, stack: &mut Vec<Line>) {
         let Window { start, len } = shown.window;
-        let after = start + shown.children.len();
+        let after = start.saturating_add(shown.children.len());
         if after < shown.total {
-            let grown = len.max(FIRST_CHILDREN) + STEP;
+            let grown = len.max(FIRST_CHILDREN).saturating_add(STEP);
             let next =
                 if grown <= MOST_CHILDREN { Window { start, len: grown } } else { Window { start: after, len: STEP } };
             let hidden = shown.total - after;

@@ -328,7 +328,7 @@ fn fold_links(view: &View, id: &str) -> Vec<(String, &'static str)> {
     let level = |level, text| (plain(level).href(id, "waterfall"), text);
     let mut links = vec![level(Some(1), "Collapse"), level(None, "Expand")];
     let current = view.level.unwrap_or(0);
-    links.insert(1, level(Some(current.max(1) + 1), "One more level"));
+    links.insert(1, level(Some(current.max(1).saturating_add(1)), "One more level"));
     links
 }
 

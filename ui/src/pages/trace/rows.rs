@@ -270,7 +270,7 @@ pub(super) fn service_of<'a>(node: &Node<'a>) -> &'a str {
 
 fn spoken(node: &Node<'_>, level: usize, start: u64) -> String {
     let mut parts = vec![
-        format!("level {}", level + 1),
+        format!("level {}", level.saturating_add(1)),
         format!("takes {}", format::duration(node.interval.nanos())),
         format!("starts after {}", format::duration(node.interval.start.saturating_sub(start))),
     ];
