@@ -47,7 +47,6 @@ struct Signpost {
 
 impl Collector {
     /// `router` as it is served on `listener`, for those who came to the right port.
-    #[must_use]
     pub fn behind_signpost(self: &Arc<Self>, router: Router, listener: Listener, ports: Ports) -> Router {
         let signpost = Signpost { collector: Arc::clone(self), listener, ports };
         router.layer(from_fn_with_state(Arc::new(signpost), point))
