@@ -118,6 +118,7 @@ impl App {
             tracing::warn!("requests are still open near the end of the grace period: cutting them off");
             parts.shutdown().await;
         }
+        self.collector.report_rest();
         flush(self.store, started + grace).await;
         Ok(())
     }

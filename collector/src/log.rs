@@ -24,10 +24,9 @@ impl Collector {
             self.refusals.due(now).iter().for_each(tell_refused);
             self.other_signals.due(now).iter().for_each(tell_dropped);
         }
-        self.report_rest();
     }
 
-    /// Writes what is counted and not yet written.
+    /// Writes what is counted and not yet written, before the end.
     pub fn report_rest(&self) {
         self.refusals.rest().iter().for_each(tell_refused);
         self.other_signals.rest().iter().for_each(tell_dropped);
@@ -52,28 +51,24 @@ impl Collector {
     pub fn notices(&self) -> Vec<String> {
         let lately = self.other_signals.lately();
         let sentence = |signal: Signal| {
-            let mut senders: Vec<String> = Vec::new();
-            let mut many = false;
-            for (_, sender) in lately.iter().filter(|(reason, _)| *reason == signal.name()) {
-                match sender {
-                    Some(sender) if senders.len() < NAMED => senders.push(name(sender)),
-                    _ => many = true,
-                }
-            }
-            let from = match (self.config.multi_tenant, senders.join(", "), many) {
-                (_, senders, _) if senders.is_empty() => return None,
-                (true, ..) => String::new(),
-                (false, senders, true) => format!(" from {senders} and others"),
-                (false, senders, false) => format!(" from {senders}"),
+            let senders: Vec<_> = lately.iter().filter(|(reason, _)| *reason == signal.name()).collect();
+            let mut names: Vec<String> =
+                senders.iter().filter_map(|(_, sender)| Some(name(sender.as_ref()?))).collect();
+            names.dedup();
+            let from = match names.get(..NAMED) {
+                _ if senders.is_empty() => return None,
+                _ if self.config.multi_tenant || names.is_empty() => String::new(),
+                Some(first) if names.len() > NAMED => format!(" from {} and others", first.join(", ")),
+                _ => format!(" from {}", names.join(", ")),
             };
-            let variable = match signal {
+            let advice = match signal {
                 Signal::Metrics => "; OTEL_METRICS_EXPORTER=none at the sender stops them",
                 Signal::Logs => "; OTEL_LOGS_EXPORTER=none at the sender stops them",
                 Signal::Profiles => "",
             };
+            let signal = signal.name();
             Some(format!(
-                "Within the last hour {} arrived{from}. They are dropped: only traces are kept{variable}.",
-                signal.name()
+                "Within the last hour {signal} arrived{from}. They are dropped: only traces are kept{advice}."
             ))
         };
         Signal::ALL.into_iter().filter_map(sentence).collect()
@@ -106,4 +101,60 @@ fn tell_dropped(line: &Line) {
         requests,
         "dropped what is no trace, and answered success (collector.other_signals)"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hoptrail_storage::MemoryStore;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::Config;
+
+    fn collector(multi_tenant: bool) -> Arc<Collector> {
+        let config = Config { multi_tenant, ..Config::default() };
+        Collector::new(&config, Arc::new(MemoryStore::default()), &mut Registry::default())
+    }
+
+    fn from(collector: &Collector, signal: Signal, service: &str, agent: &str) {
+        let sender = Sender { service: service.to_owned(), user_agent: agent.to_owned(), ..Sender::default() };
+        collector.report_dropped(&sender, signal);
+    }
+
+    #[test]
+    fn the_pages_name_a_few_senders_once() {
+        let collector = collector(false);
+        assert_eq!(collector.notices(), Vec::<String>::new());
+        for agent in ["", "a", "b"] {
+            from(&collector, Signal::Logs, "cart", agent);
+        }
+        from(&collector, Signal::Logs, "", "agent/1");
+        for service in ["a", "b", "c", "d"] {
+            from(&collector, Signal::Metrics, service, "");
+        }
+        let [metrics, logs] = collector.notices().try_into().expect("two signals");
+        assert!(metrics.contains(" metrics arrived from a, b, c and others."), "{metrics}");
+        assert!(
+            logs.contains(" logs arrived from agent/1, cart.") && logs.contains("OTEL_LOGS_EXPORTER=none"),
+            "{logs}"
+        );
+    }
+
+    #[test]
+    fn who_is_not_told_apart_is_not_forgotten() {
+        let collector = collector(false);
+        (0..1000).for_each(|number| from(&collector, Signal::Metrics, &number.to_string(), ""));
+        from(&collector, Signal::Logs, "cart", "");
+        assert!(collector.notices()[1].contains("hour logs arrived. They"), "{:?}", collector.notices());
+    }
+
+    #[test]
+    fn tenants_do_not_hear_of_each_other() {
+        let collector = collector(true);
+        from(&collector, Signal::Metrics, "secret", "secret");
+        let [told] = collector.notices().try_into().expect("one signal");
+        assert!(told.contains("hour metrics arrived. They") && !told.contains("secret"), "{told}");
+    }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::api::Http;
+use super::api::{Http, eventually};
 use super::clients::{self, Exporter, installed, sources};
 use super::export::{Grpc, request, span};
 use super::h2::{self, framed};
@@ -276,6 +276,25 @@ async fn a_client_that_closes_its_sending_half_gets_its_answer() {
             assert!(answer.iter().all(|(frame, ..)| *frame != 3), "{answer:?}");
         }
         assert!(is_kept(&server, trace + 100).await && is_kept(&server, trace + 200).await);
+    }
+}
+
+/// Also when the request is so large that it is checked apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_arrived_whole_is_kept_for_a_client_that_leaves() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    for (trace, length) in (1..).zip([10, 3 << 20].repeat(5)) {
+        let sent = request("shop", vec![span(trace, 1, &"x".repeat(length))]).encode_to_vec();
+        let mut stream = TcpStream::connect(&server.otlp_http).await.expect("the server listens");
+        let head = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {}\r\n\r\n",
+            sent.len()
+        );
+        stream.write_all(&[head.as_bytes(), &sent].concat()).await.expect("the server reads");
+        drop(stream);
+        let server = &server;
+        eventually("the span", move || async move { is_kept(server, trace).await.then_some(()) }).await;
     }
 }
 

@@ -14,9 +14,6 @@ pub enum Signal {
     Profiles,
 }
 
-/// Takes the number and the bytes of a message.
-type Then<'t> = &'t mut dyn FnMut(u32, &[u8]) -> Result<(), String>;
-
 impl Signal {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Profiles];
@@ -79,26 +76,15 @@ impl Signal {
 
     /// A `ResourceMetrics` or its like: the resource, and what each scope has measured.
     fn check_group(self, group: &[u8]) -> Result<(), String> {
-        self.each_message(group, &mut |number, message| match number {
+        each_message(group, |number, message| match number {
             1 => well_formed(message),
-            2 => self.each_message(message, &mut |number, message| match number {
+            2 => each_message(message, |number, message| match number {
                 1 => well_formed(message),
                 2 => self.check_item(message),
                 _ => Ok(()),
             }),
             _ => Ok(()),
         })
-    }
-
-    fn each_message(self, bytes: &[u8], then: Then<'_>) -> Result<(), String> {
-        for field in Fields::new(bytes) {
-            match field.map_err(|error| error.to_string())? {
-                (number, WireValue::Bytes(message)) => then(number, message)?,
-                (number @ 1..=2, _) => return Err(format!("field {number} is no message")),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// A metric or a log record. A span is neither: its times and its kind have other types.
@@ -124,6 +110,18 @@ impl Signal {
             _ => true,
         }
     }
+}
+
+/// Calls `then` with each field that is a message or text; the first two must be.
+fn each_message(bytes: &[u8], mut then: impl FnMut(u32, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    for field in Fields::new(bytes) {
+        match field.map_err(|error| error.to_string())? {
+            (number, WireValue::Bytes(message)) => then(number, message)?,
+            (number @ 1..=2, _) => return Err(format!("field {number} is no message")),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn well_formed(message: &[u8]) -> Result<(), String> {
