@@ -42,14 +42,10 @@ fn hash_once<T: Hash>(known: &mut Shared<T>, shared: &Arc<T>) -> ContentHash {
     *hash
 }
 
-/// One of each span of a trace. Spans whose id no other one has are not hashed.
+/// One of each span of a trace.
 pub(crate) fn without_copies(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    let mut ids = HashMap::with_capacity(spans.len());
-    spans.iter().for_each(|span| *ids.entry(span.span.span_id).or_insert(0u32) += 1);
-    if ids.len() < spans.len() {
-        let (mut contents, mut seen) = (Contents::default(), HashSet::new());
-        spans.retain(|span| ids.get(&span.span.span_id) == Some(&1) || seen.insert(contents.hash(span)));
-    }
+    let (mut contents, mut seen) = (Contents::default(), HashSet::new());
+    spans.retain(|span| seen.insert(contents.hash(span)));
     spans
 }
 

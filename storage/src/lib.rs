@@ -17,6 +17,7 @@ mod context;
 mod copies;
 mod error;
 mod filter;
+mod first_values;
 mod log;
 mod matcher;
 mod memory;
@@ -33,7 +34,6 @@ mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
-mod values;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};

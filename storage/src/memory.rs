@@ -8,12 +8,12 @@ use hoptrail_proto::model::{SpanId, StatusCode, TenantId, Trace, TraceId, TraceS
 use hoptrail_proto::otlp;
 
 use crate::copies::{ContentHash, Contents};
+use crate::first_values::FirstValues;
 use crate::matcher::{Candidate, TraceFacts};
 use crate::search::{
     FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange, TraceHit,
 };
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
-use crate::values::Values;
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
 type Traces = BTreeMap<TraceId, OneTrace>;
@@ -116,7 +116,7 @@ impl TraceReader for MemoryStore {
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
         let tenants = self.tenants();
-        let mut values = Values::new(request.limit, context)?;
+        let mut values = FirstValues::new(request.limit, context)?;
         for (_, known) in tenants.get(tenant).into_iter().flatten() {
             values_of_trace(&known.spans, request, context, &mut values)?;
         }
@@ -132,7 +132,7 @@ pub(crate) fn values_of_trace(
     spans: &[TraceSpan],
     request: &FieldValuesRequest,
     context: &QueryContext,
-    values: &mut Values,
+    values: &mut FirstValues,
 ) -> Result<(), ReadError> {
     let facts = facts(spans);
     for some in spans.chunks(EVERY) {

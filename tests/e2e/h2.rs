@@ -3,32 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::api::PATIENCE;
+use super::api::{Answer, PATIENCE};
 
-/// What came back for a request over HTTP/2.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// Headers and trailers.
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    /// A header or a trailer as text.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
-    }
-}
-
-/// Posts over HTTP/2 to `http://{address}{path}`.
+/// Posts over HTTP/2 to `http://{address}{path}`. Trailers stand among the headers of the answer.
 pub(crate) async fn post(address: &str, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let request = Request::post(format!("http://{address}{path}"))

@@ -1,11 +1,13 @@
 //! The trace model in OpenTelemetry's own words, lossless against OTLP v1.
 
 mod ids;
+mod places;
 mod span;
 mod tenant;
 mod value;
 
 pub use ids::{ParseIdError, SpanId, TraceId};
+pub use places::Places;
 pub use span::{
     EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanKind, SpanLink, Status, StatusCode, Trace,
     TraceSpan,

@@ -1,13 +1,9 @@
 //! `/api/traces/{id}` and `/api/v2/traces/{id}`.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::{Resource, TraceId, TraceSpan};
+use hoptrail_proto::model::{Places, TraceId, TraceSpan};
 use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
 use super::Api;
@@ -90,53 +86,11 @@ fn side_by_side(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
     let mut placed: Vec<((usize, usize), TraceSpan)> = spans
         .into_iter()
         .map(|span| {
-            let resource = resources.place(&span.resource, resource_hash);
-            let scope = scopes.place(&span.scope, |scope| hash_of(&(&scope.name, &scope.version)));
+            let resource = resources.of(&span.resource);
+            let scope = scopes.of(&span.scope);
             ((resource, scope), span)
         })
         .collect();
     placed.sort_by_key(|(place, _)| *place);
     placed.into_iter().map(|(_, span)| span).collect()
-}
-
-fn hash_of(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn resource_hash(resource: &Resource) -> u64 {
-    let texts: Vec<_> = resource.attributes.iter().map(|pair| (&pair.key, pair.value.as_str())).collect();
-    hash_of(&texts)
-}
-
-/// Numbers distinct values in the order of their first sight. Stores may or may not share equal ones, so an address seen before
-/// is only the quick way.
-struct Places<T> {
-    by_address: HashMap<*const T, usize>,
-    by_hash: HashMap<u64, Vec<(Arc<T>, usize)>>,
-    count: usize,
-}
-
-impl<T> Default for Places<T> {
-    fn default() -> Self {
-        Self { by_address: HashMap::new(), by_hash: HashMap::new(), count: 0 }
-    }
-}
-
-impl<T: PartialEq> Places<T> {
-    fn place(&mut self, value: &Arc<T>, hash: impl Fn(&T) -> u64) -> usize {
-        if let Some(place) = self.by_address.get(&Arc::as_ptr(value)) {
-            return *place;
-        }
-        let same_hash = self.by_hash.entry(hash(value)).or_default();
-        let known = same_hash.iter().find(|(known, _)| known == value).map(|(_, place)| *place);
-        let place = known.unwrap_or_else(|| {
-            self.count += 1;
-            same_hash.push((Arc::clone(value), self.count));
-            self.count
-        });
-        self.by_address.insert(Arc::as_ptr(value), place);
-        place
-    }
 }

@@ -65,21 +65,13 @@ impl TableView for View<'_, '_> {
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        let is_text = |column: &Column| column.key.value_type == ValueType::Text;
-        if let Some(needle) = test.needle()
-            && self.0.table.columns.get(column as usize).is_some_and(is_text)
-        {
-            return Ok(self.0.find(column, needle));
-        }
         let mut rows = Bitmap::none(self.len());
-        let mut known: Vec<Option<bool>> = self
-            .0
-            .table
-            .columns
-            .get(column as usize)
-            .map(|column| vec![None; column.dictionary.len()])
-            .unwrap_or_default();
-        let is_bytes = self.0.table.columns.get(column as usize).is_some_and(|column| column.key.value_type.is_bytes());
+        let Some(own) = self.0.table.columns.get(column as usize) else { return Ok(rows) };
+        if let Some(needle) = test.needle().filter(|_| own.key.value_type == ValueType::Text) {
+            return Ok(self.0.find(column, own, needle));
+        }
+        let mut known: Vec<Option<bool>> = vec![None; own.dictionary.len()];
+        let is_bytes = own.key.value_type.is_bytes();
         self.0.each(column, |row, slot| {
             if !among.contains(row) {
                 return;
@@ -118,9 +110,8 @@ impl HeadTable<'_> {
     }
 
     /// The rows that have this text. The dictionary tells its number at once, and where it holds all values also that it is not there.
-    fn find(&self, column: u32, needle: &[u8]) -> Bitmap {
+    fn find(&self, column: u32, known: &Column, needle: &[u8]) -> Bitmap {
         let mut rows = Bitmap::none(self.table.len());
-        let Some(known) = self.table.columns.get(column as usize) else { return rows };
         let number = known.dictionary.find(needle);
         if number.is_none() && known.has_all() {
             return rows;

@@ -37,7 +37,7 @@ impl Patience {
     }
 
     fn lasts(&self, bytes: usize) -> bool {
-        // A text without a byte is one more text all the same.
+        // One byte more, so that empty texts count as well.
         self.bytes.set(self.bytes.get() + bytes + 1);
         if self.bytes.get() >= EVERY {
             if let Err(error) = self.context.check() {

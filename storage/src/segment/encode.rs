@@ -43,7 +43,7 @@ pub(crate) struct GroupStats {
     pub(crate) traces: Vec<u8>,
 }
 
-/// Most bytes or numbers of a column of a group, before compression. Every place in a page is below it and fits 32 bits.
+/// Most bytes of the values of a column of a group, before compression, 8 for a number. Places in a page are below it and fit 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 /// Most columns of a table: their pages have numbers below those of the filters.
 const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
@@ -67,8 +67,8 @@ pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStart
         let end = full.map_or(traces.len(), |count| first + count + 1);
         let group = Group { parts, translation: &translation, traces: &traces[first..end], rows: &rows };
         // The last number is that of the pages that belong to no group.
-        let number = at_most(built.groups.len(), usize::from(META.group) - 1, "row groups")?;
-        group.encode(number as u16, &mut built, &mut members, &mut scratch)?;
+        let number = fit(at_most(built.groups.len(), usize::from(META.group) - 1, "row groups")?, "row groups")?;
+        group.encode(number, &mut built, &mut members, &mut scratch)?;
         first = end;
     }
     built.traces = fuse::encode(traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect());

@@ -18,3 +18,19 @@ pub(super) fn fit<N: TryFrom<usize>>(count: usize, what: &'static str) -> Result
 pub(super) fn at_most(count: usize, most: usize, what: &'static str) -> Result<usize, TooLarge> {
     if count > most { Err(TooLarge { count, what }) } else { Ok(count) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_says_what_and_how_many() {
+        assert_eq!(fit::<u8>(255, "things"), Ok(255));
+        assert_eq!(
+            fit::<u8>(256, "things").map_err(|error| error.to_string()),
+            Err("256 things do not fit into a segment".to_owned())
+        );
+        assert_eq!(at_most(7, 7, "things"), Ok(7));
+        assert_eq!(at_most(8, 7, "things"), Err(TooLarge { count: 8, what: "things" }));
+    }
+}

@@ -33,24 +33,25 @@ impl SegmentGroup<'_> {
         let here = self.shapes_of(kind, range.clone())?;
         let shape = |number: u32| shapes.columns(number);
         let mut out: Vec<RowValues> = here.iter().map(|number| (*number, vec![None; shape(*number).len()])).collect();
-        let mut places = vec![Vec::new(); meta.columns.len()];
+        let mut columns: Vec<u32> = here.iter().flat_map(|number| shape(*number).iter().copied()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.retain(|column| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key)));
+        if columns.is_empty() {
+            return Ok(out);
+        }
+        // Each row is looked at once, and not once a column: there may be thousands of both.
+        let mut places = vec![Vec::new(); columns.len()];
         for (row, number) in here.iter().enumerate() {
             for (place, column) in shape(*number).iter().enumerate() {
-                if let Some(places) = places.get_mut(*column as usize) {
+                if let Some(places) = columns.binary_search(column).ok().and_then(|found| places.get_mut(found)) {
                     places.push((row, place));
                 }
             }
         }
-        let wants = |column: &u32| meta.columns.get(*column as usize).is_some_and(|key| projection.wants(key));
-        let is_here = |column: &u32| places.get(*column as usize).is_some_and(|places| !places.is_empty());
-        let columns: Vec<u32> = (0..).take(places.len()).filter(is_here).filter(wants).collect();
-        if columns.is_empty() {
-            return Ok(out);
-        }
         let ranks = ranks(shapes, &self.shapes_before(kind, range.start)?, &columns);
-        for (column, rank) in columns.into_iter().zip(ranks) {
-            let places = places.get(column as usize).map_or(&[][..], Vec::as_slice);
-            self.read_column(kind, column, rank, places, &mut out).or_else(|error| self.leave_out(error))?;
+        for ((column, rank), places) in columns.into_iter().zip(ranks).zip(places) {
+            self.read_column(kind, column, rank, &places, &mut out).or_else(|error| self.leave_out(error))?;
         }
         Ok(out)
     }

@@ -45,8 +45,8 @@ impl Default for Config {
     }
 }
 
-/// Into how many segments at least a bound of bytes is divided by merging.
-const MOST_OF_KEPT: u64 = 8;
+/// Merging leaves at least so many segments in what a bound of bytes keeps.
+const LEAST_SEGMENTS: u64 = 8;
 
 impl Config {
     /// What one generation of the head may hold.
@@ -63,6 +63,6 @@ impl Config {
     /// dropped whole, so they stay a small part of what is kept.
     pub(super) fn merge_bytes(&self) -> u64 {
         let memory = (self.head_mb as u64).saturating_mul(1 << 20) / 4;
-        memory.min(self.retention_bytes().map_or(u64::MAX, |bytes| bytes / MOST_OF_KEPT))
+        memory.min(self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS))
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanEvent, SpanId, SpanLink, TraceId, TraceSpan};
 
-use super::tests::{NOW, noise, small, tenant};
+use super::tests::{NOW, noise, open, small, tenant};
 use super::*;
 use crate::conformance::write;
 use crate::{AttributeScope, FakeClock, Field, FieldValuesRequest, Filter, QueryContext, SearchRequest, TraceReader};
@@ -107,8 +107,7 @@ fn ask(store: &Store, name: &str, expected: u64) -> Duration {
 fn nothing_that_is_repeated_costs_its_square() {
     for (name, make) in CASES {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(FakeClock::at(NOW));
-        let store = Store::open(folder.path(), &small(), clock, &mut Registry::default()).expect("opens");
+        let store = open(folder.path());
         let pods: Vec<_> = (0..10).map(resource).collect();
         let spans = (0..TIMES).map(|number| TraceSpan {
             span: make(number),
@@ -132,8 +131,7 @@ fn nothing_that_is_repeated_costs_its_square() {
 #[test]
 fn resources_and_services_that_are_all_different_cost_no_square() {
     let folder = tempfile::tempdir().expect("a folder");
-    let clock = Arc::new(FakeClock::at(NOW));
-    let store = Store::open(folder.path(), &small(), clock, &mut Registry::default()).expect("opens");
+    let store = open(folder.path());
     let make = |number| TraceSpan { span: span(number), resource: resource(number), scope: Arc::default() };
     let begun = Instant::now();
     write(&*store, &tenant(), &(0..TIMES).map(make).collect::<Vec<_>>());
@@ -146,8 +144,7 @@ fn resources_and_services_that_are_all_different_cost_no_square() {
 #[test]
 fn a_query_that_may_not_hold_what_it_asks_for_is_told_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let clock = Arc::new(FakeClock::at(NOW));
-    let store = Store::open(folder.path(), &small(), clock, &mut Registry::default()).expect("opens");
+    let store = open(folder.path());
     let large = |number| Span { attributes: vec![Attribute::new("text", noise(10_000, number))], ..span(number) };
     let make = |number| TraceSpan { span: large(number), resource: resource(0), scope: Arc::default() };
     write(&*store, &tenant(), &(0..100).map(make).collect::<Vec<_>>());

@@ -85,7 +85,7 @@ struct Shared {
     unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
     summaries: read::Summaries,
-    /// Segments with damage, which are not merged.
+    /// Segments that are not merged: damaged, or too large together.
     unmergeable: Mutex<BTreeSet<u64>>,
     /// Damaged places that have been reported.
     damaged: Mutex<BTreeSet<String>>,

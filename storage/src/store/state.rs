@@ -19,12 +19,18 @@ const PART_SPANS: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Rows of the head. Only the last part of a tenant grows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Part {
     rows: RwLock<Rows>,
     /// No span in it starts earlier, and none later: a search passes over parts without their lock, as it does over groups.
     earliest: AtomicU64,
     latest: AtomicU64,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest: AtomicU64::new(0) }
+    }
 }
 
 /// What a request added to a part.
@@ -47,30 +53,29 @@ impl Part {
     }
 
     /// Widens the starts to these spans, before anybody sees them.
-    fn note_starts(&self, spans: &[SpanRow], is_first: bool) {
+    fn note_starts(&self, spans: &[SpanRow]) {
         let starts = || spans.iter().map(|span| span.start);
-        let (Some(earliest), Some(latest)) = (starts().min(), starts().max()) else { return };
-        let earliest = if is_first { earliest } else { earliest.min(self.earliest.load(Ordering::Relaxed)) };
-        self.earliest.store(earliest, Ordering::Release);
-        self.latest.fetch_max(latest, Ordering::Release);
+        self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
+        self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
     }
 
-    /// Appends the spans of a request; `None` when the part has no room for more, or somebody reads it for long.
+    /// Appends the spans of a request; `None` when it must go to another part.
     pub(crate) fn append(&self, request: &[u8]) -> Option<Added> {
         let mut rows = self.write_soon()?;
         let (spans, bytes) = (rows.len(), rows.memory());
         let appended = rows.append_request(request);
-        self.note_starts(rows.spans.get(spans..).unwrap_or_default(), spans == 0);
+        self.note_starts(rows.spans.get(spans..).unwrap_or_default());
         Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
     }
 
-    /// The rows to append to, if there is room for more and nobody reads them for long.
+    /// The rows to append to, if there is room for more, nobody reads them for long, and no row in them is half done.
     fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.rows.try_write() {
                 Ok(rows) => return (rows.len() < PART_SPANS).then_some(rows),
-                Err(TryLockError::Poisoned(rows)) => return Some(rows.into_inner()),
+                // A panic in the middle of a row: no other row may follow it.
+                Err(TryLockError::Poisoned(_)) => return None,
                 Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return None,
             }

@@ -56,7 +56,7 @@ pub(super) fn small() -> Config {
     Config { cache_mb: 8, ..Config::default() }
 }
 
-fn open(folder: &Path) -> Arc<Store> {
+pub(super) fn open(folder: &Path) -> Arc<Store> {
     open_with(folder, &small(), &Arc::new(FakeClock::at(NOW)))
 }
 

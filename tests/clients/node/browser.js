@@ -1,4 +1,4 @@
-// Starts Chromium for the scripts beside this one.
+// Starts Chromium for the scripts beside this one, and hears of what goes wrong in it.
 const { chromium } = require('playwright-core');
 
 module.exports.withBrowser = async (work) => {
@@ -8,4 +8,12 @@ module.exports.withBrowser = async (work) => {
   } finally {
     await browser.close();
   }
+};
+
+// What the console and failed requests of a page say; the list grows.
+module.exports.problemsOf = (page) => {
+  const problems = [];
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  page.on('requestfailed', (request) => problems.push(`${request.url()}: ${request.failure().errorText}`));
+  return problems;
 };

@@ -2,7 +2,7 @@
 // usage: send-beacon.js OTLP-URL; prints the trace ids by way, and what the page could read of the answers.
 const http = require('node:http');
 
-const { withBrowser } = require('./browser.js');
+const { problemsOf, withBrowser } = require('./browser.js');
 
 const shop = http.createServer((request, response) => {
   response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>shop</title>');
@@ -35,9 +35,7 @@ async function sendAll(url) {
 
 async function send(browser, origin) {
   const page = await browser.newPage();
-  const problems = [];
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-  page.on('requestfailed', (request) => problems.push(`${request.url()}: ${request.failure().errorText}`));
+  const problems = problemsOf(page);
   await page.goto(origin);
   const told = await page.evaluate(sendAll, process.argv[2]);
   return { ...told, problems };

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const http = require('node:http');
 
-const { withBrowser } = require('./browser.js');
+const { problemsOf, withBrowser } = require('./browser.js');
 
 const bundle = fs.readFileSync(process.env.PAGE_BUNDLE);
 const shop = http.createServer((request, response) => {
@@ -16,9 +16,7 @@ const shop = http.createServer((request, response) => {
 
 async function send(browser, origin) {
   const page = await browser.newPage();
-  const problems = [];
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-  page.on('requestfailed', (request) => problems.push(`${request.url()}: ${request.failure().errorText}`));
+  const problems = problemsOf(page);
   await page.goto(origin);
   const trace = await page.evaluate((url) => globalThis.sendTrace(url), process.argv[2]);
   if (problems.length > 0) throw new Error(problems.join('\n'));

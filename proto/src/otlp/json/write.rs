@@ -1,6 +1,6 @@
 //! A trace as OTLP/JSON: hex ids, enums as integers, 64-bit integers as strings, defaults left out.
 
-use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::model::{
-    AnyValue, Attribute, EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanLink, Status,
+    AnyValue, Attribute, EntityRef, InstrumentationScope, Places, Resource, Span, SpanEvent, SpanId, SpanLink, Status,
     StatusCode, Trace, TraceId, TraceSpan,
 };
 
@@ -26,18 +26,13 @@ pub fn write_trace(trace: &Trace) -> String {
 }
 
 /// The spans in groups of equal `part`, each in the order of its first span.
-fn group<'a, T: PartialEq + 'a>(
+fn group<'a, T: PartialEq + Hash + 'a>(
     spans: impl IntoIterator<Item = &'a TraceSpan>,
     part: impl Fn(&'a TraceSpan) -> &'a Arc<T>,
 ) -> Vec<Vec<&'a TraceSpan>> {
-    let mut groups: Vec<Vec<&TraceSpan>> = Vec::new();
-    let mut known: HashMap<*const T, usize> = HashMap::new();
+    let (mut groups, mut places) = (Vec::<Vec<&TraceSpan>>::new(), Places::default());
     for span in spans {
-        let own = part(span);
-        let equal = || groups.iter().position(|group| group.first().is_some_and(|first| part(first) == own));
-        let at = known.get(&Arc::as_ptr(own)).copied().or_else(equal).unwrap_or(groups.len());
-        known.insert(Arc::as_ptr(own), at);
-        match groups.get_mut(at) {
+        match groups.get_mut(places.of(part(span))) {
             Some(group) => group.push(span),
             None => groups.push(vec![span]),
         }

@@ -7,10 +7,10 @@ use hoptrail_proto::model::TraceId;
 
 use super::ahead::in_order;
 use super::snapshot::{Snapshot, Unit};
+use crate::first_values::FirstValues;
 use crate::memory::values_of_trace;
 use crate::scan::{Projection, RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
-use crate::values::Values;
 use crate::{QueryContext, ReadError, Value};
 
 /// Memory of a trace id in a set, about.
@@ -28,14 +28,15 @@ impl Question<'_, '_> {
     /// A field that each span has by itself: its values are read from columns.
     pub(super) fn of_spans(&self) -> Result<Vec<Value>, ReadError> {
         let FieldValuesRequest { field, filter, range, limit } = self.request;
-        let mut found = Values::new(*limit, self.context)?;
+        let mut found = FirstValues::new(*limit, self.context)?;
         let ask = |group: &dyn RowGroup| {
             let rows = matching(group, filter, *range, self.context)?;
-            let mut here = Values::new(*limit, self.context)?;
+            let mut here = FirstValues::new(*limit, self.context)?;
             values(group, field, &rows, self.context, &mut |value| here.add(value))?;
             Ok(here)
         };
-        let take = |_: &Unit, here: Result<Option<Values>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
+        let take =
+            |_: &Unit, here: Result<Option<FirstValues>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
         in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
         found.finish()
     }
@@ -51,7 +52,7 @@ impl Question<'_, '_> {
             memory.grow((traces.len() - before) * ID_BYTES)
         };
         in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
-        let mut found = Values::new(*limit, self.context)?;
+        let mut found = FirstValues::new(*limit, self.context)?;
         for id in traces {
             let trace = self.snapshot.spans(id, Projection::Whole, self.context)?;
             values_of_trace(&trace.spans, self.request, self.context, &mut found)?;

@@ -44,6 +44,8 @@ pub(super) struct Snapshot<'a> {
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
     opened: Mutex<Vec<Opened<'a>>>,
+    /// Held by the thread that has a whole trace in memory for a search: each alone may take most of the query's memory.
+    whole: Mutex<()>,
 }
 
 /// An open group of a segment.
@@ -61,7 +63,7 @@ impl<'a> Snapshot<'a> {
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
         let parts = parts.into_iter().map(|part| (part.starts(), part)).collect();
-        Self { shared, parts, segments, opened: Mutex::default() }
+        Self { shared, parts, segments, opened: Mutex::default(), whole: Mutex::default() }
     }
 
     /// Parts by their latest span and groups by their latest trace, newest first.
@@ -184,9 +186,10 @@ impl<'a> Snapshot<'a> {
             })?;
             all.extend(spans.unwrap_or_default());
         }
-        if let Projection::Only { .. } = projection
-            && has_repeated_id(&all)
-        {
+        if !has_repeated_id(&all) {
+            return Ok(Spans { spans: all, memory });
+        }
+        if let Projection::Only { .. } = projection {
             // Only whole spans tell whether two are the same.
             drop((all, memory));
             return self.spans(id, Projection::Whole, context);
@@ -194,7 +197,7 @@ impl<'a> Snapshot<'a> {
         Ok(Spans { spans: without_copies(all), memory })
     }
 
-    /// The hit that a trace is, by all its spans, when any of them matches.
+    /// The hit that a trace is, by all its spans, when any of them matches. One thread at a time has these in memory.
     pub(super) fn hit(
         &self,
         id: TraceId,
@@ -202,6 +205,7 @@ impl<'a> Snapshot<'a> {
         wanted: &Wanted,
         context: &QueryContext,
     ) -> Result<Option<TraceHit>, ReadError> {
+        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let found = self.spans(id, wanted.projection(), context)?;
         hit(id, &found.spans, request, context)
     }

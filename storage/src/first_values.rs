@@ -13,7 +13,7 @@ const VALUE_BYTES: usize = 96;
 
 /// The first values by type and value of all that are added.
 #[derive(Debug)]
-pub(crate) struct Values {
+pub(crate) struct FirstValues {
     limit: usize,
     found: BTreeSet<Ranked>,
     memory: Reserved,
@@ -21,12 +21,12 @@ pub(crate) struct Values {
     failed: Result<(), ReadError>,
 }
 
-impl Values {
+impl FirstValues {
     pub(crate) fn new(limit: usize, context: &QueryContext) -> Result<Self, ReadError> {
         Ok(Self { limit, found: BTreeSet::new(), memory: context.reserve(0)?, failed: Ok(()) })
     }
 
-    /// Adds a value, unless it is known or there are enough before it. [`Values::check`] tells when there is no memory for it.
+    /// Adds a value, unless it is known or there are enough before it. [`FirstValues::check`] tells when there is no memory for it.
     pub(crate) fn add(&mut self, value: Value) {
         let ranked = Ranked(value);
         let is_late = || self.found.len() >= self.limit && self.found.last().is_none_or(|last| *last <= ranked);
@@ -170,7 +170,7 @@ mod tests {
     fn the_first_of_all_values_are_kept_once_each() {
         let sent = [any("b"), any(2i64), any("a"), any(f64::NAN), any(1i64), any("a"), any(f64::NAN), any(0.5)];
         let first = |limit| {
-            let mut values = Values::new(limit, &QueryContext::unbounded()).expect("room");
+            let mut values = FirstValues::new(limit, &QueryContext::unbounded()).expect("room");
             sent.iter().cloned().for_each(|value| values.add(value));
             values.finish().expect("room")
         };
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn values_take_memory_as_long_as_they_are_kept() {
         let context = QueryContext::new(Duration::from_secs(9), 10_000, Arc::default());
-        let mut few = Values::new(2, &context).expect("room");
+        let mut few = FirstValues::new(2, &context).expect("room");
         (0..100).rev().for_each(|n| few.add(any(format!("{n:03}{}", "x".repeat(1000)))));
         assert!(few.check().is_ok() && context.memory_left() > 7_000, "{}", context.memory_left());
-        let mut many = Values::new(100, &context).expect("room");
+        let mut many = FirstValues::new(100, &context).expect("room");
         (0..100).for_each(|n| many.add(any(format!("{n:03}{}", "x".repeat(1000)))));
         assert!(matches!(many.finish(), Err(ReadError::Memory { .. })));
     }
