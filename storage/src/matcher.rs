@@ -10,7 +10,7 @@ use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value}
 /// What is known of a trace as a whole.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TraceFacts {
-    /// Latest end minus earliest start.
+    /// Latest end minus earliest start, by the rule of [`Extent`](hoptrail_proto::model::Extent).
     pub(crate) duration_nanos: u64,
     /// Service and name of the root span.
     pub(crate) root: Option<(String, String)>,

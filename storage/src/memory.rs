@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::ready;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use hoptrail_proto::model::{SpanId, StatusCode, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{Extent, SpanId, StatusCode, TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 
 use crate::copies::{ContentHash, Contents};
@@ -78,7 +78,7 @@ impl TraceReader for MemoryStore {
             answer.inspected.spans += spans.len() as u64;
             answer.hits.extend(hit(*id, spans, request, context)?);
         }
-        answer.hits.sort_by_key(|hit| std::cmp::Reverse((hit.start_unix_nano, hit.trace_id)));
+        answer.hits.sort_by_key(|hit| std::cmp::Reverse((Extent::place_of(hit.start_unix_nano), hit.trace_id)));
         answer.hits.truncate(request.limit);
         answer.inspected = Inspected { segments: 1, ..answer.inspected };
         Ok(answer)
@@ -148,11 +148,14 @@ pub(crate) fn values_of_trace(
     Ok(())
 }
 
+/// The time by which these spans count.
+fn extent(spans: &[TraceSpan]) -> Option<Extent> {
+    Extent::of_all(spans.iter().map(|span| span.span.extent()))
+}
+
 /// What the spans of one trace say about the trace.
 pub(crate) fn facts(spans: &[TraceSpan]) -> TraceFacts {
-    let start = spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default();
-    let end = spans.iter().map(|span| span.span.end_unix_nano).max().unwrap_or_default();
-    TraceFacts { duration_nanos: end.saturating_sub(start), root: root(spans) }
+    TraceFacts { duration_nanos: extent(spans).map_or(0, |extent| extent.nanos()), root: root(spans) }
 }
 
 /// Spans are in the order of their starts, then of their ids.
@@ -172,6 +175,7 @@ fn sort_in_time(spans: &mut [&TraceSpan]) {
 /// Service and name of the earliest span without a parent.
 fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
     let roots = || spans.iter().filter(|span| span.span.parent_span_id.is_none());
+    let key = |root: &TraceSpan| (root.span.extent().place(), key(root));
     let earliest = roots().map(key).min()?;
     let mut first: Vec<&TraceSpan> = roots().filter(|root| key(root) == earliest).collect();
     sort_in_time(&mut first);
@@ -202,7 +206,7 @@ pub(crate) fn hit(
     sort_in_time(&mut matched);
     Ok(Some(TraceHit {
         trace_id,
-        start_unix_nano: spans.iter().map(|span| span.span.start_unix_nano).min().unwrap_or_default(),
+        start_unix_nano: extent(spans).map_or(0, |extent| extent.start),
         duration_nanos: facts.duration_nanos,
         services: services(spans),
         matched: matched.len() as u64,

@@ -78,9 +78,9 @@ pub struct TraceHit {
     pub trace_id: TraceId,
     /// Service and span name of the root span; `None` while it has not arrived.
     pub root: Option<(String, String)>,
-    /// Earliest start of all its spans.
+    /// Earliest start of all its spans, by the rule of [`Extent`](hoptrail_proto::model::Extent).
     pub start_unix_nano: u64,
-    /// Latest end minus earliest start of all its spans.
+    /// Latest end minus earliest start of all its spans, by the same rule.
     pub duration_nanos: u64,
     /// Its services, sorted by name.
     pub services: Vec<ServiceStats>,

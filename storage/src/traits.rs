@@ -43,7 +43,7 @@ pub trait TraceReader: Send + Sync + Debug {
     /// All spans of a trace, or `None` when no span of it is known. Exact duplicates appear once; order is not promised.
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError>;
 
-    /// The newest traces (by the earliest start of all their spans, then by trace id, both descending) with at least one span
+    /// The newest traces (by the place of the earliest start of all their spans, then by trace id, both descending) with at least one span
     /// that matches the filter and starts in the range. Exact: `limit` hits are returned whenever that many exist, and
     /// the same question over the same spans has the same answer. An empty list is an answer, not an error.
     fn search(

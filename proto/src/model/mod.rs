@@ -1,11 +1,13 @@
 //! The trace model in OpenTelemetry's own words, lossless against OTLP v1.
 
+mod extent;
 mod ids;
 mod places;
 mod span;
 mod tenant;
 mod value;
 
+pub use extent::Extent;
 pub use ids::{ParseIdError, SpanId, TraceId};
 pub use places::Places;
 pub use span::{

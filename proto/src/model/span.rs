@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AnyValue, Attribute, SpanId, TraceId};
+use super::{AnyValue, Attribute, Extent, SpanId, TraceId};
 
 /// Who produced telemetry: service, host, pod, SDK.
 #[derive(Debug, Clone, PartialEq, Hash, Default)]
@@ -214,6 +214,12 @@ impl Span {
     #[must_use]
     pub fn duration_nanos(&self) -> u64 {
         self.end_unix_nano.saturating_sub(self.start_unix_nano)
+    }
+
+    /// The time by which it counts.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        Extent::of(self.start_unix_nano, self.end_unix_nano)
     }
 
     /// The value of the first attribute with this key.

@@ -145,8 +145,11 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             let Ok(id) = group.trace_id(row) else { continue };
             let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
             let Ok(Some(start)) = group.start_of(id) else { continue };
-            let _ =
-                (group.rows_from(start), group.outline(id, None), group.outline(id, Some((start, Default::default()))));
+            let _ = (
+                group.rows_from(start),
+                group.outline(id, None),
+                group.outline(id, Some((start, (start, Default::default())))),
+            );
             let _ = (group.among(id, &all, 3), group.keys(id, start, u64::MAX));
         }
     }

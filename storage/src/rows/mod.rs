@@ -18,7 +18,7 @@ pub(crate) use table::{Column, LONGEST, Slot, Table};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
-use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId};
+use hoptrail_proto::model::{Extent, InstrumentationScope, Resource, SpanId, TraceId};
 
 /// The scalars of a span.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,13 @@ pub(crate) struct SpanRow {
     pub(crate) end: u64,
     /// The previous row of the same trace.
     previous: Option<u32>,
+}
+
+impl SpanRow {
+    /// The time by which the span counts.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent::of(self.start, self.end)
+    }
 }
 
 /// A resource or scope as received.

@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
+use hoptrail_proto::model::{Extent, InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Among, Outline, Projection, RowGroup, SpanKey, TableView, Test, tally};
+use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{Column, ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
@@ -223,7 +223,7 @@ impl RowGroup for HeadGroup<'_> {
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
         let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
-        Ok(spans.map(|span| span.start).min())
+        Ok(spans.map(|span| span.extent().place()).min())
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
@@ -241,20 +241,23 @@ impl RowGroup for HeadGroup<'_> {
         Ok(Among { count: all.len(), earliest: all })
     }
 
-    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {
+    fn outline(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<Outline>, ReadError> {
         let rows = || self.rows.trace_rows(id).filter_map(|row| Some((row, self.rows.spans.get(row as usize)?)));
         let mut keys = self.keys(id, 0, u64::MAX)?;
         keys.sort_unstable();
         let (Some((earliest, _)), Some((latest, _))) = (keys.first(), keys.last()) else { return Ok(None) };
         let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
-        let is_root = |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| key(span) < root);
+        let Some(extent) = Extent::of_all(rows().map(|(_, span)| span.extent())) else { return Ok(None) };
+        let root_key = |span: &SpanRow| (span.extent().place(), key(span));
+        let is_root =
+            |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| root_key(span) < root);
         let roots = rows().filter(|(_, span)| is_root(span));
         Ok(Some(Outline {
-            known_start: *earliest,
+            known_start: extent.place(),
             starts: (*earliest, *latest),
-            latest_end: rows().map(|(_, span)| span.end).max().unwrap_or_default(),
+            extent,
             shapes: tally(rows().map(|(row, _)| shape(row)).collect()),
-            root: roots.map(|(row, span)| (key(span), shape(row))).min(),
+            root: roots.map(|(row, span)| (root_key(span), shape(row))).min(),
             repeats: keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)),
         }))
     }

@@ -13,7 +13,7 @@ pub(crate) use values::values;
 
 use std::sync::Arc;
 
-use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
+use hoptrail_proto::model::{Extent, InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
 use crate::ReadError;
@@ -97,11 +97,11 @@ pub(crate) trait RowGroup {
     fn span_id(&self, row: usize) -> Result<SpanId, ReadError>;
     /// All zero for a root.
     fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
-    /// The rows of traces that start at `start` or later as far as this group knows, and maybe others.
+    /// The rows of traces whose place is `start` or later as far as this group knows, and maybe others.
     fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
-    /// The traces that have any of these rows, with their start as far as this group knows: they may have begun earlier.
+    /// The traces that have any of these rows, with the places of their starts as far as this group knows: they may have begun earlier.
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
-    /// The start of a trace as far as this group knows; `None` when it is not here.
+    /// The place of a trace's start as far as this group knows; `None` when it is not here.
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
@@ -110,13 +110,16 @@ pub(crate) trait RowGroup {
     /// Those of a trace's spans whose rows are among these.
     fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
     /// What a trace's spans in this group come to; `None` when it is not here. Of roots only those count that come before `root`.
-    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError>;
+    fn outline(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<Outline>, ReadError>;
     /// The spans of consecutive rows of a trace.
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
 }
 
 /// A span as the spans of a trace are put in order: start, then id.
 pub(crate) type SpanKey = (u64, SpanId);
+
+/// A span as the roots of a trace are put in order: by the places of their starts ([`Extent::place`](hoptrail_proto::model::Extent)).
+pub(crate) type RootKey = (u64, SpanKey);
 
 /// Spans of one trace in one group.
 #[derive(Debug, Default)]
@@ -130,15 +133,16 @@ pub(crate) struct Among {
 /// What the spans of one trace in one group come to. There is at least one.
 #[derive(Debug)]
 pub(crate) struct Outline {
-    /// Start of the trace as far as the group knows.
+    /// The place of the trace's start as far as the group knows.
     pub(crate) known_start: u64,
     /// Earliest and latest start.
     pub(crate) starts: (u64, u64),
-    pub(crate) latest_end: u64,
+    /// The time by which the spans count.
+    pub(crate) extent: Extent,
     /// How many spans have each shape.
     pub(crate) shapes: Vec<(u32, u32)>,
     /// The earliest span without a parent, and the number of its shape.
-    pub(crate) root: Option<(SpanKey, u32)>,
+    pub(crate) root: Option<(RootKey, u32)>,
     /// Whether two spans have one key.
     pub(crate) repeats: bool,
 }

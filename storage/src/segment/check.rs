@@ -1,6 +1,6 @@
 //! What pages must agree on although each of them can be read: order, sums, filters.
 
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{Extent, TraceId};
 
 use super::group::SegmentGroup;
 use super::pages;
@@ -15,19 +15,23 @@ impl SegmentGroup<'_> {
     /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
     pub(crate) fn check_order(&self, before: Option<(u64, TraceId)>) -> Result<Option<(u64, TraceId)>, ReadError> {
         let wrong = |page, what| self.corrupt(page)(Damaged(what));
-        let starts = self.starts()?;
+        let (starts, durations) = (self.starts()?, self.raw_durations()?);
+        let extent = |row: usize| {
+            let (start, duration) = (starts.get(row)?, durations.get(row)?);
+            Some(Extent::of(*start, start.wrapping_add(*duration)))
+        };
         let mut last = before;
         for (id, start, rows) in self.trace_table()? {
             if last.is_some_and(|last| last >= (start, id)) {
                 return Err(wrong(pages::TRACES, "traces out of order"));
             }
             last = Some((start, id));
+            if Extent::of_all(rows.clone().filter_map(extent)).is_some_and(|extent| extent.place() < start) {
+                return Err(wrong(pages::TRACES, "a trace that starts after its first span"));
+            }
             let mut previous = None;
             for row in rows {
                 let place = (starts.get(row).copied().unwrap_or_default(), self.span_id(row)?);
-                if previous.is_none() && place.0 < start {
-                    return Err(wrong(pages::TRACES, "a trace that starts after its first span"));
-                }
                 if previous.is_some_and(|previous| previous > place) {
                     return Err(wrong(pages::STARTS, "spans out of order"));
                 }

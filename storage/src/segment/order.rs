@@ -20,7 +20,7 @@ pub(crate) type KnownStarts = HashMap<TraceId, u64>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceRun {
     pub(crate) id: TraceId,
-    /// Of its earliest span here, or earlier when it is known to have begun elsewhere.
+    /// The place of its start: of its spans here, or earlier when it is known to have begun elsewhere.
     pub(crate) start: u64,
     pub(crate) rows: std::ops::Range<usize>,
 }
@@ -68,9 +68,9 @@ fn pieces(parts: &[&Rows]) -> Vec<Piece> {
     pieces
 }
 
-/// The traces by their earliest start, then by id.
+/// The traces by the places of their starts, then by id.
 fn by_start<'p>(parts: &[&Rows], pieces: &'p [Piece], known: &KnownStarts) -> Vec<(u64, TraceId, &'p [Piece])> {
-    let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).start).min();
+    let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).extent().place()).min();
     let trace = |pieces: &'p [Piece]| {
         let first = pieces.first()?;
         let start = pieces.iter().filter_map(start).chain(known.get(&first.id).copied()).min()?;

@@ -13,7 +13,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Among, Outline, Projection, RowGroup, SpanKey, TableView};
+use crate::scan::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView};
 
 impl RowGroup for SegmentGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
@@ -167,7 +167,7 @@ impl RowGroup for SegmentGroup<'_> {
         Ok(Among { earliest: earliest.collect::<Result<_, ReadError>>()?, count: rows.iter_among(own).count() })
     }
 
-    fn outline(&self, id: TraceId, root: Option<SpanKey>) -> Result<Option<Outline>, ReadError> {
+    fn outline(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<Outline>, ReadError> {
         let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
         found.map(|(start, rows)| self.outline_of(start, rows, root)).transpose()
     }

@@ -361,7 +361,8 @@ mod tests {
                 let of_trace = |id: TraceId| read.iter().filter(move |span| span.span.trace_id == id);
                 for (id, start, of_it) in group.trace_table().unwrap() {
                     let earliest = of_trace(id).map(|span| span.span.start_unix_nano).min().unwrap();
-                    prop_assert_eq!(start, known.get(&id).map_or(earliest, |known| earliest.min(*known)));
+                    let place = of_trace(id).map(|span| span.span.extent().place()).min().unwrap();
+                    prop_assert_eq!(start, known.get(&id).map_or(place, |known| place.min(*known)));
                     prop_assert_eq!(group.outline(id, None).unwrap().unwrap().starts.0, earliest);
                     let (from, after) = (group.rows_from(start).unwrap(), start.checked_add(1));
                     prop_assert!(of_it.clone().all(|row| from.contains(row)));

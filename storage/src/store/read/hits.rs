@@ -67,12 +67,11 @@ impl Hits<'_, '_> {
         if matched == 0 {
             return Ok(None);
         }
-        let (start, end) = summary.times;
-        let facts = TraceFacts { duration_nanos: end.saturating_sub(start), root: summary.root.clone() };
+        let facts = TraceFacts { duration_nanos: summary.extent.nanos(), root: summary.root.clone() };
         let spans = self.shown(id, units, found, &facts)?;
         Ok(Some(TraceHit {
             trace_id: id,
-            start_unix_nano: start,
+            start_unix_nano: summary.extent.start,
             duration_nanos: facts.duration_nanos,
             services: summary.services.clone(),
             matched: matched as u64,

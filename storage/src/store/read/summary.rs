@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use hoptrail_proto::model::{StatusCode, TraceId};
+use hoptrail_proto::model::{Extent, StatusCode, TraceId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::snapshot::{Snapshot, Unit};
 use crate::rows::{Shape, TableKind};
-use crate::scan::{Outline, RowGroup, SpanKey};
+use crate::scan::{Outline, RootKey, RowGroup};
 use crate::search::ServiceStats;
 use crate::{QueryContext, ReadError};
 
@@ -27,9 +27,9 @@ const KEY_BYTES: usize = 32;
 /// What all units together know of a trace.
 #[derive(Debug)]
 pub(super) struct Summary {
-    /// Earliest start and latest end.
-    pub(super) times: (u64, u64),
-    /// Earliest start that one of the units knows. It is that of the spans, unless the first of them have been dropped since.
+    /// The time by which its spans count.
+    pub(super) extent: Extent,
+    /// The earliest place of its start that one of the units knows. It is that of the spans, unless the first of them have been dropped since.
     pub(super) known_start: u64,
     /// Service and name of the earliest span without a parent.
     pub(super) root: Option<(String, String)>,
@@ -141,9 +141,9 @@ fn shared_times(mut times: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 /// The units seen so far.
 #[derive(Default)]
 struct Sum {
-    times: Option<(u64, u64)>,
+    extent: Option<Extent>,
     known_start: Option<u64>,
-    root: Option<(SpanKey, String, String)>,
+    root: Option<(RootKey, String, String)>,
     /// Spans and errors.
     services: BTreeMap<String, (u32, u32)>,
     /// By unit: earliest and latest start.
@@ -168,8 +168,7 @@ impl Sum {
         let shapes = table.shapes()?;
         let service =
             |shape: &Shape| group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
-        let (start, end) = self.times.unwrap_or((outline.starts.0, outline.latest_end));
-        self.times = Some((start.min(outline.starts.0), end.max(outline.latest_end)));
+        self.extent = Extent::of_all(self.extent.into_iter().chain([outline.extent]));
         self.known_start = self.known_start.into_iter().chain([outline.known_start]).min();
         if let Some((key, number)) = outline.root
             && self.root.as_ref().is_none_or(|(known, ..)| key < *known)
@@ -201,7 +200,7 @@ impl Sum {
     fn finish(self) -> Option<Summary> {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Some(Summary {
-            times: self.times?,
+            extent: self.extent?,
             known_start: self.known_start?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
