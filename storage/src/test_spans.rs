@@ -71,11 +71,13 @@ fn link() -> impl Strategy<Value = SpanLink> {
 }
 
 fn span() -> impl Strategy<Value = Span> {
-    let ids = (1u8..4, 1u8..40, prop::option::of(1u8..40), prop_oneof![Just(1u64 << 60), any::<u64>()], any::<i16>());
+    let start = prop_oneof![2 => Just(1u64 << 60), 2 => any::<u64>(), 1 => Just(0)];
+    let end = prop_oneof![4 => any::<i16>().prop_map(Err), 1 => prop_oneof![Just(0), Just(u64::MAX), any::<u64>()].prop_map(Ok)];
+    let ids = (1u8..4, 1u8..40, prop::option::of(1u8..40), start, end);
     let texts = ("[n-p]", text(), text(), 0i32..6, 0i32..3, count());
     (ids, texts, attributes(), vec(event(), 0..3), vec(link(), 0..2), (count(), count(), count())).prop_map(
         |(
-            (trace, span, parent, start, length),
+            (trace, span, parent, start, end),
             (name, trace_state, message, kind, code, flags),
             attributes,
             events,
@@ -90,7 +92,7 @@ fn span() -> impl Strategy<Value = Span> {
             name,
             kind: SpanKind::from_otlp(kind),
             start_unix_nano: start,
-            end_unix_nano: start.wrapping_add_signed(i64::from(length)),
+            end_unix_nano: end.unwrap_or_else(|length| start.wrapping_add_signed(i64::from(length))),
             attributes,
             dropped_attributes_count: dropped.0,
             events,

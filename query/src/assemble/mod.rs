@@ -81,7 +81,7 @@ pub struct Node<'a> {
     pub interval: Interval,
     /// By how much correction moved it, in nanoseconds.
     pub shift_nanos: i64,
-    /// So far from the other spans in time that the trace's own range leaves it out.
+    /// Its time cannot be real, while that of other spans can: the trace's own range leaves it out.
     pub outlier: bool,
     /// Time in which no child of it ran, in nanoseconds.
     pub self_nanos: u64,
@@ -117,7 +117,7 @@ pub struct TraceTree<'a> {
     pub nodes: Vec<Node<'a>>,
     /// Clocks that disagree.
     pub skews: Vec<ClockSkew>,
-    /// Earliest start and latest end as drawn, without outliers.
+    /// Earliest start and latest end as drawn, without outliers: as sent, what a search says of the trace.
     pub interval: Interval,
     /// The trace in numbers.
     pub summary: Summary,

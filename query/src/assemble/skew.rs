@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hoptrail_proto::model::{AnyValue, Resource, SpanKind, StatusCode};
+use hoptrail_proto::model::{AnyValue, Resource, SpanKind, StatusCode, TraceSpan};
 
 use super::draft::Draft;
 use super::{Clocks, Interval, Warning};
@@ -144,7 +144,12 @@ fn call(drafts: &[Draft<'_>], hosts: &Hosts, index: usize) -> Option<Call> {
     let (child, parent_at) = (&drafts[index], drafts[index].parent?);
     let parent = &drafts[parent_at];
     let (inner, outer) = (child.span()?, parent.span()?);
-    if child.outlier || parent.outlier || inner.span.start_unix_nano == 0 || outer.span.start_unix_nano == 0 {
+    // Times that are not drawn as they were sent say nothing about clocks.
+    let as_sent = |draft: &Draft<'_>, span: &TraceSpan| {
+        let Interval { start, end } = draft.interval;
+        !draft.outlier && (start, end) == (span.span.start_unix_nano, span.span.end_unix_nano)
+    };
+    if !as_sent(child, inner) || !as_sent(parent, outer) {
         return None;
     }
     let pair = outer.span.kind == SpanKind::Client && inner.span.kind == SpanKind::Server;

@@ -1,43 +1,33 @@
 //! Where to draw spans whose times cannot be drawn as they are.
 
+use hoptrail_proto::model::Extent;
+
 use super::draft::Draft;
 use super::{Interval, Node, NodeKind, Warning};
 
-/// Starts that lie further apart than this belong to different runs of something, nanoseconds: one day.
-const FAR: u64 = 86_400_000_000_000;
-
-/// Gives every span an interval with `start <= end` and marks spans far away from the others.
+/// Gives every span the interval by which it counts, and marks those whose time cannot be real while that of others can. What is said
+/// of a trace's start and duration is so the same here and in a search.
 pub(super) fn settle(drafts: &mut [Draft<'_>], order: &[usize]) {
-    mark_outliers(drafts);
+    let any_is_real = drafts.iter().filter_map(Draft::span).any(|span| span.span.extent().is_real);
     for &index in order {
-        let parent_start = drafts[index].parent.map(|parent| drafts[parent].interval.start);
+        let parent = drafts[index].parent.map(|parent| &drafts[parent]);
+        let parent_start = parent.filter(|parent| !parent.outlier).map(|parent| parent.interval.start);
         let draft = &mut drafts[index];
-        if draft.span().is_none() {
-            continue;
-        }
-        if draft.interval.start == 0 {
+        let Some(span) = draft.span() else { continue };
+        let extent = span.span.extent();
+        let (start, end) = (span.span.start_unix_nano, span.span.end_unix_nano);
+        draft.interval = Interval { start: extent.start, end: extent.end };
+        draft.outlier = any_is_real && !extent.is_real;
+        if start == 0 {
             draft.warnings.push(Warning::ZeroStart);
-            let end = draft.interval.end;
-            draft.interval.start = parent_start.filter(|start| *start != 0).map_or(end, |start| start.min(end));
+        } else if any_is_real && start <= end && !Extent::are_real(start, end) {
+            draft.warnings.push(Warning::ImpossibleTime);
         }
-        draft.interval.end = draft.interval.end.max(draft.interval.start);
-    }
-}
-
-/// Marks the spans that are not part of the largest group, when that group holds at least half of the spans.
-fn mark_outliers(drafts: &mut [Draft<'_>]) {
-    let starts = |draft: &Draft<'_>| draft.span().map(|span| span.span.start_unix_nano).filter(|start| *start != 0);
-    let mut sorted: Vec<u64> = drafts.iter().filter_map(starts).collect();
-    sorted.sort_unstable();
-    let largest = sorted.chunk_by(|a, b| b - a <= FAR).max_by_key(|group| group.len());
-    let Some((&first, &last)) = largest.and_then(|group| Some((group.first()?, group.last()?))) else { return };
-    if largest.map_or(0, <[u64]>::len) * 2 < sorted.len() {
-        return;
-    }
-    for draft in drafts {
-        if starts(draft).is_some_and(|start| start < first || start > last) {
-            draft.outlier = true;
-            draft.warnings.push(Warning::FarFromTrace);
+        // It started somewhere between its parent's start and its end.
+        if start < extent.start
+            && let Some(parent_start) = parent_start.filter(|_| extent.is_real)
+        {
+            draft.interval.start = parent_start.min(extent.end);
         }
     }
 }

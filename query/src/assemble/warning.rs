@@ -33,8 +33,8 @@ pub enum Warning {
     EmptyName,
     /// The resource names no service.
     EmptyService,
-    /// It starts more than a day away from the other spans and is left out of the time axis.
-    FarFromTrace,
+    /// Its start or end lies before the year 2000 or after 2099.
+    ImpossibleTime,
     /// The clocks of two hosts disagree: it lies outside of its parent on another host.
     ClockSkew {
         /// Nanoseconds by which it sticks out.
@@ -93,9 +93,9 @@ impl fmt::Display for Warning {
             Self::ZeroStart => f.write_str("Its start is missing; drawn from where its parent starts."),
             Self::EmptyName => f.write_str("It has no name."),
             Self::EmptyService => f.write_str("Its resource has no service.name."),
-            Self::FarFromTrace => {
-                f.write_str("It starts more than a day away from the rest of the trace and is left out of the time axis.")
-            }
+            Self::ImpossibleTime => f.write_str(
+                "Its start or end lies before the year 2000 or after 2099 and does not count for the time of the trace.",
+            ),
             Self::ClockSkew { nanos } => {
                 write!(f, "Clocks disagree: it lies {} outside of its parent on another host.", Nanos(*nanos))
             }

@@ -147,3 +147,18 @@ async fn the_box_opens_a_trace() {
     let page = server.get("/trace?id=%20ABC%20").await;
     assert_eq!(page.headers["location"], "/trace/00000000000000000000000000000abc");
 }
+
+#[tokio::test]
+async fn list_and_page_agree_on_a_trace_with_times_that_cannot_be() {
+    for (start, end) in [(0, 0), (0, 5), (u64::MAX, u64::MAX), (1_760_000_000, 1_760_000_001)] {
+        let mut spans = order();
+        spans[3].span.start_unix_nano = start;
+        spans[3].span.end_unix_nano = end;
+        let server = Server::of(spans).await;
+        let (list, page) = (server.get("/search").await, server.get(&format!("/trace/{}", trace_id(1))).await);
+        let facts = page.all(".trace-head dd");
+        assert_eq!(list.all(".hit-took .dur"), facts[..1], "{start} {end}");
+        assert_eq!(facts[..2], ["100 ms", "2025-10-09 08:52:20.000 UTC 1 min ago"], "{start} {end}");
+        assert_eq!(list.all(".hit-when time"), ["2025-10-09 08:52:20.000 UTC"], "{start} {end}");
+    }
+}

@@ -30,16 +30,43 @@ fn a_missing_start_is_drawn_from_the_parents() {
 }
 
 #[test]
-fn far_spans_do_not_stretch_the_axis() {
-    let far = || span(4, 1, "a", 40 * DAY, 40 * DAY + 1);
-    let near = trace([span(1, 0, "a", 0, 9), span(2, 1, "a", 1, 2), span(3, 1, "a", 1, 2), far()]);
-    let tree = assemble(&near, Clocks::AsSent);
-    assert_eq!(tree.summary.duration_nanos, 9 * MS);
-    assert_eq!(warnings(&tree, 4), [Warning::FarFromTrace]);
-    assert!(tree.nodes[3].outlier && tree.nodes[3].critical.is_empty());
+fn times_that_cannot_be_real_do_not_stretch_the_axis() {
+    let at = |number, start: u64, end: u64| {
+        span(number, 1, "a", 0, 0).change(|span| (span.start_unix_nano, span.end_unix_nano) = (start, end))
+    };
+    let root = || span(1, 0, "a", 0, 9);
+    for (start, end) in [(u64::MAX, u64::MAX), (1, 2), (T0 / 1_000, T0 / 1_000 + 5), (u64::MAX - 5, T0), (0, 0)] {
+        let trace = trace([root(), at(2, start, end)]);
+        let tree = assemble(&trace, Clocks::AsSent);
+        assert_eq!((tree.interval.start, tree.summary.duration_nanos), (T0 + 1, 9 * MS), "{start} {end}");
+        let node = &tree.nodes[1];
+        assert!(node.outlier && node.critical.is_empty() && !node.warnings.is_empty(), "{start} {end}: {node:?}");
+    }
+    let trace = trace([root(), at(2, T0 + MS, u64::MAX), at(3, T0 + MS, T0 + MS + 5)]);
+    let tree = assemble(&trace, Clocks::AsSent);
+    assert_eq!(tree.interval, Interval { start: T0 + 1, end: T0 + 1 + 9 * MS });
+    assert_eq!((tree.nodes[1].interval.nanos(), tree.nodes[1].outlier), (0, false), "a real start counts");
+    assert_eq!(warnings(&tree, 2), [Warning::ImpossibleTime]);
+    assert_eq!(warnings(&tree, 3), []);
+}
 
-    let steady = trace((0..5).map(|day| span(day + 1, 0, "a", day * DAY * 9 / 10, day * DAY)));
-    assert_eq!(assemble(&steady, Clocks::AsSent).summary.warned, 0, "a long trace without gaps is no outlier");
+#[test]
+fn when_no_time_can_be_real_all_count() {
+    let at = |number, parent, start: u64, end: u64| {
+        span(number, parent, "a", 0, 0).change(|span| (span.start_unix_nano, span.end_unix_nano) = (start, end))
+    };
+    let trace = trace([at(1, 0, 5, 90), at(2, 1, 7, 100)]);
+    let tree = assemble(&trace, Clocks::AsSent);
+    assert_eq!(tree.interval, Interval { start: 5, end: 100 });
+    assert_eq!(tree.summary.warned, 0);
+}
+
+#[test]
+fn days_between_spans_are_shown_as_a_search_tells_them() {
+    let trace = trace([span(1, 0, "a", 0, 9), span(2, 1, "a", 1, 2), span(4, 1, "a", 40 * DAY, 40 * DAY + 1)]);
+    let tree = assemble(&trace, Clocks::AsSent);
+    assert_eq!(tree.summary.duration_nanos, (40 * DAY + 1) * MS);
+    assert!(tree.nodes.iter().all(|node| !node.outlier));
 }
 
 #[test]

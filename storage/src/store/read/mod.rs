@@ -6,6 +6,8 @@ mod hits;
 #[cfg(test)]
 mod late_tests;
 mod newest;
+#[cfg(test)]
+mod odd_time_tests;
 mod snapshot;
 mod summary;
 mod wanted;
