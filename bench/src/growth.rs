@@ -64,7 +64,7 @@ pub struct Latency {
 /// Sends `options.spans` spans to one store in steps, and asks and checks the questions after each. The requests are made step by
 /// step, so that they need the space of the last step only.
 pub async fn growth(options: &Options) -> Result<Growth> {
-    let (shape, launch) = (options.shape()?, options.launch()?);
+    let (shape, launch) = (options.shape(options.spans)?, options.launch()?);
     let sizes = sizes(options.spans);
     let first = sizes.first().copied().unwrap_or(options.spans);
     let mut source = Source::new(shape, options.batch(), first, options.repetitions as u64 * 2);

@@ -9,6 +9,7 @@ mod chart;
 mod cold;
 mod crash;
 mod growth;
+mod half_full;
 mod http;
 mod ingest;
 mod progress;

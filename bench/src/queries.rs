@@ -1,6 +1,6 @@
 //! Asks the questions and checks every answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ pub(crate) struct Kind {
 enum Ask {
     Trace { shape: Shape, number: u64, id: u128 },
     Search(Question),
+    /// What a field has, of the spans that match.
+    Values {
+        path: String,
+        expected: BTreeSet<String>,
+    },
 }
 
 /// How one kind of question was answered.
@@ -74,6 +79,12 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
     let scans = repetitions.min((SPANS_OF_SCANS / truth.spans().max(1)).max(3) as usize);
     let search = |name, asked: Vec<Question>| Kind { name, asked: asked.into_iter().map(Ask::Search).collect() };
     let about = |name, topic| search(name, truth.questions(topic, repetitions));
+    let services = truth.names_by_service();
+    let service_names = || Ask::values("resource.service.name", None, services.keys().cloned().collect());
+    let span_names = |(service, names): (&String, &BTreeSet<String>)| {
+        Ask::values("name", Some(format!(r#"{{ resource.service.name = "{service}" }}"#)), names.clone())
+    };
+    let span_names = services.iter().cycle().take(repetitions).map(span_names).collect();
     let mut kinds = vec![
         Kind { name: "trace by id", asked: traces },
         about("rare attribute value", Topic::Rare),
@@ -82,6 +93,8 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         about("span name + duration, newest 20", Topic::Slow),
         about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
         search("regex that nothing matches", truth.absent_regex(scans)),
+        Kind { name: "all services", asked: (0..repetitions).map(|_| service_names()).collect() },
+        Kind { name: "span names of a service", asked: span_names },
     ];
     // Some data has no spans of a kind.
     kinds.retain(|kind| !kind.asked.is_empty());
@@ -155,12 +168,18 @@ impl Kind {
 }
 
 impl Ask {
+    fn values(field: &str, filter: Option<String>, expected: BTreeSet<String>) -> Self {
+        let filter = filter.map_or_else(String::new, |filter| format!("?q={}", escape(&filter)));
+        Self::Values { path: format!("/api/v2/search/tag/{field}/values{filter}"), expected }
+    }
+
     fn request(&self) -> (String, &'static str) {
         match self {
             Self::Trace { id, .. } => (format!("/api/v2/traces/{id:032x}"), "application/protobuf"),
             Self::Search(question) => {
                 (format!("/api/search?limit={LIMIT}&q={}", escape(&question.query)), "application/json")
             }
+            Self::Values { path, .. } => (path.clone(), "application/json"),
         }
     }
 
@@ -172,6 +191,7 @@ impl Ask {
                 check_trace(&expected.collect::<Vec<_>>(), body)
             }
             Self::Search(question) => check_search(&question.expected, body),
+            Self::Values { expected, .. } => check_values(expected, body),
         }
     }
 }
@@ -209,6 +229,15 @@ fn check_search(expected: &Newest, body: &[u8]) -> Result<Found> {
     // A 64-bit integer is a string in JSON (protobuf), and one that is 0 is left out.
     let inspected = answer["metrics"]["inspectedSpans"].as_str().map_or(Ok(0), str::parse)?;
     Ok(Found { traces: found.len(), spans: 0, inspected })
+}
+
+fn check_values(expected: &BTreeSet<String>, body: &[u8]) -> Result<Found> {
+    let answer: serde_json::Value = serde_json::from_slice(body)?;
+    let values = answer["tagValues"].as_array().context("no list of values")?;
+    let found: BTreeSet<&str> = values.iter().filter_map(|value| value["value"].as_str()).collect();
+    let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
+    ensure!(found == expected, "{found:?} instead of {expected:?}");
+    Ok(Found::default())
 }
 
 #[cfg(test)]

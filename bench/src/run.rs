@@ -17,7 +17,7 @@ use crate::server::{Launch, Server};
 use crate::shape::{Kind, Shape};
 use crate::spool::{Source, Spool};
 use crate::transport::Transport;
-use crate::{ingest, unit};
+use crate::{half_full, ingest, unit};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -47,12 +47,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// The data, as it would be made now.
-    pub(crate) fn shape(&self) -> Result<Shape> {
+    /// Spans to send; few where each is big.
+    fn spans(&self) -> u64 {
+        if self.kind == Kind::Big { (self.spans / 1_000).max(40) } else { self.spans }
+    }
+
+    /// The data, as it would be made now, of so many spans.
+    pub(crate) fn shape(&self, spans: u64) -> Result<Shape> {
         let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         // A minute back, because the last spans last a while and none may be of the future.
         let end_unix_nano = now - 60_000_000_000;
-        let spans = if self.kind == Kind::Big { (self.spans / 1_000).max(40) } else { self.spans };
         Ok(Shape { kind: self.kind, seed: self.seed, spans, end_unix_nano })
     }
 
@@ -94,9 +98,10 @@ pub async fn run(options: &Options) -> Result<Report> {
 /// Runs everything and leaves the store.
 pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let load_before = first_number("/proc/loadavg");
-    let (shape, launch) = (options.shape()?, options.launch()?);
-    let mut source = Source::new(shape, options.batch(), shape.spans, options.repetitions as u64 * 2);
-    let spool = make(&mut source, &options.folder.join("requests"), shape.spans)?;
+    let (sealed, later_spans) = (options.spans(), half_full::spans_after(options.spans()));
+    let (shape, launch) = (options.shape(sealed + later_spans)?, options.launch()?);
+    let mut source = Source::new(shape, options.batch(), sealed, options.repetitions as u64 * 2);
+    let spool = make(&mut source, &options.folder.join("requests"), sealed)?;
     let (spans, wire_bytes) = (spool.spans(), spool.bytes());
     let kinds = queries::kinds(shape, &source.truth, options.repetitions);
     let mut units = unit::measure(&spool)?;
@@ -119,6 +124,10 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let ready = restarted(&launch, &kinds).await?;
     let (cold_ready, cold) = cold::measure(&launch, &kinds, options.cold_starts).await?;
     let crash = crash::measure(&launch, &spool, &kinds).await?;
+
+    let later = options.folder.join("later-requests");
+    let half_full =
+        half_full::measure(&launch, &mut source, &later, sealed + later_spans, options.repetitions).await?;
 
     units.sort_unstable();
     let decode_unit_us = us(units[units.len() / 2]);
@@ -143,10 +152,12 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
         after_kill_ready_ms: ms(crash.ready),
         after_kill_head_spans: crash.head_spans,
     };
-    let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, cold)).collect();
+    let half = |warm: &Answered| half_full.answered.iter().find(|half| half.name == warm.name);
+    let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, half(warm), cold)).collect();
+    let half_full_spans = half_full.head_spans;
     let beside_ordinary = Vec::new();
-    let report = Report { run, decode_unit_us, ingest, disk, memory, queries, restart, beside_ordinary };
-    Ok(Stored { launch, kinds, report })
+    let report = Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, restart, beside_ordinary };
+    Ok(Stored { launch, kinds: half_full.kinds, report })
 }
 
 /// Makes the requests until there are so many spans.
@@ -236,13 +247,15 @@ async fn restarted(launch: &Launch, kinds: &[queries::Kind]) -> Result<Duration>
     Ok(ready)
 }
 
-fn query(warm: &Answered, cold: &Cold) -> Query {
+fn query(warm: &Answered, half_full: Option<&Answered>, cold: &Cold) -> Query {
     Query {
         name: warm.name.to_owned(),
         repetitions: warm.latencies.len(),
         p50_ms: ms(percentile(&warm.latencies, 50)),
         p99_ms: ms(percentile(&warm.latencies, 99)),
         cpu_ms: ms(warm.cpu),
+        half_full_p50_ms: half_full.map_or(0.0, |half| ms(percentile(&half.latencies, 50))),
+        half_full_cpu_ms: half_full.map_or(0.0, |half| ms(half.cpu)),
         traces: warm.traces,
         spans: warm.spans,
         cold_starts: cold.first.len(),

@@ -51,6 +51,11 @@ impl Source {
         Self { shape, batches: Batches::new(shape, batch), truth: Truth::new(shape, first, values) }
     }
 
+    /// Which data.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// Makes traces until there are `until` spans in all; `progress` hears of spans made.
     pub(crate) fn spool(&mut self, path: &Path, until: u64, progress: impl Fn(u64)) -> Result<Spool> {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;

@@ -1,6 +1,6 @@
 //! What the answers must be, counted while the data is made.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::shape::{Mark, Shape, Topic, Trace};
 
@@ -44,6 +44,8 @@ pub(crate) struct Truth {
     /// Rare values that will be asked for. There are too many to know the answers for all.
     chosen: BTreeSet<Mark>,
     known: HashMap<Mark, Newest>,
+    /// Span names, by resource.
+    names: BTreeMap<usize, BTreeSet<String>>,
 }
 
 impl Truth {
@@ -59,7 +61,7 @@ impl Truth {
             let marks = trace.spans.iter().flat_map(|span| &span.marks);
             chosen.extend(marks.filter(|mark| mark.topic == Topic::Rare).take(of_a_trace));
         }
-        Self { shape, traces: 0, spans: 0, chosen, known: HashMap::new() }
+        Self { shape, traces: 0, spans: 0, chosen, known: HashMap::new(), names: BTreeMap::new() }
     }
 
     /// Counts a trace.
@@ -67,6 +69,12 @@ impl Truth {
         self.traces += 1;
         self.spans += trace.spans.len() as u64;
         let start = trace.start();
+        for span in &trace.spans {
+            let names = self.names.entry(span.resource).or_default();
+            if !names.contains(&span.otlp.name) {
+                names.insert(span.otlp.name.clone());
+            }
+        }
         for mark in trace.spans.iter().flat_map(|span| &span.marks) {
             if mark.topic != Topic::Rare || self.chosen.contains(mark) {
                 self.known.entry(*mark).or_default().add(start, trace.id);
@@ -84,6 +92,15 @@ impl Truth {
     #[must_use]
     pub(crate) fn spans(&self) -> u64 {
         self.spans
+    }
+
+    /// Services, each with the names of its spans.
+    pub(crate) fn names_by_service(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (resource, names) in &self.names {
+            all.entry(self.shape.service(*resource)).or_default().extend(names.iter().cloned());
+        }
+        all
     }
 
     /// Numbers of `count` traces from all over the data.

@@ -25,6 +25,8 @@ pub struct Report {
     pub disk: Disk,
     /// Memory.
     pub memory: Memory,
+    /// Spans in memory when the questions were asked once more.
+    pub half_full_spans: u64,
     /// Questions, in the order they were asked.
     pub queries: Vec<Query>,
     /// Starts with everything stored.
@@ -145,6 +147,10 @@ pub struct Query {
     pub p99_ms: f64,
     /// CPU time of the server, milliseconds.
     pub cpu_ms: f64,
+    /// With a half-full head, the middle one, milliseconds.
+    pub half_full_p50_ms: f64,
+    /// CPU time of the server for that, milliseconds.
+    pub half_full_cpu_ms: f64,
     /// Traces in an answer, on average.
     pub traces: f64,
     /// Spans in an answer, on average; searches give none.

@@ -20,26 +20,30 @@ impl Report {
     }
 
     fn queries(&self) -> String {
-        let mut out = "\n| query | p50 | p99 | server CPU | traces in an answer | cold: first | worst | next | read from disk |\n\
-                       |---|---|---|---|---|---|---|---|---|\n"
+        let mut out = "\n| query | half-full head: p50 | server CPU | sealed: p50 | p99 | server CPU | half-full / sealed | traces in an answer | cold: first | worst | next | read from disk |\n\
+                       |---|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
         for query in &self.queries {
             let Query { name, p50_ms, p99_ms, cpu_ms, traces, .. } = query;
+            let Query { half_full_p50_ms, half_full_cpu_ms, .. } = query;
             let Query { cold_first_ms, cold_worst_ms, cold_next_ms, cold_read_kb, .. } = query;
             let _ = writeln!(
                 out,
-                "| {name} | {p50_ms:.2} ms | {p99_ms:.2} ms | {cpu_ms:.2} ms | {traces:.1} | {cold_first_ms:.1} ms | \
-                 {cold_worst_ms:.1} ms | {cold_next_ms:.1} ms | {cold_read_kb:.0} kB |"
+                "| {name} | {half_full_p50_ms:.2} ms | {half_full_cpu_ms:.2} ms | {p50_ms:.2} ms | {p99_ms:.2} ms | {cpu_ms:.2} ms | \
+                 **{:.2}** | {traces:.1} | {cold_first_ms:.1} ms | \
+                 {cold_worst_ms:.1} ms | {cold_next_ms:.1} ms | {cold_read_kb:.0} kB |",
+                half_full_p50_ms / p50_ms
             );
         }
         let most = |count: fn(&Query) -> usize| self.queries.iter().map(count).max().unwrap_or(0);
         let _ = writeln!(
             out,
             "\nQueries: up to {} of a kind with different values, one after the other over one kept-alive HTTP connection, limit 20, \
-             from sending to the last byte of the answer. Cold: {} times for each kind the server was stopped, the kernel told to forget \
+             from sending to the last byte of the answer. Half-full head: once more while {} later spans are in memory. Cold: {} times for each kind the server was stopped, the kernel told to forget \
              the data files (posix_fadvise, DONTNEED), the server started, the files forgotten again, and one question asked (the middle \
              and the slowest one), then two more with other values. Every answer was compared with what the data holds.",
             most(|query| query.repetitions),
+            self.half_full_spans,
             most(|query| query.cold_starts)
         );
         out

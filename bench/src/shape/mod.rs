@@ -217,6 +217,17 @@ impl Shape {
         }
     }
 
+    /// The service of the resource with this number.
+    #[must_use]
+    pub(crate) fn service(&self, resource: usize) -> String {
+        let attributes = self.resource(resource).0.attributes;
+        let name = attributes.into_iter().find(|attribute| attribute.key == "service.name");
+        match name.and_then(|name| name.value?.value) {
+            Some(Value::StringValue(name)) => name,
+            _ => String::new(),
+        }
+    }
+
     /// TraceQL for the spans with this mark.
     #[must_use]
     pub(crate) fn query(&self, mark: Mark) -> String {

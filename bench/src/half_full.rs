@@ -1,0 +1,70 @@
+//! The same questions while a part of the data is in memory, as it is in service.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::http::Connection;
+use crate::ingest;
+use crate::queries::{self, Answered, Kind};
+use crate::run;
+use crate::server::{Launch, Server};
+use crate::spool::Source;
+use crate::transport::Transport;
+
+/// Half of `storage.head_spans`.
+const HALF_A_HEAD: u64 = 131_072;
+/// A short bench has a smaller part in memory: one of so many spans at most.
+const LEAST_PART: u64 = 10;
+
+/// How it was answered.
+pub(crate) struct HalfFull {
+    /// Spans in memory meanwhile.
+    pub(crate) head_spans: u64,
+    /// The questions, whose answers are the newest again.
+    pub(crate) kinds: Vec<Kind>,
+    /// How they were answered.
+    pub(crate) answered: Vec<Answered>,
+}
+
+/// Spans that come after the first `spans` and stay in memory.
+pub(crate) fn spans_after(spans: u64) -> u64 {
+    HALF_A_HEAD.min(spans / LEAST_PART)
+}
+
+/// Sends the spans that `source` has left until there are `until`, and asks before they are sealed.
+pub(crate) async fn measure(
+    original: &Launch,
+    source: &mut Source,
+    path: &Path,
+    until: u64,
+    repetitions: usize,
+) -> Result<HalfFull> {
+    let spool = run::make(source, path, until)?;
+    let kinds = queries::kinds(source.shape(), &source.truth, repetitions);
+    let mut launch = original.clone();
+    launch.settings.push("storage.seal_after_seconds=3600".to_owned());
+    let server = Server::start(&launch)?;
+    let mut connection = Connection::open(&server.tempo).await?;
+    ingest::send(&server, Transport::Grpc, &spool, spool.requests(), 4, |_| ()).await?;
+    let head_spans = rest(&mut connection).await?;
+    let answered = queries::ask_all(&mut connection, server.pid(), &kinds, "queries with a half-full head").await?;
+    drop(connection);
+    server.stop()?;
+    Ok(HalfFull { head_spans, kinds, answered })
+}
+
+/// Waits until what is full is sealed; the spans that stay in memory.
+async fn rest(connection: &mut Connection) -> Result<u64> {
+    let mut known = f64::NAN;
+    loop {
+        // The store publishes its sizes once a second.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let head = connection.metric("hoptrail_store_head_spans").await?;
+        if head == known {
+            return Ok(head as u64);
+        }
+        known = head;
+    }
+}
