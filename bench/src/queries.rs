@@ -34,7 +34,11 @@ pub(crate) struct Kind {
 
 #[derive(Debug)]
 enum Ask {
-    Trace { shape: Shape, number: u64, id: u128 },
+    Trace {
+        shape: Shape,
+        number: u64,
+        id: u128,
+    },
     Search(Question),
     /// What a field has, of the spans that match.
     Values {

@@ -126,8 +126,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let crash = crash::measure(&launch, &spool, &kinds).await?;
 
     let later = options.folder.join("later-requests");
-    let half_full =
-        half_full::measure(&launch, &mut source, &later, sealed + later_spans, options.repetitions).await?;
+    let half_full = half_full::measure(&launch, &mut source, &later, sealed + later_spans, options.repetitions).await?;
 
     units.sort_unstable();
     let decode_unit_us = us(units[units.len() / 2]);
@@ -156,7 +155,8 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, half(warm), cold)).collect();
     let half_full_spans = half_full.head_spans;
     let beside_ordinary = Vec::new();
-    let report = Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, restart, beside_ordinary };
+    let report =
+        Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, restart, beside_ordinary };
     Ok(Stored { launch, kinds: half_full.kinds, report })
 }
 

@@ -1,6 +1,7 @@
 //! Regular expressions.
 
 mod automaton;
+mod required;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,6 +18,8 @@ const LARGEST: usize = 1 << 20;
 pub struct Pattern {
     source: String,
     regex: regex::Regex,
+    /// A text that is in every text that matches.
+    required: Option<Vec<u8>>,
     /// The same as an automaton; `None` when it cannot be one. Made when it is first wanted.
     automaton: Arc<OnceLock<Option<DFA>>>,
     /// What automata remember that nobody uses at the moment: the same pattern is asked of many columns by several threads.
@@ -28,12 +31,13 @@ impl Pattern {
     pub fn new(source: &str) -> Result<Self, String> {
         // The source alone first: inside of the group below, `a)(b` would pass.
         Self::check(source)?;
+        let required = regex_syntax::parse(source).ok().and_then(|parsed| required::text(&parsed));
         let regex = regex::RegexBuilder::new(&whole(source))
             .dot_matches_new_line(true)
             .size_limit(LARGEST)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { source: source.to_owned(), regex, automaton: Arc::default(), idle: Arc::default() })
+        Ok(Self { source: source.to_owned(), regex, required, automaton: Arc::default(), idle: Arc::default() })
     }
 
     /// What is wrong with an expression, without compiling it; it may still be too large.
@@ -45,6 +49,11 @@ impl Pattern {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The longest text known to be in every text that matches.
+    pub(crate) fn required_text(&self) -> Option<&[u8]> {
+        self.required.as_deref()
     }
 
     /// Whether all of `text` matches.

@@ -1,9 +1,12 @@
 //! A table of rows of varying shape: the attributes of spans, events or links.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 use hoptrail_proto::otlp::view::ValueView;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::arena::Arena;
 use super::dictionary::Interner;
 use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
 use crate::codec::Damaged;
@@ -11,7 +14,7 @@ use crate::codec::Damaged;
 /// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
 /// values costs more than it saves.
 const DICTIONARY: usize = 1024;
-/// Marks a slot that points into the arena; others of a string column are dictionary numbers.
+/// Marks a slot that points into the column's arena; others of a string column are dictionary numbers.
 const IN_ARENA: u64 = 1 << 63;
 const LENGTH_BITS: u32 = 28;
 /// The longest string a slot can point to.
@@ -29,6 +32,8 @@ pub(crate) struct Slot(pub(crate) u64);
 pub(crate) struct Column {
     pub(crate) key: ColumnKey,
     pub(crate) dictionary: Interner,
+    /// The strings that the dictionary has no room for.
+    pub(crate) arena: Arena,
     /// The last row that has it: a second value on the same row goes to another column.
     last_row: u32,
     /// The column for the next occurrence.
@@ -43,24 +48,16 @@ pub(crate) struct Table {
     pub(crate) shapes: Shapes,
     pub(crate) names: Interner,
     pub(crate) columns: Vec<Column>,
-    /// Memory of the columns and their dictionaries, about.
+    /// Memory of the columns with their strings, about.
     column_bytes: usize,
     column_index: HashTable<u32>,
     /// Shape, and where the row's slots begin.
     rows: Vec<(u32, u32)>,
     slots: Vec<u64>,
-    arena: Vec<u8>,
     /// Columns of the row before, the likeliest ones of the row being built.
     guess: Vec<u32>,
     building: Vec<u32>,
     pending: Vec<u64>,
-}
-
-impl Column {
-    /// Whether all values that were pushed are in the dictionary.
-    pub(crate) fn has_all(&self) -> bool {
-        self.dictionary.len() < DICTIONARY
-    }
 }
 
 impl Table {
@@ -72,7 +69,6 @@ impl Table {
     pub(crate) fn memory(&self) -> usize {
         self.rows.capacity() * 8
             + self.slots.capacity() * 8
-            + self.arena.capacity()
             + self.shapes.memory()
             + self.names.memory()
             + self.column_bytes
@@ -102,32 +98,42 @@ impl Table {
     /// The slot of a string of a column.
     #[inline]
     pub(crate) fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
-        let known = self.columns.get_mut(column as usize).map(|column| &mut column.dictionary);
-        if let Some(dictionary) = known.filter(|dictionary| dictionary.len() < DICTIONARY) {
+        let row = self.rows.len() as u32;
+        let Some(Column { dictionary, arena, .. }) = self.columns.get_mut(column as usize) else { return 0 };
+        // Once a string had no room, none is looked up any more.
+        if arena.is_unused() {
             let before = dictionary.len();
             if let Some(number) = dictionary.intern(bytes, DICTIONARY) {
                 self.column_bytes += (dictionary.len() - before) * (ENTRY_BYTES + bytes.len() * 3 / 2);
                 return u64::from(number);
             }
         }
-        let at = self.arena.len() as u64;
-        self.arena.extend_from_slice(bytes);
+        let before = arena.memory();
+        let at = arena.push(row, bytes) as u64;
+        self.column_bytes += arena.memory() - before;
         IN_ARENA | at << LENGTH_BITS | bytes.len() as u64
     }
 
-    /// The slot of a string that `write` appends, without asking whether it is known.
-    #[inline]
+    /// The slots of strings that `write` appends to the column one by one, without asking whether they are known.
     pub(crate) fn keep_unique(
         &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Damaged>,
-    ) -> Result<u64, Damaged> {
-        let at = self.arena.len();
-        write(&mut self.arena)?;
-        let len = self.arena.len() - at;
-        if len > LONGEST {
-            return Err(Damaged("string too long"));
+        column: u32,
+        count: usize,
+        mut write: impl FnMut(usize, &mut Vec<u8>) -> Result<(), Damaged>,
+    ) -> Result<Vec<u64>, Damaged> {
+        let row = self.rows.len() as u32;
+        let Some(Column { arena, .. }) = self.columns.get_mut(column as usize) else { return Ok(vec![0; count]) };
+        let before = arena.memory();
+        let mut slots = Vec::with_capacity(count);
+        for number in 0..count {
+            let at = arena.append(row, |bytes| write(number, bytes))?;
+            if at.len() > LONGEST {
+                return Err(Damaged("string too long"));
+            }
+            slots.push(IN_ARENA | (at.start as u64) << LENGTH_BITS | at.len() as u64);
         }
-        Ok(IN_ARENA | (at as u64) << LENGTH_BITS | len as u64)
+        self.column_bytes += arena.memory() - before;
+        Ok(slots)
     }
 
     /// Adds a row with the slots of its shape's columns.
@@ -201,7 +207,8 @@ impl Table {
         let number = columns.len() as u32;
         let key = ColumnKey { owner, name: name.into(), value_type, occurrence };
         *column_bytes += COLUMN_BYTES + name.len();
-        columns.push(Column { key, dictionary: Interner::default(), last_row: u32::MAX, next: None, latest: number });
+        let (dictionary, arena) = (Interner::default(), Arena::default());
+        columns.push(Column { key, dictionary, arena, last_row: u32::MAX, next: None, latest: number });
         column_index
             .insert_unique(wanted, number, |number| columns.get(*number as usize).map_or(0, |c| key_hash(&c.key)));
         number
@@ -245,11 +252,11 @@ impl Table {
     /// The string of a slot of a string column.
     #[inline]
     pub(crate) fn bytes(&self, column: u32, slot: Slot) -> &[u8] {
-        if slot.0 & IN_ARENA == 0 {
-            return self.columns.get(column as usize).map_or(&[], |column| column.dictionary.get(slot.0 as u32));
+        let Some(column) = self.columns.get(column as usize) else { return &[] };
+        match slot.number() {
+            Some(number) => column.dictionary.get(number),
+            None => column.arena.get(slot.parts()),
         }
-        let (at, len) = slot.parts();
-        self.arena.get(at..at + len).unwrap_or_default()
     }
 
     /// A value as it came.
@@ -274,8 +281,9 @@ impl Slot {
         (self.0 & IN_ARENA == 0).then_some(self.0 as u32)
     }
 
-    fn parts(self) -> (usize, usize) {
-        let at = (self.0 & !IN_ARENA) >> LENGTH_BITS;
-        (at as usize, (self.0 & ((1 << LENGTH_BITS) - 1)) as usize)
+    /// Where in the arena the string is.
+    fn parts(self) -> Range<usize> {
+        let at = ((self.0 & !IN_ARENA) >> LENGTH_BITS) as usize;
+        at..at + (self.0 & ((1 << LENGTH_BITS) - 1)) as usize
     }
 }

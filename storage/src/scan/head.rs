@@ -1,6 +1,7 @@
 //! Rows in memory as a group that is searched.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{Extent, InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
@@ -9,7 +10,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{Column, ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
 pub(crate) struct HeadGroup<'a> {
@@ -67,30 +68,49 @@ impl TableView for View<'_, '_> {
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.len());
         let Some(own) = self.0.table.columns.get(column as usize) else { return Ok(rows) };
-        if let Some(needle) = test.needle().filter(|_| own.key.value_type == ValueType::Text) {
-            return Ok(self.0.find(column, own, needle));
+        let places = self.0.places(column);
+        let mut look = |range: Range<usize>, holds: &mut dyn FnMut(Slot) -> bool| {
+            self.0.each(&places, range, |row, slot| {
+                if among.contains(row) {
+                    rows.insert_if(row, holds(slot));
+                }
+            });
+        };
+        let holds = |slot| test.holds_stored(self.0.table.value(column, slot));
+        if !own.key.value_type.is_bytes() {
+            look(0..self.len(), &mut |slot| holds(slot));
+            return Ok(rows);
         }
-        let mut known: Vec<Option<bool>> = vec![None; own.dictionary.len()];
-        let is_bytes = own.key.value_type.is_bytes();
-        self.0.each(column, |row, slot| {
-            if !among.contains(row) {
-                return;
+        // Each distinct value is judged once. Only the rows before the first one that the dictionary had no room for have its numbers.
+        let in_arena = own.arena.first_row().unwrap_or(self.len());
+        let text = Some(test).filter(|_| own.key.value_type == ValueType::Text);
+        match text.and_then(Test::needle) {
+            Some(needle) => {
+                if let Some(number) = own.dictionary.find(needle) {
+                    look(0..in_arena, &mut |slot| slot.number() == Some(number));
+                }
             }
-            let number = slot.number().filter(|_| is_bytes).map(|number| number as usize);
-            let seen = number.and_then(|number| known.get(number).copied().flatten());
-            let holds = seen.unwrap_or_else(|| test.holds_stored(self.0.table.value(column, slot)));
-            if let Some(place) = number.and_then(|number| known.get_mut(number)) {
-                *place = Some(holds);
+            None => {
+                let mut known: Vec<Option<bool>> = vec![None; own.dictionary.len()];
+                look(0..in_arena, &mut |slot| {
+                    let known = slot.number().and_then(|number| known.get_mut(number as usize));
+                    known.is_some_and(|known| *known.get_or_insert_with(|| holds(slot)))
+                });
             }
-            rows.insert_if(row, holds);
-        });
+        }
+        match text.and_then(Test::required_text) {
+            Some(text) => {
+                own.arena.rows_with(text, self.len()).for_each(|range| look(range, &mut |slot| holds(slot)));
+            }
+            None => look(in_arena..self.len(), &mut |slot| holds(slot)),
+        }
         Ok(rows)
     }
 
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
         let is_bytes = self.0.table.columns.get(column as usize).is_some_and(|column| column.key.value_type.is_bytes());
         let mut seen = hashbrown::HashSet::new();
-        self.0.each(column, |row, slot| {
+        self.0.each(&self.0.places(column), 0..self.len(), |row, slot| {
             let repeated = || (!is_bytes || slot.number().is_some()) && !seen.insert(slot.0);
             if rows.contains(row) && !{ repeated }() {
                 visit(self.0.table.value(column, slot));
@@ -109,29 +129,15 @@ impl HeadTable<'_> {
         self.shape_numbers.get_or_init(|| (0..self.table.len()).map(|row| self.table.shape_of(row)).collect())
     }
 
-    /// The rows that have this text. The dictionary tells its number at once, and where it holds all values also that it is not there.
-    fn find(&self, column: u32, known: &Column, needle: &[u8]) -> Bitmap {
-        let mut rows = Bitmap::none(self.table.len());
-        let number = known.dictionary.find(needle);
-        if number.is_none() && known.has_all() {
-            return rows;
-        }
-        self.each(column, |row, slot| {
-            let is_it = match slot.number() {
-                Some(own) => number == Some(own),
-                None => self.table.bytes(column, slot) == needle,
-            };
-            rows.insert_if(row, is_it);
-        });
-        rows
+    /// For each shape the place of a column among its slots.
+    fn places(&self, column: u32) -> Vec<Option<usize>> {
+        self.table.shapes.list().by_layout(|columns| columns.iter().position(|own| *own == column))
     }
 
-    /// Calls `visit` with each row that has the column.
-    fn each(&self, column: u32, mut visit: impl FnMut(usize, Slot)) {
-        let place = |columns: &[u32]| columns.iter().position(|own| *own == column);
-        let places: Vec<Option<usize>> = self.table.shapes.list().by_layout(place);
-        for (row, shape) in self.shape_numbers().iter().enumerate() {
-            if let Some(place) = places.get(*shape as usize).copied().flatten()
+    /// Calls `visit` with those of the rows that have a column, by its places.
+    fn each(&self, places: &[Option<usize>], rows: Range<usize>, mut visit: impl FnMut(usize, Slot)) {
+        for row in rows {
+            if let Some(place) = places.get(self.table.shape_of(row) as usize).copied().flatten()
                 && let Some(slot) = self.table.slots(row).get(place)
             {
                 visit(row, Slot(*slot));

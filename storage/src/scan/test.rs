@@ -113,6 +113,14 @@ impl Test {
         pattern.with_automaton(|automaton| ask(&mut MatchInPieces { automaton, negated: *negated, patience }))
     }
 
+    /// A text that every text has which satisfies it; `None` when none is known.
+    pub(crate) fn required_text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Matches { pattern, negated: false, .. } => pattern.required_text(),
+            _ => self.needle(),
+        }
+    }
+
     /// The only text that satisfies it, when there is one.
     pub(crate) fn needle(&self) -> Option<&[u8]> {
         match self {

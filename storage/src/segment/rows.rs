@@ -276,7 +276,6 @@ fn string_slots(page: &Strings<'_>, count: usize, table: &mut Table, column: u32
     if page.len() != count {
         return Err(Damaged("page with a wrong count"));
     }
-    let mut slots = Vec::with_capacity(count);
     if let Some(dictionary) = page.dictionary() {
         let mut distinct = Vec::with_capacity(dictionary.len().min(count));
         let mut longest = 0;
@@ -287,16 +286,11 @@ fn string_slots(page: &Strings<'_>, count: usize, table: &mut Table, column: u32
         if longest > LONGEST {
             return Err(Damaged("string too long"));
         }
-        for row in 0..count {
-            slots.push(*distinct.get(page.code(row)?).ok_or(Damaged("code outside of its dictionary"))?);
-        }
-        return Ok(slots);
+        let slot = |row| Ok(*distinct.get(page.code(row)?).ok_or(Damaged("code outside of its dictionary"))?);
+        return (0..count).map(slot).collect();
     }
     let mut cursor = StringCursor::new(page);
-    for row in 0..count {
-        slots.push(table.keep_unique(|arena| cursor.read(row, arena))?);
-    }
-    Ok(slots)
+    table.keep_unique(column, count, |row, arena| cursor.read(row, arena))
 }
 
 #[cfg(test)]
