@@ -68,9 +68,9 @@ impl TableView for View<'_, '_> {
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.len());
         let Some(own) = self.0.table.columns.get(column as usize) else { return Ok(rows) };
-        let places = self.0.places(column);
+        let places = OnceCell::new();
         let mut look = |range: Range<usize>, holds: &mut dyn FnMut(Slot) -> bool| {
-            self.0.each(&places, range, |row, slot| {
+            self.0.each(places.get_or_init(|| self.0.places(column)), range, |row, slot| {
                 if among.contains(row) {
                     rows.insert_if(row, holds(slot));
                 }
