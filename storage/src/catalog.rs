@@ -6,6 +6,7 @@ use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::fuse;
+use crate::names::Names;
 use crate::segment::GroupStats;
 
 const VERSION: u8 = 1;
@@ -22,6 +23,8 @@ pub(crate) struct SegmentEntry {
     /// Filter over the trace ids of all groups: one look rules out most segments.
     pub(crate) traces: Vec<u8>,
     pub(crate) groups: Vec<GroupStats>,
+    /// Services and names of their spans; `None` when there are too many, or the entry is older than this.
+    pub(crate) names: Option<Names>,
 }
 
 impl SegmentEntry {
@@ -42,6 +45,9 @@ impl SegmentEntry {
             }
             put_bytes(&mut out, &group.traces);
         }
+        if let Some(names) = &self.names {
+            names.encode(&mut out);
+        }
         out
     }
 
@@ -60,7 +66,8 @@ impl SegmentEntry {
             Ok(GroupStats { spans, starts, latest_trace, traces: input.bytes()?.to_vec() })
         };
         let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
-        Ok(Self { id, tenant, bytes, received, traces, groups })
+        let names = if input.0.is_empty() { None } else { Some(Names::decode(&mut input)?) };
+        Ok(Self { id, tenant, bytes, received, traces, groups, names })
     }
 }
 
@@ -124,11 +131,14 @@ mod tests {
             received: (1, 2),
             traces: vec![4, 5],
             groups: vec![group.clone(), group],
+            names: None,
         };
         assert_eq!(SegmentEntry::decode(7, &entry.encode()), Ok(entry.clone()));
         for end in 0..entry.encode().len() {
             assert!(SegmentEntry::decode(7, &entry.encode()[..end]).is_err());
         }
+        let listed = SegmentEntry { names: Some(Names::default()), ..entry };
+        assert_eq!(SegmentEntry::decode(7, &listed.encode()), Ok(listed));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod first_values;
 mod log;
 mod matcher;
 mod memory;
+mod names;
 #[doc(hidden)]
 pub mod parts;
 mod pattern;

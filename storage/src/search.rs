@@ -19,6 +19,11 @@ impl TimeRange {
     pub fn contains(&self, t: u64) -> bool {
         self.start <= t && t < self.end
     }
+
+    /// Whether all from the first to the last of these times lies inside.
+    pub(crate) fn covers(&self, (first, last): (u64, u64)) -> bool {
+        self.contains(first) && self.contains(last)
+    }
 }
 
 /// Which traces to find and what to tell of them.

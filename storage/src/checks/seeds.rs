@@ -53,8 +53,15 @@ fn write_the_seeds() {
     write("log_record", "what-is-compressed", &raw);
     let built = encode(&[&rows]).expect("fits");
     let tenant = TenantId::single();
-    let mut entry =
-        SegmentEntry { id: 7, tenant, bytes: 1 << 16, received: (1, 2), traces: built.traces, groups: built.groups };
+    let mut entry = SegmentEntry {
+        id: 7,
+        tenant,
+        bytes: 1 << 16,
+        received: (1, 2),
+        traces: built.traces,
+        groups: built.groups,
+        names: built.names,
+    };
     write("catalog", "one-group", &entry.encode());
     entry.groups = [entry.groups.clone(), entry.groups.clone(), entry.groups].concat();
     write("catalog", "three-groups", &entry.encode());

@@ -1,9 +1,10 @@
 //! From rows to the pages of a segment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
-use hoptrail_proto::model::{SpanId, TraceId};
+use hoptrail_proto::model::{Resource, SpanId, TraceId};
 
 use super::fit::{TooLarge, at_most, fit};
 use super::meta::{GroupMeta, MOST_ROWS, Meta, Place};
@@ -11,7 +12,10 @@ use super::order::{KnownStarts, RowRef, TraceRun, order};
 use super::{META, PageId, pages, shapes, shapes_of, traces};
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
-use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, Shapes, Slot, Table, TableKind, ValueType, owned_by};
+use crate::names::{Names, ShapeCounts};
+use crate::rows::{
+    ColumnKey, Interner, OriginBytes, Rows, Shape, ShapeList, Shapes, Slot, Table, TableKind, ValueType, owned_by,
+};
 
 /// Spans after which a group is closed, at the end of a trace.
 pub(crate) const GROUP_SPANS: usize = 8 << 10;
@@ -29,6 +33,10 @@ pub(crate) struct Built {
     pub(crate) groups: Vec<GroupStats>,
     /// Filter over the trace ids of all groups.
     pub(crate) traces: Vec<u8>,
+    /// Services and span names, unless there are too many.
+    pub(crate) names: Option<Names>,
+    /// How many spans have each shape.
+    shape_counts: ShapeCounts,
 }
 
 /// What the catalog keeps of a group.
@@ -60,6 +68,7 @@ pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStart
     let mut members = Members::default();
     let mut scratch = Scratch::default();
     let translation = Translation::new(parts, &mut built)?;
+    built.shape_counts = ShapeCounts::of(&translation.span_shapes);
     let mut first = 0;
     while first < traces.len() {
         let begin = traces[first].rows.start;
@@ -75,6 +84,8 @@ pub(crate) fn encode_in_groups(parts: &[&Rows], spans: usize, known: &KnownStart
     for (page, hashes) in members {
         built.pages.insert(PageId { group: META.group, page }, fuse::encode(hashes));
     }
+    let name = |number: u32| built.meta.span_name(number);
+    built.names = Names::of(&translation.span_shapes, &built.shape_counts, &translation.resources, name);
     built.pages.insert(META, built.meta.encode()?);
     Ok(built)
 }
@@ -89,6 +100,9 @@ struct Translation {
     /// For each part and table: column numbers.
     columns: Vec<[Vec<u32>; 3]>,
     value_types: [Vec<ValueType>; 3],
+    /// Of the segment.
+    resources: Vec<Arc<Resource>>,
+    span_shapes: ShapeList,
 }
 
 impl Translation {
@@ -98,6 +112,14 @@ impl Translation {
         let resources = origins(parts.iter().map(|part| &part.resources.bytes), &mut meta.resource_bytes);
         let scopes = origins(parts.iter().map(|part| &part.scopes.bytes), &mut meta.scope_bytes);
         let mut builders: [TableBuilder; 3] = Default::default();
+        let mut decoded = vec![Arc::default(); meta.resource_bytes.len()];
+        for (part, numbers) in parts.iter().zip(&resources) {
+            for (number, resource) in numbers.iter().zip(&part.resources.decoded) {
+                if let Some(place) = decoded.get_mut(*number as usize) {
+                    *place = Arc::clone(resource);
+                }
+            }
+        }
         for ((part, resources), scopes) in parts.iter().zip(&resources).zip(&scopes) {
             let tables = [&part.span_table, &part.event_table, &part.link_table];
             let mut index = 0;
@@ -111,6 +133,7 @@ impl Translation {
             columns.push([spans.1, events.1, links.1]);
         }
         let kinds = [TableKind::Span, TableKind::Event, TableKind::Link];
+        let span_shapes = builders[TableKind::Span as usize].shapes.list().clone();
         for ((builder, table), kind) in builders.into_iter().zip(&mut meta.tables).zip(kinds) {
             table.names = builder.names.iter().map(Into::into).collect();
             at_most(builder.columns.len(), MOST_COLUMNS, "columns")?;
@@ -118,7 +141,7 @@ impl Translation {
             pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list())?);
         }
         let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
-        Ok(Self { shapes, columns, value_types })
+        Ok(Self { shapes, columns, value_types, resources: decoded, span_shapes })
     }
 }
 
@@ -224,6 +247,7 @@ impl<'a> Group<'a> {
         out.put(pages::TRACES, traces::encode(self.traces, first));
         let shapes = self.encode_table(0, self.rows(), &mut out)?;
         out.put(pages::SPAN_SHAPES, ints::encode(&shapes));
+        shapes.iter().for_each(|shape| out.built.shape_counts.add(*shape as u32));
         self.encode_scalars(&mut out);
         self.encode_events(&mut out)?;
         self.encode_links(&mut out)?;

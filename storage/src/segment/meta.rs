@@ -11,7 +11,7 @@ use super::fit::{TooLarge, at_most};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;
-use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType};
+use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType, text};
 
 const VERSION: u8 = 1;
 /// Most spans, events or links of a group.
@@ -95,6 +95,11 @@ impl Meta {
         let groups = input.count(8)?;
         let groups = (0..groups).map(|_| GroupMeta::decode(&mut input)).collect::<Result<_, _>>()?;
         Ok(Self { resource_bytes, scope_bytes, resources, scopes, tables, groups })
+    }
+
+    /// The span name with this number.
+    pub(crate) fn span_name(&self, number: u32) -> String {
+        self.tables[0].names.get(number as usize).map_or_else(String::new, |name| text(name))
     }
 
     /// Bytes held in memory, about.

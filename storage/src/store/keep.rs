@@ -12,7 +12,7 @@ use super::state::{Generation, Part};
 use super::{Shared, lock};
 use crate::catalog::{SegmentEntry, about};
 use crate::rows::{Rows, TableKind};
-use crate::segment::{self, ABOUT, PageSource, SegmentGroup, TooLarge, encode_in_groups, nothing_lost};
+use crate::segment::{self, ABOUT, Built, PageSource, SegmentGroup, TooLarge, encode_in_groups, nothing_lost};
 use crate::{Done, ReadError, Task, WriteError};
 
 /// How often the thread looks for something to do when nobody wakes it.
@@ -156,7 +156,8 @@ impl Shared {
         lock(&self.unnamed).insert(id);
         self.db.ingest(id)?;
         self.reached(task, Done::Ingested);
-        Ok(SegmentEntry { id, tenant: tenant.clone(), bytes, received, traces: built.traces, groups: built.groups })
+        let (tenant, Built { traces, groups, names, .. }) = (tenant.clone(), built);
+        Ok(SegmentEntry { id, tenant, bytes, received, traces, groups, names })
     }
 
     /// The oldest neighbours of one tenant that are small and of about one size.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::ReadError;
 use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::{Damaged, fuse};
-use crate::segment::{ABOUT, PageSource, SegmentGroup, read_meta};
+use crate::names::{Names, ShapeCounts};
+use crate::rows::TableKind;
+use crate::scan::RowGroup;
+use crate::segment::{ABOUT, Meta, PageSource, SegmentGroup, read_meta};
 use crate::store::db::{Db, SegmentFile};
 
 pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEntry, ReadError> {
@@ -22,5 +25,17 @@ pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEnt
         hashes.extend(group.trace_ids()?.iter().map(|id| fuse::hash(&id.0)));
     }
     let traces = fuse::encode(hashes);
-    Ok(SegmentEntry { id: segment, tenant, bytes: file.bytes, received, traces, groups })
+    let names = names_from_pages(db, segment, &meta)?;
+    Ok(SegmentEntry { id: segment, tenant, bytes: file.bytes, received, traces, groups, names })
+}
+
+/// Services and span names of a segment.
+pub(crate) fn names_from_pages(db: &Db, segment: u64, meta: &Arc<Meta>) -> Result<Option<Names>, ReadError> {
+    let shapes = db.shapes(segment, TableKind::Span, meta)?;
+    let mut counts = ShapeCounts::of(&shapes);
+    for number in 0..meta.groups.len() {
+        let group = SegmentGroup::open(db, segment, Arc::clone(meta), number as u16)?;
+        group.table(TableKind::Span).shape_numbers()?.iter().for_each(|shape| counts.add(*shape));
+    }
+    Ok(Names::of(&shapes, &counts, &meta.resources, |name| meta.span_name(name)))
 }

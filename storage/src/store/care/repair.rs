@@ -8,7 +8,7 @@ use super::{Aside, entry_from_pages, mend, read_catalog, rebuild};
 use crate::catalog::{SegmentEntry, about};
 use crate::log;
 use crate::rows::Rows;
-use crate::segment::{ABOUT, LostPart, SegmentGroup, encode, read_meta};
+use crate::segment::{ABOUT, Built, LostPart, SegmentGroup, encode, read_meta};
 use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
 
@@ -201,15 +201,8 @@ impl Work<'_> {
             built.pages.insert(ABOUT, about(&entry.tenant, entry.received));
             let bytes = self.db.stage(*next, &built)?;
             self.db.ingest(*next)?;
-            let (traces, groups) = (built.traces, built.groups);
-            let entry = SegmentEntry {
-                id: *next,
-                tenant: entry.tenant.clone(),
-                bytes,
-                received: entry.received,
-                traces,
-                groups,
-            };
+            let (tenant, Built { traces, groups, names, .. }) = (entry.tenant.clone(), built);
+            let entry = SegmentEntry { id: *next, tenant, bytes, received: entry.received, traces, groups, names };
             new.push((entry.id, entry.encode()));
             self.done.segments += 1;
             self.done.spans_saved += entry.spans();

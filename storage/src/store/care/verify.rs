@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::adopt::names_from_pages;
 use super::{CatalogRead, mend, read_catalog};
 use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::fuse;
@@ -226,6 +227,13 @@ impl<'d> Groups<'d> {
             if !knows(&said.traces) || !knows(&entry.traces) {
                 found(format!("group {number}: a filter that does not know a trace"));
             }
+        }
+        // Entries of the first format list none.
+        if entry.names.is_some()
+            && let Ok(names) = names_from_pages(self.db, self.segment, &self.meta)
+            && names != entry.names
+        {
+            found("other services or span names than the segment has".to_owned());
         }
     }
 }

@@ -2,16 +2,47 @@
 
 use std::time::Instant;
 
-use hashbrown::HashSet;
-use hoptrail_proto::model::TraceId;
+use hashbrown::{HashMap, HashSet};
+use hoptrail_proto::model::{AnyValue, TraceId};
 
 use super::ahead::in_order;
 use super::snapshot::{Snapshot, Unit};
 use crate::first_values::FirstValues;
 use crate::memory::values_of_trace;
+use crate::names::Names;
 use crate::scan::{Projection, RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
-use crate::{QueryContext, ReadError, Value};
+use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
+
+/// What the catalog knows of each segment.
+enum List<'r> {
+    Services,
+    /// Names of a service's spans, or of all.
+    Names(Option<&'r str>),
+}
+
+impl<'r> List<'r> {
+    fn asked_for(request: &'r FieldValuesRequest) -> Option<Self> {
+        let is_name = request.field == Field::Intrinsic(Intrinsic::Name);
+        match &request.filter {
+            Filter::True if is_name => Some(Self::Names(None)),
+            Filter::True if request.field == Field::service() => Some(Self::Services),
+            Filter::Compare { field, op: CompareOp::Eq, value: Value::Any(AnyValue::String(service)) }
+                if is_name && *field == Field::service() && !service.is_empty() =>
+            {
+                Some(Self::Names(Some(service)))
+            }
+            _ => None,
+        }
+    }
+
+    fn each(&self, names: &'r Names, visit: impl FnMut(&'r str)) {
+        match self {
+            Self::Services => names.services().for_each(visit),
+            Self::Names(service) => names.of_service(*service).for_each(visit),
+        }
+    }
+}
 
 /// Memory of a trace id in a set, about.
 const ID_BYTES: usize = 32;
@@ -29,6 +60,7 @@ impl Question<'_, '_> {
     pub(super) fn of_spans(&self) -> Result<Vec<Value>, ReadError> {
         let FieldValuesRequest { field, filter, range, limit } = self.request;
         let mut found = FirstValues::new(*limit, self.context)?;
+        let units = self.not_listed(&mut found)?;
         let ask = |group: &dyn RowGroup| {
             let rows = matching(group, filter, *range, self.context)?;
             let mut here = FirstValues::new(*limit, self.context)?;
@@ -37,8 +69,30 @@ impl Question<'_, '_> {
         };
         let take =
             |_: &Unit, here: Result<Option<FirstValues>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
-        in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
+        in_order(&units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
         found.finish()
+    }
+
+    /// Adds what the catalog lists; the units that it says nothing about.
+    fn not_listed(&self, found: &mut FirstValues) -> Result<Vec<Unit>, ReadError> {
+        let Some(list) = List::asked_for(self.request) else { return Ok(self.units.clone()) };
+        let (mut listed, mut names, mut left) = (HashMap::new(), HashSet::new(), Vec::new());
+        for unit in &self.units {
+            let is_listed = match unit {
+                Unit::Part(..) => false,
+                Unit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
+                    let is_inside = self.request.range.is_none_or(|range| range.covers(segment.starts()));
+                    let known = segment.names.as_ref().filter(|_| is_inside);
+                    known.map(|known| list.each(known, |name| _ = names.insert(name))).is_some()
+                }),
+            };
+            if !is_listed {
+                left.push(unit.clone());
+            }
+        }
+        names.into_iter().for_each(|name| found.add(Value::string(name)));
+        found.check()?;
+        Ok(left)
     }
 
     /// A field of whole traces, or spans that only their whole trace tells: the traces are read.

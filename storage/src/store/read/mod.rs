@@ -5,6 +5,8 @@ mod field_values;
 mod hits;
 #[cfg(test)]
 mod late_tests;
+#[cfg(test)]
+mod names_tests;
 mod newest;
 #[cfg(test)]
 mod odd_time_tests;
