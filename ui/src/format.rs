@@ -118,6 +118,16 @@ pub(crate) fn local_input(unix_nano: u64, zone: &TimeZone) -> String {
     timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
+/// A moment with the zone's offset at that moment, which means the same everywhere: `2026-10-25T02:30:00+01:00`.
+pub(crate) fn exact_time(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+}
+
+/// The name of a zone.
+pub(crate) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().unwrap_or("the server's time zone").to_owned()
+}
+
 /// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
 pub(crate) fn axis_time(unix_nano: u64, range: u64, zone: &TimeZone) -> String {
     let zoned = timestamp(unix_nano).to_zoned(zone.clone());

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod form;
+mod range;
 mod results;
 mod scatter;
 
@@ -11,7 +12,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use hoptrail_proto::model::{AnyValue, TraceId};
 use hoptrail_query::{Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, Value};
 
-use self::form::{FieldError, Form, Question};
+use self::form::{FieldError, Form, Question, write_name};
+use self::range::{Edge, TimeInput};
 use self::results::Row;
 use self::scatter::Scatter;
 use super::start::StartPage;
@@ -21,7 +23,6 @@ use crate::error::PageError;
 use crate::format;
 use crate::url::Params;
 
-pub(crate) use self::attributes::quoted;
 pub(crate) use self::results::shown_service;
 
 /// Most services and span names offered.
@@ -63,12 +64,16 @@ struct SearchPage {
     chrome: Chrome,
     form: Form,
     services: Vec<Choice>,
+    /// The span name as its field holds it.
+    name: String,
     names: Vec<String>,
     statuses: Vec<Choice>,
     kinds: Vec<Choice>,
     lookbacks: Vec<Choice>,
     limits: Vec<Choice>,
     orders: Vec<(String, Choice)>,
+    from: TimeInput,
+    to: TimeInput,
     zone: String,
     errors: Vec<FieldError>,
     found: Option<Found>,
@@ -203,11 +208,14 @@ fn search_page(
     errors: Vec<FieldError>,
     found: Option<Found>,
 ) -> SearchPage {
-    let services = services.iter().map(|name| (name.as_str(), name.as_str()));
+    let offered: Vec<String> = services.iter().map(|name| write_name(name)).collect();
+    let services = offered.iter().map(String::as_str).zip(services.iter().map(String::as_str));
+    let time = |text, edge| range::input(text, &visit.zone, edge);
     SearchPage {
         chrome: Chrome::new(),
-        services: choices(std::iter::once(("", "All services")).chain(services), &form.service),
-        names,
+        services: choices(std::iter::once(("", "All services")).chain(services), &write_name(&form.service)),
+        name: write_name(&form.name),
+        names: names.iter().map(|name| write_name(name)).collect(),
         statuses: choices(STATUSES, &form.status),
         kinds: choices(KINDS, &form.kind),
         lookbacks: choices(LOOKBACKS, &form.lookback),
@@ -216,7 +224,9 @@ fn search_page(
             .into_iter()
             .map(|choice| (form.with("sort", &choice.value), choice))
             .collect(),
-        zone: format::Moment::new(visit.now, &visit.zone).zone,
+        from: time(&form.from, Edge::From),
+        to: time(&form.to, Edge::To),
+        zone: format::zone_name(&visit.zone),
         form,
         errors,
         found,

@@ -3,10 +3,8 @@
 use std::fmt::Write;
 
 use hoptrail_proto::model::{AnyValue, Attribute};
-use hoptrail_query::traceql::field_text;
+use hoptrail_query::traceql::{field_text, quoted};
 use hoptrail_query::{AttributeScope, Field};
-
-use crate::pages::search::quoted;
 
 /// Most characters of one value that a page shows; the download has all of them.
 const MOST_SHOWN: usize = 16_000;
