@@ -170,6 +170,31 @@ async fn the_form_shows_times_that_read_back() {
 }
 
 #[tokio::test]
+async fn a_limit_that_all_traces_fit_in_cuts_nothing() {
+    let spans = |count: u8| (1..=count).map(|number| span(number, 1, 0, "a", "b", (0, 5))).collect();
+    for (traces, heading, more) in [(20, "All 20 traces", false), (21, "The newest 20 traces", true)] {
+        let page = Server::of(spans(traces)).await.get("/search").await;
+        assert_eq!((page.one(".results-head h2").as_str(), page.all(".hit-name").len()), (heading, 20));
+        assert_eq!(page.one(".after").contains("There are older ones"), more, "{traces}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_list_of_names_says_so_and_takes_others() {
+    let spans =
+        |count| (1..=count).map(|at| span(1, at, 0, &format!("s{at:04}"), &format!("n{at:04}"), (0, 5))).collect();
+    let page = Server::of(spans(1_000)).await.get("/search").await;
+    assert_eq!((page.all("select#service").len(), page.all("#service-help, #name-help").len()), (1, 0));
+    let server = Server::of(spans(1_001)).await;
+    let page = server.get("/search?service=s1001").await;
+    assert_eq!(page.attributes("input#service", "value"), ["s1001"]);
+    assert_eq!(page.attributes("#services option", "value").len(), 1_001, "with the chosen one");
+    assert!(page.one("#service-help").contains("1 000 services are offered; there are more"));
+    assert_eq!(page.all(".hit-name").len(), 1);
+    assert!(server.get("/search").await.one("#name-help").contains("there are more"));
+}
+
+#[tokio::test]
 async fn nothing_found_offers_wider_searches() {
     let page = Server::of(shop()).await.get("/search?service=catalog&lookback=1m").await;
     assert_eq!(page.one("h2:not(dialog h2)"), "No traces found");

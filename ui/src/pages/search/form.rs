@@ -9,7 +9,7 @@ use crate::format;
 use crate::url::{Params, href};
 
 /// Most traces a page lists.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 const DEFAULT_LIMIT: &str = "20";
 const DEFAULT_LOOKBACK: &str = "1h";
 pub(super) const KINDS: [&str; 6] = ["server", "client", "producer", "consumer", "internal", "unspecified"];

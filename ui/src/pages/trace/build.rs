@@ -177,7 +177,7 @@ pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit, damage: Opti
         shown: shown(&rows, &tree),
         rows,
         cut: folded.cut,
-        detail: selected.map(|index| detail(&tree, index, view, &visit.zone)),
+        detail: selected.map(|index| detail(&tree, index, view, visit)),
         lost_span: view.span.is_some() && selected.is_none(),
         id,
     }
