@@ -112,7 +112,7 @@ proptest! {
     #[test]
     fn names_read_back(name in hostile()) {
         let text = write_name(&name);
-        prop_assert_eq!(read_name(&text), name.clone());
+        prop_assert_eq!(&read_name(&text), &name);
         prop_assert_eq!(read_name(&format!(" {} ", text)), name);
         prop_assert!(!text.contains(is_invisible) && text.trim() == text, "{:?}", text);
     }

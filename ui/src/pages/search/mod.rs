@@ -22,8 +22,8 @@ use super::start::StartPage;
 use crate::chrome::{Chrome, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::format;
 use crate::url::Params;
+use crate::{filters, format};
 
 pub(crate) use self::results::shown_service;
 
@@ -137,7 +137,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
             (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services.names)))
         }
     };
-    Ok(page(status, &search_page(&visit, form, &services, names, errors, found)))
+    Ok(page(status, &search_page(&visit, form, &services, &names, errors, found)))
 }
 
 /// A trace id typed into the query box opens the trace.
@@ -230,7 +230,7 @@ fn search_page(
     visit: &Visit,
     form: Form,
     services: &Names,
-    names: Names,
+    names: &Names,
     errors: Vec<FieldError>,
     found: Option<Found>,
 ) -> SearchPage {
@@ -243,7 +243,7 @@ fn search_page(
         services: choices(std::iter::once(("", "All services")).chain(choosable), &write_name(&form.service)),
         service: write_name(&form.service),
         services_cut: offers(services),
-        names_cut: offers(&names),
+        names_cut: offers(names),
         name: write_name(&form.name),
         names: names.names.iter().map(|name| write_name(name)).collect(),
         statuses: choices(STATUSES, &form.status),
