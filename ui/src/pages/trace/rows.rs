@@ -215,11 +215,10 @@ impl Drawing<'_> {
 
     /// Indexes of the children that a rest stands for.
     fn hidden(&self, rest: &Rest) -> Vec<usize> {
-        let all: Vec<usize> = match rest.parent {
-            Some(parent) => self.tree.children(parent).collect(),
-            None => self.tree.roots().collect(),
-        };
-        all.into_iter().skip(rest.first).take(rest.hidden).collect()
+        match rest.parent {
+            Some(parent) => self.tree.children(parent).skip(rest.first).take(rest.hidden).collect(),
+            None => self.tree.roots().skip(rest.first).take(rest.hidden).collect(),
+        }
     }
 
     /// The most frequent kinds of nodes: `4 210 × stock SELECT, 12 × GET`.
