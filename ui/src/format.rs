@@ -128,6 +128,12 @@ pub(crate) fn zone_name(zone: &TimeZone) -> String {
     zone.iana_name().unwrap_or("the server's time zone").to_owned()
 }
 
+/// The short name of the zone from one moment to another: `CET`, or `CEST to CET` where clocks change between them.
+pub(crate) fn zone_between(first: u64, last: u64, zone: &TimeZone) -> String {
+    let [before, after] = [first, last].map(|time| Moment::new(time, zone).zone);
+    if before == after { before } else { format!("{before} to {after}") }
+}
+
 /// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
 pub(crate) fn axis_time(unix_nano: u64, range: u64, zone: &TimeZone) -> String {
     let zoned = timestamp(unix_nano).to_zoned(zone.clone());
@@ -225,6 +231,14 @@ mod tests {
         assert_eq!((moment.text.as_str(), moment.zone.as_str()), ("2025-10-09 08:53:20.123", "UTC"));
         assert_eq!(moment.machine, "2025-10-09T08:53:20.123456789Z");
         Moment::new(u64::MAX, &TimeZone::UTC);
+    }
+
+    #[test]
+    fn zones_that_change_are_told() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("zone");
+        let summer = 1_760_000_000 * SECOND;
+        assert_eq!(zone_between(summer, summer + DAY, &berlin), "CEST");
+        assert_eq!(zone_between(summer, summer + 40 * DAY, &berlin), "CEST to CET");
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<
         points,
         times: times.collect(),
         durations: axis.ticks(),
-        zone: format::Moment::new(first, zone).zone,
+        zone: format::zone_between(first, last, zone),
     })
 }
 
