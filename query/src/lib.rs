@@ -6,6 +6,8 @@ pub mod assemble;
 #[doc(hidden)]
 pub mod checks;
 mod error;
+mod invisible;
+pub mod pairs;
 mod service;
 pub mod tempo;
 pub mod traceql;
@@ -15,4 +17,5 @@ pub use hoptrail_storage::{
     AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Intrinsic, ReadError, SearchAnswer,
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
+pub use invisible::is_invisible;
 pub use service::{Answer, Config, Service};

@@ -90,6 +90,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn zones_are_known_without_the_systems_files() {
+        let bundled = jiff::tz::TimeZoneDatabase::bundled();
+        for name in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"] {
+            assert!(bundled.get(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn the_zone_comes_from_the_cookie_when_it_is_one() {
         let zone = |cookie: &str| {
             let mut headers = HeaderMap::new();

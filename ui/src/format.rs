@@ -118,6 +118,22 @@ pub(crate) fn local_input(unix_nano: u64, zone: &TimeZone) -> String {
     timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
+/// A moment with the zone's offset at that moment, which means the same everywhere: `2026-10-25T02:30:00+01:00`.
+pub(crate) fn exact_time(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+}
+
+/// The name of a zone.
+pub(crate) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().unwrap_or("the server's time zone").to_owned()
+}
+
+/// The short name of the zone from one moment to another: `CET`, or `CEST to CET` where clocks change between them.
+pub(crate) fn zone_between(first: u64, last: u64, zone: &TimeZone) -> String {
+    let [before, after] = [first, last].map(|time| Moment::new(time, zone).zone);
+    if before == after { before } else { format!("{before} to {after}") }
+}
+
 /// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
 pub(crate) fn axis_time(unix_nano: u64, range: u64, zone: &TimeZone) -> String {
     let zoned = timestamp(unix_nano).to_zoned(zone.clone());
@@ -215,6 +231,14 @@ mod tests {
         assert_eq!((moment.text.as_str(), moment.zone.as_str()), ("2025-10-09 08:53:20.123", "UTC"));
         assert_eq!(moment.machine, "2025-10-09T08:53:20.123456789Z");
         Moment::new(u64::MAX, &TimeZone::UTC);
+    }
+
+    #[test]
+    fn zones_that_change_are_told() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("zone");
+        let summer = 1_760_000_000 * SECOND;
+        assert_eq!(zone_between(summer, summer + DAY, &berlin), "CEST");
+        assert_eq!(zone_between(summer, summer + 40 * DAY, &berlin), "CEST to CET");
     }
 
     #[test]

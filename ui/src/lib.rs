@@ -9,6 +9,7 @@ mod colour;
 mod config;
 mod context;
 mod error;
+mod filters;
 mod format;
 mod pages;
 mod routes;

@@ -125,12 +125,12 @@ pub struct TraceTree<'a> {
 
 impl<'a> TraceTree<'a> {
     /// Indexes of the nodes without a parent.
-    pub fn roots(&self) -> impl Iterator<Item = usize> + '_ {
+    pub fn roots(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         tree::siblings(&self.nodes, 0, self.nodes.len())
     }
 
     /// Indexes of the children of the node at `index`, by start.
-    pub fn children(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+    pub fn children(&self, index: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         let next = self.nodes.get(index).map_or(0, |node| node.next);
         tree::siblings(&self.nodes, index + 1, next)
     }

@@ -62,7 +62,11 @@ fn build<'a>(drafts: Vec<Draft<'a>>, plan: &[(usize, usize, Option<usize>)]) -> 
 }
 
 /// Steps from `first` over whole subtrees until `end`.
-pub(super) fn siblings<'t>(nodes: &'t [Node<'_>], first: usize, end: usize) -> impl Iterator<Item = usize> + 't {
+pub(super) fn siblings<'t>(
+    nodes: &'t [Node<'_>],
+    first: usize,
+    end: usize,
+) -> impl Iterator<Item = usize> + Clone + 't {
     let within = move |at: usize| (at < end.min(nodes.len())).then_some(at);
     std::iter::successors(within(first), move |&at| within(nodes[at].next))
 }

@@ -1,10 +1,13 @@
 //! The search by `tags`, older than TraceQL: pairs of key and text in logfmt.
 
+use std::collections::HashSet;
+
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 
-use super::error::ApiError;
-use crate::traceql::Compiled;
+use super::error::{ApiError, shown};
+use crate::pairs;
+use crate::traceql::{Compiled, QueryError, render_errors};
 
 /// The field that a key without a scope names.
 pub(super) fn field(key: &str) -> Field {
@@ -22,11 +25,12 @@ pub(super) fn field(key: &str) -> Field {
 pub(super) fn condition(pairs: &[(String, String)]) -> Result<Compiled, ApiError> {
     let filters = pairs.iter().map(|(key, text)| pair(key, text)).collect::<Result<Vec<_>, _>>()?;
     let mut select = Vec::new();
+    let mut known = HashSet::new();
     for (key, _) in pairs {
         let field = field(key);
         let told_anyway =
             matches!(field, Field::Intrinsic(Intrinsic::Name | Intrinsic::RootName | Intrinsic::RootService));
-        if !told_anyway && !select.contains(&field) {
+        if !told_anyway && known.insert(field.clone()) {
             select.push(field);
         }
     }
@@ -80,49 +84,16 @@ fn contains(field: Field, text: &str) -> Result<Filter, ApiError> {
     Ok(Filter::Matches { field, pattern, negated: false })
 }
 
-/// Reads `key=value key2="a value"`; in quotes `\"`, `\\`, `\n`, `\r` and `\t` are escapes.
+/// Reads `key=value key2="a value"`. Keys are bare: as in Tempo, a scope before one is a part of it.
 pub(super) fn logfmt(text: &str) -> Result<Vec<(String, String)>, ApiError> {
-    let invalid = |reason: String| ApiError::invalid(format!("invalid tags: {reason}"));
-    let mut pairs = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len());
-        let (key, after) = rest.split_at(end);
-        let Some(after) = after.strip_prefix('=').filter(|_| !key.is_empty()) else {
-            return Err(invalid(format!("expected key=value at {rest:?}")));
-        };
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted_value(quoted).ok_or_else(|| invalid(format!("the value of {key} has no end")))?,
-            None => {
-                let end = after.find(char::is_whitespace).unwrap_or(after.len());
-                (after[..end].to_owned(), &after[end..])
-            }
-        };
-        if !after.is_empty() && !after.starts_with(char::is_whitespace) {
-            return Err(invalid(format!("expected a space after the value of {key}")));
-        }
-        pairs.push((key.to_owned(), value));
-        rest = after.trim_start();
+    let invalid = |error: QueryError| ApiError::invalid(format!("invalid tags\n{}", render_errors(text, &[error])));
+    let pairs = pairs::read(text).map_err(invalid)?;
+    if let Some(pair) = pairs.iter().find(|pair| pair.negated) {
+        let key = pair.whole_key();
+        let advice = "tags know = alone; use q, or put a key that ends in ! in quotes";
+        return Err(ApiError::invalid(format!("invalid tags: {} is compared with !=: {advice}", shown(&key))));
     }
-    Ok(pairs)
-}
-
-/// The value up to the closing quote, and what follows.
-fn quoted_value(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    loop {
-        match chars.next()? {
-            (at, '"') => return Some((value, &text[at + 1..])),
-            (_, '\\') => match chars.next()?.1 {
-                'n' => value.push('\n'),
-                'r' => value.push('\r'),
-                't' => value.push('\t'),
-                other => value.push(other),
-            },
-            (_, c) => value.push(c),
-        }
-    }
+    Ok(pairs.into_iter().map(|pair| (pair.whole_key(), pair.value.text)).collect())
 }
 
 #[cfg(test)]
@@ -141,10 +112,12 @@ mod tests {
             ("name=\"GET /x\" a=\"\\\"q\\\\\\n\"", owned(&[("name", "GET /x"), ("a", "\"q\\\n")])),
             ("a= b=\"\"", owned(&[("a", ""), ("b", "")])),
             ("url=http://x/?a=b", owned(&[("url", "http://x/?a=b")])),
+            ("name=\"App\\Jobs\\X\"", owned(&[("name", "App\\Jobs\\X")])),
+            ("\"my key\"=x span.n=7", owned(&[("my key", "x"), ("span.n", "7")])),
         ] {
             assert_eq!(logfmt(text).expect(text), pairs, "{text}");
         }
-        for text in ["a", "=b", "a=\"b", "a=\"b\"c", "a=b c", "a=\"\\"] {
+        for text in ["a", "=b", "a=\"b", "a=\"b\"c", "a=b c", "a=\"\\", "n!=7", "n>=7"] {
             assert!(logfmt(text).is_err(), "{text}");
         }
     }

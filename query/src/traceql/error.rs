@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use crate::invisible::is_invisible;
+
 /// A fault of a query and the bytes of the text that cause it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (at byte {})", range.start)]
@@ -54,9 +56,9 @@ fn render(q: &str, error: &QueryError, out: &mut String) {
     let _ = writeln!(out, "  {}{}", " ".repeat(column - skipped), "^".repeat(carets));
 }
 
-/// One column for each character: tabs and other control characters become a space.
+/// One column for each character: tabs, other controls, and what has no width or turns the text become a space.
 fn plain(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
+    if is_invisible(c) { ' ' } else { c }
 }
 
 fn floor_boundary(text: &str, at: usize) -> usize {

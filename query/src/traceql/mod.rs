@@ -23,6 +23,9 @@ pub use lenient::lenient_filter;
 pub use names::{field_label, field_text, known_field, parse_field};
 pub use parse::{MAX_QUERY_BYTES, parse};
 pub use plan::Compiled;
+pub use print::quoted;
+
+pub(crate) use names::SCOPES;
 
 /// Parses, checks and plans a query.
 ///

@@ -45,7 +45,7 @@ const SCOPED: [(&str, Name); 18] = [
 ];
 
 /// The scopes that `scope.key` may have.
-pub(super) const SCOPES: [(&str, AttributeScope); 5] = [
+pub(crate) const SCOPES: [(&str, AttributeScope); 5] = [
     ("resource", AttributeScope::Resource),
     ("span", AttributeScope::Span),
     ("event", AttributeScope::Event),

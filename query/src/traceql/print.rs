@@ -12,6 +12,7 @@ use super::duration::format_duration;
 use super::lex::ends_name;
 use super::names::SCOPES;
 use super::parse::power;
+use crate::invisible::is_invisible;
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -230,7 +231,7 @@ pub(super) fn attribute_text(scope: AttributeScope, key: &str) -> String {
 impl Display for Literal {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            LiteralKind::String(text) => write_string(f, text),
+            LiteralKind::String(text) => f.write_str(&quoted(text)),
             LiteralKind::Int(value) => write!(f, "{value}"),
             LiteralKind::Float(value) => write!(f, "{value:?}"),
             LiteralKind::Bool(value) => write!(f, "{value}"),
@@ -242,17 +243,26 @@ impl Display for Literal {
     }
 }
 
-fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str("\"")?;
+/// A string constant. What a reader would not see, or a browser would change, is written by its number.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
     for c in text.chars() {
         match c {
-            '"' | '\\' => write!(f, "\\{c}")?,
-            '\n' => f.write_str("\\n")?,
-            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
-            c => write!(f, "{c}")?,
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_invisible(c) => match u32::from(c) {
+                code @ ..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+                code => out.push_str(&format!("\\U{code:08x}")),
+            },
+            c => out.push(c),
         }
     }
-    f.write_str("\"")
+    out.push('"');
+    out
 }
 
 fn op_power(op: BinaryOp) -> u8 {

@@ -5,6 +5,7 @@ use hoptrail_proto::model::TraceId;
 
 use crate::chrome::Chrome;
 use crate::error::PageError;
+use crate::filters;
 
 /// What happened and what to do about it.
 #[derive(Debug, Template)]

@@ -3,7 +3,10 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 
-use super::server::{Server, order, shop, trace_id};
+use hoptrail_proto::model::Attribute;
+use hoptrail_query::is_invisible;
+
+use super::server::{Server, order, shop, span, trace_id};
 
 #[tokio::test]
 async fn errors_have_their_status_and_say_what_to_do() {
@@ -131,6 +134,50 @@ async fn what_senders_write_is_shown_and_never_runs() {
         assert!(!page.text().contains("<script>alert"), "{uri}");
         assert_eq!(page.all("script").len(), 1, "{uri}");
     }
+}
+
+#[tokio::test]
+async fn what_turns_text_round_or_hides_is_seen_and_kept_apart() {
+    let hostile = "a\u{202e}b\u{2066}c\u{200b}d\u{ad}e\u{feff}f\u{1}g\u{85}h";
+    let mut spans = order();
+    for span in &mut spans {
+        span.span.name = hostile.to_owned();
+        span.span.status.message = hostile.to_owned();
+        span.span.trace_state = hostile.to_owned();
+        span.span.attributes.push(Attribute::new(hostile, format!("{hostile}\n\tline")));
+        span.span.events.iter_mut().for_each(|event| event.name = hostile.to_owned());
+        let mut resource = (*span.resource).clone();
+        resource.attributes[0].value = hostile.into();
+        span.resource = resource.into();
+    }
+    spans.push(span(2, 1, 0, "plain", "other", (0, 5)));
+    let server = Server::of(spans).await;
+    let trace = format!("/trace/{}", trace_id(1));
+    for uri in
+        ["/search", "/search?q=%7B%E2%80%AE", &trace, &format!("{trace}?span=2"), &format!("{trace}?root=3&find=a")]
+    {
+        let page = server.get(uri).await;
+        let text = page.text();
+        let seen = |c: &char| matches!(c, '\n' | '\t' | '\u{202f}') || !is_invisible(*c);
+        let box_of_query = page.all("#q").concat();
+        let hidden: String = text.chars().filter(|c| !seen(c) && !box_of_query.contains(*c)).collect();
+        assert_eq!(hidden, "", "{uri}: {hidden:?}");
+    }
+    let page = server.get(&format!("{trace}?span=2")).await;
+    let shown = "aU+202EbU+2066cU+200BdU+00ADeU+FEFFfU+0001gU+0085h";
+    assert_eq!(page.all("h1 bdi"), [shown, shown]);
+    assert_eq!(page.all(".item.selected .svc bdi, .item.selected .op bdi, .detail h2 bdi"), [shown; 4]);
+    assert_eq!(page.all(".detail .pairs th bdi")[0], shown);
+    assert_eq!(page.all(".detail .pairs .value bdi")[0], format!("{shown} line"));
+    let plain = "a[U+202E]b[U+2066]c[U+200B]d[U+00AD]e[U+FEFF]f[U+0001]g[U+0085]h";
+    assert!(page.one("head > title").starts_with(&format!("{plain}: {plain}")));
+    assert_eq!(page.all(".event title"), [format!("{plain} at +70 ms")]);
+    let list = server.get("/search").await;
+    assert!(list.all(".points title").iter().any(|title| title.starts_with(&format!("{plain}: 100 ms"))));
+    assert!(list.all(".chip bdi").contains(&shown.to_owned()));
+    // Links have what was sent.
+    let link = page.attributes(".pair-search a", "href").remove(0);
+    assert_eq!(server.get(&link).await.all(".hit-name").len(), 1, "{link}");
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Finding traces.
 
-use super::server::{NOTICE, Server, order, shop, trace_id};
+use axum::body::Body;
+use axum::http::Request;
+use hoptrail_proto::model::Attribute;
+
+use super::server::{NOTICE, Server, order, shop, span, trace_id};
 
 #[tokio::test]
 async fn the_front_page_leads_to_the_search() {
@@ -73,6 +77,121 @@ async fn the_form_keeps_what_was_typed_and_offers_the_services_span_names() {
         page.one(".as-query code"),
         r#"{ resource.service.name = "payment" && duration >= 1000000ns && .a = "b" }"#
     );
+}
+
+/// A value in a query string.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn every_name_that_is_offered_is_found() {
+    let names = ["all", "a ", "tab\there", "cr\rhere", "\"quoted\"", "turned\u{202e}", "plain"];
+    let spans = (1..).zip(names).map(|(number, name)| span(number, 1, 0, name, name, (0, 5))).collect();
+    let server = Server::of(spans).await;
+    let page = server.get("/search").await;
+    let services = page.attributes("#service option", "value");
+    assert_eq!((services.len(), page.attributes("#names option", "value").len()), (names.len() + 1, names.len()));
+    for service in &services[1..] {
+        let found = server.get(&format!("/search?service={}", escaped(service))).await;
+        assert_eq!(found.all(".hit-name").len(), 1, "{service}");
+        assert_eq!(found.attributes("#service option[selected]", "value"), [service.as_str()]);
+        let name = found.attributes("#names option", "value").remove(0);
+        let found = server.get(&format!("/search?name={}", escaped(&name))).await;
+        assert_eq!((found.all(".hit-name").len(), found.attributes("#name", "value")), (1, vec![name]));
+    }
+}
+
+#[tokio::test]
+async fn values_that_pages_show_are_found_by_pairs() {
+    let mut spans = order();
+    spans[0].span.attributes.extend([
+        Attribute::new("path", "App\\Jobs\\X"),
+        Attribute::new("text", "a\tb\r"),
+        Attribute::new("id", 1_234_567_890_123_456_789_i64),
+        Attribute::new("small", 5e-7),
+        Attribute::new("my key", "x"),
+        Attribute::new("span.n", 7),
+    ]);
+    let server = Server::of(spans).await;
+    for (pairs, found) in [
+        (r#"path="App\Jobs\X""#, 1),
+        (r"path=App\Jobs\X", 1),
+        (r#"text="a\tb\r""#, 1),
+        ("id=1234567890123456789", 1),
+        ("id!=1234567890123456789", 0),
+        ("id!=7", 1),
+        ("none!=7", 0),
+        ("path!=x", 1),
+        ("small=5e-07", 1),
+        (r#""my key"=x"#, 1),
+        (r#"span."my key"=x"#, 1),
+        (r#"resource."my key"=x"#, 0),
+        (r#""span.n"=7"#, 1),
+        ("span.span.n=7", 1),
+        ("span.n=7", 0),
+        ("resource.service.name=frontend", 1),
+        ("span.kind=server", 1),
+    ] {
+        let page = server.get(&format!("/search?q={}", escaped(pairs))).await;
+        assert_eq!((page.status.as_u16(), page.all(".hit-name").len()), (200, found), "{pairs}");
+        assert_eq!(page.one("#q"), pairs, "the box keeps it");
+    }
+    let page = server.get(&format!("/search?q={}", escaped("id>=7"))).await;
+    assert_eq!(page.status, 400);
+    assert!(page.one("#q-error").contains("TraceQL"));
+    for tag in ["path%3AApp%5CJobs%5CX", "id%3A1234567890123456789", "span.kind%3Aserver"] {
+        assert_eq!(server.get(&format!("/search?tag={tag}")).await.all(".hit-name").len(), 1, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_shows_times_that_read_back() {
+    let server = Server::of(shop()).await;
+    let from = escaped("2026-10-25T02:30:00+01:00");
+    let request = Request::get(format!("/search?from={from}&to=2026-10-25T05:00"));
+    let request = request.header("cookie", "tz=Europe/Berlin").body(Body::empty()).expect("request");
+    let page = server.ask(request).await;
+    assert_eq!(page.attributes("#from", "value"), ["2026-10-25T02:30:00+01:00"]);
+    assert_eq!(
+        page.attributes("#from", "type"),
+        ["text"],
+        "the browser's own input cannot say which of two hours it is"
+    );
+    assert_eq!(
+        (page.attributes("#to", "value"), page.attributes("#to", "type")),
+        (vec!["2026-10-25T05:00:00".into()], vec!["datetime-local".into()])
+    );
+    assert!(page.attributes(".orders a", "href").is_empty() && page.one(".custom summary").contains("Europe/Berlin"));
+    let narrow =
+        server.get(&format!("/search?from={}&to=2025-10-09T10:53:20Z", escaped("2025-10-09T10:52:00+02:00"))).await;
+    assert_eq!(narrow.all(".hit-name"), ["frontend POST /order"]);
+    assert!(narrow.attributes(".orders a", "href")[1].contains("from=2025-10-09T08:52:00%2B00:00"));
+}
+
+#[tokio::test]
+async fn a_limit_that_all_traces_fit_in_cuts_nothing() {
+    let spans = |count: u8| (1..=count).map(|number| span(number, 1, 0, "a", "b", (0, 5))).collect();
+    for (traces, heading, more) in [(20, "All 20 traces", false), (21, "The newest 20 traces", true)] {
+        let page = Server::of(spans(traces)).await.get("/search").await;
+        assert_eq!((page.one(".results-head h2").as_str(), page.all(".hit-name").len()), (heading, 20));
+        assert_eq!(page.one(".after").contains("There are older ones"), more, "{traces}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_list_of_names_says_so_and_takes_others() {
+    let spans =
+        |count| (1..=count).map(|at| span(1, at, 0, &format!("s{at:04}"), &format!("n{at:04}"), (0, 5))).collect();
+    let page = Server::of(spans(1_000)).await.get("/search").await;
+    assert_eq!((page.all("select#service").len(), page.all("#service-help, #name-help").len()), (1, 0));
+    let server = Server::of(spans(1_001)).await;
+    let page = server.get("/search?service=s1001").await;
+    assert_eq!(page.attributes("input#service", "value"), ["s1001"]);
+    assert_eq!(page.attributes("#services option", "value").len(), 1_001, "with the chosen one");
+    assert!(page.one("#service-help").contains("1 000 services are offered; there are more"));
+    assert_eq!(page.all(".hit-name").len(), 1);
+    assert!(server.get("/search").await.one("#name-help").contains("there are more"));
 }
 
 #[tokio::test]

@@ -51,6 +51,28 @@ async fn attributes_lead_to_spans_that_share_them() {
 }
 
 #[tokio::test]
+async fn attributes_of_an_old_trace_lead_to_its_time() {
+    const DAY: u64 = 86_400_000 * MS;
+    let mut spans = order();
+    for span in &mut spans {
+        span.span.start_unix_nano -= 40 * DAY;
+        span.span.end_unix_nano -= 40 * DAY;
+    }
+    let server = Server::of(spans.clone()).await;
+    let page = server.get(&format!("/trace/{}?span=0000000000000001", trace_id(1))).await;
+    for link in page.attributes(".pair-search a", "href") {
+        assert_eq!(server.get(&link).await.all(".hit-name"), ["frontend POST /order"], "{link}");
+    }
+    // A span whose clock is nowhere near is found all the same.
+    spans[3].span.start_unix_nano = 0;
+    spans[3].span.end_unix_nano = 5;
+    let server = Server::of(spans).await;
+    let page = server.get(&format!("/trace/{}?span=0000000000000004", trace_id(1))).await;
+    let link = page.attributes(".pair-search a", "href").remove(0);
+    assert_eq!(server.get(&link).await.all(".hit-name").len(), 1, "{link}");
+}
+
+#[tokio::test]
 async fn inferred_peers_say_why_they_are_there() {
     let page = page("?span=0000000000000003~peer").await;
     assert!(page.one(".detail .notice").contains("peer.service"), "{}", page.one(".detail .notice"));

@@ -72,21 +72,29 @@ pub(crate) struct Folded {
 /// The lines that `view` shows, those of `focus` and its ancestors among them.
 pub(crate) fn fold(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Folded {
     let top = top(tree, view, focus);
+    let folder = folder(tree, view, top, focus);
+    let first = match top {
+        Some(top) => folder.shown(None, std::iter::once(top)),
+        None => folder.shown(None, tree.roots()),
+    };
+    let open = folder.choose(&first);
+    let (lines, cut) = folder.emit(&first, &open);
+    Folded { lines, top, cut }
+}
+
+fn folder<'t>(tree: &'t TraceTree<'t>, view: &'t View, top: Option<usize>, focus: Option<usize>) -> Folder<'t> {
     let size = top.map_or(tree.nodes.len(), |top| tree.nodes[top].next - top);
-    let folder = Folder {
+    Folder {
         tree,
         view,
-        path: focus.map(|focus| std::iter::once(focus).chain(tree.ancestors(focus)).collect()).unwrap_or_default(),
+        focus,
+        above_focus: focus.map(|focus| tree.ancestors(focus).collect()).unwrap_or_default(),
         opened: view.open.iter().copied().collect(),
         shut: view.shut.iter().copied().collect(),
         windows: view.windows.iter().copied().collect(),
         whole: size <= WHOLE,
         base: top.map_or(0, |top| tree.nodes[top].depth),
-    };
-    let tops: Vec<usize> = top.map_or_else(|| tree.roots().collect(), |top| vec![top]);
-    let open = folder.choose(&tops);
-    let (lines, cut) = folder.emit(&tops, &open);
-    Folded { lines, top, cut }
+    }
 }
 
 /// The node at the top: the one asked for, unless the focus lies elsewhere or too deep below it.
@@ -101,8 +109,8 @@ fn top(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Option<usize>
 struct Folder<'t> {
     tree: &'t TraceTree<'t>,
     view: &'t View,
-    /// The focus and its ancestors.
-    path: HashSet<usize>,
+    focus: Option<usize>,
+    above_focus: HashSet<usize>,
     opened: HashSet<NodeKey>,
     shut: HashSet<NodeKey>,
     windows: HashMap<Option<NodeKey>, Window>,
@@ -120,43 +128,38 @@ struct Shown {
 }
 
 impl Folder<'_> {
-    /// The nodes whose children are shown: first what the reader asked for, then upper levels, then the critical path, then the long.
-    fn choose(&self, tops: &[usize]) -> HashSet<usize> {
-        let mut open = HashSet::new();
+    /// The nodes whose children are shown, with these children: first what the reader asked for, then upper levels, then the critical path, then the long.
+    fn choose(&self, first: &Shown) -> HashMap<usize, Shown> {
+        let mut open = HashMap::new();
         let mut heap = BinaryHeap::new();
-        let first = self.shown(None, tops.to_vec());
         let mut lines = first.children.len();
         first.children.iter().for_each(|&index| heap.push(self.rank(index)));
         while let Some((wanted, .., Reverse(index))) = heap.pop() {
             if !self.may_open(index, wanted) {
                 continue;
             }
-            let shown = self.shown(Some(index), self.tree.children(index).collect());
+            let shown = self.shown(Some(index), self.tree.children(index));
             let cost = shown.children.len() + usize::from(shown.children.len() < shown.total);
             let room = if self.whole || wanted { MOST_LINES } else { FIRST_LINES };
             if lines + cost > room && !wanted {
                 continue;
             }
             lines += cost;
-            open.insert(index);
+            shown.children.iter().for_each(|&child| heap.push(self.rank(child)));
+            open.insert(index, shown);
             if lines > MOST_LINES {
                 break;
             }
-            shown.children.iter().for_each(|&child| heap.push(self.rank(child)));
         }
         open
     }
 
     fn rank(&self, index: usize) -> (bool, Reverse<usize>, bool, u64, Reverse<usize>) {
         let node = &self.tree.nodes[index];
-        let wanted =
-            self.is_above_focus(index) || self.opened.contains(&node.key) || self.windows.contains_key(&Some(node.key));
+        let wanted = self.above_focus.contains(&index)
+            || self.opened.contains(&node.key)
+            || self.windows.contains_key(&Some(node.key));
         (wanted, Reverse(node.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
-    }
-
-    /// Whether the focus lies below the node.
-    fn is_above_focus(&self, index: usize) -> bool {
-        self.path.contains(&index) && self.tree.children(index).any(|child| self.path.contains(&child))
     }
 
     fn may_open(&self, index: usize, wanted: bool) -> bool {
@@ -164,30 +167,35 @@ impl Folder<'_> {
         let level = node.depth - self.base;
         let most_levels = if self.whole { usize::MAX } else { FIRST_LEVELS };
         let allowed = level < self.view.level.unwrap_or(most_levels);
-        let by_hand = self.shut.contains(&node.key) && !self.is_above_focus(index);
+        let by_hand = self.shut.contains(&node.key) && !self.above_focus.contains(&index);
         node.next > index + 1 && !by_hand && (allowed || wanted)
     }
 
-    fn shown(&self, parent: Option<usize>, children: Vec<usize>) -> Shown {
-        let total = children.len();
+    /// The part of a node's children that is shown. Walks over all of them once and keeps no more than it shows.
+    fn shown(&self, parent: Option<usize>, children: impl Iterator<Item = usize> + Clone) -> Shown {
+        let (mut total, mut wanted) = (0, None);
+        for (place, child) in children.clone().enumerate() {
+            total = place + 1;
+            wanted = wanted.or((self.focus == Some(child) || self.above_focus.contains(&child)).then_some(place));
+        }
         let key = parent.map(|parent| self.tree.nodes[parent].key);
         let default = Window { start: 0, len: if self.whole { MOST_CHILDREN } else { FIRST_CHILDREN } };
         let mut window = self.windows.get(&key).copied().unwrap_or(default);
         window.len = window.len.min(MOST_CHILDREN);
         window.start = window.start.min(total.saturating_sub(1));
-        if let Some(place) = children.iter().position(|child| self.path.contains(child))
+        if let Some(place) = wanted
             && !(window.start..window.start.saturating_add(window.len)).contains(&place)
         {
             window = Window { start: place.saturating_sub(FIRST_CHILDREN / 4), len: FIRST_CHILDREN };
         }
-        let children = children.into_iter().skip(window.start).take(window.len).collect();
+        let children = children.skip(window.start).take(window.len).collect();
         Shown { children, window, total }
     }
 
-    fn emit(&self, tops: &[usize], open: &HashSet<usize>) -> (Vec<Line>, bool) {
+    fn emit(&self, first: &Shown, open: &HashMap<usize, Shown>) -> (Vec<Line>, bool) {
         let mut lines = Vec::new();
         let mut stack = Vec::new();
-        self.push(None, &self.shown(None, tops.to_vec()), 0, &mut stack);
+        self.push(None, first, 0, &mut stack);
         while let Some(line) = stack.pop() {
             if lines.len() >= MOST_LINES {
                 return (lines, true);
@@ -195,10 +203,10 @@ impl Folder<'_> {
             let mut line = line;
             if let Line::Node { index, level, open: state } = &mut line {
                 let has_children = self.tree.nodes[*index].next > *index + 1;
-                *state = has_children.then(|| open.contains(index));
-                if *state == Some(true) {
-                    let shown = self.shown(Some(*index), self.tree.children(*index).collect());
-                    self.push(Some(*index), &shown, *level + 1, &mut stack);
+                let shown = open.get(index);
+                *state = has_children.then_some(shown.is_some());
+                if let Some(shown) = shown {
+                    self.push(Some(*index), shown, *level + 1, &mut stack);
                 }
             }
             lines.push(line);
@@ -306,6 +314,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_page_walks_over_the_children_of_a_node_twice_and_keeps_what_it_shows() {
+        let trace = trace(50_000, |number| u64::from(number > 1));
+        let tree = assemble(&trace, Clocks::AsSent);
+        let view = View { windows: vec![(Some(key(1)), Window { start: 40_000, len: 10 })], ..View::default() };
+        let walked = std::cell::Cell::new(0);
+        let folder = folder(&tree, &view, None, None);
+        let shown = folder.shown(Some(0), tree.children(0).inspect(|_| walked.set(walked.get() + 1)));
+        assert_eq!((shown.total, shown.children.len()), (49_999, 10));
+        assert!(walked.get() <= 2 * 49_999 && shown.children.capacity() < 100, "{}", walked.get());
     }
 
     #[test]

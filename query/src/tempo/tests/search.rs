@@ -208,6 +208,23 @@ async fn tags_find_text_inside_of_values() {
 }
 
 #[tokio::test]
+async fn tags_may_have_backslashes_and_odd_keys() {
+    let odd = span("5", 1, 0, "queue", "App\\Jobs\\Sync", (1000, 5)).with("my key", "a\tb").with("dir", "C:\\users");
+    let tempo = Tempo::with(&[odd]).await;
+    for tags in [
+        r#"name="App\Jobs\Sync""#,
+        r#"name="App\\Jobs\\Sync""#,
+        r"name=Jobs\Sync",
+        r#""my key"="a\tb""#,
+        r#"dir="C:\users""#,
+        r#"dir="C:\u0073""#,
+    ] {
+        let expected = if tags.contains("u0073") { vec![] } else { vec!["5".to_owned()] };
+        assert_eq!(found(&tempo, &format!("tags={}", escaped(tags))).await, expected, "{tags}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_requests_are_refused() {
     let tempo = Tempo::with(&spans()).await;
     for (parameters, reason) in [
@@ -230,6 +247,9 @@ async fn wrong_requests_are_refused() {
         ("tags=a", "expected key=value"),
         ("tags=a%3D%22b", "has no end"),
         ("tags=status%3Dbad", "status is one of"),
+        ("tags=n!%3D7", "is compared with !="),
+        ("tags=n%3E%3D7", "write a TraceQL query"),
+        ("tags=a%3D%22b%22c", "expected a space"),
     ] {
         tempo.refuses(&format!("/api/search?{parameters}"), 400, reason).await;
     }

@@ -1,129 +1,79 @@
-//! Attributes as people type them: `http.route=/cart error=true user.name="Jane Doe"` (logfmt), all of which must hold.
+//! Attributes as people type them: `http.route=/cart error=true user.name="Jane Doe"`, all of which must hold.
 
-use hoptrail_query::traceql::{QueryError, field_text};
+use hoptrail_query::pairs::{self, Pair, Word};
+use hoptrail_query::traceql::{field_text, quoted};
 use hoptrail_query::{AttributeScope, Field};
 
-use super::form::{FieldError, caret};
-
-/// One `key=value` of the text.
-struct Pair<'a> {
-    key: &'a str,
-    value: String,
-    quoted: bool,
-}
+use super::form::{FieldError, KINDS, caret};
 
 /// The pairs as conditions of TraceQL. A bare value matches whatever its type: `status=200` finds the int and the string.
 pub(super) fn conditions(text: &str) -> Result<Vec<String>, FieldError> {
-    let pairs = pairs(text).map_err(|error| caret("q", text, &[error]))?;
+    let pairs = pairs::read(text).map_err(|error| caret("q", text, &[error]))?;
     Ok(pairs.iter().map(condition).collect())
 }
 
-fn condition(pair: &Pair<'_>) -> String {
-    let field = field_text(&Field::attribute(AttributeScope::Any, pair.key));
-    let as_text = format!("{field} = {}", quoted(&pair.value));
-    if pair.quoted {
-        return as_text;
+fn condition(pair: &Pair) -> String {
+    if let Some((field, constant, negated)) = intrinsic(pair) {
+        let op = if negated == pair.negated { "=" } else { "!=" };
+        return format!("{field} {op} {constant}");
     }
-    match (pair.key, pair.value.as_str()) {
-        // Jaeger's word for a failed span.
-        ("error", "true") => "status = error".to_owned(),
-        ("error", "false") => "status != error".to_owned(),
-        (_, value @ ("true" | "false")) => format!("({as_text} || {field} = {value})"),
-        (_, value) if is_number(value) => format!("({as_text} || {field} = {value})"),
-        _ => as_text,
+    let field = field_text(&Field::attribute(pair.scope.unwrap_or(AttributeScope::Any), pair.key.text.as_str()));
+    let as_text = format!("{field} = {}", quoted(&pair.value.text));
+    let other = Some(&pair.value).filter(|value| !value.quoted).and_then(|value| constant(&value.text));
+    match (pair.negated, other) {
+        (false, None) => as_text,
+        (false, Some(other)) => format!("({as_text} || {field} = {other})"),
+        // Of another type is different as well, but not being there is not.
+        (true, None) => format!("({field} != nil && !({as_text}))"),
+        (true, Some(other)) => format!("({field} != nil && !({as_text} || {field} = {other}))"),
     }
 }
 
-/// Whether the text is a number that TraceQL writes the same way.
-fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits =
-        |part: &str| !part.is_empty() && part.len() <= 15 && part.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits(whole) && all_digits(fraction)
-}
-
-/// A string constant of TraceQL.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            _ => out.push(c),
-        }
+/// Jaeger's words for what is no attribute here: the field, its constant, and whether it is the constant that must not be.
+fn intrinsic(pair: &Pair) -> Option<(&'static str, &str, bool)> {
+    let value = pair.value.text.as_str();
+    match (pair.scope, pair.key.text.as_str(), value) {
+        _ if pair.key.quoted || pair.value.quoted => None,
+        (None, "error", "true") => Some(("status", "error", false)),
+        (None, "error", "false") => Some(("status", "error", true)),
+        (Some(AttributeScope::Span), "kind", value) if KINDS.contains(&value) => Some(("kind", value, false)),
+        _ => None,
     }
-    out.push('"');
-    out
 }
 
-fn pairs(text: &str) -> Result<Vec<Pair<'_>>, QueryError> {
-    let mut pairs = Vec::new();
-    let mut at = skip_spaces(text, 0);
-    while at < text.len() {
-        let key_end = text[at..].find(|c: char| c == '=' || c.is_whitespace()).map_or(text.len(), |found| at + found);
-        let key = &text[at..key_end];
-        if key.is_empty() {
-            return Err(QueryError::new(at..at + 1, "an attribute name is missing before ="));
-        }
-        if !text[key_end..].starts_with('=') {
-            let advice = "write attributes like key=value, or a TraceQL query like { .key = \"value\" }";
-            return Err(QueryError::new(at..key_end, advice));
-        }
-        let (value, quoted, end) = value(text, key_end + 1)?;
-        pairs.push(Pair { key, value, quoted });
-        at = skip_spaces(text, end);
+/// The boolean or number that a text is, as TraceQL writes it.
+fn constant(text: &str) -> Option<String> {
+    if matches!(text, "true" | "false") {
+        return Some(text.to_owned());
     }
-    Ok(pairs)
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let int = || text.parse::<i64>().ok().map(|int| int.to_string());
+    let double = || text.parse::<f64>().ok().filter(|double| double.is_finite()).map(|double| format!("{double:?}"));
+    if plain { int().or_else(double) } else { None }
 }
 
-/// The value at `at`: its text, whether it was quoted, and where it ends.
-fn value(text: &str, at: usize) -> Result<(String, bool, usize), QueryError> {
-    if !text[at..].starts_with('"') {
-        let end = text[at..].find(char::is_whitespace).map_or(text.len(), |found| at + found);
-        return Ok((text[at..end].to_owned(), false, end));
-    }
-    let mut value = String::new();
-    let mut escaped = false;
-    for (offset, c) in text[at + 1..].char_indices() {
-        match c {
-            _ if escaped => {
-                value.push(if c == 'n' { '\n' } else { c });
-                escaped = false;
-            }
-            '\\' => escaped = true,
-            '"' => return Ok((value, true, at + offset + 2)),
-            _ => value.push(c),
-        }
-    }
-    Err(QueryError::new(at..text.len(), "the closing quote is missing"))
+/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form; what is neither stays, and its faults are told.
+pub(super) fn of_jaeger(text: &str) -> String {
+    from_jaeger(text).unwrap_or_else(|| text.trim().to_owned())
 }
 
-fn skip_spaces(text: &str, at: usize) -> usize {
-    text[at..].find(|c: char| !c.is_whitespace()).map_or(text.len(), |found| at + found)
-}
-
-/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form.
-pub(super) fn from_jaeger(text: &str) -> Option<String> {
-    let pair = |key: &str, value: &str| {
-        let plain = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || c == '"');
-        if plain { format!("{key}={value}") } else { format!("{key}={}", quoted(value)) }
-    };
+fn from_jaeger(text: &str) -> Option<String> {
     if !text.trim_start().starts_with('{') {
         return match text.split_once(':') {
-            Some((key, value)) if !text.contains('=') => Some(pair(key, value)),
+            Some((key, value)) if !key.contains('=') => Some(pairs::write(&[pair(key, value)])),
             _ => (!text.trim().is_empty()).then(|| text.to_owned()),
         };
     }
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let pairs: Vec<String> = object
-        .iter()
-        .map(|(key, value)| pair(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str()))
-        .collect();
-    Some(pairs.join(" "))
+    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pairs: Vec<Pair> = object.iter().map(|(key, of_key)| pair(key, &value(of_key))).collect();
+    Some(pairs::write(&pairs))
+}
+
+/// A pair of Jaeger, which knows no scopes.
+fn pair(key: &str, value: &str) -> Pair {
+    let (scope, key) = if key == "span.kind" { (Some(AttributeScope::Span), "kind") } else { (None, key) };
+    Pair { scope, key: Word::bare(key), negated: false, value: Word::bare(value) }
 }
 
 #[cfg(test)]
@@ -134,7 +84,7 @@ mod tests {
 
     #[test]
     fn pairs_become_conditions() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 23] = [
             ("a=b", &[r#".a = "b""#]),
             ("  a=b\n c=d ", &[r#".a = "b""#, r#".c = "d""#]),
             ("http.status_code=500", &[r#"(.http.status_code = "500" || .http.status_code = 500)"#]),
@@ -144,6 +94,27 @@ mod tests {
             ("error=true", &["status = error"]),
             (r#"q="a \"b\" = c""#, &[r#".q = "a \"b\" = c""#]),
             ("empty=", &[r#".empty = """#]),
+            ("k=\"a\\tb\\rc\"", &[r#".k = "a\tb\rc""#]),
+            (r#"name="App\Jobs\X""#, &[r#".name = "App\\Jobs\\X""#]),
+            ("n!=7", &[r#"(.n != nil && !(.n = "7" || .n = 7))"#]),
+            ("n!=x", &[r#"(.n != nil && !(.n = "x"))"#]),
+            ("error!=true", &["status != error"]),
+            ("error!=false", &["status = error"]),
+            ("span.n=7", &[r#"(span.n = "7" || span.n = 7)"#]),
+            ("resource.service.name=x event.a=\"7\"", &[r#"resource.service.name = "x""#, r#"event.a = "7""#]),
+            (r#""span.n"=x "error"=true"#, &[r#".span.n = "x""#, r#"(.error = "true" || .error = true)"#]),
+            (r#""my key"=x span."a b"=y"#, &[r#"."my key" = "x""#, r#"span."a b" = "y""#]),
+            ("span.kind=server", &["kind = server"]),
+            ("id=1234567890123456789", &[r#"(.id = "1234567890123456789" || .id = 1234567890123456789)"#]),
+            ("x=5e-07", &[r#"(.x = "5e-07" || .x = 5e-7)"#]),
+            (
+                "x=+1e300 y=-9223372036854775808 z=inf",
+                &[
+                    r#"(.x = "+1e300" || .x = 1e300)"#,
+                    r#"(.y = "-9223372036854775808" || .y = -9223372036854775808)"#,
+                    r#".z = "inf""#,
+                ],
+            ),
         ];
         for (text, expected) in cases {
             let found = conditions(text).expect(text);
@@ -179,5 +150,17 @@ mod tests {
         assert_eq!(from_jaeger(r#"{"a":"b","n":5}"#).as_deref(), Some("a=b n=5"));
         assert_eq!(from_jaeger("a:b").as_deref(), Some("a=b"));
         assert_eq!(from_jaeger("{broken"), None);
+        assert_eq!(of_jaeger(" {broken"), "{broken");
+        for (text, pairs) in [
+            ("url:http://x?a=b", "url=http://x?a=b"),
+            ("k:a b:c", r#"k="a b:c""#),
+            ("my key:x", r#""my key"=x"#),
+            ("a=http://x", "a=http://x"),
+            ("span.kind:server", "span.kind=server"),
+            (r#"{"resource.name":"x","n!":"\"7\"","k":"a\tb\r"}"#, r#"k="a\tb\r" "n!"="\"7\"" "resource.name"=x"#),
+        ] {
+            assert_eq!(of_jaeger(text), pairs, "{text}");
+            assert!(conditions(&of_jaeger(text)).is_ok(), "{text}");
+        }
     }
 }

@@ -1,23 +1,28 @@
 //! The search form: what the URL says, as typed.
 
-use hoptrail_query::{Filter, SearchRequest, TimeRange, traceql};
-use jiff::civil::DateTime;
+use hoptrail_query::{Filter, SearchRequest, TimeRange, pairs, traceql};
 use jiff::tz::TimeZone;
 
 use super::attributes;
+use super::range::{self, Edge};
 use crate::format;
 use crate::url::{Params, href};
 
 /// Most traces a page lists.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 const DEFAULT_LIMIT: &str = "20";
 const DEFAULT_LOOKBACK: &str = "1h";
+pub(super) const KINDS: [&str; 6] = ["server", "client", "producer", "consumer", "internal", "unspecified"];
+/// What Jaeger calls any service and any span name.
+const ANY: &str = "all";
+const SECOND: u64 = 1_000_000_000;
 
-/// The fields as typed; Jaeger's parameters count as well.
+/// The fields as typed, but names without quotes and times with their offset; Jaeger's parameters count as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Form {
     pub(crate) service: String,
     pub(crate) name: String,
+    /// Pairs or TraceQL.
     pub(crate) query: String,
     pub(crate) status: String,
     pub(crate) kind: String,
@@ -58,24 +63,25 @@ impl Form {
     /// Reads the parameters; times of Jaeger's links (`start`, `end`, microseconds) are shown in `zone`.
     pub(crate) fn read(params: &Params, zone: &TimeZone) -> Self {
         let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
-        let any_service = |text: &str| if text == "all" { String::new() } else { text.to_owned() };
+        let operation = Some(params.text("operation")).filter(|name| *name != ANY).unwrap_or_default().to_owned();
+        let time = |edge, name| range::normal(params.text(name), zone, edge);
         let mut form = Self {
-            service: any_service(params.text("service")),
-            name: any_service(params.first(&["name", "operation"])),
-            query: params.text("q").to_owned(),
+            service: read_name(params.text("service")),
+            name: Some(read_name(params.text("name"))).filter(|name| !name.is_empty()).unwrap_or(operation),
+            // A browser writes ends of lines its own way.
+            query: params.text("q").replace("\r\n", "\n"),
             status: params.text("status").to_owned(),
             kind: params.text("kind").to_owned(),
             min: params.first(&["minDuration", "min"]).to_owned(),
             max: params.first(&["maxDuration", "max"]).to_owned(),
             lookback: or(params.text("lookback"), DEFAULT_LOOKBACK),
-            from: params.text("from").to_owned(),
-            to: params.text("to").to_owned(),
+            from: time(Edge::From, "from"),
+            to: time(Edge::To, "to"),
             limit: or(params.text("limit"), DEFAULT_LIMIT),
             sort: params.text("sort").to_owned(),
         };
         if form.query.is_empty() {
-            let tags: Vec<String> =
-                params.all("tags").chain(params.all("tag")).filter_map(attributes::from_jaeger).collect();
+            let tags: Vec<String> = params.all("tags").chain(params.all("tag")).map(attributes::of_jaeger).collect();
             form.query = tags.join(" ");
         }
         form.read_micros(params, zone);
@@ -93,9 +99,10 @@ impl Form {
             return;
         }
         self.lookback = "custom".to_owned();
-        self.from = start.map(|start| format::local_input(start, zone)).unwrap_or_default();
+        let whole = |time: u64| format::exact_time(time - time % SECOND, zone);
+        self.from = start.map(whole).unwrap_or_default();
         // The last second counts to its end.
-        self.to = end.map(|end| format::local_input(end.saturating_add(999_999_999), zone)).unwrap_or_default();
+        self.to = end.map(|end| whole(end.saturating_add(SECOND - 1))).unwrap_or_default();
     }
 
     /// Whether the form restricts anything but time and number.
@@ -107,9 +114,10 @@ impl Form {
 
     /// The form's own URL with one field changed.
     pub(crate) fn with(&self, field: &str, value: &str) -> String {
+        let (service, name) = (write_name(&self.service), write_name(&self.name));
         let all = [
-            ("service", self.service.as_str()),
-            ("name", &self.name),
+            ("service", service.as_str()),
+            ("name", &name),
             ("q", &self.query),
             ("status", &self.status),
             ("kind", &self.kind),
@@ -150,17 +158,16 @@ impl Form {
     fn conditions(&self, errors: &mut Vec<FieldError>) -> Conditions {
         let mut own = Vec::new();
         if !self.service.is_empty() {
-            own.push(format!("resource.service.name = {}", attributes::quoted(&self.service)));
+            own.push(format!("resource.service.name = {}", traceql::quoted(&self.service)));
         }
         if !self.name.is_empty() {
-            own.push(format!("name = {}", attributes::quoted(&self.name)));
+            own.push(format!("name = {}", traceql::quoted(&self.name)));
         }
         one_of("status", &self.status, &["error", "ok", "unset"], &mut own, errors);
-        let kinds = ["server", "client", "producer", "consumer", "internal", "unspecified"];
-        one_of("kind", &self.kind, &kinds, &mut own, errors);
+        one_of("kind", &self.kind, &KINDS, &mut own, errors);
         let bounds = [("minDuration", ">=", &self.min), ("maxDuration", "<=", &self.max)];
         for (field, op, text) in bounds.into_iter().filter(|(_, _, text)| !text.is_empty()) {
-            match traceql::parse_duration(text) {
+            match duration(text) {
                 Ok(nanos) if nanos >= 0 => own.push(format!("duration {op} {nanos}ns")),
                 Ok(_) => errors.push(FieldError::new(field, "A duration cannot be negative.")),
                 Err(reason) => errors.push(FieldError::new(field, format!("{reason}. Write it like 250ms or 1.5s."))),
@@ -188,8 +195,8 @@ impl Form {
     fn range(&self, now: u64, zone: &TimeZone) -> Result<Option<TimeRange>, FieldError> {
         match self.lookback.as_str() {
             "all" => Ok(None),
-            "custom" => self.custom_range(zone).map(Some),
-            text => match traceql::parse_duration(text) {
+            "custom" => range::between(&self.from, &self.to, zone).map(Some),
+            text => match duration(text) {
                 Ok(nanos) if nanos > 0 => {
                     // Spans from clocks a little ahead of ours are recent, too.
                     let start = now.saturating_sub(nanos.unsigned_abs());
@@ -201,16 +208,22 @@ impl Form {
             },
         }
     }
+}
 
-    fn custom_range(&self, zone: &TimeZone) -> Result<TimeRange, FieldError> {
-        let start = if self.from.is_empty() { 0 } else { moment("from", &self.from, zone)? };
-        let end = if self.to.is_empty() { u64::MAX } else { moment("to", &self.to, zone)? };
-        if start < end {
-            Ok(TimeRange { start, end })
-        } else {
-            Err(FieldError::new("to", "The end must lie after the start."))
-        }
-    }
+/// A name from a field: in quotes it is that name, whatever it is; without them `all` is any name, as in Jaeger's links.
+fn read_name(text: &str) -> String {
+    if text == ANY { String::new() } else { pairs::read_name(text) }
+}
+
+/// A name for a field or a link.
+pub(super) fn write_name(name: &str) -> String {
+    if name == ANY { traceql::quoted(name) } else { pairs::write_name(name) }
+}
+
+/// A duration as TraceQL writes it, or as pages show it: `1.5 s`, `2 min 5 s`.
+fn duration(text: &str) -> Result<i64, String> {
+    let joined: String = text.split_whitespace().collect();
+    traceql::parse_duration(&joined.replace("min", "m"))
 }
 
 /// What has to hold, as TraceQL.
@@ -261,14 +274,6 @@ fn one_of(
     }
 }
 
-/// A moment as `<input type="datetime-local">` sends it, in the visitor's zone; nanoseconds since 1970 UTC.
-fn moment(field: &'static str, text: &str, zone: &TimeZone) -> Result<u64, FieldError> {
-    let wrong = || FieldError::new(field, format!("{text:?} is no date and time. Write it like 2026-01-31T18:30."));
-    let local: DateTime = text.parse().map_err(|_| wrong())?;
-    let time = local.to_zoned(zone.clone()).map_err(|_| wrong())?.timestamp();
-    u64::try_from(time.as_nanosecond()).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,6 +318,58 @@ mod tests {
         let range = question.request.range.expect("range");
         assert_eq!((range.start, range.end), (NOW, NOW + 2_000_000_000));
         assert_eq!(question.request.limit, 500);
+    }
+
+    #[test]
+    fn names_that_mean_something_else_are_in_quotes() {
+        for name in ["all", "a ", " a", "a\tb", "a\r\nb", "\"a\"", "\"", "a\u{202e}b", "a\0", "плата", "a b"] {
+            let asked = Form { service: name.into(), name: name.into(), lookback: "1h".into(), ..Form::default() };
+            let link = asked.with("sort", "longest");
+            let read = form(link.split_once('?').expect("query").1);
+            assert_eq!((read.service.as_str(), read.name.as_str()), (name, name), "{link}");
+            let condition = format!("resource.service.name = {}", traceql::quoted(name));
+            assert!(
+                ask(link.split_once('?').expect("query").1).traceql.is_some_and(|query| query.contains(&condition))
+            );
+        }
+        assert_eq!(
+            (form("service=all&operation=all").service, form("operation=all&name=all").name),
+            ("".into(), "".into())
+        );
+        assert_eq!((form("operation=%22x%22").name, form("name=%22x%22").name), ("\"x\"".into(), "x".into()));
+    }
+
+    #[test]
+    fn durations_read_as_pages_show_them() {
+        for nanos in [
+            0,
+            1,
+            999,
+            1_500,
+            250_000,
+            1_500_000_000,
+            60_000_000_000,
+            125_000_000_000,
+            7_380_000_000_000,
+            273_600_000_000_000,
+        ] {
+            assert_eq!(duration(&format::duration(nanos)), Ok(nanos as i64), "{}", format::duration(nanos));
+        }
+        assert_eq!(ask("minDuration=1.5+s&lookback=2+h").traceql.as_deref(), Some("{ duration >= 1500000000ns }"));
+        assert!(duration("1 5 parsecs").is_err() && duration("").is_err());
+    }
+
+    #[test]
+    fn times_mean_the_same_in_every_zone() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("zone");
+        let uri = "/search?from=2026-10-25T02:30:00%2B01:00&to=2026-10-25T02:30:00Z".parse().expect("uri");
+        let here = Form::read(&Params::of(&uri), &berlin);
+        let link = here.with("sort", "longest");
+        let range = |form: &Form, zone| form.question(NOW, zone).expect("question").request.range;
+        let there = Form::read(&Params::of(&link.parse().expect("uri")), &TimeZone::UTC);
+        let expected = Some(TimeRange { start: 1_792_891_800 * SECOND, end: 1_792_895_400 * SECOND });
+        assert_eq!((range(&here, &berlin), range(&there, &TimeZone::UTC)), (expected, expected));
+        assert_eq!(here.to, "2026-10-25T03:30:00+01:00");
     }
 
     #[test]

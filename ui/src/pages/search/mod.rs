@@ -2,6 +2,7 @@
 
 mod attributes;
 mod form;
+mod range;
 mod results;
 mod scatter;
 
@@ -9,19 +10,21 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hoptrail_proto::model::{AnyValue, TraceId};
-use hoptrail_query::{Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, Value};
+use hoptrail_query::{
+    Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, SearchRequest, Value,
+};
 
-use self::form::{FieldError, Form, Question};
+use self::form::{FieldError, Form, Question, write_name};
+use self::range::{Edge, TimeInput};
 use self::results::Row;
 use self::scatter::Scatter;
 use super::start::StartPage;
 use crate::chrome::{Chrome, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::format;
 use crate::url::Params;
+use crate::{filters, format};
 
-pub(crate) use self::attributes::quoted;
 pub(crate) use self::results::shown_service;
 
 /// Most services and span names offered.
@@ -56,6 +59,14 @@ struct Choice {
     chosen: bool,
 }
 
+/// The names that a field has, as many as are offered.
+#[derive(Debug, Default)]
+struct Names {
+    names: Vec<String>,
+    /// Whether there are more.
+    cut: bool,
+}
+
 /// The search page.
 #[derive(Debug, Template)]
 #[template(path = "search.html")]
@@ -63,12 +74,22 @@ struct SearchPage {
     chrome: Chrome,
     form: Form,
     services: Vec<Choice>,
+    /// The service as its field holds it.
+    service: String,
+    /// How many services are offered, when there are more.
+    services_cut: Option<String>,
+    /// The span name as its field holds it.
+    name: String,
     names: Vec<String>,
+    /// How many span names are offered, when there are more.
+    names_cut: Option<String>,
     statuses: Vec<Choice>,
     kinds: Vec<Choice>,
     lookbacks: Vec<Choice>,
     limits: Vec<Choice>,
     orders: Vec<(String, Choice)>,
+    from: TimeInput,
+    to: TimeInput,
     zone: String,
     errors: Vec<FieldError>,
     found: Option<Found>,
@@ -80,8 +101,8 @@ struct Found {
     rows: Vec<Row>,
     scatter: Option<Scatter>,
     heading: String,
-    /// Whether there may be more than the limit shows.
-    cut: bool,
+    /// What to do about older ones; empty when these are all.
+    older: &'static str,
     traceql: Option<String>,
     inspected: String,
     /// What the store could not read.
@@ -103,18 +124,20 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
         return Ok(redirect);
     }
     let services = values(&visit, Field::service(), Filter::True).await?;
-    if services.is_empty() && store_is_empty(&visit).await? {
+    if services.names.is_empty() && store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
     let names = names(&visit, &form.service).await?;
     let (status, errors, found) = match form.question(visit.now, &visit.zone) {
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(question) => {
-            let answer = visit.service().search(&visit.tenant, question.request.clone()).await?;
-            (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services)))
+            // One more than is shown tells whether there are older ones.
+            let request = SearchRequest { limit: question.request.limit + 1, ..question.request.clone() };
+            let answer = visit.service().search(&visit.tenant, request).await?;
+            (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services.names)))
         }
     };
-    Ok(page(status, &search_page(&visit, form, &services, names, errors, found)))
+    Ok(page(status, &search_page(&visit, form, &services, &names, errors, found)))
 }
 
 /// A trace id typed into the query box opens the trace.
@@ -125,10 +148,10 @@ fn typed_trace_id(form: &Form) -> Option<Response> {
 
 /// Whether there is no span at all; spans without a service name are spans, too.
 async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
-    Ok(values(visit, Field::Intrinsic(Intrinsic::Name), Filter::True).await?.is_empty())
+    Ok(values(visit, Field::Intrinsic(Intrinsic::Name), Filter::True).await?.names.is_empty())
 }
 
-async fn names(visit: &Visit, service: &str) -> Result<Vec<String>, PageError> {
+async fn names(visit: &Visit, service: &str) -> Result<Names, PageError> {
     let filter = match service {
         "" => Filter::True,
         service => Filter::compare(Field::service(), CompareOp::Eq, Value::string(service)),
@@ -137,20 +160,24 @@ async fn names(visit: &Visit, service: &str) -> Result<Vec<String>, PageError> {
 }
 
 /// The strings a field has, over all time.
-async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Vec<String>, PageError> {
-    let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES };
-    let values = visit.service().field_values(&visit.tenant, request).await?.value;
+async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Names, PageError> {
+    let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES + 1 };
+    let mut values = visit.service().field_values(&visit.tenant, request).await?.value;
+    let cut = values.len() > MOST_NAMES;
+    values.truncate(MOST_NAMES);
     let text = |value: Value| match value {
         Value::Any(AnyValue::String(text)) if !text.is_empty() => Some(text),
         _ => None,
     };
-    Ok(values.into_iter().filter_map(text).collect())
+    Ok(Names { names: values.into_iter().filter_map(text).collect(), cut })
 }
 
 fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
     let damage = answer.notice();
     let SearchAnswer { mut hits, inspected } = answer.value;
-    let cut = hits.len() >= question.request.limit;
+    let limit = question.request.limit;
+    let cut = hits.len() > limit;
+    hits.truncate(limit);
     let scatter = scatter::plot(&hits, question.request.range.map_or(0, |range| range.start), &visit.zone);
     results::sort(&mut hits, &form.sort);
     let palette = results::palette(&hits, services);
@@ -158,7 +185,11 @@ fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAn
         scatter,
         rows: results::rows(&hits, &palette, &visit.zone, visit.now),
         heading: heading(hits.len(), cut),
-        cut,
+        older: match cut {
+            false => "",
+            true if limit < form::MOST => "There are older ones: raise the limit or narrow the search.",
+            true => "There are older ones: narrow the search.",
+        },
         traceql: question.traceql.filter(|_| form.is_restricted()),
         inspected: format!(
             "{} in {} looked at",
@@ -198,16 +229,23 @@ fn advice(form: &Form) -> Vec<(String, &'static str)> {
 fn search_page(
     visit: &Visit,
     form: Form,
-    services: &[String],
-    names: Vec<String>,
+    services: &Names,
+    names: &Names,
     errors: Vec<FieldError>,
     found: Option<Found>,
 ) -> SearchPage {
-    let services = services.iter().map(|name| (name.as_str(), name.as_str()));
+    let offered: Vec<String> = services.names.iter().map(|name| write_name(name)).collect();
+    let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
+    let offers = |names: &Names| names.cut.then(|| format::count(names.names.len() as u64));
+    let time = |text, edge| range::input(text, &visit.zone, edge);
     SearchPage {
         chrome: Chrome::new(),
-        services: choices(std::iter::once(("", "All services")).chain(services), &form.service),
-        names,
+        services: choices(std::iter::once(("", "All services")).chain(choosable), &write_name(&form.service)),
+        service: write_name(&form.service),
+        services_cut: offers(services),
+        names_cut: offers(names),
+        name: write_name(&form.name),
+        names: names.names.iter().map(|name| write_name(name)).collect(),
         statuses: choices(STATUSES, &form.status),
         kinds: choices(KINDS, &form.kind),
         lookbacks: choices(LOOKBACKS, &form.lookback),
@@ -216,7 +254,9 @@ fn search_page(
             .into_iter()
             .map(|choice| (form.with("sort", &choice.value), choice))
             .collect(),
-        zone: format::Moment::new(visit.now, &visit.zone).zone,
+        from: time(&form.from, Edge::From),
+        to: time(&form.to, Edge::To),
+        zone: format::zone_name(&visit.zone),
         form,
         errors,
         found,

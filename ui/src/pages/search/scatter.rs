@@ -4,6 +4,7 @@ use hoptrail_query::TraceHit;
 use jiff::tz::TimeZone;
 
 use super::results::totals;
+use crate::filters::plain_text;
 use crate::format;
 
 const SECOND: u64 = 1_000_000_000;
@@ -95,7 +96,7 @@ pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<
         points,
         times: times.collect(),
         durations: axis.ticks(),
-        zone: format::Moment::new(first, zone).zone,
+        zone: format::zone_between(first, last, zone),
     })
 }
 
@@ -111,7 +112,7 @@ fn point(hit: &TraceHit, x: f64, y: f64) -> Point {
         href: format!("/trace/{}", hit.trace_id),
         title: format!(
             "{}: {}, {}{errors_text}",
-            format::shortened(name, 60),
+            plain_text(&format::shortened(name, 60)),
             format::duration(hit.duration_nanos),
             format::counted(usize::try_from(spans).unwrap_or_default(), "span", "spans"),
         ),

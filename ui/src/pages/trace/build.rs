@@ -12,6 +12,7 @@ use super::rows::{Drawing, Row, RowKind, service_of};
 use crate::chrome::Chrome;
 use crate::colour::Palette;
 use crate::context::Visit;
+use crate::filters::{self, plain_text};
 use crate::format::{self, Moment};
 use crate::pages::search::shown_service;
 use crate::waterfall::{Scale, View, fold, minimap, ticks};
@@ -177,7 +178,7 @@ pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit, damage: Opti
         shown: shown(&rows, &tree),
         rows,
         cut: folded.cut,
-        detail: selected.map(|index| detail(&tree, index, view, &visit.zone)),
+        detail: selected.map(|index| detail(&tree, index, view, visit)),
         lost_span: view.span.is_some() && selected.is_none(),
         id,
     }
@@ -251,9 +252,9 @@ fn skews(tree: &TraceTree<'_>) -> Vec<String> {
         let direction = if skew.offset_nanos < 0 { "ahead of" } else { "behind" };
         format!(
             "The clock of {} is about {} {direction} that of {} (at least {}, measured from {}).",
-            skew.host,
+            plain_text(&skew.host),
             format::duration(skew.offset_nanos.unsigned_abs()),
-            skew.reference,
+            plain_text(&skew.reference),
             format::duration(skew.at_least_nanos),
             format::counted(skew.calls, "call", "calls"),
         )

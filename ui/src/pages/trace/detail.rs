@@ -5,7 +5,8 @@ use hoptrail_query::AttributeScope;
 use hoptrail_query::assemble::{Node, NodeKind, Peer, TraceTree};
 use jiff::tz::TimeZone;
 
-use super::value::{Pair, pairs};
+use super::value::{Pair, SearchTime, pairs};
+use crate::context::Visit;
 use crate::format::{self, Moment};
 use crate::pages::search::shown_service;
 use crate::waterfall::View;
@@ -84,11 +85,11 @@ pub(crate) struct Link {
 }
 
 /// The detail of the node at `index`.
-pub(super) fn detail(tree: &TraceTree<'_>, index: usize, view: &View, zone: &TimeZone) -> Detail {
+pub(super) fn detail(tree: &TraceTree<'_>, index: usize, view: &View, visit: &Visit) -> Detail {
     let node = &tree.nodes[index];
     let id = tree.id.to_string();
     let mut detail = match &node.kind {
-        NodeKind::Span(span) => of_span(tree, index, span, view, zone),
+        NodeKind::Span(span) => of_span(tree, index, span, view, visit),
         NodeKind::Missing => of_missing(tree, index),
         NodeKind::Inferred(peer) => of_peer(tree, index, peer, view),
     };
@@ -173,29 +174,31 @@ fn caller(tree: &TraceTree<'_>, parent: usize, view: &View, name: &'static str) 
     Fact { href, ..Fact::new(name, format::shortened(title, 60)) }
 }
 
-fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone: &TimeZone) -> Detail {
+fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, visit: &Visit) -> Detail {
     let model = &span.span;
     let title = if model.name.is_empty() { "(no name)" } else { &model.name };
     let mut detail = empty(title.to_owned(), shown_service(span.resource.service_name()));
-    detail.facts = facts(tree, index, span, view, zone);
+    detail.facts = facts(tree, index, span, view, &visit.zone);
+    let node = &tree.nodes[index];
+    let time = if node.outlier { SearchTime::all() } else { SearchTime::around(tree.interval, visit.now) };
     detail.status = match model.status.code {
         StatusCode::Unset => "",
         code => code.name(),
     };
     detail.status_message.clone_from(&model.status.message);
-    detail.sections = sections(span);
-    let shift = tree.nodes[index].shift_nanos;
+    detail.sections = sections(span, &time);
+    let shift = node.shift_nanos;
     let mut events: Vec<&SpanEvent> = model.events.iter().collect();
     events.sort_by_key(|event| event.time_unix_nano);
     detail.more_events = events.len().saturating_sub(MOST_LISTED);
-    let start = tree.nodes[index].interval.start;
+    let start = node.interval.start;
     detail.events = events
         .into_iter()
         .take(MOST_LISTED)
-        .map(|event| self::event(event, start, event.time_unix_nano.saturating_add_signed(shift)))
+        .map(|event| self::event(event, start, event.time_unix_nano.saturating_add_signed(shift), &time))
         .collect();
     detail.more_links = model.links.len().saturating_sub(MOST_LISTED);
-    detail.links = model.links.iter().take(MOST_LISTED).map(|link| self::link(link, tree.id)).collect();
+    detail.links = model.links.iter().take(MOST_LISTED).map(|link| self::link(link, tree.id, &time)).collect();
     detail
 }
 
@@ -233,9 +236,9 @@ fn facts(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone
     facts
 }
 
-fn sections(span: &TraceSpan) -> Vec<Section> {
+fn sections(span: &TraceSpan, time: &SearchTime) -> Vec<Section> {
     let section = |title: &str, attributes, scope, open| {
-        let pairs = pairs(attributes, scope);
+        let pairs = pairs(attributes, scope, time);
         Section { title: format!("{title} ({})", pairs.len()), open, pairs }
     };
     let own = section("Attributes", &span.span.attributes, AttributeScope::Span, true);
@@ -244,23 +247,23 @@ fn sections(span: &TraceSpan) -> Vec<Section> {
     [own, resource, scope].into_iter().filter(|section| !section.pairs.is_empty()).collect()
 }
 
-fn event(event: &SpanEvent, start: u64, time: u64) -> Event {
+fn event(event: &SpanEvent, start: u64, time: u64, search: &SearchTime) -> Event {
     let offset = i128::from(time) - i128::from(start);
     let offset = i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX });
     Event {
         offset: format::signed_duration(offset),
         name: if event.name.is_empty() { "(no name)".to_owned() } else { event.name.clone() },
         exception: event.name == "exception",
-        pairs: pairs(&event.attributes, AttributeScope::Event),
+        pairs: pairs(&event.attributes, AttributeScope::Event, search),
     }
 }
 
-fn link(link: &SpanLink, trace: TraceId) -> Link {
+fn link(link: &SpanLink, trace: TraceId, search: &SearchTime) -> Link {
     Link {
         href: format!("/trace/{}?span={}#s-{}", link.trace_id, link.span_id, link.span_id),
         trace_id: link.trace_id.to_string(),
         span_id: link.span_id.to_string(),
         same_trace: link.trace_id == trace,
-        pairs: pairs(&link.attributes, AttributeScope::Link),
+        pairs: pairs(&link.attributes, AttributeScope::Link, search),
     }
 }

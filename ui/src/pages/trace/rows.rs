@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use hoptrail_query::assemble::{Node, NodeKind, TraceTree, Warning};
 
 use crate::colour::Palette;
+use crate::filters::plain_text;
 use crate::format;
 use crate::pages::search::shown_service;
 use crate::waterfall::{Line, Rest, Scale, View};
@@ -179,7 +180,10 @@ impl Drawing<'_> {
             .take(MOST_EVENTS)
             .map(|(time, name)| {
                 let after = format::duration(time.saturating_sub(node.interval.start));
-                (format!("{:.3}", self.scale.place(time)), format!("{} at +{after}", format::shortened(name, 60)))
+                (
+                    format!("{:.3}", self.scale.place(time)),
+                    format!("{} at +{after}", plain_text(&format::shortened(name, 60))),
+                )
             })
             .collect()
     }
@@ -211,11 +215,10 @@ impl Drawing<'_> {
 
     /// Indexes of the children that a rest stands for.
     fn hidden(&self, rest: &Rest) -> Vec<usize> {
-        let all: Vec<usize> = match rest.parent {
-            Some(parent) => self.tree.children(parent).collect(),
-            None => self.tree.roots().collect(),
-        };
-        all.into_iter().skip(rest.first).take(rest.hidden).collect()
+        match rest.parent {
+            Some(parent) => self.tree.children(parent).skip(rest.first).take(rest.hidden).collect(),
+            None => self.tree.roots().skip(rest.first).take(rest.hidden).collect(),
+        }
     }
 
     /// The most frequent kinds of nodes: `4 210 × stock SELECT, 12 × GET`.
@@ -228,7 +231,8 @@ impl Drawing<'_> {
         let mut sorted: Vec<_> = counts.into_iter().collect();
         sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let named = sorted.iter().take(3).map(|((service, name), count)| {
-            format!("{} × {service} {}", format::count(*count as u64), format::shortened(name, 40))
+            let name = format::shortened(name, 40);
+            format!("{} × {} {}", format::count(*count as u64), plain_text(service), plain_text(&name))
         });
         let more = sorted.len().saturating_sub(3);
         let tail = (more > 0).then(|| format!("{more} other names"));

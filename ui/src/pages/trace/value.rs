@@ -3,13 +3,17 @@
 use std::fmt::Write;
 
 use hoptrail_proto::model::{AnyValue, Attribute};
-use hoptrail_query::traceql::field_text;
+use hoptrail_query::assemble::Interval;
+use hoptrail_query::traceql::{field_text, quoted};
 use hoptrail_query::{AttributeScope, Field};
+use jiff::tz::TimeZone;
 
-use crate::pages::search::quoted;
+use crate::format;
 
 /// Most characters of one value that a page shows; the download has all of them.
 const MOST_SHOWN: usize = 16_000;
+const SECOND: u64 = 1_000_000_000;
+const HALF_A_DAY: u64 = 12 * 3_600 * SECOND;
 
 /// A value as text: strings as they are, lists and maps as in JSON.
 pub(super) fn text(value: &AnyValue) -> String {
@@ -66,20 +70,42 @@ pub(crate) struct Pair {
     pub(crate) search: String,
 }
 
+/// When links to other spans look for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct SearchTime(Vec<(&'static str, String)>);
+
+impl SearchTime {
+    /// The last day, if all of the trace lies in it; else the trace's time with half a day around it.
+    pub(super) fn around(trace: Interval, now: u64) -> Self {
+        let day = now.saturating_sub(2 * HALF_A_DAY)..=now;
+        if day.contains(&trace.start) && day.contains(&trace.end) {
+            return Self(vec![("lookback", "24h".to_owned())]);
+        }
+        let time = |nanos: u64| format::exact_time(nanos - nanos % SECOND, &TimeZone::UTC);
+        let from = time(trace.start.saturating_sub(HALF_A_DAY));
+        Self(vec![("from", from), ("to", time(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
+    }
+
+    /// For a span whose own time cannot be.
+    pub(super) fn all() -> Self {
+        Self(vec![("lookback", "all".to_owned())])
+    }
+}
+
 /// Attributes sorted by key, with links that search for their values in `scope`.
-pub(super) fn pairs(attributes: &[Attribute], scope: AttributeScope) -> Vec<Pair> {
-    let mut pairs: Vec<Pair> = attributes.iter().map(|attribute| pair(attribute, scope)).collect();
+pub(super) fn pairs(attributes: &[Attribute], scope: AttributeScope, time: &SearchTime) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = attributes.iter().map(|attribute| pair(attribute, scope, time)).collect();
     pairs.sort_by(|a, b| a.key.cmp(&b.key));
     pairs
 }
 
-fn pair(attribute: &Attribute, scope: AttributeScope) -> Pair {
-    let value = crate::format::shortened(&text(&attribute.value), MOST_SHOWN);
+fn pair(attribute: &Attribute, scope: AttributeScope, time: &SearchTime) -> Pair {
+    let value = format::shortened(&text(&attribute.value), MOST_SHOWN);
     Pair {
         long: value.len() > 600 || value.matches('\n').count() > 8,
-        preview: crate::format::shortened(value.lines().next().unwrap_or_default(), 160),
+        preview: format::shortened(value.lines().next().unwrap_or_default(), 160),
         kind: kind(&attribute.value),
-        search: search(attribute, scope).unwrap_or_default(),
+        search: search(attribute, scope, time).unwrap_or_default(),
         key: attribute.key.clone(),
         value,
     }
@@ -98,7 +124,7 @@ fn kind(value: &AnyValue) -> &'static str {
 }
 
 /// Where spans with the same value are found.
-fn search(attribute: &Attribute, scope: AttributeScope) -> Option<String> {
+fn search(attribute: &Attribute, scope: AttributeScope, time: &SearchTime) -> Option<String> {
     let constant = match &attribute.value {
         AnyValue::String(text) if text.len() <= 200 => quoted(text),
         AnyValue::Bool(value) => value.to_string(),
@@ -107,7 +133,8 @@ fn search(attribute: &Attribute, scope: AttributeScope) -> Option<String> {
     };
     let field = field_text(&Field::attribute(scope, attribute.key.as_str()));
     let query = format!("{{ {field} = {constant} }}");
-    Some(crate::url::href("/search", [("q", query.as_str()), ("lookback", "24h")]))
+    let time = time.0.iter().map(|(name, value)| (*name, value.as_str()));
+    Some(crate::url::href("/search", std::iter::once(("q", query.as_str())).chain(time)))
 }
 
 #[cfg(test)]
@@ -123,9 +150,28 @@ mod tests {
         assert_eq!(text(&"plain \"text\"".into()), "plain \"text\"");
     }
 
+    const DAY: u64 = 2 * HALF_A_DAY;
+    const DAY_LONG: Interval = Interval { start: 0, end: DAY };
+
+    #[test]
+    fn searches_cover_the_trace() {
+        let time = |start, end, now| SearchTime::around(Interval { start, end }, now).0;
+        assert_eq!(time(DAY, 2 * DAY, 2 * DAY), [("lookback", "24h".to_owned())]);
+        let around = [("from", "1970-01-01T12:00:00+00:00".to_owned()), ("to", "1970-01-03T12:00:01+00:00".to_owned())];
+        for now in [2 * DAY + 1, 2 * DAY - 1, 90 * DAY, 0] {
+            assert_eq!(time(DAY, 2 * DAY, now), around, "{now}");
+        }
+        assert_eq!(time(5, 5, 90 * DAY)[0].1, "1970-01-01T00:00:00+00:00");
+        assert_eq!(time(u64::MAX, u64::MAX, DAY).len(), 2);
+    }
+
     #[test]
     fn values_lead_to_other_spans_that_have_them() {
-        let found = pairs(&[Attribute::new("b", "x y"), Attribute::new("a", 5)], AttributeScope::Span);
+        let found = pairs(
+            &[Attribute::new("b", "x y"), Attribute::new("a", 5)],
+            AttributeScope::Span,
+            &SearchTime::around(DAY_LONG, DAY),
+        );
         assert_eq!(found[0].search, "/search?q=%7B+span.a+%3D+5+%7D&lookback=24h");
         assert_eq!((found[0].kind, found[1].kind, found[1].key.as_str()), ("int", "", "b"));
     }
