@@ -96,6 +96,7 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         about("service + error, newest 20", Topic::Failed),
         about("span name + duration, newest 20", Topic::Slow),
         about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
+        search("regex with a literal beginning, few match", truth.questions(Topic::Beginning, scans)),
         search("regex that nothing matches", truth.absent_regex(scans)),
         Kind { name: "all services", asked: (0..repetitions).map(|_| service_names()).collect() },
         Kind { name: "span names of a service", asked: span_names },

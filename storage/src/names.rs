@@ -100,7 +100,7 @@ impl Names {
 }
 
 /// The service of a resource, empty without one; `None` when it is anything but one text.
-fn service_of(resource: &Resource) -> Option<&str> {
+pub(crate) fn service_of(resource: &Resource) -> Option<&str> {
     let mut found = resource.attributes.iter().filter(|attribute| attribute.key == SERVICE);
     match (found.next().map(|attribute| &attribute.value), found.next()) {
         (None, _) => Some(""),

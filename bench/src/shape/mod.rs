@@ -113,6 +113,8 @@ pub(crate) enum Topic {
     Slow,
     /// A regular expression over an attribute of many values.
     Regex,
+    /// One that begins with a text.
+    Beginning,
 }
 
 /// A question, and the property of all spans that belong to its answer.

@@ -18,6 +18,9 @@ const NUMBERS: u32 = 20_000;
 const NUMBERS_OF_A_REGEX: u32 = 10;
 /// Regular expressions start with this many digits fixed, so that none is a suffix of another number.
 const FIRST_REGEX: u32 = 100;
+/// Numbers of four digits; more than there are of them.
+const FOUR_DIGITS: std::ops::Range<u32> = 1_000..10_000;
+const FIRST_DIGITS: usize = 10_000;
 /// Bytes of a big value.
 pub(super) const DOCUMENT: usize = 1 << 20;
 
@@ -69,6 +72,12 @@ pub(super) fn query(mark: Mark) -> String {
         Topic::Failed => format!(r#"{{ resource.service.name = "{}" && status = error }}"#, SERVICES[index]),
         Topic::Slow => format!(r#"{{ name = "{}" && duration > {}ms }}"#, name(index), slow(index) / 1_000_000),
         Topic::Regex => format!(r#"{{ span.url.path =~ ".*/{index}[0-9](/[a-z]+)?" }}"#),
+        Topic::Beginning => {
+            let (route, digits) = (mark.value as usize / FIRST_DIGITS, mark.value as usize % FIRST_DIGITS);
+            let path = words::path(route / ROUTES, route % ROUTES, 0);
+            let (path, _) = path.split_at(path.find('0').unwrap_or(path.len()));
+            format!(r#"{{ span.url.path =~ "{path}{digits}.*" }}"#)
+        }
     }
 }
 
@@ -173,6 +182,10 @@ impl Request {
         }
         if self.number / NUMBERS_OF_A_REGEX >= FIRST_REGEX {
             marks.push(Mark { topic: Topic::Regex, value: u64::from(self.number / NUMBERS_OF_A_REGEX) });
+        }
+        if let Some(digits) = [self.number, self.number / 10].into_iter().find(|digits| FOUR_DIGITS.contains(digits)) {
+            let route = self.service * ROUTES + self.route;
+            marks.push(Mark { topic: Topic::Beginning, value: (route * FIRST_DIGITS) as u64 + u64::from(digits) });
         }
         marks
     }

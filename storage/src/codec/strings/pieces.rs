@@ -69,27 +69,32 @@ impl Strings<'_> {
         let Form::Templates { codes, width, numbers } = &self.form else { return Ok(None) };
         let Some(mut plan) = self.plan(numbers, test)? else { return Ok(None) };
         let mut rows = Bitmap::none(self.len);
-        let mut at = 0;
-        for row in 0..self.len {
-            if row.is_multiple_of(BLOCK) {
-                at = numbers.offset(row / BLOCK)?;
-            }
-            let code = bits::read(codes, row * *width as usize, *width)? as usize;
-            let Plan { templates, parts, texts } = &mut plan;
-            let planned = templates.get(code).ok_or(OUTSIDE)?;
-            let holds = match planned.begun {
-                _ if !among.contains(row) => false,
-                Then::Over(holds) => holds,
-                Then::On(state) => {
-                    let parts = parts.get_mut(planned.parts.clone()).unwrap_or_default();
-                    match holds(state, parts, texts, numbers, at, test)? {
-                        Some(holds) => holds,
-                        None => return Ok(None),
+        if plan.templates.iter().all(|planned| matches!(planned.begun, Then::Over(false))) {
+            return Ok(Some(rows));
+        }
+        let mut block = Vec::with_capacity(BLOCK);
+        for first in (0..self.len).step_by(BLOCK) {
+            block.clear();
+            let count = BLOCK.min(self.len - first);
+            bits::each(codes, first * *width as usize, *width, count, |code| block.push(code as usize))?;
+            let mut at = numbers.offset(first / BLOCK)?;
+            for (row, code) in (first..).zip(&block) {
+                let Plan { templates, parts, texts } = &mut plan;
+                let planned = templates.get(*code).ok_or(OUTSIDE)?;
+                match planned.begun {
+                    Then::Over(false) => {}
+                    Then::Over(true) => rows.insert_if(row, among.contains(row)),
+                    Then::On(state) if among.contains(row) => {
+                        let parts = parts.get_mut(planned.parts.clone()).unwrap_or_default();
+                        match holds(state, parts, texts, numbers, at, test)? {
+                            Some(holds) => rows.insert_if(row, holds),
+                            None => return Ok(None),
+                        }
                     }
+                    Then::On(_) => {}
                 }
-            };
-            rows.insert_if(row, holds);
-            at += planned.bits;
+                at += planned.bits;
+            }
         }
         Ok(Some(rows))
     }

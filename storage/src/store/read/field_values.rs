@@ -1,5 +1,6 @@
 //! The distinct values of a field.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
@@ -9,7 +10,8 @@ use super::ahead::in_order;
 use super::snapshot::{Snapshot, Unit};
 use crate::first_values::FirstValues;
 use crate::memory::values_of_trace;
-use crate::names::Names;
+use crate::names::{Names, service_of};
+use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
 use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
@@ -41,6 +43,32 @@ impl<'r> List<'r> {
             Self::Services => names.services().for_each(visit),
             Self::Names(service) => names.of_service(*service).for_each(visit),
         }
+    }
+
+    /// Adds those of a part of the head, by the shapes of its spans; `None` when a service is anything but one text.
+    fn each_in_head(&self, rows: &Rows, names: &mut HashSet<Cow<'_, str>>) -> Option<()> {
+        let services = rows.resources.decoded.iter().map(|resource| service_of(resource));
+        let services = services.collect::<Option<Vec<_>>>()?;
+        let (table, mut found) = (&rows.span_table, HashSet::new());
+        for shape in &table.shapes.list().shapes {
+            let service = services.get(shape.resource as usize).copied().unwrap_or_default();
+            match self {
+                Self::Services => _ = found.insert(shape.resource),
+                Self::Names(wanted) if wanted.is_none_or(|wanted| wanted == service) => _ = found.insert(shape.name),
+                Self::Names(_) => {}
+            }
+        }
+        let name = |number: u32| match self {
+            Self::Services => Cow::Borrowed(services.get(number as usize).copied().unwrap_or_default()),
+            Self::Names(_) => String::from_utf8_lossy(table.names.get(number)),
+        };
+        let is_shown = |name: &Cow<'_, str>| !name.is_empty() || matches!(self, Self::Names(_));
+        for name in found.into_iter().map(name).filter(is_shown) {
+            if !names.contains(&*name) {
+                names.insert(Cow::Owned(name.into_owned()));
+            }
+        }
+        Some(())
     }
 }
 
@@ -77,13 +105,17 @@ impl Question<'_, '_> {
     fn not_listed(&self, found: &mut FirstValues) -> Result<Vec<Unit>, ReadError> {
         let Some(list) = List::asked_for(self.request) else { return Ok(self.units.clone()) };
         let (mut listed, mut names, mut left) = (HashMap::new(), HashSet::new(), Vec::new());
+        let is_inside = |starts| self.request.range.is_none_or(|range| range.covers(starts));
         for unit in &self.units {
+            self.context.check()?;
             let is_listed = match unit {
-                Unit::Part(..) => false,
+                Unit::Part(_, part) => {
+                    let rows = part.read();
+                    is_inside(part.starts()) && list.each_in_head(&rows, &mut names).is_some()
+                }
                 Unit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
-                    let is_inside = self.request.range.is_none_or(|range| range.covers(segment.starts()));
-                    let known = segment.names.as_ref().filter(|_| is_inside);
-                    known.map(|known| list.each(known, |name| _ = names.insert(name))).is_some()
+                    let known = segment.names.as_ref().filter(|_| is_inside(segment.starts()));
+                    known.map(|known| list.each(known, |name| _ = names.insert(Cow::Borrowed(name)))).is_some()
                 }),
             };
             if !is_listed {
