@@ -11,6 +11,7 @@ pub(crate) mod schema;
 mod signals;
 mod validate;
 pub mod view;
+mod warnings;
 pub(crate) mod wire;
 
 pub(crate) use convert::to_value;
@@ -21,3 +22,4 @@ pub use opentelemetry_proto::tonic as types;
 pub use response::{Detail, ExportResponse, Status};
 pub use signals::{Signal, service_name};
 pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};
+pub use warnings::{Warning, Warnings};

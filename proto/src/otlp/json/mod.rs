@@ -2,6 +2,7 @@
 
 mod leaf;
 mod read;
+mod reader;
 mod signals;
 mod write;
 
