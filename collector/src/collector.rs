@@ -163,7 +163,7 @@ impl Collector {
         let Payload { bytes, encoding, transport } = payload;
         let body = self.unfold(bytes, encoding, room)?;
         let (body, checked) = if transport == Transport::HttpJson {
-            room.reserve(body.len())?;
+            room.reserve(json::memory(&body))?;
             let request = json::read(&body, &self.limits)?;
             (request.body.clone(), request.validate(&self.limits))
         } else {

@@ -56,6 +56,7 @@ impl Collector {
         let Payload { bytes, encoding, transport } = payload;
         let body = self.unfold(bytes, encoding, &mut room)?;
         if transport == Transport::HttpJson {
+            room.reserve(json::memory(&body))?;
             return Ok(json::check_signal(signal, &body)?);
         }
         signal.check(&body)?;

@@ -165,7 +165,8 @@ fn each_message(bytes: &[u8], mut then: impl FnMut(u32, &[u8]) -> Result<(), Str
 
 /// Whether these bytes are a `Gauge`, a `Sum` or their like: data points, how they add up, whether they only grow.
 fn is_metric_data(bytes: &[u8]) -> bool {
-    Fields::new(bytes).all(|field| matches!(field, Ok((1, WireValue::Bytes(_)) | (2 | 3, WireValue::Varint(_)))))
+    !bytes.is_empty()
+        && Fields::new(bytes).all(|field| matches!(field, Ok((1, WireValue::Bytes(_)) | (2 | 3, WireValue::Varint(_)))))
 }
 
 /// The metrics, log records or spans of a request.
@@ -253,11 +254,12 @@ mod tests {
         assert_eq!(Signal::of(&request("a", &record)), Some(Signal::Logs));
         assert_eq!(Signal::of(&request("a", &metric)), Some(Signal::Metrics));
         let pair = message(&[(1, WireValue::Bytes(b"key")), (2, WireValue::Bytes(&[]))]);
-        let spans: [&[(u32, WireValue<'_>)]; 4] = [
+        let spans: [&[(u32, WireValue<'_>)]; 5] = [
             &[(1, WireValue::Bytes(&[1; 15])), (2, WireValue::Bytes(&[2; 8]))],
             &[(1, WireValue::Bytes(b"")), (5, WireValue::Bytes(b"GET /")), (9, WireValue::Bytes(&pair))],
             &[(1, WireValue::Bytes(&[1; 15])), (7, WireValue::Fixed64(1)), (9, WireValue::Bytes(&pair))],
             &[(1, WireValue::Varint(1))],
+            &[(1, WireValue::Bytes(&[0; 16])), (2, WireValue::Bytes(&[2; 8])), (5, WireValue::Bytes(b""))],
         ];
         for span in spans {
             assert_eq!(Signal::of(&request("a", &message(span))), None, "{span:?}");

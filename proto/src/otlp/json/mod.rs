@@ -6,7 +6,7 @@ mod reader;
 mod signals;
 mod write;
 
-pub use read::{JsonRequest, read};
+pub use read::{JsonRequest, memory, read};
 pub use signals::check_signal;
 pub use write::write_trace;
 

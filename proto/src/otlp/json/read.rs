@@ -67,16 +67,32 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedReques
     }
 }
 
-/// The body as UTF-8. Bytes that are not become the escape of a lone surrogate, which says the same inside a JSON string.
+/// Bytes of memory that reading such a body takes besides it, about.
+#[must_use]
+pub fn memory(body: &[u8]) -> usize {
+    // A body that is UTF-8 is read where it is; of any other, a copy with escapes is made.
+    let copy = if std::str::from_utf8(body).is_ok() { 0 } else { escaped_length(body) };
+    body.len().saturating_add(copy)
+}
+
+/// What stands for a sequence of bytes that is not UTF-8: the escape of a lone surrogate, which says the same inside a JSON string.
+const ESCAPE: &str = "\\udfff";
+
+fn escaped_length(body: &[u8]) -> usize {
+    let wrong = |chunk: std::str::Utf8Chunk<'_>| if chunk.invalid().is_empty() { 0 } else { ESCAPE.len() };
+    body.utf8_chunks().map(|chunk| chunk.valid().len() + wrong(chunk)).sum()
+}
+
+/// The body as UTF-8. Bytes that are not become [`ESCAPE`].
 pub(super) fn utf8(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }
-    let mut text = String::with_capacity(body.len() + 64);
+    let mut text = String::with_capacity(escaped_length(body));
     for chunk in body.utf8_chunks() {
         text += chunk.valid();
         if !chunk.invalid().is_empty() {
-            text += "\\udfff";
+            text += ESCAPE;
         }
     }
     Cow::Owned(text)

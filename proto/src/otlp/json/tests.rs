@@ -424,6 +424,7 @@ fn text_that_utf8_cannot_hold_is_repaired_and_marked() {
         assert_eq!(mark, Some("invalid utf-8 in name"));
     }
     assert_eq!(only(&with(r#""name": "\ud83d\ude00""#)).span.name, "😀");
+    assert_eq!((memory("é".as_bytes()), memory(b"a\xff\xff")), (2, 3 + 13));
 }
 
 #[test]

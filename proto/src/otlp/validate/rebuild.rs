@@ -6,7 +6,7 @@ use super::copy::{Fault, copy, not_utf8};
 use super::{MalformedRequest, Notes, Reason, Refusals, Repairs, Validated};
 use crate::otlp::schema::{INSTRUMENTATION_LIBRARY_SPANS, Message, RESOURCE, SCOPE, SPAN};
 use crate::otlp::warnings::{Warning, Warnings};
-use crate::otlp::wire::{Fields, WireError, WireValue, put_field};
+use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before, put_varint};
 
 /// Field numbers of attributes in `Resource`, `InstrumentationScope` and `Span`.
 const RESOURCE_ATTRIBUTES: u32 = 1;
@@ -25,12 +25,14 @@ pub(super) fn request(
     repairs: Repairs,
 ) -> Result<Validated, MalformedRequest> {
     let mut walk = Walk { depth, messages, repairs, ..Walk::default() };
-    let mut out = Vec::with_capacity(body.len());
+    let mut out = Vec::with_capacity(body.len() + 64);
     each(body, "request", |number, value| {
         match (number, value) {
             (1, WireValue::Bytes(group)) => {
-                let group = walk.group(group, &format!("resource_spans[{}]", walk.groups))?;
-                put_field(&mut out, 1, WireValue::Bytes(&group));
+                let place = format!("resource_spans[{}]", walk.groups);
+                let start = open(&mut out, 1);
+                walk.group(group, &place, &mut out)?;
+                put_length_before(&mut out, start);
             }
             (1, _) => return Err(wrong_type("request", "resource_spans")),
             _ => walk.warnings.add(Warning::Fields, || {
@@ -41,6 +43,12 @@ pub(super) fn request(
     })?;
     let Walk { accepted, repaired, refused, warnings, .. } = walk;
     Ok(Validated { body: Bytes::from(out), accepted, refused, repaired, warnings })
+}
+
+/// Begins a message as a field; its length comes before it when it is whole, so that large ones are not copied.
+fn open(out: &mut Vec<u8>, number: u32) -> usize {
+    put_varint(out, u64::from(number << 3 | 2));
+    out.len()
 }
 
 /// The fields of an envelope. Broken framing there is the whole request's end.
@@ -121,37 +129,37 @@ impl<'a> Envelope<'a> {
 }
 
 impl Walk {
-    fn group(&mut self, bytes: &[u8], place: &str) -> Result<Vec<u8>, MalformedRequest> {
+    fn group(&mut self, bytes: &[u8], place: &str, out: &mut Vec<u8>) -> Result<(), MalformedRequest> {
         let group = Envelope::read(bytes, place, INSTRUMENTATION_LIBRARY_SPANS)?;
         let repairs = self.repairs.resources.remove(&self.groups);
         self.groups += 1;
         let head = self.head(&group, place, &RESOURCE, RESOURCE_ATTRIBUTES, repairs);
-        let mut out = head.as_ref().map(Clone::clone).unwrap_or_default();
+        out.extend_from_slice(head.as_deref().unwrap_or_default());
         for (at, bytes) in group.inner.iter().enumerate() {
             let place = format!("{place}.scope_spans[{at}]");
             let scoped = Envelope::read(bytes, &place, SPANS)?;
-            match &head {
-                Ok(_) => put_field(&mut out, 2, WireValue::Bytes(&self.scoped(&scoped, &place))),
-                Err(fault) => self.refuse_all(&scoped, &place, Reason::Resource, fault),
+            if let Err(fault) = &head {
+                self.refuse_all(&scoped, &place, Reason::Resource, fault);
+                continue;
             }
+            let start = open(out, 2);
+            self.scoped(&scoped, &place, out);
+            put_length_before(out, start);
         }
-        Ok(out)
+        Ok(())
     }
 
-    fn scoped(&mut self, scoped: &Envelope<'_>, place: &str) -> Vec<u8> {
+    fn scoped(&mut self, scoped: &Envelope<'_>, place: &str, out: &mut Vec<u8>) {
         let repairs = self.repairs.scopes.remove(&self.scopes);
         self.scopes += 1;
-        let mut out = match self.head(scoped, place, &SCOPE, SCOPE_ATTRIBUTES, repairs) {
-            Ok(head) => head,
-            Err(fault) => {
-                self.refuse_all(scoped, place, Reason::Scope, &fault);
-                return Vec::new();
-            }
-        };
+        match self.head(scoped, place, &SCOPE, SCOPE_ATTRIBUTES, repairs) {
+            Ok(head) => out.extend_from_slice(&head),
+            Err(fault) => return self.refuse_all(scoped, place, Reason::Scope, &fault),
+        }
         for (at, bytes) in scoped.inner.iter().enumerate() {
             match self.span(bytes) {
                 Ok(span) => {
-                    put_field(&mut out, 2, WireValue::Bytes(&span));
+                    put_field(out, 2, WireValue::Bytes(&span));
                     self.accepted += 1;
                 }
                 Err(fault) => self.refused.add(fault.reason.unwrap_or(Reason::Span), 1, self.messages, || {
@@ -159,7 +167,6 @@ impl Walk {
                 }),
             }
         }
-        out
     }
 
     /// Resource and schema of a group, or scope and schema: repaired and marked where something is odd.

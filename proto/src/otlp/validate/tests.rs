@@ -384,6 +384,25 @@ fn fields_that_occur_twice_are_merged() {
 }
 
 #[test]
+fn parts_of_values_are_merged_as_protobuf_says_and_many_cost_no_square() {
+    let array = |number: u8| field(5, &field(1, &[0x18, number]));
+    let value = [field(1, b"text"), array(1), array(2)].concat();
+    let pair = [field(1, b"key"), field(2, &value), field(2, &array(3))].concat();
+    let span = [good().encode_to_vec(), field(9, &pair)].concat();
+    let validated = check(around(&span)).expect("framing");
+    let spans = decode(&validated.body).expect("protobuf");
+    let numbers = [1, 2, 3].map(crate::model::AnyValue::Int).to_vec();
+    assert_eq!(spans[1].span.attributes[0].value, crate::model::AnyValue::Array(numbers));
+    assert_eq!(ExportTraceServiceRequest::decode(validated.body), ExportTraceServiceRequest::decode(&*around(&span)));
+
+    let many = (1..MAX_VALUE_DEPTH).fold(array(1).repeat(50_000), |inner, _| field(5, &field(1, &inner)));
+    let begun = std::time::Instant::now();
+    let validated = check(around(&[good().encode_to_vec(), field(9, &field(2, &many))].concat())).expect("framing");
+    assert_eq!((validated.accepted, validated.repaired), (3, 1));
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn many_refusals_are_counted_and_a_few_named() {
     let validated = check(request(vec![Span { span_id: vec![], ..good() }; 100])).expect("framing is intact");
     assert_eq!((validated.refused.total(), validated.refused.messages().len()), (100, 5));
