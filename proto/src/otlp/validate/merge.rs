@@ -26,25 +26,19 @@ pub(super) fn merged(table: &'static Message, bytes: &[u8]) -> Option<Vec<u8>> {
     twice.then(|| merge(table, bytes))
 }
 
+/// What may occur many times is written at once, so that only the few other fields are held.
 fn merge(table: &'static Message, bytes: &[u8]) -> Vec<u8> {
-    let (mut slots, mut places) = (Vec::<Slot<'_>>::new(), [None; 17]);
+    let (mut out, mut slots) = (Vec::with_capacity(bytes.len()), [const { None::<Slot<'_>> }; 17]);
     for (number, value) in Fields::new(bytes).flatten() {
         // The fields of a oneof share a place.
-        let singular =
-            table.field(number).filter(|field| !field.repeated).map(|_| if table.nests { 0 } else { number });
-        let place: Option<&mut Option<usize>> = singular.and_then(|number| places.get_mut(number as usize));
-        let before = place.as_deref().copied().flatten();
-        if let Some(slot) = before.and_then(|at| slots.get_mut(at)) {
-            slot.take(table, number, value);
-            continue;
+        let place = table.field(number).filter(|field| !field.repeated).map(|_| if table.nests { 0 } else { number });
+        match place.and_then(|place| slots.get_mut(place as usize)) {
+            Some(Some(slot)) => slot.take(table, number, value),
+            Some(empty) => *empty = Some(Slot { number, value, joined: Vec::new() }),
+            None => put_field(&mut out, number, value),
         }
-        if let Some(place) = place {
-            *place = Some(slots.len());
-        }
-        slots.push(Slot { number, value, joined: Vec::new() });
     }
-    let mut out = Vec::with_capacity(bytes.len());
-    for slot in &slots {
+    for slot in slots.iter().flatten() {
         let joined = WireValue::Bytes(&slot.joined);
         put_field(&mut out, slot.number, if slot.joined.is_empty() { slot.value } else { joined });
     }

@@ -92,20 +92,23 @@ struct Walk {
 #[derive(Default)]
 struct Envelope<'a> {
     about: Option<Vec<u8>>,
-    inner: Vec<&'a [u8]>,
+    bytes: &'a [u8],
+    /// The number that the inner messages had before, or their number of now.
+    former: u32,
+    /// How many inner messages there are: too many small ones to keep a list of them.
+    count: u32,
     schema_url: Option<&'a [u8]>,
     unknown: Option<u32>,
 }
 
 impl<'a> Envelope<'a> {
-    /// `former` is the number that the inner messages had before, or their number of now.
     fn read(bytes: &'a [u8], place: &str, former: u32) -> Result<Self, MalformedRequest> {
-        let mut envelope = Self::default();
+        let mut envelope = Self { bytes, former, ..Self::default() };
         each(bytes, place, |number, value| {
             match (number, value) {
                 (1, WireValue::Bytes(about)) => envelope.about.get_or_insert_default().extend_from_slice(about),
-                (2, WireValue::Bytes(inner)) => envelope.inner.push(inner),
-                (number, WireValue::Bytes(inner)) if number == former => envelope.inner.push(inner),
+                (2, WireValue::Bytes(_)) => envelope.count += 1,
+                (number, WireValue::Bytes(_)) if number == former => envelope.count += 1,
                 (3, WireValue::Bytes(url)) => envelope.schema_url = Some(url),
                 (1..=3, _) => return Err(wrong_type(place, &number.to_string())),
                 _ => envelope.unknown = Some(number),
@@ -113,6 +116,14 @@ impl<'a> Envelope<'a> {
             Ok(())
         })?;
         Ok(envelope)
+    }
+
+    fn inner(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let former = self.former;
+        Fields::new(self.bytes).flatten().filter_map(move |field| match field {
+            (number, WireValue::Bytes(inner)) if number == 2 || number == former => Some(inner),
+            _ => None,
+        })
     }
 
     /// The envelope with its resource or scope, and without its inner messages.
@@ -135,7 +146,7 @@ impl Walk {
         self.groups += 1;
         let head = self.head(&group, place, &RESOURCE, RESOURCE_ATTRIBUTES, repairs);
         out.extend_from_slice(head.as_deref().unwrap_or_default());
-        for (at, bytes) in group.inner.iter().enumerate() {
+        for (at, bytes) in group.inner().enumerate() {
             let place = format!("{place}.scope_spans[{at}]");
             let scoped = Envelope::read(bytes, &place, SPANS)?;
             if let Err(fault) = &head {
@@ -156,7 +167,7 @@ impl Walk {
             Ok(head) => out.extend_from_slice(&head),
             Err(fault) => return self.refuse_all(scoped, place, Reason::Scope, &fault),
         }
-        for (at, bytes) in scoped.inner.iter().enumerate() {
+        for (at, bytes) in scoped.inner().enumerate() {
             match self.span(bytes) {
                 Ok(span) => {
                     put_field(out, 2, WireValue::Bytes(&span));
@@ -178,7 +189,7 @@ impl Walk {
         attributes: u32,
         repairs: Option<Notes>,
     ) -> Result<Vec<u8>, Fault> {
-        if let (true, Some(number)) = (envelope.inner.is_empty(), envelope.unknown) {
+        if let (true, Some(number)) = (envelope.count == 0, envelope.unknown) {
             self.warnings
                 .add(Warning::Fields, || format!("{place}: nothing in it is known, but it has field {number}"));
         }
@@ -218,9 +229,9 @@ impl Walk {
     }
 
     fn refuse_all(&mut self, scoped: &Envelope<'_>, place: &str, reason: Reason, fault: &Fault) {
-        let spans = scoped.inner.len() as u32;
         let what = if reason == Reason::Scope { "scope" } else { "resource" };
-        self.refused.add(reason, spans, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
+        self.refused
+            .add(reason, scoped.count, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
     }
 }
 
