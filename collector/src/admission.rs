@@ -3,7 +3,7 @@
 use prometheus_client::metrics::gauge::Gauge;
 
 /// What a request costs besides its bytes: headers, buffers, tasks.
-const BASE: usize = 4 << 10;
+pub(crate) const BASE: usize = 4 << 10;
 
 /// The bytes that all requests together may hold.
 #[derive(Debug, Clone)]

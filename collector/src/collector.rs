@@ -6,11 +6,11 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hoptrail_proto::model::TenantId;
-use hoptrail_proto::otlp::{ExportResponse, Limits, Refusals, Validated, json, service_name, validate};
+use hoptrail_proto::otlp::{ExportResponse, Limits, Validated, json, service_name, validate};
 use hoptrail_storage::{SpanBatch, SpanWriter, WriteFuture};
 use prometheus_client::registry::Registry;
 
-use crate::admission::{Admission, Reservation};
+use crate::admission::{Admission, BASE, Reservation};
 use crate::compression::Encoding;
 use crate::config::Config;
 use crate::error::Failure;
@@ -22,7 +22,7 @@ use crate::tenant::Tenancy;
 
 /// Work that would keep a thread of the async runtime busy for about a millisecond goes to the blocking pool. The unit is a byte of
 /// protobuf to check (2 to 3 GB/s); a byte of JSON costs about 16 of them, and a compressed byte may unfold to many.
-pub(crate) const INLINE_WORK: usize = 1 << 20;
+const INLINE_WORK: usize = 1 << 20;
 
 /// Receives spans and hands them to the store.
 #[derive(Debug)]
@@ -51,7 +51,9 @@ impl Collector {
     #[must_use]
     pub fn new(config: &Config, writer: Arc<dyn SpanWriter>, registry: &mut Registry) -> Arc<Self> {
         let metrics = Metrics::register(registry);
-        let in_flight = config.max_in_flight_bytes.max(config.max_request_bytes.saturating_mul(2));
+        // The largest request in JSON holds its bytes twice.
+        let one = config.max_request_bytes.saturating_mul(2).saturating_add(BASE);
+        let in_flight = config.max_in_flight_bytes.max(one);
         Arc::new(Self {
             config: config.clone(),
             tenancy: if config.multi_tenant { Tenancy::Multi } else { Tenancy::Single },
@@ -94,39 +96,52 @@ impl Collector {
         sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
         let transport = payload.transport;
-        let Taken { validated, writing, .. } = self.take_somewhere(tenant, payload, room, sender).await?;
-        let Validated { body, accepted, refused, repaired } = validated;
+        let mut known = sender.clone();
+        let take = move |collector: &Self, payload, room| (collector.take(tenant, payload, room, &mut known), known);
+        let (taken, known) = self.work_on(payload, room, take).await?;
+        *sender = known;
+        let Taken { validated, writing, .. } = taken?;
         if let Some(writing) = writing {
-            writing.await.map_err(Failure::Write).inspect_err(|_| sender.is_of(service_name(&body).as_deref()))?;
+            let written = writing.await.map_err(Failure::Write);
+            written.inspect_err(|_| sender.is_of(service_name(&validated.body).as_deref()))?;
         }
-        self.metrics.taken(transport, accepted, repaired);
-        if refused.total() == 0 {
-            return Ok(ExportResponse::default());
+        self.metrics.taken(transport, validated.accepted, validated.repaired);
+        Ok(self.account(&validated, sender))
+    }
+
+    /// Counts and reports what of a request is not stored, and says so to the sender.
+    fn account(&self, validated: &Validated, sender: &Sender) -> ExportResponse {
+        let Validated { refused, warnings, .. } = validated;
+        if refused.total() == 0 && warnings.is_empty() {
+            return ExportResponse::default();
         }
-        self.metrics.refused(&refused);
-        let error_message = refused.to_string();
-        tracing::debug!(transport = ?transport, accepted, "{error_message}");
+        self.metrics.refused(refused);
+        self.metrics.unread(warnings);
+        let said =
+            [(refused.total() > 0).then(|| refused.to_string()), (!warnings.is_empty()).then(|| warnings.to_string())];
+        let error_message = said.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        tracing::debug!(accepted = validated.accepted, "{error_message}");
         for (reason, spans) in refused.counts() {
             self.report_refused(sender, reason.name(), spans, &error_message);
         }
-        Ok(ExportResponse { rejected_spans: refused.total(), error_message })
+        for (warning, _) in warnings.counts() {
+            self.report_refused(sender, warning.name(), 0, &error_message);
+        }
+        ExportResponse { rejected_spans: refused.total(), error_message }
     }
 
-    async fn take_somewhere(
+    /// Works on a request that has arrived: here, or where it would take long, on a thread for blocking work.
+    pub(crate) async fn work_on<T: Send + 'static>(
         self: &Arc<Self>,
-        tenant: TenantId,
         payload: Payload,
         room: Reservation,
-        sender: &mut Sender,
-    ) -> Result<Taken, Failure> {
+        task: impl FnOnce(&Self, Payload, Reservation) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
         if work(&payload) <= INLINE_WORK {
-            return self.take(tenant, payload, room, sender);
+            return Ok(task(self, payload, room));
         }
-        let (collector, mut known) = (Arc::clone(self), sender.clone());
-        let task = move || (collector.take(tenant, payload, room, &mut known), known);
-        let (taken, known) = tokio::task::spawn_blocking(task).await.map_err(|_| Failure::Internal)?;
-        *sender = known;
-        taken
+        let collector = Arc::clone(self);
+        tokio::task::spawn_blocking(move || task(&collector, payload, room)).await.map_err(|_| Failure::Internal)
     }
 
     /// Checks a request that has arrived and hands its spans to the store, without a pause in which a client that leaves could stop
@@ -146,21 +161,24 @@ impl Collector {
 
     fn check(&self, payload: Payload, room: &mut Reservation, sender: &mut Sender) -> Result<Validated, Failure> {
         let Payload { bytes, encoding, transport } = payload;
-        let mut body = self.unfold(bytes, encoding, room)?;
-        let mut refused = Refusals::default();
-        if transport == Transport::HttpJson {
-            room.reserve(body.len())?;
+        let body = self.unfold(bytes, encoding, room)?;
+        let (body, checked) = if transport == Transport::HttpJson {
+            room.reserve(json::memory(&body))?;
             let request = json::read(&body, &self.limits)?;
-            (body, refused) = (request.body, request.refused);
-        }
-        let checked = validate(body.clone(), &self.limits).map(|mut validated| {
-            validated.refused.merge(refused, self.limits.messages);
-            validated
-        });
-        if checked.as_ref().map_or(true, |validated| validated.refused.total() > 0) {
+            (request.body.clone(), request.validate(&self.limits))
+        } else {
+            (body.clone(), validate(body, &self.limits))
+        };
+        let all_taken = |validated: &Validated| validated.refused.total() == 0 && validated.warnings.is_empty();
+        if !checked.as_ref().is_ok_and(all_taken) {
             sender.is_of(service_name(&body).as_deref());
         }
-        Ok(checked?)
+        let validated = checked?;
+        if validated.is_no_request() {
+            self.metrics.unread(&validated.warnings);
+            return Err(Failure::NotUnderstood(validated.warnings.to_string()));
+        }
+        Ok(validated)
     }
 
     /// A body as it was before compression.
@@ -198,7 +216,7 @@ struct Taken {
 }
 
 /// What a payload costs to check at worst, in bytes of protobuf.
-pub(crate) fn work(payload: &Payload) -> usize {
+fn work(payload: &Payload) -> usize {
     let unfold = if payload.encoding == Encoding::Identity { 1 } else { 64 };
     let parse = if payload.transport == Transport::HttpJson { 16 } else { 1 };
     payload.bytes.len().saturating_mul(unfold * parse)

@@ -8,10 +8,11 @@ use crate::origins;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most bytes of one request after decompression; larger ones are refused for good. Default 16 MiB.
+    /// Most bytes of one request after decompression; larger ones are refused for good. Default 64 MiB,
+    /// as OTLP 1.11 recommends.
     pub max_request_bytes: usize,
     /// Most bytes of all requests that are being received, checked or written; what comes on top is asked to retry.
-    /// At least twice `max_request_bytes` is granted. Default 256 MiB.
+    /// At least twice `max_request_bytes` is granted, so that one of the largest in JSON has room. Default 256 MiB.
     pub max_in_flight_bytes: usize,
     /// Whether every request must name its tenant in `X-Scope-OrgID`. Off, that header is ignored and all spans belong to one
     /// tenant. Default off.
@@ -38,7 +39,7 @@ pub enum OtherSignals {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_request_bytes: 16 << 20,
+            max_request_bytes: 64 << 20,
             max_in_flight_bytes: 256 << 20,
             multi_tenant: false,
             cors_origins: vec!["*".to_owned()],

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Write(WriteError),
     #[error(transparent)]
     Malformed(#[from] MalformedRequest),
+    #[error("the request holds nothing that is understood: {0}")]
+    NotUnderstood(String),
     #[error("the body is not valid {encoding}: {reason}")]
     Compression { encoding: &'static str, reason: String },
     #[error("the body ended early: {0}")]
@@ -75,6 +77,7 @@ impl Failure {
         match self {
             Self::TooLarge { .. } => codes(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Malformed(_) | Self::Compression { .. } => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::NotUnderstood(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
             Self::Write(WriteError::Invalid(_)) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
             Self::Interrupted(_) => codes(G::Cancelled, H::BAD_REQUEST, "interrupted"),
             Self::UnsupportedEncoding(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
@@ -111,6 +114,7 @@ impl Failure {
             Self::WrongPort(_) => "wrong_port",
             Self::Method(_) => "wrong_method",
             Self::Rejected(_) => "other_signal",
+            Self::NotUnderstood(_) => "not_understood",
             Self::UnsupportedType(_) => "content_type",
             Self::UnsupportedEncoding(_) => "content_encoding",
             _ => self.outcome(),
@@ -136,6 +140,7 @@ impl Failure {
         };
         let detail = match self {
             Self::Malformed(error) => Some(bad(&error.place, &error.reason)),
+            Self::NotUnderstood(what) => Some(bad("request", what)),
             Self::Compression { encoding, reason } => Some(bad(encoding, reason)),
             Self::Write(WriteError::Invalid(reason)) => Some(bad("request", reason)),
             Self::TenantInvalid(error) => Some(bad("X-Scope-OrgID", &error.to_string())),
@@ -165,6 +170,7 @@ mod tests {
         let cases = [
             (Failure::TooLarge { limit: 1 }, 413, 8, None),
             (Failure::Malformed(malformed), 400, 3, None),
+            (Failure::NotUnderstood("logs".to_owned()), 400, 3, None),
             (Failure::Write(WriteError::Invalid("x".to_owned())), 400, 3, None),
             (Failure::TenantMissing, 401, 16, None),
             (Failure::UnsupportedEncoding("br".to_owned()), 415, 12, None),

@@ -1,6 +1,6 @@
 //! Counters of the collector.
 
-use hoptrail_proto::otlp::{Refusals, Signal};
+use hoptrail_proto::otlp::{Refusals, Signal, Warnings};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -46,6 +46,11 @@ struct BySignal {
     signal: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWhat {
+    what: &'static str,
+}
+
 /// What the collector counts.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -55,6 +60,7 @@ pub(crate) struct Metrics {
     requests: Family<ByOutcome, Counter>,
     bytes: Family<ByTransport, Counter>,
     dropped: Family<BySignal, Counter>,
+    unread: Family<ByWhat, Counter>,
     /// Bytes of requests in flight.
     pub(crate) in_flight: Gauge,
 }
@@ -62,7 +68,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { spans, refused, repaired, requests, bytes, dropped, in_flight } = &metrics;
+        let Self { spans, refused, repaired, requests, bytes, dropped, unread, in_flight } = &metrics;
         registry.register("hoptrail_spans_received", "Spans taken and durable", spans.clone());
         registry.register("hoptrail_spans_refused", "Spans refused, by reason", refused.clone());
         registry.register("hoptrail_spans_repaired", "Spans taken with a repair", repaired.clone());
@@ -70,6 +76,11 @@ impl Metrics {
         registry.register("hoptrail_received_bytes", "Bytes of request bodies as they arrived", bytes.clone());
         let help = "Requests of metrics, logs and profiles that were taken and dropped";
         registry.register("hoptrail_other_signals", help, dropped.clone());
+        registry.register(
+            "hoptrail_unread",
+            "Requests for traces with content that is not read, by what",
+            unread.clone(),
+        );
         registry.register("hoptrail_in_flight_bytes", "Bytes reserved by requests in flight", in_flight.clone());
         metrics
     }
@@ -90,6 +101,13 @@ impl Metrics {
     pub(crate) fn refused(&self, refusals: &Refusals) {
         for (reason, spans) in refusals.counts() {
             self.refused.get_or_create(&ByReason { reason: reason.name() }).inc_by(u64::from(spans));
+        }
+    }
+
+    /// Counts a request in which something is not read.
+    pub(crate) fn unread(&self, warnings: &Warnings) {
+        for (warning, _) in warnings.counts() {
+            self.unread.get_or_create(&ByWhat { what: warning.name() }).inc();
         }
     }
 

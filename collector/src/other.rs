@@ -6,7 +6,7 @@ use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::{ExportResponse, Signal, json, service_name};
 
 use crate::admission::Reservation;
-use crate::collector::{Collector, INLINE_WORK, Payload, work};
+use crate::collector::{Collector, Payload};
 use crate::config::OtherSignals;
 use crate::error::Failure;
 use crate::metrics::Transport;
@@ -42,26 +42,21 @@ impl Collector {
         self: &Arc<Self>,
         signal: Signal,
         payload: Payload,
-        mut room: Reservation,
+        room: Reservation,
         sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
-        let understood = if work(&payload) <= INLINE_WORK {
-            self.understand(signal, payload, &mut room)
-        } else {
-            let collector = Arc::clone(self);
-            let task = tokio::task::spawn_blocking(move || collector.understand(signal, payload, &mut room));
-            task.await.unwrap_or(Err(Failure::Internal))
-        };
-        sender.is_of(understood?.as_deref());
+        let understand = move |collector: &Self, payload, room| collector.understand(signal, payload, room);
+        sender.is_of(self.work_on(payload, room, understand).await??.as_deref());
         self.report_dropped(sender, signal);
         Ok(ExportResponse::default())
     }
 
     /// The service that sends, if the request is one of this signal.
-    fn understand(&self, signal: Signal, payload: Payload, room: &mut Reservation) -> Result<Option<String>, Failure> {
+    fn understand(&self, signal: Signal, payload: Payload, mut room: Reservation) -> Result<Option<String>, Failure> {
         let Payload { bytes, encoding, transport } = payload;
-        let body = self.unfold(bytes, encoding, room)?;
+        let body = self.unfold(bytes, encoding, &mut room)?;
         if transport == Transport::HttpJson {
+            room.reserve(json::memory(&body))?;
             return Ok(json::check_signal(signal, &body)?);
         }
         signal.check(&body)?;

@@ -13,6 +13,7 @@ mod spans;
 mod browser;
 mod capture;
 mod care;
+mod content;
 mod journey;
 mod life;
 mod listeners;

@@ -13,11 +13,11 @@ use tonic::{Code, Request, Status};
 use super::{Failing, Running, gated, request, span, write_errors};
 use crate::Config;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub(super) const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// Names and values.
-type Headers = &'static [(&'static str, &'static str)];
+pub(super) type Headers = &'static [(&'static str, &'static str)];
 
 async fn channel(running: &Running) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address");
@@ -28,13 +28,16 @@ async fn client(running: &Running) -> TraceServiceClient<Channel> {
     TraceServiceClient::new(channel(running).await)
 }
 
-async fn export(running: &Running, message: ExportTraceServiceRequest) -> Result<Option<(i64, String)>, Status> {
+pub(super) async fn export(
+    running: &Running,
+    message: ExportTraceServiceRequest,
+) -> Result<Option<(i64, String)>, Status> {
     let response = client(running).await.export(message).await?.into_inner();
     Ok(response.partial_success.map(|partial| (partial.rejected_spans, partial.error_message)))
 }
 
 /// Sends the bytes of a gRPC body as they are; answers the status and the bytes that came back.
-async fn raw(running: &Running, path: &str, headers: Headers, body: &[u8]) -> (Code, Bytes) {
+pub(super) async fn raw(running: &Running, path: &str, headers: Headers, body: &[u8]) -> (Code, Bytes) {
     let mut channel = channel(running).await;
     let mut request = http::Request::post(format!("http://{}{path}", running.grpc))
         .header("content-type", "application/grpc")
@@ -53,7 +56,7 @@ async fn raw(running: &Running, path: &str, headers: Headers, body: &[u8]) -> (C
     (Code::from_bytes(code), collected.to_bytes())
 }
 
-fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
     [&[flag], (message.len() as u32).to_be_bytes().as_slice(), message].concat()
 }
 

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use super::{Failing, Running, gated, request, span, until, write_errors};
 use crate::Config;
 
-const PROTOBUF: &str = "application/x-protobuf";
-const JSON: &str = "application/json";
+pub(super) const PROTOBUF: &str = "application/x-protobuf";
+pub(super) const JSON: &str = "application/json";
 
 /// Names and values.
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -20,7 +20,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: String,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answer {
@@ -30,7 +30,7 @@ impl Answer {
     }
 
     /// Code and message of the `google.rpc.Status` in the body.
-    fn error(&self) -> (i64, String) {
+    pub(super) fn error(&self) -> (i64, String) {
         if self.header("content-type") == Some(JSON) {
             let status: Value = serde_json::from_slice(&self.body).expect("json");
             return (status["code"].as_i64().expect("a code"), status["message"].as_str().expect("text").to_owned());
@@ -94,11 +94,11 @@ pub(super) async fn post(running: &Running, content_type: &str, headers: Headers
     Client::connect(running).await.post(content_type, headers, body).await
 }
 
-fn protobuf(trace: u8, ids: &[u64]) -> Vec<u8> {
+pub(super) fn protobuf(trace: u8, ids: &[u64]) -> Vec<u8> {
     request(ids.iter().map(|id| span(trace, *id)).collect()).encode_to_vec()
 }
 
-fn json(trace: u8, ids: &[u64]) -> Vec<u8> {
+pub(super) fn json(trace: u8, ids: &[u64]) -> Vec<u8> {
     let trace = format!("{trace:02x}").repeat(16);
     let spans: Vec<Value> = ids
         .iter()

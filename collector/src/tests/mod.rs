@@ -1,5 +1,6 @@
 //! Servers on free ports of this machine, real clients, and stores that answer what a test wants.
 
+mod content;
 mod grpc;
 mod http;
 

@@ -9,7 +9,7 @@ use crate::otlp::{Limits, decode, validate};
 /// were written as OTLP/JSON and read again.
 pub fn otlp_json(body: &[u8]) {
     let Ok(request) = read(body, &Limits::default()) else { return };
-    let validated = validate(request.body, &Limits::default()).expect("the reader writes protobuf");
+    let validated = request.validate(&Limits::default()).expect("the reader writes protobuf");
     promised(&validated);
     let spans = decode(&validated.body).expect("accepted bytes decode");
     let text = write_trace(&Trace { id: TraceId([1; 16]), spans: spans.clone() });
@@ -17,6 +17,7 @@ pub fn otlp_json(body: &[u8]) {
     let revalidated = validate(again.body.clone(), &Limits::default()).expect("own protobuf");
     assert_eq!((again.refused.total(), revalidated.refused.total()), (0, 0), "{text}");
     assert_eq!(revalidated.body, again.body, "nothing to repair");
+    assert!(revalidated.warnings.is_empty() && again.warnings.is_empty(), "{text}");
     assert_eq!(in_any_order(&decode(&again.body).expect("own protobuf")), in_any_order(&spans), "{text}");
 }
 

@@ -9,8 +9,10 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
+use crate::otlp::schema::INSTRUMENTATION_LIBRARY_SPANS;
 use crate::otlp::view::{EventView, LinkView, Origin, SpanView, ValueView, each_span, key_value};
-use crate::otlp::{Limits, MAX_VALUE_DEPTH, REPAIRED, Reason, Validated, validate};
+use crate::otlp::wire::{Fields, WireValue};
+use crate::otlp::{Limits, REPAIRED, Reason, Validated, decode, validate};
 
 /// What validation says of a group. Prost skips groups, which proto3 does not have.
 const GROUP: &str = "is not allowed";
@@ -22,10 +24,10 @@ pub fn otlp_walk(body: &[u8]) {
     // Not what a caller may do without validation, yet it must not panic.
     let _ = each_span(&body, |_, _| (), |(), _| ());
     let decoded = ExportTraceServiceRequest::decode(body.clone());
+    let former = has_former_field(&body);
     match validate(body, &Limits { messages: usize::MAX, ..Limits::default() }) {
         Ok(validated) => {
-            let kept = promised(&validated);
-            if let Ok(decoded) = decoded {
+            if let (Some(kept), Ok(decoded), false) = (promised(&validated), decoded, former) {
                 nothing_lost(decoded, kept, &validated);
             }
         }
@@ -33,12 +35,26 @@ pub fn otlp_walk(body: &[u8]) {
     }
 }
 
-/// Holds what [`Validated`] promises of a body, and gives prost's view of it.
-pub(super) fn promised(validated: &Validated) -> ExportTraceServiceRequest {
+/// Whether spans stand in a field that prost does not know any more.
+fn has_former_field(body: &[u8]) -> bool {
+    let groups = Fields::new(body).flatten().filter_map(|(_, value)| match value {
+        WireValue::Bytes(group) => Some(group),
+        _ => None,
+    });
+    groups.flat_map(|group| Fields::new(group).flatten()).any(|(number, _)| number == INSTRUMENTATION_LIBRARY_SPANS)
+}
+
+/// Holds what [`Validated`] promises of a body, and gives prost's view of it; none where values are deeper than prost reads.
+pub(super) fn promised(validated: &Validated) -> Option<ExportTraceServiceRequest> {
     let again = validate(validated.body.clone(), &Limits::default()).expect("accepted bytes are accepted");
     assert_eq!((again.accepted, again.refused.total(), again.repaired), (validated.accepted, 0, 0));
+    assert!(again.warnings.is_empty(), "{}", again.warnings);
     assert_eq!(again.body.as_ptr(), validated.body.as_ptr(), "the quick walk is not content with it");
-    let decoded = ExportTraceServiceRequest::decode(validated.body.clone()).expect("accepted bytes decode");
+    assert_eq!(decode(&validated.body).map(|spans| spans.len()), Ok(validated.accepted as usize));
+    let decoded = match ExportTraceServiceRequest::decode(validated.body.clone()) {
+        Err(error) if error.to_string().contains("recursion limit") => return None,
+        decoded => decoded.expect("accepted bytes decode"),
+    };
     let (mut origins, mut spans) = (decoded_origins(&decoded).into_iter(), decoded_spans(&decoded).into_iter());
     let origin = |resource: &Origin<'_>, scope: &Origin<'_>| {
         let (group, scoped) = origins.next().expect("a scope too many");
@@ -52,7 +68,7 @@ pub(super) fn promised(validated: &Validated) -> ExportTraceServiceRequest {
     };
     each_span(&validated.body, origin, visit).expect("accepted bytes can be walked");
     assert_eq!((walked, origins.len(), spans.len()), (validated.accepted, 0, 0));
-    decoded
+    Some(decoded)
 }
 
 fn decoded_origins(request: &ExportTraceServiceRequest) -> Vec<(&ResourceSpans, &ScopeSpans)> {
@@ -134,23 +150,19 @@ fn same_value(view: ValueView<'_>, value: Option<&Value>) {
     }
 }
 
-/// A request that prost decodes has no text to repair. Of its spans those are kept that have ids and are not too deep; wrong parents
-/// are dropped.
+/// A request that prost decodes has no text to repair, and no values that are too deep. Of its spans those are kept that have ids;
+/// wrong parents are dropped, and so are texts given by their place in a table.
 fn nothing_lost(mut original: ExportTraceServiceRequest, mut kept: ExportTraceServiceRequest, validated: &Validated) {
     let reasons: Vec<Reason> = validated.refused.counts().map(|(reason, _)| reason).collect();
     let malformed = reasons.iter().any(|reason| matches!(reason, Reason::Span | Reason::Resource | Reason::Scope));
     let groups = validated.refused.messages().iter().any(|message| message.contains(GROUP));
     assert!(groups || !malformed, "prost reads it, but: {}", validated.refused);
     original.resource_spans.iter_mut().for_each(|group| {
-        let deep_resource = group.resource.as_ref().is_some_and(|resource| too_deep(&resource.attributes));
+        group.resource.iter_mut().for_each(|resource| without_tables(&mut resource.attributes));
         for scoped in &mut group.scope_spans {
-            let deep = deep_resource || scoped.scope.as_ref().is_some_and(|scope| too_deep(&scope.attributes));
-            scoped.spans.retain(|span| !deep && is_kept(span));
-            scoped.spans.iter_mut().for_each(|span| {
-                if !matches!(span.parent_span_id.len(), 0 | 8) {
-                    span.parent_span_id.clear();
-                }
-            });
+            scoped.scope.iter_mut().for_each(|scope| without_tables(&mut scope.attributes));
+            scoped.spans.retain(is_kept);
+            scoped.spans.iter_mut().for_each(as_kept);
         }
     });
     unmark(&mut kept);
@@ -159,7 +171,7 @@ fn nothing_lost(mut original: ExportTraceServiceRequest, mut kept: ExportTraceSe
     if reasons.iter().all(|reason| matches!(reason, Reason::TraceId | Reason::SpanId)) {
         assert_eq!(kept, expected);
     } else {
-        // A field that occurs twice may be too deep, or hold a group, where prost keeps only the other one.
+        // A field that occurs twice may hold a group, where prost keeps only the other one.
         let mut expected = expected.iter();
         assert!(kept.iter().all(|span| expected.any(|other| other == span)), "a span that was not sent");
     }
@@ -184,22 +196,30 @@ fn unmark(request: &mut ExportTraceServiceRequest) {
 
 fn is_kept(span: &Span) -> bool {
     let is_id = |id: &[u8], length: usize| id.len() == length && id.iter().any(|byte| *byte != 0);
-    is_id(&span.trace_id, 16)
-        && is_id(&span.span_id, 8)
-        && !too_deep(&span.attributes)
-        && !span.events.iter().any(|event| too_deep(&event.attributes))
-        && !span.links.iter().any(|link| too_deep(&link.attributes))
+    is_id(&span.trace_id, 16) && is_id(&span.span_id, 8)
 }
 
-fn too_deep(attributes: &[KeyValue]) -> bool {
-    attributes.iter().any(|pair| pair.value.as_ref().is_some_and(|value| depth(value) > MAX_VALUE_DEPTH))
+fn as_kept(span: &mut Span) {
+    if !matches!(span.parent_span_id.len(), 0 | 8) {
+        span.parent_span_id.clear();
+    }
+    without_tables(&mut span.attributes);
+    span.events.iter_mut().for_each(|event| without_tables(&mut event.attributes));
+    span.links.iter_mut().for_each(|link| without_tables(&mut link.attributes));
 }
 
-fn depth(value: &AnyValue) -> usize {
-    let inner = match &value.value {
-        Some(Value::ArrayValue(array)) => array.values.iter().map(depth).max(),
-        Some(Value::KvlistValue(list)) => list.values.iter().filter_map(|pair| pair.value.as_ref()).map(depth).max(),
-        _ => None,
-    };
-    1 + inner.unwrap_or(0)
+fn without_tables(attributes: &mut [KeyValue]) {
+    for pair in attributes {
+        pair.key_strindex = 0;
+        pair.value.iter_mut().for_each(without_table);
+    }
+}
+
+fn without_table(value: &mut AnyValue) {
+    match &mut value.value {
+        Some(Value::StringValueStrindex(_)) => value.value = None,
+        Some(Value::ArrayValue(array)) => array.values.iter_mut().for_each(without_table),
+        Some(Value::KvlistValue(list)) => without_tables(&mut list.values),
+        _ => {}
+    }
 }

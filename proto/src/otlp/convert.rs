@@ -1,4 +1,4 @@
-//! Between the generated OTLP types and the model. For cold paths and tests: ingest walks the bytes instead.
+//! From the model to the generated OTLP types.
 
 use std::sync::Arc;
 
@@ -8,53 +8,12 @@ use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use prost::Message;
 
-use crate::model::{
-    AnyValue, Attribute, EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink,
-    Status, StatusCode, TraceId, TraceSpan,
-};
-
-/// Decodes an `ExportTraceServiceRequest`. Ids of a wrong length count as zero.
-pub fn decode(body: &[u8]) -> Result<Vec<TraceSpan>, prost::DecodeError> {
-    Ok(from_request(ExportTraceServiceRequest::decode(body)?))
-}
-
-/// Decodes a `Resource` message with the schema URL of its group.
-pub fn decode_origin_resource(message: &[u8], schema_url: &str) -> Result<Resource, prost::DecodeError> {
-    Ok(from_resource(Some(resource::Resource::decode(message)?), schema_url.to_owned()))
-}
-
-/// Decodes an `InstrumentationScope` message with the schema URL of its group.
-pub fn decode_origin_scope(message: &[u8], schema_url: &str) -> Result<InstrumentationScope, prost::DecodeError> {
-    Ok(from_scope(Some(common::InstrumentationScope::decode(message)?), schema_url.to_owned()))
-}
-
-/// Decodes an `AnyValue` message.
-pub fn decode_value(message: &[u8]) -> Result<AnyValue, prost::DecodeError> {
-    Ok(from_value(common::AnyValue::decode(message)?))
-}
+use crate::model::{AnyValue, Attribute, EntityRef, Span, SpanEvent, SpanLink, TraceSpan};
 
 /// Encodes an `AnyValue` message.
 #[must_use]
 pub fn encode_value(value: &AnyValue) -> Vec<u8> {
     to_value(value).encode_to_vec()
-}
-
-/// The spans of a request in its order, each with its resource and scope.
-#[must_use]
-pub fn from_request(request: ExportTraceServiceRequest) -> Vec<TraceSpan> {
-    let mut out = Vec::new();
-    for group in request.resource_spans {
-        let resource = Arc::new(from_resource(group.resource, group.schema_url));
-        for scoped in group.scope_spans {
-            let scope = Arc::new(from_scope(scoped.scope, scoped.schema_url));
-            out.extend(scoped.spans.into_iter().map(|span| TraceSpan {
-                span: from_span(span),
-                resource: Arc::clone(&resource),
-                scope: Arc::clone(&scope),
-            }));
-        }
-    }
-    out
 }
 
 /// A request that holds these spans.
@@ -101,72 +60,12 @@ fn to_scope_spans(spans: &[TraceSpan]) -> trace::ScopeSpans {
     }
 }
 
-fn from_resource(resource: Option<resource::Resource>, schema_url: String) -> Resource {
-    let resource = resource.unwrap_or_default();
-    Resource {
-        attributes: from_attributes(resource.attributes),
-        dropped_attributes_count: resource.dropped_attributes_count,
-        entity_refs: resource.entity_refs.into_iter().map(from_entity_ref).collect(),
-        schema_url,
-    }
-}
-
-fn from_entity_ref(entity: common::EntityRef) -> EntityRef {
-    EntityRef {
-        schema_url: entity.schema_url,
-        kind: entity.r#type,
-        id_keys: entity.id_keys,
-        description_keys: entity.description_keys,
-    }
-}
-
 fn to_entity_ref(entity: &EntityRef) -> common::EntityRef {
     common::EntityRef {
         schema_url: entity.schema_url.clone(),
         r#type: entity.kind.clone(),
         id_keys: entity.id_keys.clone(),
         description_keys: entity.description_keys.clone(),
-    }
-}
-
-fn from_scope(scope: Option<common::InstrumentationScope>, schema_url: String) -> InstrumentationScope {
-    let scope = scope.unwrap_or_default();
-    InstrumentationScope {
-        name: scope.name,
-        version: scope.version,
-        attributes: from_attributes(scope.attributes),
-        dropped_attributes_count: scope.dropped_attributes_count,
-        schema_url,
-    }
-}
-
-fn trace_id(bytes: &[u8]) -> TraceId {
-    TraceId::from_bytes(bytes).unwrap_or_default()
-}
-
-fn span_id(bytes: &[u8]) -> SpanId {
-    SpanId::from_bytes(bytes).unwrap_or_default()
-}
-
-fn from_span(span: trace::Span) -> Span {
-    let status = span.status.unwrap_or_default();
-    Span {
-        trace_id: trace_id(&span.trace_id),
-        span_id: span_id(&span.span_id),
-        parent_span_id: SpanId::from_bytes(&span.parent_span_id),
-        trace_state: span.trace_state,
-        flags: span.flags,
-        name: span.name,
-        kind: SpanKind::from_otlp(span.kind),
-        start_unix_nano: span.start_time_unix_nano,
-        end_unix_nano: span.end_time_unix_nano,
-        attributes: from_attributes(span.attributes),
-        dropped_attributes_count: span.dropped_attributes_count,
-        events: span.events.into_iter().map(from_event).collect(),
-        dropped_events_count: span.dropped_events_count,
-        links: span.links.into_iter().map(from_link).collect(),
-        dropped_links_count: span.dropped_links_count,
-        status: Status { code: StatusCode::from_otlp(status.code), message: status.message },
     }
 }
 
@@ -191,32 +90,12 @@ fn to_span(span: &Span) -> trace::Span {
     }
 }
 
-fn from_event(event: trace::span::Event) -> SpanEvent {
-    SpanEvent {
-        time_unix_nano: event.time_unix_nano,
-        name: event.name,
-        attributes: from_attributes(event.attributes),
-        dropped_attributes_count: event.dropped_attributes_count,
-    }
-}
-
 fn to_event(event: &SpanEvent) -> trace::span::Event {
     trace::span::Event {
         time_unix_nano: event.time_unix_nano,
         name: event.name.clone(),
         attributes: to_attributes(&event.attributes),
         dropped_attributes_count: event.dropped_attributes_count,
-    }
-}
-
-fn from_link(link: trace::span::Link) -> SpanLink {
-    SpanLink {
-        trace_id: trace_id(&link.trace_id),
-        span_id: span_id(&link.span_id),
-        trace_state: link.trace_state,
-        attributes: from_attributes(link.attributes),
-        dropped_attributes_count: link.dropped_attributes_count,
-        flags: link.flags,
     }
 }
 
@@ -231,13 +110,6 @@ fn to_link(link: &SpanLink) -> trace::span::Link {
     }
 }
 
-fn from_attributes(attributes: Vec<common::KeyValue>) -> Vec<Attribute> {
-    attributes
-        .into_iter()
-        .map(|pair| Attribute { key: pair.key, value: pair.value.map(from_value).unwrap_or_default() })
-        .collect()
-}
-
 fn to_attributes(attributes: &[Attribute]) -> Vec<common::KeyValue> {
     attributes
         .iter()
@@ -247,20 +119,6 @@ fn to_attributes(attributes: &[Attribute]) -> Vec<common::KeyValue> {
             ..common::KeyValue::default()
         })
         .collect()
-}
-
-fn from_value(value: common::AnyValue) -> AnyValue {
-    use common::any_value::Value;
-    match value.value {
-        Some(Value::StringValue(text)) => AnyValue::String(text),
-        Some(Value::BoolValue(value)) => AnyValue::Bool(value),
-        Some(Value::IntValue(value)) => AnyValue::Int(value),
-        Some(Value::DoubleValue(value)) => AnyValue::Double(value),
-        Some(Value::BytesValue(bytes)) => AnyValue::Bytes(bytes),
-        Some(Value::ArrayValue(array)) => AnyValue::Array(array.values.into_iter().map(from_value).collect()),
-        Some(Value::KvlistValue(list)) => AnyValue::KvList(from_attributes(list.values)),
-        _ => AnyValue::Empty,
-    }
 }
 
 pub(crate) fn to_value(value: &AnyValue) -> common::AnyValue {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod arbitrary;
 mod convert;
+mod decode;
 mod exporter;
 pub mod json;
 mod response;
@@ -10,15 +11,15 @@ pub(crate) mod schema;
 mod signals;
 mod validate;
 pub mod view;
+mod warnings;
 pub(crate) mod wire;
 
 pub(crate) use convert::to_value;
-pub use convert::{
-    decode, decode_origin_resource, decode_origin_scope, decode_value, encode_value, from_request, to_request,
-    to_resource_spans,
-};
+pub use convert::{encode_value, to_request, to_resource_spans};
+pub use decode::{decode, decode_origin_resource, decode_origin_scope, decode_value};
 pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use opentelemetry_proto::tonic as types;
 pub use response::{Detail, ExportResponse, Status};
 pub use signals::{Signal, service_name};
 pub use validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, REPAIRED, Reason, Refusals, Validated, validate};
+pub use warnings::{Warning, Warnings};

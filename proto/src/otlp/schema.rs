@@ -1,14 +1,20 @@
-//! What an `ExportTraceServiceRequest` is made of, as tables: field numbers, names and types of OTLP 1.10's trace messages.
+//! What an `ExportTraceServiceRequest` is made of, as tables: field numbers, names and types of OTLP 1.11's trace messages.
 //!
 //! Validation, repair and OTLP/JSON all read these, so that they cannot disagree.
+
+use super::wire::WireValue;
 
 /// A message type.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// The field with number `n` is at `n - 1`; gaps are `None`.
     fields: &'static [Option<Field>],
+    /// Names that fields had before, in the .proto file of then, with their numbers of now.
+    former: &'static [(&'static str, u32)],
     /// Whether it counts as one level of nesting: `AnyValue`, the only message that can hold itself.
     pub(crate) nests: bool,
+    /// Whether it is there to hold the messages of its one repeated field: a request, `ResourceSpans`, `ScopeSpans`.
+    pub(crate) is_envelope: bool,
 }
 
 /// A field of a message.
@@ -38,9 +44,9 @@ pub(crate) enum Kind {
     /// A varint.
     Int64,
     /// A varint.
-    Int32,
-    /// A varint.
     Uint32,
+    /// A varint: a place in a table of strings, which only requests for profiles have. It counts as absent.
+    StringIndex,
     /// A varint; its names from 0 on.
     Enum(&'static [&'static str]),
     /// Four bytes.
@@ -53,6 +59,20 @@ pub(crate) enum Kind {
     Message(&'static Message),
 }
 
+impl Kind {
+    /// Whether a field of this kind is written so.
+    pub(crate) fn fits(self, value: WireValue<'_>) -> bool {
+        match value {
+            WireValue::Bytes(_) => matches!(self, Self::Text | Self::Id | Self::Base64 | Self::Message(_)),
+            WireValue::Fixed32(_) => matches!(self, Self::Fixed32),
+            WireValue::Fixed64(_) => matches!(self, Self::Fixed64 | Self::Double),
+            WireValue::Varint(_) => {
+                matches!(self, Self::Bool | Self::Int64 | Self::Uint32 | Self::StringIndex | Self::Enum(_))
+            }
+        }
+    }
+}
+
 impl Message {
     /// The field with this number.
     #[inline]
@@ -62,7 +82,9 @@ impl Message {
 
     /// The field with this name, in lowerCamelCase or as in the .proto file.
     pub(crate) fn named(&self, name: &str) -> Option<&'static Field> {
-        self.fields.iter().flatten().find(|field| field.name == name || is_camel_case(field.name, name))
+        let is = |known: &str| known == name || is_camel_case(known, name);
+        let former = || self.former.iter().find(|(known, _)| is(known)).and_then(|(_, number)| self.field(*number));
+        self.fields.iter().flatten().find(|field| is(field.name)).or_else(former)
     }
 }
 
@@ -93,25 +115,34 @@ const fn many(number: u32, name: &'static str, kind: Kind) -> Option<Field> {
 }
 
 const fn message(fields: &'static [Option<Field>]) -> Message {
-    Message { fields, nests: false }
+    Message { fields, former: &[], nests: false, is_envelope: false }
+}
+
+const fn envelope(fields: &'static [Option<Field>], former: &'static [(&'static str, u32)]) -> Message {
+    Message { fields, former, nests: false, is_envelope: true }
 }
 
 /// `ExportTraceServiceRequest`, `TracesData`.
-pub(crate) static REQUEST: Message = message(&[many(1, "resource_spans", Kind::Message(&RESOURCE_SPANS))]);
+pub(crate) static REQUEST: Message = envelope(&[many(1, "resource_spans", Kind::Message(&RESOURCE_SPANS))], &[]);
 
 /// `ResourceSpans`.
-pub(crate) static RESOURCE_SPANS: Message = message(&[
-    one(1, "resource", Kind::Message(&RESOURCE)),
-    many(2, "scope_spans", Kind::Message(&SCOPE_SPANS)),
-    one(3, "schema_url", Kind::Text),
-]);
+pub(crate) static RESOURCE_SPANS: Message = envelope(
+    &[
+        one(1, "resource", Kind::Message(&RESOURCE)),
+        many(2, "scope_spans", Kind::Message(&SCOPE_SPANS)),
+        one(3, "schema_url", Kind::Text),
+    ],
+    &[("instrumentation_library_spans", 2)],
+);
+
+/// The number in `ResourceSpans` that `scope_spans` had when it was named `instrumentation_library_spans`, up to OTLP 0.19.
+pub(crate) const INSTRUMENTATION_LIBRARY_SPANS: u32 = 1000;
 
 /// `ScopeSpans`.
-pub(crate) static SCOPE_SPANS: Message = message(&[
-    one(1, "scope", Kind::Message(&SCOPE)),
-    many(2, "spans", Kind::Message(&SPAN)),
-    one(3, "schema_url", Kind::Text),
-]);
+pub(crate) static SCOPE_SPANS: Message = envelope(
+    &[one(1, "scope", Kind::Message(&SCOPE)), many(2, "spans", Kind::Message(&SPAN)), one(3, "schema_url", Kind::Text)],
+    &[("instrumentation_library", 1)],
+);
 
 /// `Resource`.
 pub(crate) static RESOURCE: Message = message(&[
@@ -190,7 +221,7 @@ static STATUS: Message = message(&[
 pub(crate) static KEY_VALUE: Message = message(&[
     one(1, "key", Kind::Text),
     one(2, "value", Kind::Message(&ANY_VALUE)),
-    one(3, "key_strindex", Kind::Int32),
+    one(3, "key_strindex", Kind::StringIndex),
 ]);
 
 /// `AnyValue`: a oneof, so at most one of its fields is set.
@@ -203,9 +234,11 @@ pub(crate) static ANY_VALUE: Message = Message {
         one(5, "array_value", Kind::Message(&ARRAY)),
         one(6, "kvlist_value", Kind::Message(&KV_LIST)),
         one(7, "bytes_value", Kind::Base64),
-        one(8, "string_value_strindex", Kind::Int32),
+        one(8, "string_value_strindex", Kind::StringIndex),
     ],
+    former: &[],
     nests: true,
+    is_envelope: false,
 };
 
 static ARRAY: Message = message(&[many(1, "values", Kind::Message(&ANY_VALUE))]);
@@ -225,6 +258,9 @@ mod tests {
                 assert_eq!(table.field(field.number).map(|found| found.name), Some(field.name));
                 assert_eq!(table.named(field.name).map(|found| found.number), Some(field.number));
             }
+        }
+        for former in ["instrumentationLibrarySpans", "instrumentation_library_spans"] {
+            assert_eq!(RESOURCE_SPANS.named(former).map(|field| field.number), Some(2));
         }
         assert_eq!(SPAN.named("startTimeUnixNano").map(|field| field.number), Some(7));
         for unknown in ["starttimeunixnano", "startTimeUnixNan", "startTimeUnixNanos", "start_timeUnixNano", ""] {

@@ -1,6 +1,8 @@
 //! The signals that are no traces: read far enough to know that a request is what its address says, and who sends it.
 
+use super::schema::is_camel_case;
 use super::validate::MalformedRequest;
+use super::warnings::Warning;
 use super::wire::{Fields, WireError, WireValue};
 
 /// A signal of OTLP besides traces.
@@ -55,6 +57,43 @@ impl Signal {
             Self::Logs => "resource_logs",
             Self::Profiles => "resource_profiles",
         }
+    }
+
+    /// The signal whose requests have a field of this name.
+    pub(crate) fn named(field: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| signal.field() == field || is_camel_case(signal.field(), field))
+    }
+
+    /// Logs or metrics, when a request for traces holds nothing else. Profiles cannot be told from spans that are broken.
+    pub(crate) fn of(body: &[u8]) -> Option<Self> {
+        [Self::Logs, Self::Metrics].into_iter().find(|signal| signal.check(body).is_ok() && signal.is_told_by(body))
+    }
+
+    /// Its name and its addresses, for senders that came to that of traces.
+    pub(crate) fn elsewhere(self) -> String {
+        format!("{}, which go to {} (gRPC: {})", self.name(), self.path(), self.method())
+    }
+
+    /// The warning of it among traces.
+    pub(crate) fn warning(self) -> Warning {
+        match self {
+            Self::Metrics => Warning::Metrics,
+            Self::Logs => Warning::Logs,
+            Self::Profiles => Warning::Profiles,
+        }
+    }
+
+    /// Whether every item has a field that it has and a span has not: a log record its time, a metric its name and data.
+    fn is_told_by(self, body: &[u8]) -> bool {
+        items(body).next().is_some()
+            && items(body).all(|item| {
+                let mut fields = Fields::new(item).map_while(Result::ok);
+                fields.any(|field| match (self, field) {
+                    (Self::Logs, (1 | 11, WireValue::Fixed64(_))) => true,
+                    (Self::Metrics, (5 | 7 | 9 | 10 | 11, WireValue::Bytes(data))) => is_metric_data(data),
+                    _ => false,
+                })
+            })
     }
 
     /// Looks at a request in protobuf down to the fields of each metric or log record. Linear in the body's length.
@@ -124,6 +163,17 @@ fn each_message(bytes: &[u8], mut then: impl FnMut(u32, &[u8]) -> Result<(), Str
     Ok(())
 }
 
+/// Whether these bytes are a `Gauge`, a `Sum` or their like: data points, how they add up, whether they only grow.
+fn is_metric_data(bytes: &[u8]) -> bool {
+    !bytes.is_empty()
+        && Fields::new(bytes).all(|field| matches!(field, Ok((1, WireValue::Bytes(_)) | (2 | 3, WireValue::Varint(_)))))
+}
+
+/// The metrics, log records or spans of a request.
+fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    messages::<1>(body).flat_map(messages::<2>).flat_map(messages::<2>)
+}
+
 fn well_formed(message: &[u8]) -> Result<(), String> {
     Fields::new(message).try_for_each(|field| field.map(drop)).map_err(|error: WireError| error.to_string())
 }
@@ -132,7 +182,7 @@ fn well_formed(message: &[u8]) -> Result<(), String> {
 #[must_use]
 pub fn service_name(body: &[u8]) -> Option<String> {
     let resource = first_message(first_message(body)?)?;
-    messages(resource).find_map(|pair| {
+    messages::<1>(resource).find_map(|pair| {
         let value = |bytes| Fields::new(bytes).map_while(Result::ok);
         let is_name = value(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
         let (_, WireValue::Bytes(any)) = value(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
@@ -143,16 +193,16 @@ pub fn service_name(body: &[u8]) -> Option<String> {
     })
 }
 
-/// The messages in field 1.
-fn messages(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The messages in field `N`.
+fn messages<const N: u32>(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     Fields::new(bytes).map_while(Result::ok).filter_map(|field| match field {
-        (1, WireValue::Bytes(message)) => Some(message),
+        (number, WireValue::Bytes(message)) if number == N => Some(message),
         _ => None,
     })
 }
 
 fn first_message(bytes: &[u8]) -> Option<&[u8]> {
-    messages(bytes).next()
+    messages::<1>(bytes).next()
 }
 
 #[cfg(test)]
@@ -193,6 +243,26 @@ mod tests {
         {
             let error = signal.check(&request("a", item)).expect_err("another signal").to_string();
             assert!(error.contains(signal.name()), "{error}");
+        }
+    }
+
+    #[test]
+    fn logs_and_metrics_are_told_from_spans_that_are_broken() {
+        let record = message(&[(11, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (5, WireValue::Bytes(&[]))]);
+        let data = message(&[(1, WireValue::Bytes(b"")), (2, WireValue::Varint(2)), (3, WireValue::Varint(1))]);
+        let metric = message(&[(1, WireValue::Bytes(b"requests")), (7, WireValue::Bytes(&data))]);
+        assert_eq!(Signal::of(&request("a", &record)), Some(Signal::Logs));
+        assert_eq!(Signal::of(&request("a", &metric)), Some(Signal::Metrics));
+        let pair = message(&[(1, WireValue::Bytes(b"key")), (2, WireValue::Bytes(&[]))]);
+        let spans: [&[(u32, WireValue<'_>)]; 5] = [
+            &[(1, WireValue::Bytes(&[1; 15])), (2, WireValue::Bytes(&[2; 8]))],
+            &[(1, WireValue::Bytes(b"")), (5, WireValue::Bytes(b"GET /")), (9, WireValue::Bytes(&pair))],
+            &[(1, WireValue::Bytes(&[1; 15])), (7, WireValue::Fixed64(1)), (9, WireValue::Bytes(&pair))],
+            &[(1, WireValue::Varint(1))],
+            &[(1, WireValue::Bytes(&[0; 16])), (2, WireValue::Bytes(&[2; 8])), (5, WireValue::Bytes(b""))],
+        ];
+        for span in spans {
+            assert_eq!(Signal::of(&request("a", &message(span))), None, "{span:?}");
         }
     }
 

@@ -18,6 +18,12 @@ pub(crate) enum WireError {
     /// Wire type 3, 4 (groups), 6 or 7.
     #[error("wire type {0} is not allowed")]
     WireType(u8),
+    /// A text that is not UTF-8.
+    #[error("a text is not UTF-8")]
+    Utf8,
+    /// Values in each other, more than are ever kept.
+    #[error("values are nested too deep")]
+    Depth,
 }
 
 /// The value of one field.
@@ -167,6 +173,16 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Puts the length before what was written from `start` on.
+pub(crate) fn put_length_before(out: &mut Vec<u8>, start: usize) {
+    let end = out.len();
+    put_varint(out, (end - start) as u64);
+    let length = out.len() - end;
+    if let Some(framed) = out.get_mut(start..) {
+        framed.rotate_right(length);
+    }
 }
 
 /// Appends a field of any type.

@@ -7,6 +7,8 @@ pub(crate) mod care;
 mod commit;
 mod config;
 mod db;
+#[cfg(test)]
+mod depth_tests;
 mod disk;
 #[cfg(test)]
 mod fixture_tests;

@@ -20,53 +20,80 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Writes a field from the text of its JSON value. `null` writes nothing. Says what was expected when the value is not of its kind.
-pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), String> {
+/// A value that is not of the kind of its field.
+#[derive(Debug)]
+pub(super) struct Odd {
+    /// What became of it.
+    pub(super) outcome: &'static str,
+    /// What was expected, and what was there.
+    pub(super) what: String,
+}
+
+/// Writes a field from the text of its JSON value. `null` writes nothing. What is not of its kind is left out; only a number that is
+/// no 64-bit integer is kept as a double, since JavaScript has no integers and its SDK takes `1e21` for one.
+pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Odd> {
     if json == "null" {
         return Ok(());
     }
-    let wrong = |expected: &str| {
+    let odd = |outcome| {
         let shown: String = json.chars().take(40).collect();
-        format!("expected {expected}, not {shown}")
+        Odd { outcome, what: format!("expected {}, not {shown}", expected(field.kind)) }
     };
-    let bytes;
-    let value = match field.kind {
-        Kind::Text => {
-            bytes = text(json).ok_or_else(|| wrong("a string"))?;
-            WireValue::Bytes(&bytes)
+    let bytes = bytes_of(field.kind, json);
+    let value = bytes.as_deref().map(WireValue::Bytes).or_else(|| number(field.kind, json));
+    if let Some(value) = value {
+        put_field(out, field.number, value);
+        return Ok(());
+    }
+    match finite(unquoted(json)) {
+        Some(number) if matches!(field.kind, Kind::Int64) => {
+            put_field(out, DOUBLE_VALUE, WireValue::Fixed64(number.to_bits()));
+            Err(odd("kept as a double"))
         }
-        Kind::Id => {
-            bytes = text(json).as_deref().and_then(hex).map(Cow::Owned).ok_or_else(|| wrong("hex digits"))?;
-            WireValue::Bytes(&bytes)
-        }
-        Kind::Base64 => {
-            bytes = text(json).as_deref().and_then(base64).map(Cow::Owned).ok_or_else(|| wrong("base64"))?;
-            WireValue::Bytes(&bytes)
-        }
-        Kind::Bool => WireValue::Varint(match json {
-            "true" => 1,
-            "false" => 0,
-            _ => return Err(wrong("true or false")),
-        }),
-        Kind::Int64 => WireValue::Varint(integer::<i64>(json).ok_or_else(|| wrong("a 64-bit integer"))? as u64),
-        Kind::Int32 => {
-            WireValue::Varint(i64::from(integer::<i32>(json).ok_or_else(|| wrong("a 32-bit integer"))?) as u64)
-        }
-        Kind::Uint32 => WireValue::Varint(u64::from(unsigned_32(json).ok_or_else(|| wrong(UNSIGNED_32))?)),
-        Kind::Fixed32 => WireValue::Fixed32(unsigned_32(json).ok_or_else(|| wrong(UNSIGNED_32))?),
-        Kind::Fixed64 => WireValue::Fixed64(integer::<u64>(json).ok_or_else(|| wrong("an unsigned 64-bit integer"))?),
-        Kind::Double => WireValue::Fixed64(double(json).ok_or_else(|| wrong("a number"))?.to_bits()),
-        Kind::Enum(names) => WireValue::Varint(number_of(names, json).ok_or_else(|| wrong("a number or name"))?),
-        Kind::Message(_) => return Err(wrong("an object")),
-    };
-    put_field(out, field.number, value);
-    Ok(())
+        _ => Err(odd("dropped")),
+    }
 }
 
-const UNSIGNED_32: &str = "an unsigned 32-bit integer";
+/// The field of `AnyValue` beside `int_value`, the only 64-bit integer that has a sign.
+const DOUBLE_VALUE: u32 = 4;
 
-fn unsigned_32(json: &str) -> Option<u32> {
-    integer(json)
+fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "a string",
+        Kind::Id => "hex digits",
+        Kind::Base64 => "base64",
+        Kind::Bool => "true or false",
+        Kind::Int64 => "a 64-bit integer",
+        Kind::StringIndex => "a 32-bit integer",
+        Kind::Uint32 | Kind::Fixed32 => "an unsigned 32-bit integer",
+        Kind::Fixed64 => "an unsigned 64-bit integer",
+        Kind::Double => "a number",
+        Kind::Enum(_) => "a number or name",
+        Kind::Message(_) => "an object",
+    }
+}
+
+fn bytes_of(kind: Kind, json: &str) -> Option<Cow<'_, [u8]>> {
+    match kind {
+        Kind::Text => text(json),
+        Kind::Id => hex(&text(json)?).map(Cow::Owned),
+        Kind::Base64 => base64(&text(json)?).map(Cow::Owned),
+        _ => None,
+    }
+}
+
+fn number(kind: Kind, json: &str) -> Option<WireValue<'static>> {
+    Some(match kind {
+        Kind::Bool => WireValue::Varint(u64::from(json.parse::<bool>().ok()?)),
+        Kind::Int64 => WireValue::Varint(integer::<i64>(json)? as u64),
+        Kind::StringIndex => WireValue::Varint(i64::from(integer::<i32>(json)?) as u64),
+        Kind::Uint32 => WireValue::Varint(u64::from(integer::<u32>(json)?)),
+        Kind::Fixed32 => WireValue::Fixed32(integer(json)?),
+        Kind::Fixed64 => WireValue::Fixed64(integer(json)?),
+        Kind::Double => WireValue::Fixed64(double(json)?.to_bits()),
+        Kind::Enum(names) => WireValue::Varint(number_of(names, json)?),
+        Kind::Text | Kind::Id | Kind::Base64 | Kind::Message(_) => return None,
+    })
 }
 
 /// An integer, as a number or in a string; `1e3` and `5.0` are integers too.

@@ -2,10 +2,11 @@
 
 mod leaf;
 mod read;
+mod reader;
 mod signals;
 mod write;
 
-pub use read::{JsonRequest, read};
+pub use read::{JsonRequest, memory, read};
 pub use signals::check_signal;
 pub use write::write_trace;
 

@@ -1,7 +1,7 @@
 //! OTLP/JSON into the protobuf of the same request, driven by the tables of [`schema`](crate::otlp::schema).
 //!
-//! Values of a wrong type refuse only the span, scope or resource they stand in, as broken bytes do in protobuf. What is no
-//! JSON at all refuses the request.
+//! What is not of its kind is left out and noted for the span, scope or resource it stands in. Only a span that is no object, or
+//! whose own ids cannot be read, is refused; what is no JSON at all refuses the request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,17 +12,38 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::leaf;
+use super::reader::Reader;
 use crate::otlp::schema::{Field, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
-use crate::otlp::validate::{Limits, MAX_VALUE_DEPTH, MalformedRequest, Path, Reason, Refusals};
-use crate::otlp::wire::put_varint;
+use crate::otlp::validate::{
+    Limits, MAX_VALUE_DEPTH, MalformedRequest, Reason, Refusals, Repairs, Validated, repaired,
+};
+use crate::otlp::warnings::Warnings;
+use crate::otlp::wire::{put_length_before, put_varint};
 
-/// An OTLP/JSON request as protobuf. It still has to be [validated](crate::otlp::validate()).
+/// After so many levels of values the JSON parser starts anew: it counts at most 128 levels, four for each level of values.
+const LEVELS_AT_ONCE: usize = 16;
+
+/// An OTLP/JSON request as protobuf. It still has to be [validated](Self::validate).
 #[derive(Debug, Clone)]
 pub struct JsonRequest {
     /// An `ExportTraceServiceRequest`.
     pub body: Bytes,
     /// Spans that could not be read and are not in `body`.
     pub refused: Refusals,
+    /// What else is not in `body`.
+    pub warnings: Warnings,
+    repairs: Repairs,
+}
+
+impl JsonRequest {
+    /// [Validates](crate::otlp::validate()) the request. What reading has refused and repaired is in the result.
+    pub fn validate(self, limits: &Limits) -> Result<Validated, MalformedRequest> {
+        let Self { body, refused, warnings, repairs } = self;
+        let mut validated = repaired(body, limits, repairs)?;
+        validated.refused.merge(refused, limits.messages);
+        validated.warnings.extend(warnings);
+        Ok(validated)
+    }
 }
 
 /// Reads an `ExportTraceServiceRequest` in OTLP/JSON. Never panics; memory and time are linear in the body's length.
@@ -31,14 +52,7 @@ pub struct JsonRequest {
 /// either, so that validation repairs and marks them.
 pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedRequest> {
     let text = utf8(body);
-    let mut reader = Reader {
-        out: Vec::with_capacity(text.len() / 2),
-        path: Path::default(),
-        fault: None,
-        spans: 0,
-        refused: Refusals::default(),
-        messages: limits.messages,
-    };
+    let mut reader = Reader::new(text.len() / 2, limits.messages);
     if !text.trim_ascii().is_empty() {
         let mut json = serde_json::Deserializer::from_str(&text);
         let depth = limits.value_depth.min(MAX_VALUE_DEPTH);
@@ -46,71 +60,42 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedReques
         read.and_then(|_| json.end())
             .map_err(|error| MalformedRequest { place: "json".to_owned(), reason: error.to_string() })?;
     }
-    match reader.fault {
-        Some(fault) => Err(MalformedRequest { place: fault.place, reason: fault.what }),
-        None => Ok(JsonRequest { body: Bytes::from(reader.out), refused: reader.refused }),
+    let Reader { out, malformed, refused, warnings, repairs, .. } = reader;
+    match malformed {
+        Some(malformed) => Err(malformed),
+        None => Ok(JsonRequest { body: Bytes::from(out), refused, warnings, repairs }),
     }
 }
 
-/// The body as UTF-8. Bytes that are not become the escape of a lone surrogate, which says the same inside a JSON string.
+/// Bytes of memory that reading such a body takes besides it, about.
+#[must_use]
+pub fn memory(body: &[u8]) -> usize {
+    // A body that is UTF-8 is read where it is; of any other, a copy with escapes is made.
+    let copy = if std::str::from_utf8(body).is_ok() { 0 } else { escaped_length(body) };
+    body.len().saturating_add(copy)
+}
+
+/// What stands for a sequence of bytes that is not UTF-8: the escape of a lone surrogate, which says the same inside a JSON string.
+const ESCAPE: &str = "\\udfff";
+
+fn escaped_length(body: &[u8]) -> usize {
+    let wrong = |chunk: std::str::Utf8Chunk<'_>| if chunk.invalid().is_empty() { 0 } else { ESCAPE.len() };
+    body.utf8_chunks().map(|chunk| chunk.valid().len() + wrong(chunk)).sum()
+}
+
+/// The body as UTF-8. Bytes that are not become [`ESCAPE`].
 pub(super) fn utf8(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }
-    let mut text = String::with_capacity(body.len() + 64);
+    let mut text = String::with_capacity(escaped_length(body));
     for chunk in body.utf8_chunks() {
         text += chunk.valid();
         if !chunk.invalid().is_empty() {
-            text += "\\udfff";
+            text += ESCAPE;
         }
     }
     Cow::Owned(text)
-}
-
-/// The first thing that was wrong inside a span, scope or resource.
-struct Fault {
-    reason: Option<Reason>,
-    place: String,
-    what: String,
-}
-
-struct Reader {
-    out: Vec<u8>,
-    path: Path,
-    fault: Option<Fault>,
-    /// Spans in `out`.
-    spans: u32,
-    refused: Refusals,
-    messages: usize,
-}
-
-impl Reader {
-    fn fail(&mut self, reason: Option<Reason>, what: String) {
-        if self.fault.is_none() {
-            self.fault = Some(Fault { reason, place: self.path.text(), what });
-        }
-    }
-
-    /// Puts the length before what was written from `start` on.
-    fn frame(&mut self, start: usize) {
-        let end = self.out.len();
-        put_varint(&mut self.out, (end - start) as u64);
-        let length = self.out.len() - end;
-        if let Some(framed) = self.out.get_mut(start..) {
-            framed.rotate_right(length);
-        }
-    }
-}
-
-/// Messages that are refused as a whole when something in them is wrong, and why.
-fn boundary(table: &'static Message) -> Option<Reason> {
-    let is = |other: &'static Message| std::ptr::eq(table, other);
-    match () {
-        () if is(&SPAN) => Some(Reason::Span),
-        () if is(&SCOPE_SPANS) => Some(Reason::Scope),
-        () if is(&RESOURCE_SPANS) => Some(Reason::Resource),
-        () => None,
-    }
 }
 
 /// One value of a field, which has been pushed onto the path.
@@ -127,15 +112,23 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
         let Self { reader, field, depth } = self;
         let Kind::Message(table) = field.kind else {
             let raw = <&RawValue>::deserialize(json)?;
-            if let Err(what) = leaf::put(field, raw.get(), &mut reader.out) {
-                reader.fail(id_reason(field), what);
+            if let Err(odd) = leaf::put(field, raw.get(), &mut reader.out) {
+                match id_reason(field) {
+                    Some(reason) => reader.unusable(reason, &odd.what),
+                    None => reader.odd(odd.outcome, &odd.what),
+                }
             }
             return Ok(());
         };
-        match boundary(table) {
-            None => message(reader, field, table, depth, json),
-            Some(reason) => bounded(reader, field, table, depth, reason, json),
+        let start = reader.out.len();
+        message(reader, field, table, depth, json)?;
+        match () {
+            () if std::ptr::eq(table, &SPAN) => reader.end_span(start),
+            () if std::ptr::eq(table, &SCOPE_SPANS) => reader.scopes += 1,
+            () if std::ptr::eq(table, &RESOURCE_SPANS) => reader.groups += 1,
+            () => {}
         }
+        Ok(())
     }
 }
 
@@ -143,29 +136,6 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
 fn id_reason(field: &'static Field) -> Option<Reason> {
     let is = |number| SPAN.field(number).is_some_and(|own| std::ptr::eq(own, field));
     if is(1) { Some(Reason::TraceId) } else { is(2).then_some(Reason::SpanId) }
-}
-
-/// A span, or spans with what they share: left out when there is a fault inside.
-fn bounded<'de, D: Deserializer<'de>>(
-    reader: &mut Reader,
-    field: &'static Field,
-    table: &'static Message,
-    depth: usize,
-    reason: Reason,
-    json: D,
-) -> Result<(), D::Error> {
-    let (outer, start, spans) = (reader.fault.take(), reader.out.len(), reader.spans);
-    message(reader, field, table, depth, json)?;
-    reader.spans += u32::from(reason == Reason::Span);
-    if let Some(fault) = reader.fault.take() {
-        let lost = reader.spans - spans;
-        let text = || format!("{}: {}", fault.place, fault.what);
-        reader.refused.add(fault.reason.unwrap_or(reason), lost, reader.messages, text);
-        reader.out.truncate(start);
-        reader.spans = spans;
-    }
-    reader.fault = outer;
-    Ok(())
 }
 
 /// A message as a field. `null` is no message, but an empty one in a list.
@@ -178,15 +148,14 @@ fn message<'de, D: Deserializer<'de>>(
 ) -> Result<(), D::Error> {
     if table.nests && depth == 0 {
         IgnoredAny::deserialize(json)?;
-        reader.fail(Some(Reason::Depth), "values are nested too deep".to_owned());
+        reader.too_deep();
         return Ok(());
     }
     let before = reader.out.len();
     put_varint(&mut reader.out, u64::from(field.number << 3 | 2));
     let start = reader.out.len();
     let depth = depth - usize::from(table.nests);
-    let present = if table.nests && depth == MAX_VALUE_DEPTH / 2 {
-        // serde_json counts at most 128 levels, four for each level of values: half way down it starts anew.
+    let present = if table.nests && depth.is_multiple_of(LEVELS_AT_ONCE) {
         let raw = <&RawValue>::deserialize(json)?;
         let mut json = serde_json::Deserializer::from_str(raw.get());
         MessageSeed { reader, table, depth }.deserialize(&mut json).map_err(D::Error::custom)?
@@ -194,7 +163,7 @@ fn message<'de, D: Deserializer<'de>>(
         MessageSeed { reader, table, depth }.deserialize(json)?
     };
     if present || field.repeated {
-        reader.frame(start);
+        put_length_before(&mut reader.out, start);
     } else {
         reader.out.truncate(before);
     }
@@ -225,16 +194,28 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let Self { reader, table, depth } = self;
-        while let Some(field) = map.next_key_seed(NameSeed(table))? {
-            match field {
-                None => _ = map.next_value::<IgnoredAny>()?,
-                Some(field) if field.repeated => map.next_value_seed(ListSeed { reader, field, depth })?,
-                Some(field) => {
+        let (mut holds, mut foreign) = (false, None);
+        while let Some(name) = map.next_key_seed(NameSeed(table))? {
+            match name {
+                Err(name) if table.is_envelope => {
+                    if has_content(map.next_value::<&RawValue>()?.get()) {
+                        reader.foreign(name, &mut foreign);
+                    }
+                }
+                Err(_) => _ = map.next_value::<IgnoredAny>()?,
+                Ok(field) if field.repeated => {
+                    holds = true;
+                    map.next_value_seed(ListSeed { reader, field, depth })?;
+                }
+                Ok(field) => {
                     reader.path.push(field, 0);
                     map.next_value_seed(ValueSeed { reader, field, depth })?;
                     reader.path.pop();
                 }
             }
+        }
+        if let Some(name) = foreign.filter(|_| !holds) {
+            reader.nothing_known(&name);
         }
         Ok(true)
     }
@@ -245,32 +226,37 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<bool, A::Error> {
         IgnoredAny.visit_seq(seq)?;
-        wrong(self.reader, "an object, not an array")
+        wrong(self, "an array")
     }
 
     fn visit_str<E>(self, _: &str) -> Result<bool, E> {
-        wrong(self.reader, "an object, not a string")
+        wrong(self, "a string")
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
-        wrong(self.reader, "an object, not a boolean")
+        wrong(self, "a boolean")
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
-        wrong(self.reader, "an object, not a number")
+        wrong(self, "a number")
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
-        wrong(self.reader, "an object, not a number")
+        wrong(self, "a number")
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
-        wrong(self.reader, "an object, not a number")
+        wrong(self, "a number")
     }
 }
 
-fn wrong<E>(reader: &mut Reader, expected: &str) -> Result<bool, E> {
-    reader.fail(None, format!("expected {expected}"));
+fn wrong<E>(MessageSeed { reader, table, .. }: MessageSeed<'_>, found: &str) -> Result<bool, E> {
+    let what = format!("expected an object, not {found}");
+    match () {
+        () if std::ptr::eq(table, &REQUEST) => reader.malformed(what),
+        () if std::ptr::eq(table, &SPAN) => reader.unusable(Reason::Span, &what),
+        () => reader.odd("dropped", &what),
+    }
     Ok(false)
 }
 
@@ -291,8 +277,12 @@ impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
 
 impl ListSeed<'_> {
     fn wrong<E>(self, found: &str) -> Result<(), E> {
+        let what = format!("expected an array, not {found}");
         self.reader.path.push(self.field, 0);
-        self.reader.fail(None, format!("expected an array, not {found}"));
+        match self.field.kind {
+            Kind::Message(table) if std::ptr::eq(table, &RESOURCE_SPANS) => self.reader.malformed(what),
+            _ => self.reader.odd("dropped", &what),
+        }
         self.reader.path.pop();
         Ok(())
     }
@@ -348,25 +338,32 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
     }
 }
 
-/// The field that a key names, when OTLP knows it.
+/// Whether a value says anything.
+fn has_content(json: &str) -> bool {
+    !matches!(json, "null" | "[]" | "{}")
+}
+
+/// The field that a key names, or the key, when OTLP does not know it.
 struct NameSeed(&'static Message);
 
 impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Option<&'static Field>;
+    type Value = Result<&'static Field, String>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
+        // As bytes, since text with a lone surrogate is an error of the whole request.
+        json.deserialize_bytes(self)
     }
 }
 
 impl Visitor<'_> for NameSeed {
-    type Value = Option<&'static Field>;
+    type Value = Result<&'static Field, String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.named(name))
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+        let known = std::str::from_utf8(name).ok().and_then(|name| self.0.named(name));
+        Ok(known.ok_or_else(|| String::from_utf8_lossy(name).chars().take(40).collect()))
     }
 }

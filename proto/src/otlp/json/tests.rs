@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::checks::otlp_json;
 use crate::model::{AnyValue, Attribute, SpanKind, StatusCode, Trace, TraceId, TraceSpan};
-use crate::otlp::validate::{Limits, MalformedRequest, REPAIRED, Reason, validate};
+use crate::otlp::validate::{Limits, MalformedRequest, REPAIRED, Reason, Validated, validate};
+use crate::otlp::warnings::Warning;
 use crate::otlp::{arbitrary, decode};
 
 fn parse(text: &str) -> Result<JsonRequest, MalformedRequest> {
@@ -15,10 +16,13 @@ fn parse(text: &str) -> Result<JsonRequest, MalformedRequest> {
 
 /// The spans of a request that is read and validated, and how many were refused.
 fn spans(text: &[u8]) -> (Vec<TraceSpan>, u32) {
+    let validated = validated(text);
+    (decode(&validated.body).expect("accepted bytes decode"), validated.refused.total())
+}
+
+fn validated(text: &[u8]) -> Validated {
     let request = read(text, &Limits::default()).expect("json");
-    let validated = validate(request.body, &Limits::default()).expect("the reader writes protobuf");
-    let refused = request.refused.total() + validated.refused.total();
-    (decode(&validated.body).expect("accepted bytes decode"), refused)
+    request.validate(&Limits::default()).expect("the reader writes protobuf")
 }
 
 /// A span of these fields, with ids.
@@ -126,73 +130,241 @@ fn enums_numbers_nulls_and_unknown_fields_are_read_leniently() {
     }
 }
 
+const GOOD: &str = r#"{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174"}"#;
+
 #[test]
-fn a_value_of_a_wrong_type_refuses_its_span_alone() {
-    let good = r#"{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174"}"#;
+fn a_span_without_usable_ids_is_refused_alone() {
     let place = "resource_spans[0].scope_spans[0].spans[1]";
     let cases = [
         (
-            r#""traceId": "xyz", "spanId": "eee19b7ec3c1b174""#,
+            r#"{"traceId": "xyz", "spanId": "eee19b7ec3c1b174"}"#,
             Reason::TraceId,
             r#".trace_id: expected hex digits, not "xyz""#,
         ),
-        (r#""spanId": 5"#, Reason::SpanId, ".span_id: expected hex digits, not 5"),
-        (r#""name": 5"#, Reason::Span, ".name: expected a string, not 5"),
-        (r#""kind": {}"#, Reason::Span, ".kind: expected a number or name, not {}"),
-        (
-            r#""startTimeUnixNano": "-1""#,
-            Reason::Span,
-            r#".start_time_unix_nano: expected an unsigned 64-bit integer, not "-1""#,
-        ),
-        (r#""flags": 4294967296"#, Reason::Span, ".flags: expected an unsigned 32-bit integer, not 4294967296"),
-        (r#""attributes": {"a": 1}"#, Reason::Span, ".attributes[0]: expected an array, not an object"),
-        (r#""attributes": [7]"#, Reason::Span, ".attributes[0]: expected an object, not a number"),
-        (r#""status": "ok""#, Reason::Span, ".status: expected an object, not a string"),
-        (
-            r#""attributes": [{}, {"key": "a", "value": {"intValue": 1.5}}]"#,
-            Reason::Span,
-            ".attributes[1].value.int_value: expected a 64-bit integer, not 1.5",
-        ),
-        (
-            r#""events": [{"attributes": [{"value": {"boolValue": "true"}}]}]"#,
-            Reason::Span,
-            r#".events[0].attributes[0].value.bool_value: expected true or false, not "true""#,
-        ),
-        (
-            r#""attributes": [{"value": {"doubleValue": "inf"}}]"#,
-            Reason::Span,
-            r#".attributes[0].value.double_value: expected a number, not "inf""#,
-        ),
-        (
-            r#""attributes": [{"value": {"bytesValue": "*"}}]"#,
-            Reason::Span,
-            r#".attributes[0].value.bytes_value: expected base64, not "*""#,
-        ),
-        ("", Reason::Span, ": expected an object, not an array"),
+        (r#"{"spanId": 5, "name": 7}"#, Reason::SpanId, ".span_id: expected hex digits, not 5"),
+        (r#"{"traceId": {}}"#, Reason::TraceId, ".trace_id: expected hex digits, not {}"),
+        ("[1]", Reason::Span, ": expected an object, not an array"),
+        ("7", Reason::Span, ": expected an object, not a number"),
     ];
-    for (fields, reason, message) in cases {
-        let bad = if fields.is_empty() { "[1]".to_owned() } else { format!("{{{fields}}}") };
-        let text = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{good}, {bad}, {good}]}}]}}]}}"#);
+    for (bad, reason, message) in cases {
+        let text = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{GOOD}, {bad}, {GOOD}]}}]}}]}}"#);
         let request = parse(&text).expect("json");
         assert_eq!(request.refused.counts().collect::<Vec<_>>(), [(reason, 1)], "{message}");
         assert_eq!(request.refused.messages(), [format!("{place}{message}")]);
         assert_eq!(decode(&request.body).expect("protobuf").len(), 2);
+        assert_eq!(validated(text.as_bytes()).repaired, 0);
+    }
+}
+
+/// The mark of the one span of a request, which is kept.
+fn mark(text: &str) -> String {
+    let span = only(text);
+    assert_eq!(validated(text.as_bytes()).repaired, 1, "{text}");
+    let mark = span.span.attribute(REPAIRED).and_then(AnyValue::as_str);
+    mark.unwrap_or_else(|| panic!("no mark: {text}")).to_owned()
+}
+
+#[test]
+fn an_odd_value_costs_nothing_but_itself() {
+    let cases = [
+        (r#""name": 5"#, "name dropped: expected a string, not 5"),
+        (r#""traceState": {}"#, "trace_state dropped: expected a string, not {}"),
+        (r#""kind": {}"#, "kind dropped: expected a number or name, not {}"),
+        (r#""kind": 1.5"#, "kind dropped: expected a number or name, not 1.5"),
+        (r#""kind": 1e30"#, "kind dropped: expected a number or name, not 1e30"),
+        (r#""parentSpanId": "0""#, r#"parent_span_id dropped: expected hex digits, not "0""#),
+        (r#""parentSpanId": 0"#, "parent_span_id dropped: expected hex digits, not 0"),
+        (r#""parentSpanId": "abcd""#, "parent span id of 2 bytes dropped"),
+        (
+            r#""startTimeUnixNano": "-1""#,
+            r#"start_time_unix_nano dropped: expected an unsigned 64-bit integer, not "-1""#,
+        ),
+        (
+            r#""endTimeUnixNano": "2026-11-29T08:00:00Z""#,
+            r#"end_time_unix_nano dropped: expected an unsigned 64-bit integer, not "2026-11-29T08:00:00Z""#,
+        ),
+        (r#""flags": 4294967296"#, "flags dropped: expected an unsigned 32-bit integer, not 4294967296"),
+        (r#""flags": "01x""#, r#"flags dropped: expected an unsigned 32-bit integer, not "01x""#),
+        (
+            r#""droppedAttributesCount": -1"#,
+            "dropped_attributes_count dropped: expected an unsigned 32-bit integer, not -1",
+        ),
+        (
+            r#""droppedEventsCount": 1e10"#,
+            "dropped_events_count dropped: expected an unsigned 32-bit integer, not 1e10",
+        ),
+        (r#""droppedLinksCount": []"#, "dropped_links_count dropped: expected an unsigned 32-bit integer, not []"),
+        (r#""attributes": {"a": 1}"#, "attributes[0] dropped: expected an array, not an object"),
+        (r#""attributes": [7]"#, "attributes[0] dropped: expected an object, not a number"),
+        (r#""attributes": [{"key": 7}]"#, "attributes[0].key dropped: expected a string, not 7"),
+        (r#""attributes": [{"value": "text"}]"#, "attributes[0].value dropped: expected an object, not a string"),
+        (r#""status": "ok""#, "status dropped: expected an object, not a string"),
+        (r#""status": {"code": []}"#, "status.code dropped: expected a number or name, not []"),
+        (r#""events": 5"#, "events[0] dropped: expected an array, not a number"),
+        (
+            r#""events": [{}, {"timeUnixNano": -1}]"#,
+            "events[1].time_unix_nano dropped: expected an unsigned 64-bit integer, not -1",
+        ),
+        (r#""links": [{"traceId": "abc"}]"#, r#"links[0].trace_id dropped: expected hex digits, not "abc""#),
+        (
+            r#""links": [{"spanId": "eee19b7ec3c1b17"}]"#,
+            r#"links[0].span_id dropped: expected hex digits, not "eee19b7ec3c1b17""#,
+        ),
+        (
+            r#""events": [{"attributes": [{"value": {"boolValue": "true"}}]}]"#,
+            r#"events[0].attributes[0].value.bool_value dropped: expected true or false, not "true""#,
+        ),
+        (
+            r#""attributes": [{"value": {"doubleValue": "inf"}}]"#,
+            r#"attributes[0].value.double_value dropped: expected a number, not "inf""#,
+        ),
+        (
+            r#""attributes": [{"value": {"bytesValue": "*"}}]"#,
+            r#"attributes[0].value.bytes_value dropped: expected base64, not "*""#,
+        ),
+        (
+            r#""attributes": [{"value": {"intValue": "many"}}]"#,
+            r#"attributes[0].value.int_value dropped: expected a 64-bit integer, not "many""#,
+        ),
+        (
+            r#""attributes": [{"value": {"arrayValue": [1]}}]"#,
+            "attributes[0].value.array_value dropped: expected an object, not an array",
+        ),
+    ];
+    for (field, told) in cases {
+        assert_eq!(mark(&with(field)), told);
+    }
+    let five = with(&format!(r#""attributes": [{}]"#, vec!["7"; 50_000].join(",")));
+    assert!(mark(&five).ends_with("; and 49996 more"));
+    let both = with(r#""name": "\ud800", "kind": []"#);
+    assert_eq!(mark(&both), "invalid utf-8 in name; kind dropped: expected a number or name, not []");
+}
+
+#[test]
+fn a_number_that_is_no_integer_is_kept_as_a_double() {
+    for (text, number) in
+        [("9223372036854775808", 9_223_372_036_854_775_808.0), ("1e21", 1e21), ("1.5", 1.5), (r#""-1e300""#, -1e300)]
+    {
+        let text = with_value(&format!(r#"{{"intValue": {text}}}"#));
+        let span = only(&text);
+        assert_eq!(span.span.attributes[0], Attribute::new("k", number), "{text}");
+        assert!(
+            mark(&text).starts_with("attributes[0].value.int_value kept as a double: expected a 64-bit integer, not")
+        );
+    }
+    let too_large = only(&with_value(r#"{"intValue": 1e400}"#));
+    assert_eq!(too_large.span.attributes[0].value, AnyValue::Empty);
+}
+
+#[test]
+fn odd_values_of_a_resource_or_scope_are_marked_there() {
+    let cases = [
+        (
+            r#""resource": {"droppedAttributesCount": -1}"#,
+            "",
+            true,
+            "dropped_attributes_count dropped: expected an unsigned 32-bit integer, not -1",
+        ),
+        (r#""resource": []"#, "", true, "resource dropped: expected an object, not an array"),
+        (r#""schemaUrl": 5"#, "", true, "schema_url dropped: expected a string, not 5"),
+        (
+            r#""resource": {"attributes": [{"value": {"intValue": 1e21}}]}"#,
+            "",
+            true,
+            "attributes[0].value.int_value kept as a double: expected a 64-bit integer, not 1e21",
+        ),
+        ("", r#""scope": {"name": 1}"#, false, "name dropped: expected a string, not 1"),
+        ("", r#""scope": "x""#, false, "scope dropped: expected an object, not a string"),
+        ("", r#""schemaUrl": {}"#, false, "schema_url dropped: expected a string, not {}"),
+    ];
+    for (group, scoped, is_resource, told) in cases {
+        let comma = |field: &str| if field.is_empty() { String::new() } else { format!("{field},") };
+        let (group, scoped) = (comma(group), comma(scoped));
+        let fine = format!(r#"{{"scopeSpans": [{{"spans": [{GOOD}]}}]}}"#);
+        let odd = format!(
+            r#"{{{group} "scopeSpans": [{{"spans": [{GOOD}, {{}}]}}, {{{scoped} "spans": [{GOOD}, {GOOD}]}}]}}"#
+        );
+        let (spans, refused) = spans(format!(r#"{{"resourceSpans": [{fine}, {odd}, {fine}]}}"#).as_bytes());
+        assert_eq!((spans.len(), refused), (5, 1), "{told}");
+        let mark = Attribute::new(REPAIRED, told);
+        let marked: Vec<bool> = spans
+            .iter()
+            .map(|span| if is_resource { &span.resource.attributes } else { &span.scope.attributes })
+            .map(|attributes| attributes.last() == Some(&mark))
+            .collect();
+        assert_eq!(marked, [false, is_resource, true, true, false], "{told}");
     }
 }
 
 #[test]
-fn a_wrong_resource_or_scope_refuses_its_own_spans() {
-    let span = r#"{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174"}"#;
-    let scoped = format!(r#"{{"spans": [{span}]}}"#);
-    let text = format!(
-        r#"{{"resourceSpans": [
-            {{"scopeSpans": [{scoped}, {{"scope": {{"name": 1}}, "spans": [{span}, {span}]}}]}},
-            {{"scopeSpans": [{scoped}, {scoped}, {scoped}], "resource": []}}
-        ]}}"#
+fn what_is_not_understood_is_told() {
+    let told = [
+        (r#""resourceLogs": [{}]"#, Warning::Logs, "logs, which go to /v1/logs"),
+        (r#""resource_metrics": [{}]"#, Warning::Metrics, "metrics, which go to /v1/metrics"),
+        (
+            r#""message": "hello""#,
+            Warning::Fields,
+            r#""message" is no part of a request for traces, which has "resourceSpans""#,
+        ),
+    ];
+    let fine = format!(r#""resourceSpans": [{{"scopeSpans": [{{"spans": [{GOOD}]}}]}}]"#);
+    for (field, warning, text) in told {
+        let alone = validated(format!("{{{field}}}").as_bytes());
+        assert!(alone.is_no_request() && alone.warnings.to_string().contains(text), "{}", alone.warnings);
+        for both in [format!("{{{field}, {fine}}}"), format!("{{{fine}, {field}}}")] {
+            let both = validated(both.as_bytes());
+            assert_eq!((both.accepted, both.is_no_request()), (1, false), "{text}");
+            assert_eq!(both.warnings.counts().collect::<Vec<_>>(), [(warning, 1)]);
+        }
+    }
+    for (inner, text) in [
+        (r#"{"spans": [{}]}"#, r#"resource_spans[0]: nothing in it is known, but it has "spans""#),
+        (
+            r#"{"scopeSpans": [{"logRecords": [{}]}]}"#,
+            r#"resource_spans[0].scope_spans[0]: nothing in it is known, but it has "logRecords""#,
+        ),
+        (r#"{"scopeSpans": 5}"#, "resource_spans[0].scope_spans[0] dropped: expected an array, not a number"),
+        (
+            r#"{"scopeSpans": [{"spans": "x"}]}"#,
+            "resource_spans[0].scope_spans[0].spans[0] dropped: expected an array, not a string",
+        ),
+        ("7", "resource_spans[0] dropped: expected an object, not a number"),
+    ] {
+        let alone = validated(format!(r#"{{"resourceSpans": [{inner}]}}"#).as_bytes());
+        assert!(alone.is_no_request(), "{text}");
+        assert_eq!(alone.warnings.to_string(), text);
+    }
+    for fine in
+        ["{}", r#"{"resourceSpans": [], "resourceLogs": []}"#, r#"{"x": null}"#, r#"{"resourceSpans": [{"x": {}}]}"#]
+    {
+        assert!(validated(fine.as_bytes()).warnings.is_empty(), "{fine}");
+    }
+    let newer = format!(r#"{{"resourceSpans": [{{"new": 1, "scopeSpans": [{{"spans": [{GOOD}], "new": 2}}]}}]}}"#);
+    assert!(validated(newer.as_bytes()).warnings.is_empty());
+}
+
+#[test]
+fn the_names_of_instrumentation_libraries_are_read() {
+    for (spans, library) in [
+        ("instrumentationLibrarySpans", "instrumentationLibrary"),
+        ("instrumentation_library_spans", "instrumentation_library"),
+    ] {
+        let scoped = format!(r#"{{"{library}": {{"name": "lib", "version": "1"}}, "spans": [{GOOD}]}}"#);
+        let span = only(&format!(r#"{{"resourceSpans": [{{"{spans}": [{scoped}]}}]}}"#));
+        assert_eq!((span.scope.name.as_str(), span.scope.version.as_str()), ("lib", "1"));
+    }
+}
+
+#[test]
+fn texts_by_their_place_in_a_table_count_as_absent() {
+    let text = with(
+        r#""attributes": [{"keyStrindex": 7, "value": {"stringValueStrindex": "8"}}, {"key": "k", "value": {"string_value_strindex": 9}}]"#,
     );
-    let request = parse(&text).expect("json");
-    assert_eq!(request.refused.counts().collect::<Vec<_>>(), [(Reason::Resource, 3), (Reason::Scope, 2)]);
-    assert_eq!(decode(&request.body).expect("protobuf").len(), 1);
+    let validated = validated(text.as_bytes());
+    assert_eq!((validated.accepted, validated.repaired), (1, 0));
+    assert_eq!(validated.warnings.counts().collect::<Vec<_>>(), [(Warning::StringIndex, 3)]);
+    let absent = |key: &str| Attribute { key: key.to_owned(), value: AnyValue::Empty };
+    assert_eq!(only(&text).span.attributes, [absent(""), absent("k")]);
 }
 
 #[test]
@@ -220,19 +392,21 @@ fn lists(levels: usize) -> String {
 }
 
 #[test]
-fn values_are_read_32_levels_deep_and_refused_deeper() {
+fn values_are_read_64_levels_deep_and_cut_below() {
     for place in [r#""attributes": [{"value": VALUE}]"#, r#""events": [{"attributes": [{"value": VALUE}]}]"#] {
         let text = |levels: usize| with(&place.replace("VALUE", &lists(levels)));
-        let span = only(&text(32));
-        let attribute = span.span.attributes.first().or(span.span.events.first().and_then(|e| e.attributes.first()));
-        let (mut depth, mut value) = (1, &attribute.expect("kept").value);
-        while let AnyValue::KvList(pairs) = value {
-            (depth, value) = (depth + 1, &pairs[0].value);
-        }
-        assert_eq!(depth, 32);
-        for levels in [33, 40, 10_000] {
-            let request = parse(&text(levels)).expect("json");
-            assert_eq!(request.refused.counts().collect::<Vec<_>>(), [(Reason::Depth, 1)], "{levels}");
+        for levels in [64, 65, 80, 200, 10_000] {
+            let span = only(&text(levels));
+            let attribute = span.span.attributes.first().filter(|pair| pair.key != REPAIRED);
+            let attribute = attribute.or(span.span.events.first().and_then(|event| event.attributes.first()));
+            let (mut depth, mut value) = (0, &attribute.expect("kept").value);
+            while let AnyValue::KvList(pairs) = value {
+                (depth, value) = (depth + 1, &pairs[0].value);
+            }
+            assert_eq!((depth, value), (64.min(levels - 1), &AnyValue::Empty), "{levels}");
+            let mark = span.span.attribute(REPAIRED).and_then(AnyValue::as_str);
+            let cut = mark.is_some_and(|mark| mark.starts_with("values nested too deep cut in "));
+            assert_eq!((cut, mark.is_some()), (levels > 64, levels > 64), "{levels}: {mark:?}");
         }
     }
 }
@@ -250,6 +424,7 @@ fn text_that_utf8_cannot_hold_is_repaired_and_marked() {
         assert_eq!(mark, Some("invalid utf-8 in name"));
     }
     assert_eq!(only(&with(r#""name": "\ud83d\ude00""#)).span.name, "😀");
+    assert_eq!((memory("é".as_bytes()), memory(b"a\xff\xff")), (2, 3 + 13));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The quick walk: is there anything to refuse or repair? It stops at the first doubt and does not say where.
 
-use crate::otlp::schema::{KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
+use crate::otlp::schema::{
+    INSTRUMENTATION_LIBRARY_SPANS, KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN,
+};
 use crate::otlp::wire::{Fields, WireValue};
 
 /// How many spans a request holds, when there is nothing to refuse or repair in it.
@@ -17,12 +19,21 @@ pub(super) fn spans(request: &[u8], depth: usize) -> Option<u32> {
 
 /// Whether a request, a `ResourceSpans` or a `ScopeSpans` is clean; `inner` judges the messages that it is there to hold.
 fn envelope(table: &'static Message, bytes: &[u8], depth: usize, inner: &mut impl FnMut(&[u8]) -> bool) -> bool {
-    let mut seen = 0u64;
-    Fields::new(bytes).all(|field| match field {
-        Ok((number, WireValue::Bytes(bytes))) if holds(table, number) => inner(bytes),
-        Ok((number, value)) => once(table, number, &mut seen) && known(table, number, value, depth),
+    let (mut seen, mut holds_any, mut foreign) = (0u64, false, false);
+    let clean = Fields::new(bytes).all(|field| match field {
+        Ok((number, WireValue::Bytes(bytes))) if holds(table, number) => {
+            holds_any = true;
+            inner(bytes)
+        }
+        Ok((number, value)) => {
+            foreign |= table.field(number).is_none();
+            number != INSTRUMENTATION_LIBRARY_SPANS
+                && once(table, number, &mut seen)
+                && known(table, number, value, depth)
+        }
         Err(_) => false,
-    })
+    });
+    clean && (!foreign || holds_any && !std::ptr::eq(table, &REQUEST))
 }
 
 /// Whether `number` is the one repeated field of an envelope.
@@ -77,7 +88,7 @@ pub(super) fn message(table: &'static Message, bytes: &[u8], depth: usize) -> bo
 
 /// Whether a singular field occurs for the first time. All fields of `AnyValue` count as one.
 #[inline(always)]
-fn once(table: &'static Message, number: u32, seen: &mut u64) -> bool {
+pub(super) fn once(table: &'static Message, number: u32, seen: &mut u64) -> bool {
     let Some(field) = table.field(number) else { return true };
     let bit = if table.nests { 1 } else { 1u64 << (field.number & 63) };
     let again = *seen & bit != 0;
@@ -85,7 +96,8 @@ fn once(table: &'static Message, number: u32, seen: &mut u64) -> bool {
     field.repeated || !again
 }
 
-/// Whether a field has the wire type that its table says and content that is clean. Unknown fields are.
+/// Whether a field has the wire type that its table says and content that is clean. Unknown fields are, and places in tables that
+/// are not there are not.
 #[inline(always)]
 fn known(table: &'static Message, number: u32, value: WireValue<'_>, depth: usize) -> bool {
     let Some(field) = table.field(number) else { return true };
@@ -93,7 +105,7 @@ fn known(table: &'static Message, number: u32, value: WireValue<'_>, depth: usiz
         (Kind::Text, WireValue::Bytes(text)) => utf8(text),
         (Kind::Id | Kind::Base64, WireValue::Bytes(_)) => true,
         (Kind::Message(inner), WireValue::Bytes(bytes)) => nested(inner, bytes, depth),
-        (Kind::Bool | Kind::Int64 | Kind::Int32 | Kind::Uint32 | Kind::Enum(_), WireValue::Varint(_)) => true,
+        (Kind::Bool | Kind::Int64 | Kind::Uint32 | Kind::Enum(_), WireValue::Varint(_)) => true,
         (Kind::Fixed32, WireValue::Fixed32(_)) => true,
         (Kind::Fixed64 | Kind::Double, WireValue::Fixed64(_)) => true,
         _ => false,

@@ -5,18 +5,24 @@
 
 mod clean;
 mod copy;
+mod merge;
+mod notes;
 mod path;
 mod rebuild;
 mod refusals;
 
 use bytes::Bytes;
 
+use super::signals::Signal;
+use super::warnings::Warnings;
+
+pub(crate) use copy::cut;
+pub(crate) use notes::{Notes, Repairs};
 pub(crate) use path::Path;
 pub use refusals::{Reason, Refusals};
 
-/// How deep `AnyValue`s may hold each other. With the messages around them, 32 levels of key-value lists make 99 nested messages:
-/// protobuf libraries (prost, Java, C++) refuse more than 100.
-pub const MAX_VALUE_DEPTH: usize = 32;
+/// How deep `AnyValue`s may hold each other: what OTLP 1.11 asks of a receiver at least.
+pub const MAX_VALUE_DEPTH: usize = 64;
 
 /// The attribute that says what was repaired on a span, a resource or a scope.
 pub const REPAIRED: &str = "hoptrail.repaired";
@@ -51,6 +57,16 @@ pub struct Validated {
     pub refused: Refusals,
     /// Spans in `body` that carry the attribute [`REPAIRED`].
     pub repaired: u32,
+    /// What else of the request is not in `body`.
+    pub warnings: Warnings,
+}
+
+impl Validated {
+    /// Whether there was content, and no span in it, neither good nor bad.
+    #[must_use]
+    pub fn is_no_request(&self) -> bool {
+        self.accepted == 0 && self.refused.total() == 0 && self.warnings.lost_content()
+    }
 }
 
 /// A request that cannot be taken apart into spans: nothing of it is kept.
@@ -65,11 +81,27 @@ pub struct MalformedRequest {
 
 /// Checks an `ExportTraceServiceRequest`. Never panics; time and memory are linear in the body's length.
 pub fn validate(body: Bytes, limits: &Limits) -> Result<Validated, MalformedRequest> {
+    repaired(body, limits, Repairs::default())
+}
+
+/// The same of a request in which its writer has repaired something.
+pub(crate) fn repaired(body: Bytes, limits: &Limits, repairs: Repairs) -> Result<Validated, MalformedRequest> {
     let depth = limits.value_depth.min(MAX_VALUE_DEPTH);
-    match clean::spans(&body, depth) {
-        Some(accepted) => Ok(Validated { body, accepted, refused: Refusals::default(), repaired: 0 }),
-        None => rebuild::request(&body, depth, limits.messages),
+    if repairs.is_empty()
+        && let Some(accepted) = clean::spans(&body, depth)
+    {
+        let (refused, warnings) = (Refusals::default(), Warnings::default());
+        return Ok(Validated { body, accepted, refused, repaired: 0, warnings });
     }
+    let mut validated = rebuild::request(&body, depth, limits.messages, repairs)?;
+    if validated.accepted == 0
+        && validated.refused.total() > 0
+        && let Some(signal) = Signal::of(&body)
+    {
+        validated.refused = Refusals::default();
+        validated.warnings.add(signal.warning(), || format!("the request holds {}", signal.elsewhere()));
+    }
+    Ok(validated)
 }
 
 #[cfg(test)]

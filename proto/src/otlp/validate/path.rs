@@ -20,10 +20,26 @@ impl Path {
         self.0.pop();
     }
 
+    /// The names of the first fields, outermost first.
+    pub(crate) fn first<const N: usize>(&self) -> [&'static str; N] {
+        std::array::from_fn(|at| self.0.get(at).map_or("", |(field, _)| field.name))
+    }
+
+    /// How many fields there are from the outermost message to here.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// For example `events[2].attributes[0].value`.
     pub(crate) fn text(&self) -> String {
+        self.text_from(0)
+    }
+
+    /// The same without so many outer fields.
+    pub(crate) fn text_from(&self, outer: usize) -> String {
         let mut text = String::new();
-        for (field, index) in self.0.iter().take(SHOWN) {
+        let shown = self.0.get(outer..).unwrap_or_default();
+        for (field, index) in shown.iter().take(SHOWN) {
             if !text.is_empty() {
                 text.push('.');
             }
@@ -32,6 +48,6 @@ impl Path {
                 text += &format!("[{index}]");
             }
         }
-        if self.0.len() > SHOWN { text + "..." } else { text }
+        if shown.len() > SHOWN { text + "..." } else { text }
     }
 }

@@ -1,39 +1,54 @@
 //! The thorough walk: writes a request anew without the spans that are refused, and with what is repaired.
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::copy::{Copied, Fault, canonical, copy, mark};
-use super::{MalformedRequest, Reason, Refusals, Validated};
-use crate::otlp::schema::{Message, RESOURCE, SCOPE, SPAN};
-use crate::otlp::wire::{Fields, WireError, WireValue, put_field};
+use super::copy::{Fault, copy, not_utf8};
+use super::{MalformedRequest, Notes, Reason, Refusals, Repairs, Validated};
+use crate::otlp::schema::{INSTRUMENTATION_LIBRARY_SPANS, Message, RESOURCE, SCOPE, SPAN};
+use crate::otlp::warnings::{Warning, Warnings};
+use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before, put_varint};
 
 /// Field numbers of attributes in `Resource`, `InstrumentationScope` and `Span`.
 const RESOURCE_ATTRIBUTES: u32 = 1;
 const SCOPE_ATTRIBUTES: u32 = 3;
 const SPAN_ATTRIBUTES: u32 = 9;
 
-/// Checks and rewrites a request of which something is to be refused or repaired.
-pub(super) fn request(body: &[u8], depth: usize, messages: usize) -> Result<Validated, MalformedRequest> {
-    let mut walk = Walk { depth, messages, accepted: 0, repaired: 0, refused: Refusals::default() };
-    let mut out = Vec::with_capacity(body.len());
-    let mut groups = 0;
+/// The field number of spans in `ScopeSpans`.
+const SPANS: u32 = 2;
+
+/// Checks and rewrites a request of which something is to be refused or repaired, or has been repaired by who wrote it. What its
+/// envelopes hold that OTLP does not know is left out.
+pub(super) fn request(
+    body: &[u8],
+    depth: usize,
+    messages: usize,
+    repairs: Repairs,
+) -> Result<Validated, MalformedRequest> {
+    let mut walk = Walk { depth, messages, repairs, ..Walk::default() };
+    let mut out = Vec::with_capacity(body.len() + 64);
     each(body, "request", |number, value| {
         match (number, value) {
             (1, WireValue::Bytes(group)) => {
-                let group = walk.group(group, &format!("resource_spans[{groups}]"))?;
-                groups += 1;
-                put_field(&mut out, 1, WireValue::Bytes(&group));
+                let place = format!("resource_spans[{}]", walk.groups);
+                let start = open(&mut out, 1);
+                walk.group(group, &place, &mut out)?;
+                put_length_before(&mut out, start);
             }
             (1, _) => return Err(wrong_type("request", "resource_spans")),
-            _ => put_field(&mut out, number, value),
+            _ => walk.warnings.add(Warning::Fields, || {
+                format!("field {number} is no part of a request for traces, which has resource_spans (field 1)")
+            }),
         }
         Ok(())
     })?;
-    let Walk { accepted, repaired, refused, .. } = walk;
-    Ok(Validated { body: Bytes::from(out), accepted, refused, repaired })
+    let Walk { accepted, repaired, refused, warnings, .. } = walk;
+    Ok(Validated { body: Bytes::from(out), accepted, refused, repaired, warnings })
+}
+
+/// Begins a message as a field; its length comes before it when it is whole, so that large ones are not copied.
+fn open(out: &mut Vec<u8>, number: u32) -> usize {
+    put_varint(out, u64::from(number << 3 | 2));
+    out.len()
 }
 
 /// The fields of an envelope. Broken framing there is the whole request's end.
@@ -58,41 +73,61 @@ fn wrong_type(place: &str, field: &str) -> MalformedRequest {
     MalformedRequest { place: place.to_owned(), reason: format!("field {field} has the wrong wire type") }
 }
 
+#[derive(Default)]
 struct Walk {
     depth: usize,
     messages: usize,
+    /// Those of JSON, of which no resource or scope is refused, so that each message has the number it was written with.
+    repairs: Repairs,
+    groups: usize,
+    scopes: usize,
+    spans: usize,
     accepted: u32,
     repaired: u32,
     refused: Refusals,
+    warnings: Warnings,
 }
 
 /// An envelope taken apart. Several occurrences of `about` are one: protobuf merges messages by joining their bytes.
 #[derive(Default)]
 struct Envelope<'a> {
     about: Option<Vec<u8>>,
-    inner: Vec<&'a [u8]>,
+    bytes: &'a [u8],
+    /// The number that the inner messages had before, or their number of now.
+    former: u32,
+    /// How many inner messages there are: too many small ones to keep a list of them.
+    count: u32,
     schema_url: Option<&'a [u8]>,
-    unknown: Vec<(u32, WireValue<'a>)>,
+    unknown: Option<u32>,
 }
 
 impl<'a> Envelope<'a> {
-    fn read(bytes: &'a [u8], place: &str) -> Result<Self, MalformedRequest> {
-        let mut envelope = Self::default();
+    fn read(bytes: &'a [u8], place: &str, former: u32) -> Result<Self, MalformedRequest> {
+        let mut envelope = Self { bytes, former, ..Self::default() };
         each(bytes, place, |number, value| {
             match (number, value) {
                 (1, WireValue::Bytes(about)) => envelope.about.get_or_insert_default().extend_from_slice(about),
-                (2, WireValue::Bytes(inner)) => envelope.inner.push(inner),
+                (2, WireValue::Bytes(_)) => envelope.count += 1,
+                (number, WireValue::Bytes(_)) if number == former => envelope.count += 1,
                 (3, WireValue::Bytes(url)) => envelope.schema_url = Some(url),
                 (1..=3, _) => return Err(wrong_type(place, &number.to_string())),
-                _ => envelope.unknown.push((number, value)),
+                _ => envelope.unknown = Some(number),
             }
             Ok(())
         })?;
         Ok(envelope)
     }
 
+    fn inner(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let former = self.former;
+        Fields::new(self.bytes).flatten().filter_map(move |field| match field {
+            (number, WireValue::Bytes(inner)) if number == 2 || number == former => Some(inner),
+            _ => None,
+        })
+    }
+
     /// The envelope with its resource or scope, and without its inner messages.
-    fn write(&self, about: Option<&[u8]>, schema_url: Option<&str>) -> Vec<u8> {
+    fn write(about: Option<&[u8]>, schema_url: Option<&str>) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(about) = about {
             put_field(&mut out, 1, WireValue::Bytes(about));
@@ -100,41 +135,42 @@ impl<'a> Envelope<'a> {
         if let Some(url) = schema_url {
             put_field(&mut out, 3, WireValue::Bytes(url.as_bytes()));
         }
-        for (number, value) in &self.unknown {
-            put_field(&mut out, *number, *value);
-        }
         out
     }
 }
 
 impl Walk {
-    fn group(&mut self, bytes: &[u8], place: &str) -> Result<Vec<u8>, MalformedRequest> {
-        let group = Envelope::read(bytes, place)?;
-        let head = self.head::<Resource>(&group, &RESOURCE, RESOURCE_ATTRIBUTES);
-        let mut out = head.as_ref().map(Clone::clone).unwrap_or_default();
-        for (at, scoped) in group.inner.iter().enumerate() {
+    fn group(&mut self, bytes: &[u8], place: &str, out: &mut Vec<u8>) -> Result<(), MalformedRequest> {
+        let group = Envelope::read(bytes, place, INSTRUMENTATION_LIBRARY_SPANS)?;
+        let repairs = self.repairs.resources.remove(&self.groups);
+        self.groups += 1;
+        let head = self.head(&group, place, &RESOURCE, RESOURCE_ATTRIBUTES, repairs);
+        out.extend_from_slice(head.as_deref().unwrap_or_default());
+        for (at, bytes) in group.inner().enumerate() {
             let place = format!("{place}.scope_spans[{at}]");
-            match &head {
-                Ok(_) => put_field(&mut out, 2, WireValue::Bytes(&self.scoped(scoped, &place)?)),
-                Err(fault) => self.refuse_all(&Envelope::read(scoped, &place)?, &place, Reason::Resource, fault),
+            let scoped = Envelope::read(bytes, &place, SPANS)?;
+            if let Err(fault) = &head {
+                self.refuse_all(&scoped, &place, Reason::Resource, fault);
+                continue;
             }
+            let start = open(out, 2);
+            self.scoped(&scoped, &place, out);
+            put_length_before(out, start);
         }
-        Ok(out)
+        Ok(())
     }
 
-    fn scoped(&mut self, bytes: &[u8], place: &str) -> Result<Vec<u8>, MalformedRequest> {
-        let scoped = Envelope::read(bytes, place)?;
-        let mut out = match self.head::<InstrumentationScope>(&scoped, &SCOPE, SCOPE_ATTRIBUTES) {
-            Ok(head) => head,
-            Err(fault) => {
-                self.refuse_all(&scoped, place, Reason::Scope, &fault);
-                return Ok(Vec::new());
-            }
-        };
-        for (at, bytes) in scoped.inner.iter().enumerate() {
+    fn scoped(&mut self, scoped: &Envelope<'_>, place: &str, out: &mut Vec<u8>) {
+        let repairs = self.repairs.scopes.remove(&self.scopes);
+        self.scopes += 1;
+        match self.head(scoped, place, &SCOPE, SCOPE_ATTRIBUTES, repairs) {
+            Ok(head) => out.extend_from_slice(&head),
+            Err(fault) => return self.refuse_all(scoped, place, Reason::Scope, &fault),
+        }
+        for (at, bytes) in scoped.inner().enumerate() {
             match self.span(bytes) {
                 Ok(span) => {
-                    put_field(&mut out, 2, WireValue::Bytes(&span));
+                    put_field(out, 2, WireValue::Bytes(&span));
                     self.accepted += 1;
                 }
                 Err(fault) => self.refused.add(fault.reason.unwrap_or(Reason::Span), 1, self.messages, || {
@@ -142,57 +178,61 @@ impl Walk {
                 }),
             }
         }
-        Ok(out)
     }
 
-    /// Resource and schema of a group, or scope and schema: repaired and marked where their text is not UTF-8.
-    fn head<M: prost::Message + Default>(
-        &self,
+    /// Resource and schema of a group, or scope and schema: repaired and marked where something is odd.
+    fn head(
+        &mut self,
         envelope: &Envelope<'_>,
+        place: &str,
         table: &'static Message,
         attributes: u32,
+        repairs: Option<Notes>,
     ) -> Result<Vec<u8>, Fault> {
+        if let (true, Some(number)) = (envelope.count == 0, envelope.unknown) {
+            self.warnings
+                .add(Warning::Fields, || format!("{place}: nothing in it is known, but it has field {number}"));
+        }
         let mut copied = match &envelope.about {
             Some(about) => Some(copy(table, about, self.depth)?),
             None => None,
         };
+        if let Some(repairs) = repairs {
+            copied.get_or_insert_default().notes.extend(repairs);
+        }
         let url = envelope.schema_url.map(String::from_utf8_lossy);
         if envelope.schema_url.is_some_and(|url| std::str::from_utf8(url).is_err()) {
-            copied.get_or_insert_default().repaired("schema_url");
+            not_utf8(&mut copied.get_or_insert_default().notes, || "schema_url".to_owned());
         }
-        let about = copied.map(|copied| canonical::<M>(table, marked(copied, attributes), self.depth)).transpose()?;
-        Ok(envelope.write(about.as_deref(), url.as_deref()))
+        if let Some(copied) = &copied {
+            self.warnings.string_indexes(copied.string_indexes);
+        }
+        let about = copied.map(|copied| copied.marked(attributes));
+        Ok(Envelope::write(about.as_deref(), url.as_deref()))
     }
 
     /// The span as it is kept.
     fn span(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let repairs = self.repairs.spans.remove(&self.spans);
+        self.spans += 1;
         let mut copied = copy(&SPAN, bytes, self.depth)?;
         let ids = Ids::read(&copied.bytes);
         ids.check()?;
         if let Some(length) = ids.wrong_parent {
             copied.bytes = without_parent(&copied.bytes);
-            copied.notes.push(format!("parent span id of {length} bytes dropped"));
+            copied.notes.add(|| format!("parent span id of {length} bytes dropped"));
         }
+        copied.notes.extend(repairs.unwrap_or_default());
+        self.warnings.string_indexes(copied.string_indexes);
         self.repaired += u32::from(!copied.notes.is_empty());
-        canonical::<Span>(&SPAN, marked(copied, SPAN_ATTRIBUTES), self.depth)
+        Ok(copied.marked(SPAN_ATTRIBUTES))
     }
 
     fn refuse_all(&mut self, scoped: &Envelope<'_>, place: &str, reason: Reason, fault: &Fault) {
-        let spans = scoped.inner.len() as u32;
         let what = if reason == Reason::Scope { "scope" } else { "resource" };
-        let reason = fault.reason.unwrap_or(reason);
-        self.refused.add(reason, spans, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
+        self.refused
+            .add(reason, scoped.count, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
     }
-}
-
-/// The copy with the attribute that says what was repaired in it.
-fn marked(copied: Copied, attributes: u32) -> Vec<u8> {
-    let text = copied.text();
-    let mut bytes = copied.bytes;
-    if let Some(text) = text {
-        mark(&mut bytes, attributes, &text);
-    }
-    bytes
 }
 
 /// The ids of a span, each the last of its kind.

@@ -15,13 +15,11 @@ pub enum Reason {
     Resource,
     /// The bytes of its scope are broken.
     Scope,
-    /// An attribute value is nested too deep.
-    Depth,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [Self::TraceId, Self::SpanId, Self::Span, Self::Resource, Self::Scope, Self::Depth];
+    pub const ALL: [Self; 5] = [Self::TraceId, Self::SpanId, Self::Span, Self::Resource, Self::Scope];
 
     /// A short name, for metrics.
     #[must_use]
@@ -32,7 +30,6 @@ impl Reason {
             Self::Span => "malformed_span",
             Self::Resource => "malformed_resource",
             Self::Scope => "malformed_scope",
-            Self::Depth => "nested_too_deep",
         }
     }
 }

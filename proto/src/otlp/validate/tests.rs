@@ -2,13 +2,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::{self as trace, ResourceSpans, ScopeSpans, Span};
 use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
 use crate::checks::otlp_walk;
 use crate::otlp::schema::REQUEST;
+use crate::otlp::warnings::Warning;
 use crate::otlp::wire::{WireValue, put_field};
 use crate::otlp::{arbitrary, decode, to_request};
 
@@ -70,8 +71,8 @@ fn odd_but_valid_spans_are_kept_as_they_are() {
         ("10,000 attributes", Span { attributes: many, ..good() }),
         ("empty key", Span { attributes: vec![attribute("", text(1))], ..good() }),
         ("attribute without value", Span { attributes: vec![KeyValue::default()], ..good() }),
-        ("32 lists deep", Span { attributes: vec![attribute("deep", lists(32))], ..good() }),
-        ("32 arrays deep", Span { attributes: vec![attribute("deep", arrays(32))], ..good() }),
+        ("64 lists deep", Span { attributes: vec![attribute("deep", lists(64))], ..good() }),
+        ("64 arrays deep", Span { attributes: vec![attribute("deep", arrays(64))], ..good() }),
     ];
     for (name, span) in cases {
         let body = request(vec![span.clone(), span]);
@@ -91,18 +92,6 @@ fn a_bad_span_is_refused_alone_with_its_reason() {
         (Span { span_id: vec![], ..good() }, Reason::SpanId, "no span id"),
         (Span { span_id: vec![1; 16], ..good() }, Reason::SpanId, "span id of 16 bytes, not 8"),
         (Span { span_id: vec![0; 8], ..good() }, Reason::SpanId, "span id of only zeros"),
-        (
-            Span { attributes: vec![attribute("deep", lists(33))], ..good() },
-            Reason::Depth,
-            "attributes[0].value.kvlist_value.values[0].value.kvlist_value.values[0].value.kvlist_value.values[0]...: \
-             values are nested too deep",
-        ),
-        (
-            Span { attributes: vec![attribute("deep", arrays(33))], ..good() },
-            Reason::Depth,
-            "attributes[0].value.array_value.values[0].array_value.values[0].array_value.values[0].array_value.values[0]...: \
-             values are nested too deep",
-        ),
     ]
     .map(|(span, reason, message)| (span.encode_to_vec(), reason, message));
     let raw = [
@@ -194,18 +183,158 @@ fn a_broken_resource_or_scope_refuses_only_its_own_spans() {
     let fine = field(1, &scoped);
     let resource = field(1, &[field(1, &[0x0a, 9]), scoped.clone(), scoped.clone()].concat());
     let scope = field(1, &[field(2, &[field(1, &[0x08, 1]), span].concat()), scoped].concat());
-    let deep = Resource { attributes: vec![attribute("deep", lists(33))], ..Resource::default() };
-    let deep = field(1, &[field(1, &deep.encode_to_vec()), field(2, &field(2, &good().encode_to_vec()))].concat());
-
-    let validated = check([fine, resource, scope, deep].concat()).expect("framing is intact");
+    let validated = check([fine, resource, scope].concat()).expect("framing is intact");
     assert_eq!(validated.accepted, 2 + 2);
     let counts: Vec<_> = validated.refused.counts().collect();
-    assert_eq!(counts, [(Reason::Resource, 4), (Reason::Scope, 1), (Reason::Depth, 1)]);
+    assert_eq!(counts, [(Reason::Resource, 4), (Reason::Scope, 1)]);
     assert_eq!(
         validated.refused.messages()[2],
         "resource_spans[2].scope_spans[0].spans: their scope: name: wrong wire type"
     );
     assert_eq!(decode(&validated.body).expect("protobuf").len(), 4);
+}
+
+/// How deep the value of the first attribute is.
+fn depth(attributes: &[crate::model::Attribute]) -> usize {
+    use crate::model::AnyValue;
+    let (mut depth, mut next) = (0, attributes.first().map(|pair| &pair.value));
+    while let Some(value) = next {
+        depth += 1;
+        next = match value {
+            AnyValue::KvList(pairs) => pairs.first().map(|pair| &pair.value),
+            AnyValue::Array(values) => values.first(),
+            _ => None,
+        };
+    }
+    depth
+}
+
+#[test]
+fn values_deeper_than_64_levels_are_cut_and_marked() {
+    let place = |inner: &str| format!("attributes[0].value.{inner}...");
+    let list =
+        place("kvlist_value.values[0].value.kvlist_value.values[0].value.kvlist_value.values[0].value.kvlist_value");
+    let list = list.replace(".value.kvlist_value...", "...");
+    let array = place(&["array_value.values[0]"; 4].join("."));
+    for (deep, place) in [(lists(65), &list), (arrays(65), &array), (lists(1_000), &list), (arrays(1_000), &array)] {
+        let span = Span { attributes: vec![attribute("deep", deep.clone())], ..good() };
+        let event = trace::span::Event { attributes: vec![attribute("deep", deep.clone())], ..Default::default() };
+        let eventful = Span { events: vec![event], ..good() };
+        let validated =
+            check([around(&span.encode_to_vec()), around(&eventful.encode_to_vec())].concat()).expect("framing");
+        assert_eq!((validated.accepted, validated.repaired, validated.refused.total()), (6, 2, 0));
+        let spans = decode(&validated.body).expect("protobuf");
+        let mark = spans[1].span.attribute(REPAIRED).and_then(crate::model::AnyValue::as_str);
+        assert_eq!(mark, Some(format!("values nested too deep cut in {place}").as_str()));
+        // A list keeps the key at the last level, whose value is gone and counts as an empty one.
+        assert!((64..=65).contains(&depth(&spans[1].span.attributes)), "{}", depth(&spans[1].span.attributes));
+        assert!((64..=65).contains(&depth(&spans[4].span.events[0].attributes)));
+        assert_eq!(spans[1].span.name, "GET /cart");
+
+        let resource = Resource { attributes: vec![attribute("deep", deep)], ..Resource::default() };
+        let group = [field(1, &resource.encode_to_vec()), field(2, &field(2, &good().encode_to_vec()))].concat();
+        let validated = check(field(1, &group)).expect("framing");
+        assert_eq!((validated.accepted, validated.repaired), (1, 0));
+        let spans = decode(&validated.body).expect("protobuf");
+        assert_eq!(spans[0].resource.attributes.last().map(|pair| pair.key.as_str()), Some(REPAIRED));
+    }
+}
+
+#[test]
+fn many_values_that_are_too_deep_are_cut_at_once() {
+    let Value::ArrayValue(mut wide) = arrays(2) else { panic!("an array") };
+    wide.values = vec![wide.values[0].clone(); 50_000];
+    let deep = (1..64).fold(Value::ArrayValue(wide), |inner, _| {
+        Value::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(inner) }] })
+    });
+    let begun = std::time::Instant::now();
+    let validated = check(around(&Span { attributes: vec![attribute("deep", deep)], ..good() }.encode_to_vec()));
+    let spans = decode(&validated.expect("framing").body).expect("protobuf");
+    let mark = spans[1].span.attribute(REPAIRED).and_then(crate::model::AnyValue::as_str);
+    assert!(mark.is_some_and(|mark| mark.ends_with("; and 49996 more")), "{mark:?}");
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn texts_by_their_place_in_a_table_count_as_absent() {
+    let strindex = |number: u32| {
+        let mut out = Vec::new();
+        put_field(&mut out, number, WireValue::Varint(7));
+        out
+    };
+    let pair = [field(1, b"key"), field(2, &strindex(8)), strindex(3)].concat();
+    let inner = field(2, &field(6, &field(1, &pair)));
+    let span = [good().encode_to_vec(), field(9, &pair), field(9, &[field(1, b"list"), inner].concat())].concat();
+    let resource = field(1, &field(1, &pair));
+    let validated = check(field(1, &[resource, field(2, &field(2, &span))].concat())).expect("framing");
+    assert_eq!((validated.accepted, validated.repaired, validated.is_no_request()), (1, 0, false));
+    assert_eq!(validated.warnings.counts().collect::<Vec<_>>(), [(Warning::StringIndex, 6)]);
+    assert!(validated.warnings.to_string().starts_with("6 texts count as absent"), "{}", validated.warnings);
+    let spans = decode(&validated.body).expect("protobuf");
+    let absent = crate::model::Attribute { key: "key".to_owned(), ..Default::default() };
+    assert_eq!((&spans[0].span.attributes[0], &spans[0].resource.attributes[0]), (&absent, &absent));
+    assert_eq!(spans[0].span.attributes[1].value, crate::model::AnyValue::KvList(vec![absent]));
+    assert!(check(validated.body.to_vec()).expect("clean").warnings.is_empty());
+}
+
+#[test]
+fn spans_of_instrumentation_libraries_are_spans_of_scopes() {
+    let library = [field(1, b"library"), field(2, b"1.0")].concat();
+    let scoped = [field(1, &library), field(2, &good().encode_to_vec()), field(3, b"url")].concat();
+    let validated = check(field(1, &field(1000, &scoped))).expect("framing");
+    assert_eq!((validated.accepted, validated.repaired, validated.warnings.is_empty()), (1, 0, true));
+    let spans = decode(&validated.body).expect("protobuf");
+    assert_eq!((spans[0].scope.name.as_str(), spans[0].scope.version.as_str()), ("library", "1.0"));
+    assert_eq!((spans[0].scope.schema_url.as_str(), spans[0].span.name.as_str()), ("url", "GET /cart"));
+    assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(1));
+}
+
+#[test]
+fn what_is_not_understood_is_told() {
+    let fine = request(vec![good()]);
+    let other = field(7, b"something");
+    let wrong_place = field(1, &field(9, b"something"));
+    let deeper = field(1, &field(2, &field(9, b"something")));
+    for (foreign, told) in [
+        (&other, "field 7 is no part of a request for traces, which has resource_spans (field 1)"),
+        (&wrong_place, "resource_spans[0]: nothing in it is known, but it has field 9"),
+        (&deeper, "resource_spans[0].scope_spans[0]: nothing in it is known, but it has field 9"),
+    ] {
+        let validated = check(foreign.clone()).expect("framing");
+        assert!(validated.is_no_request(), "{told}");
+        assert_eq!(validated.warnings.to_string(), told);
+        let validated = check([foreign.as_slice(), &fine].concat()).expect("framing");
+        assert_eq!((validated.accepted, validated.is_no_request()), (1, false), "{told}");
+        assert_eq!(validated.warnings.to_string(), told);
+        assert_eq!(validated.warnings.counts().collect::<Vec<_>>(), [(Warning::Fields, 1)]);
+    }
+    // What may be added to OTLP beside spans is no reason to complain.
+    let newer = field(
+        1,
+        &[field(2, &[field(2, &good().encode_to_vec()), field(9, b"new")].concat()), field(9, b"new")].concat(),
+    );
+    let validated = check(newer.clone()).expect("framing");
+    assert!(validated.warnings.is_empty() && validated.body == newer);
+}
+
+#[test]
+fn logs_and_metrics_are_no_spans_that_are_refused() {
+    let time = |number: u32| {
+        let mut out = Vec::new();
+        put_field(&mut out, number, WireValue::Fixed64(1));
+        out
+    };
+    let request = |item: &[u8]| field(1, &field(2, &field(2, item).repeat(3)));
+    let log = [time(1), time(11), field(3, b"INFO"), field(5, &field(1, b"hello"))].concat();
+    let metric = [field(1, b"http.server.duration"), field(3, b"ms"), field(9, &field(1, &time(3)))].concat();
+    for (item, warning) in [(log, Warning::Logs), (metric, Warning::Metrics)] {
+        let validated = check(request(&item)).expect("framing");
+        assert!(validated.is_no_request(), "{warning:?}");
+        assert_eq!(validated.warnings.counts().collect::<Vec<_>>(), [(warning, 1)]);
+        assert!(validated.warnings.to_string().starts_with(&format!("the request holds {}", warning.name())));
+        let mixed = check([request(&item), super::tests::request(vec![good()])].concat()).expect("framing");
+        assert_eq!((mixed.accepted, mixed.refused.total(), mixed.is_no_request()), (1, 3, false));
+    }
 }
 
 #[test]
@@ -252,6 +381,25 @@ fn fields_that_occur_twice_are_merged() {
     let spans = decode(&validated.body).expect("protobuf");
     assert_eq!((spans[0].span.name.as_str(), spans[0].resource.attributes.len()), ("later", 2));
     assert_eq!(clean::spans(&validated.body, MAX_VALUE_DEPTH), Some(1));
+}
+
+#[test]
+fn parts_of_values_are_merged_as_protobuf_says_and_many_cost_no_square() {
+    let array = |number: u8| field(5, &field(1, &[0x18, number]));
+    let value = [field(1, b"text"), array(1), array(2)].concat();
+    let pair = [field(1, b"key"), field(2, &value), field(2, &array(3))].concat();
+    let span = [good().encode_to_vec(), field(9, &pair)].concat();
+    let validated = check(around(&span)).expect("framing");
+    let spans = decode(&validated.body).expect("protobuf");
+    let numbers = [1, 2, 3].map(crate::model::AnyValue::Int).to_vec();
+    assert_eq!(spans[1].span.attributes[0].value, crate::model::AnyValue::Array(numbers));
+    assert_eq!(ExportTraceServiceRequest::decode(validated.body), ExportTraceServiceRequest::decode(&*around(&span)));
+
+    let many = (1..MAX_VALUE_DEPTH).fold(array(1).repeat(50_000), |inner, _| field(5, &field(1, &inner)));
+    let begun = std::time::Instant::now();
+    let validated = check(around(&[good().encode_to_vec(), field(9, &field(2, &many))].concat())).expect("framing");
+    assert_eq!((validated.accepted, validated.repaired), (3, 1));
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
 }
 
 #[test]
