@@ -53,6 +53,47 @@ struct Planned<S> {
     bits: usize,
 }
 
+/// What is asked of the template of every row.
+struct Brief {
+    /// Whether it begins as a text that satisfies the test.
+    may_hold: bool,
+    bits: usize,
+}
+
+/// A row whose text may satisfy the test.
+struct Candidate {
+    row: usize,
+    code: usize,
+    /// Where its numbers begin.
+    at: usize,
+}
+
+/// Adds the candidates of a block, whose numbers begin at bit `at`. Most rows are none, and this is what they cost.
+#[inline(never)]
+fn candidates(
+    codes: &[u8],
+    width: u32,
+    block: Range<usize>,
+    mut at: usize,
+    brief: &[Brief],
+    out: &mut Vec<Candidate>,
+) -> Result<(), Damaged> {
+    let (mut row, mut is_inside) = (block.start, true);
+    bits::each(codes, block.start * width as usize, width, block.len(), |code| {
+        match brief.get(code as usize) {
+            Some(Brief { may_hold, bits }) => {
+                if *may_hold {
+                    out.push(Candidate { row, code: code as usize, at });
+                }
+                at += bits;
+            }
+            None => is_inside = false,
+        }
+        row += 1;
+    })?;
+    if is_inside { Ok(()) } else { Err(OUTSIDE) }
+}
+
 /// A number and the text after it.
 struct Part<S> {
     slot: Slot,
@@ -72,28 +113,21 @@ impl Strings<'_> {
         if plan.templates.iter().all(|planned| matches!(planned.begun, Then::Over(false))) {
             return Ok(Some(rows));
         }
-        let mut block = Vec::with_capacity(BLOCK);
+        let brief = plan
+            .templates
+            .iter()
+            .map(|planned| Brief { may_hold: !matches!(planned.begun, Then::Over(false)), bits: planned.bits });
+        let brief: Vec<Brief> = brief.collect();
+        let mut some = Vec::with_capacity(BLOCK);
         for first in (0..self.len).step_by(BLOCK) {
-            block.clear();
-            let count = BLOCK.min(self.len - first);
-            bits::each(codes, first * *width as usize, *width, count, |code| block.push(code as usize))?;
-            let mut at = numbers.offset(first / BLOCK)?;
-            for (row, code) in (first..).zip(&block) {
-                let Plan { templates, parts, texts } = &mut plan;
-                let planned = templates.get(*code).ok_or(OUTSIDE)?;
-                match planned.begun {
-                    Then::Over(false) => {}
-                    Then::Over(true) => rows.insert_if(row, among.contains(row)),
-                    Then::On(state) if among.contains(row) => {
-                        let parts = parts.get_mut(planned.parts.clone()).unwrap_or_default();
-                        match holds(state, parts, texts, numbers, at, test)? {
-                            Some(holds) => rows.insert_if(row, holds),
-                            None => return Ok(None),
-                        }
-                    }
-                    Then::On(_) => {}
+            let block = first..self.len.min(first + BLOCK);
+            some.clear();
+            candidates(codes, *width, block, numbers.offset(first / BLOCK)?, &brief, &mut some)?;
+            for Candidate { row, code, at } in some.iter().filter(|candidate| among.contains(candidate.row)) {
+                match plan.holds(*code, numbers, *at, test)? {
+                    Some(holds) => rows.insert_if(*row, holds),
+                    None => return Ok(None),
                 }
-                at += planned.bits;
             }
         }
         Ok(Some(rows))
@@ -148,6 +182,26 @@ impl<S: Copy + PartialEq> Plan<S> {
         let begun = after(test.start()?, self.texts.get(start..end)?, parts.is_empty(), test)?;
         self.templates.push(Planned { begun, parts, bits });
         Some(())
+    }
+}
+
+impl<S: Copy + PartialEq> Plan<S> {
+    /// Whether the row of this template whose numbers begin at bit `at` satisfies the test.
+    fn holds<P: Pieces<State = S>>(
+        &mut self,
+        code: usize,
+        numbers: &Numbers<'_>,
+        at: usize,
+        test: &mut P,
+    ) -> Result<Option<bool>, Damaged> {
+        let planned = self.templates.get(code).ok_or(OUTSIDE)?;
+        match planned.begun {
+            Then::Over(holds) => Ok(Some(holds)),
+            Then::On(state) => {
+                let parts = self.parts.get_mut(planned.parts.clone()).unwrap_or_default();
+                holds(state, parts, &self.texts, numbers, at, test)
+            }
+        }
     }
 }
 
