@@ -25,11 +25,23 @@ pub(crate) struct Part {
     /// No span in it starts earlier, and none later: a search passes over parts without their lock, as it does over groups.
     earliest: AtomicU64,
     latest: AtomicU64,
+    /// No trace in it has a later place.
+    latest_place: AtomicU64,
+}
+
+/// The times of a part's spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PartTimes {
+    /// Starts of its earliest and latest span.
+    pub(crate) starts: (u64, u64),
+    /// No trace in it has a later place in the order of starts.
+    pub(crate) latest_place: u64,
 }
 
 impl Default for Part {
     fn default() -> Self {
-        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest: AtomicU64::new(0) }
+        let [latest, latest_place] = Default::default();
+        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_place }
     }
 }
 
@@ -47,16 +59,20 @@ impl Part {
         self.rows.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts of its earliest and latest span.
-    pub(crate) fn starts(&self) -> (u64, u64) {
-        (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire))
+    pub(crate) fn times(&self) -> PartTimes {
+        PartTimes {
+            starts: (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire)),
+            latest_place: self.latest_place.load(Ordering::Acquire),
+        }
     }
 
-    /// Widens the starts to these spans, before anybody sees them.
-    fn note_starts(&self, spans: &[SpanRow]) {
+    /// Widens the times to these spans, before anybody sees them.
+    fn note_times(&self, spans: &[SpanRow]) {
         let starts = || spans.iter().map(|span| span.start);
         self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
         self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
+        let places = spans.iter().map(|span| span.extent().place());
+        self.latest_place.fetch_max(places.max().unwrap_or(0), Ordering::Release);
     }
 
     /// Appends the spans of a request; `None` when it must go to another part.
@@ -64,7 +80,7 @@ impl Part {
         let mut rows = self.write_soon()?;
         let (spans, bytes) = (rows.len(), rows.memory());
         let appended = rows.append_request(request);
-        self.note_starts(rows.spans.get(spans..).unwrap_or_default());
+        self.note_times(rows.spans.get(spans..).unwrap_or_default());
         Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
     }
 

@@ -111,7 +111,7 @@ impl Question<'_, '_> {
             let is_listed = match unit {
                 Unit::Part(_, part) => {
                     let rows = part.read();
-                    is_inside(part.starts()) && list.each_in_head(&rows, &mut names).is_some()
+                    is_inside(part.times().starts) && list.each_in_head(&rows, &mut names).is_some()
                 }
                 Unit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
                     let known = segment.names.as_ref().filter(|_| is_inside(segment.starts()));

@@ -15,7 +15,7 @@ use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
 use crate::store::Shared;
-use crate::store::state::Part;
+use crate::store::state::{Part, PartTimes};
 use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
 /// What a span takes in memory, about, when it is read whole.
@@ -30,16 +30,16 @@ pub(super) struct Spans {
 /// A part of the head or a group of a segment.
 #[derive(Clone)]
 pub(super) enum Unit {
-    /// With the starts of its earliest and latest span when the query began.
-    Part((u64, u64), Arc<Part>),
+    /// With its times when the query began.
+    Part(PartTimes, Arc<Part>),
     Group(Arc<SegmentEntry>, u16),
 }
 
 /// What a query sees: the store as it was when the query began.
 pub(super) struct Snapshot<'a> {
     pub(super) shared: &'a Shared,
-    /// With the starts of their earliest and latest spans.
-    parts: Vec<((u64, u64), Arc<Part>)>,
+    /// With their times.
+    parts: Vec<(PartTimes, Arc<Part>)>,
     /// With the starts of their earliest and latest spans, by these.
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
@@ -62,13 +62,13 @@ impl<'a> Snapshot<'a> {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
-        let parts = parts.into_iter().map(|part| (part.starts(), part)).collect();
+        let parts = parts.into_iter().map(|part| (part.times(), part)).collect();
         Self { shared, parts, segments, opened: Mutex::default(), whole: Mutex::default() }
     }
 
     /// Parts by their latest span and groups by their latest trace, newest first.
     pub(super) fn units(&self) -> Vec<Unit> {
-        let parts = self.parts.iter().map(|(starts, part)| Unit::Part(*starts, Arc::clone(part)));
+        let parts = self.parts.iter().map(|(times, part)| Unit::Part(*times, Arc::clone(part)));
         let groups = self.segments.iter().flat_map(|(_, segment)| {
             let numbers = (0u16..).take(segment.groups.len());
             numbers.map(|number| Unit::Group(Arc::clone(segment), number))
@@ -161,7 +161,7 @@ impl<'a> Snapshot<'a> {
     ) -> impl Iterator<Item = Unit> {
         let hash = fuse::hash(&id.0);
         let parts = self.parts.iter().filter(move |(_, part)| part.read().trace_rows(id).next().is_some());
-        let parts = parts.map(|(starts, part)| Unit::Part(*starts, Arc::clone(part)));
+        let parts = parts.map(|(times, part)| Unit::Part(*times, Arc::clone(part)));
         let segments = segments.filter(move |((earliest, _), _)| is_wanted(*earliest));
         let groups = segments.flat_map(move |(_, segment)| {
             segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
@@ -259,7 +259,7 @@ impl Unit {
 
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {
-            Self::Part((earliest, latest), _) => {
+            Self::Part(PartTimes { starts: (earliest, latest), .. }, _) => {
                 range.is_none_or(|range| *earliest < range.end && range.start <= *latest)
             }
             Self::Group(segment, number) => {
@@ -268,10 +268,10 @@ impl Unit {
         }
     }
 
-    /// No trace in it starts later.
+    /// No trace in it has a later place.
     pub(super) fn latest(&self) -> u64 {
         match self {
-            Self::Part((_, latest), _) => *latest,
+            Self::Part(times, _) => times.latest_place,
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
             }
