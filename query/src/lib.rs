@@ -18,4 +18,4 @@ pub use hoptrail_storage::{
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
-pub use service::{Answer, Config, Service};
+pub use service::{Answer, Config, Cut, Service};

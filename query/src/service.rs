@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hoptrail_proto::model::{TenantId, Trace, TraceId};
+use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_storage::{
     AttributeScope, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange, TraceReader,
     Value,
@@ -16,7 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::Error;
 
@@ -58,20 +59,49 @@ pub struct Answer<T> {
     pub value: T,
     /// Damaged places of the store that it is without; empty when it is complete.
     pub left_out: Vec<String>,
+    /// How many of a trace's spans there was memory for, when not for all.
+    pub cut: Option<Cut>,
+}
+
+/// A trace that is larger than `query.memory_mb`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Spans in the answer.
+    pub spans: usize,
+    /// Spans that are known.
+    pub known: usize,
+    /// The bound, megabytes.
+    pub memory_mb: usize,
 }
 
 impl<T> Answer<T> {
     /// Says in words what the answer is without; `None` when it is complete.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
-        let first = self.left_out.first()?;
-        let more = match self.left_out.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(format!("stored data is damaged at {first}{more}: what it held is missing here"))
+        let damage = self.left_out.first().map(|first| {
+            let more = match self.left_out.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("stored data is damaged at {first}{more}: what it held is missing here")
+        });
+        let cut = self.cut.map(|Cut { spans, known, memory_mb }| {
+            format!(
+                "it has {known} spans, and query.memory_mb={memory_mb} has room for the first {spans} by start; \
+                 the others are missing here, and the download in the pages has all"
+            )
+        });
+        let parts: Vec<String> = damage.into_iter().chain(cut).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
+
+/// Downloads that run at once: they take as long as their clients do.
+const DOWNLOADS: usize = 2;
+/// Batches of a download that wait for its client.
+const AHEAD: usize = 2;
+/// How long a download may take. What bounds it is `query.timeout_seconds`, in which the client must take each batch.
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(3600);
 
 /// Asks the store.
 #[derive(Debug)]
@@ -79,6 +109,7 @@ pub struct Service {
     config: Config,
     reader: Arc<dyn TraceReader>,
     running: Arc<Semaphore>,
+    downloading: Arc<Semaphore>,
     waiting: AtomicUsize,
     metrics: Metrics,
 }
@@ -129,6 +160,7 @@ impl Service {
             config: config.clone(),
             reader,
             running: Arc::new(Semaphore::new(config.concurrency)),
+            downloading: Arc::new(Semaphore::new(DOWNLOADS)),
             waiting: AtomicUsize::new(0),
             metrics,
         })
@@ -144,6 +176,42 @@ impl Service {
     pub async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Answer<Option<Trace>>, Error> {
         let tenant = tenant.clone();
         self.run("trace", move |reader, context| reader.trace(&tenant, id, context)).await
+    }
+
+    /// What `make` makes of all spans of a trace, batch by batch, however many there are. Nothing comes when no span is known.
+    pub async fn download<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        id: TraceId,
+        mut make: impl FnMut(Vec<TraceSpan>) -> T + Send + 'static,
+    ) -> Result<mpsc::Receiver<Result<T, Error>>, Error> {
+        let limit = Duration::from_secs(self.config.timeout_seconds);
+        let permit = self.permit(&self.downloading, limit).await?;
+        let context = QueryContext::new(LONGEST_DOWNLOAD, self.memory(), Arc::default());
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (reader, tenant, queries) = (Arc::clone(&self.reader), tenant.clone(), self.metrics.queries.clone());
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let wait = |made| tokio::runtime::Handle::current().block_on(sender.send_timeout(made, limit));
+            let done = reader.each_span(&tenant, id, &context, &mut |spans| {
+                wait(Ok(make(spans))).map_err(|error| match error {
+                    SendTimeoutError::Timeout(_) => ReadError::Deadline { limit },
+                    SendTimeoutError::Closed(_) => ReadError::Cancelled,
+                })
+            });
+            let done = done.map(|()| context.left_out().is_empty()).map_err(Error::from);
+            let outcome = outcome(done.as_ref().copied());
+            queries.get_or_create(&QueryLabels { kind: "download", outcome }).inc();
+            if let Err(error) = done {
+                // When the client has gone nobody hears it.
+                _ = wait(Err(error));
+            }
+        });
+        Ok(receiver)
+    }
+
+    fn memory(&self) -> usize {
+        self.config.memory_mb.saturating_mul(1 << 20)
     }
 
     /// The newest traces that match.
@@ -179,15 +247,8 @@ impl Service {
     ) -> Result<Answer<T>, Error> {
         let started = Instant::now();
         let answer = self.run_bounded(question).await;
-        let outcome = match &answer {
-            Ok(answer) if answer.left_out.is_empty() => "ok",
-            Ok(_) => "incomplete",
-            Err(Error::Invalid(_)) => "invalid",
-            Err(Error::Busy) => "busy",
-            Err(Error::Read(ReadError::Deadline { .. })) => "deadline",
-            Err(Error::Read(ReadError::Cancelled)) => "cancelled",
-            Err(Error::Read(_) | Error::Internal(_)) => "error",
-        };
+        let is_whole = answer.as_ref().map(|answer| answer.left_out.is_empty() && answer.cut.is_none());
+        let outcome = outcome(is_whole);
         self.metrics.queries.get_or_create(&QueryLabels { kind, outcome }).inc();
         self.metrics.seconds.observe(started.elapsed().as_secs_f64());
         answer
@@ -200,31 +261,46 @@ impl Service {
         let limit = Duration::from_secs(self.config.timeout_seconds);
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel = CancelOnDrop(Arc::clone(&cancelled));
-        let context = QueryContext::new(limit, self.config.memory_mb << 20, cancelled);
+        let memory_mb = self.config.memory_mb;
+        let context = QueryContext::new(limit, self.memory(), cancelled);
         let turn = self.turn(limit).await?;
         let reader = Arc::clone(&self.reader);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let value = question(reader.as_ref(), &context)?;
-            Ok(Answer { value, left_out: context.left_out() })
+            let cut = context.cut_to().map(|(spans, known)| Cut { spans, known, memory_mb });
+            Ok(Answer { value, left_out: context.left_out(), cut })
         });
         answer.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(|error: ReadError| Error::from(error))
     }
 
     /// Waits for a place among the running queries.
     async fn turn(&self, limit: Duration) -> Result<Turn, Error> {
-        let permit = self.permit(limit).await?;
+        let permit = self.permit(&self.running, limit).await?;
         self.metrics.running.inc();
         Ok(Turn { _permit: permit, running: self.metrics.running.clone() })
     }
 
-    async fn permit(&self, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
-        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+    async fn permit(&self, places: &Arc<Semaphore>, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
             return Ok(permit);
         }
         let _waiting = Waiting::enter(&self.waiting, self.config.waiting).ok_or(Error::Busy)?;
-        let permit = tokio::time::timeout(limit, Arc::clone(&self.running).acquire_owned()).await;
+        let permit = tokio::time::timeout(limit, Arc::clone(places).acquire_owned()).await;
         permit.map_err(|_| ReadError::Deadline { limit })?.map_err(|error| Error::Internal(error.to_string()))
+    }
+}
+
+/// How a query ended, for its metric; `Ok` says whether the answer is whole.
+fn outcome(answer: Result<bool, &Error>) -> &'static str {
+    match answer {
+        Ok(true) => "ok",
+        Ok(false) => "incomplete",
+        Err(Error::Invalid(_)) => "invalid",
+        Err(Error::Busy) => "busy",
+        Err(Error::Read(ReadError::Deadline { .. })) => "deadline",
+        Err(Error::Read(ReadError::Cancelled)) => "cancelled",
+        Err(Error::Read(_) | Error::Internal(_)) => "error",
     }
 }
 

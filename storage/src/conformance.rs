@@ -119,6 +119,13 @@ fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, requests: &[Se
     for id in (0..5).map(|id| TraceId([id; 16])) {
         let answers = [store, plain].map(|store| sorted(store.trace(tenant, id, &context).expect("trace")));
         assert_eq!(answers[0], answers[1]);
+        let mut spans = Vec::new();
+        let mut take = |batch: Vec<TraceSpan>| {
+            spans.extend(batch);
+            Ok(())
+        };
+        store.each_span(tenant, id, &context, &mut take).expect("spans");
+        assert_eq!(sorted((!spans.is_empty()).then_some(Trace { id, spans })), answers[1]);
     }
     for request in requests {
         let answers = [store, plain].map(|store| store.search(tenant, request, &context).expect("search").hits);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ReadError;
@@ -18,6 +18,8 @@ pub struct QueryContext {
     cancelled: Arc<AtomicBool>,
     account: Arc<Account>,
     left_out: Arc<Mutex<BTreeSet<String>>>,
+    /// Spans in the answer, and how many there are.
+    cut_to: Arc<OnceLock<(usize, usize)>>,
 }
 
 /// Memory that all threads of a query hold together.
@@ -39,7 +41,8 @@ impl QueryContext {
     #[must_use]
     pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
         let account = Arc::new(Account { limit: memory, held: AtomicUsize::new(0) });
-        Self { limit, deadline: Instant::now() + limit, cancelled, account, left_out: Arc::default() }
+        let (left_out, cut_to) = (Arc::default(), Arc::default());
+        Self { limit, deadline: Instant::now() + limit, cancelled, account, left_out, cut_to }
     }
 
     /// Bounds that no test meets.
@@ -68,6 +71,17 @@ impl QueryContext {
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Says that the answer has only so many of the spans that are known, since there was no memory for more.
+    pub fn cut(&self, spans: usize, known: usize) {
+        _ = self.cut_to.set((spans, known));
+    }
+
+    /// How many spans the answer has, and how many are known, when it was [`cut`](Self::cut).
+    #[must_use]
+    pub fn cut_to(&self) -> Option<(usize, usize)> {
+        self.cut_to.get().copied()
     }
 
     /// Takes `bytes` from the query's memory until the answer is dropped; fails when that is more than is left.

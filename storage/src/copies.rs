@@ -42,10 +42,27 @@ fn hash_once<T: Hash>(known: &mut Shared<T>, shared: &Arc<T>) -> ContentHash {
     *hash
 }
 
+/// Remembers spans.
+#[derive(Default)]
+pub(crate) struct Copies {
+    contents: Contents,
+    seen: HashSet<ContentHash>,
+}
+
+impl Copies {
+    /// Memory of each span, about.
+    pub(crate) const BYTES: usize = 32;
+
+    /// Whether no span before was the same.
+    pub(crate) fn is_first(&mut self, span: &TraceSpan) -> bool {
+        self.seen.insert(self.contents.hash(span))
+    }
+}
+
 /// One of each span of a trace.
 pub(crate) fn without_copies(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    let (mut contents, mut seen) = (Contents::default(), HashSet::new());
-    spans.retain(|span| seen.insert(contents.hash(span)));
+    let mut copies = Copies::default();
+    spans.retain(|span| copies.is_first(span));
     spans
 }
 

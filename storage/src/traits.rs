@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use hoptrail_proto::model::{TenantId, Trace, TraceId};
+use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
@@ -40,8 +40,21 @@ pub trait SpanWriter: Send + Sync + Debug {
 
 /// Answers questions about stored spans. Calls block the calling thread and never mix tenants.
 pub trait TraceReader: Send + Sync + Debug {
-    /// All spans of a trace, or `None` when no span of it is known. Exact duplicates appear once; order is not promised.
+    /// All spans of a trace, or `None` when no span of it is known. Exact duplicates appear once; order is not promised. Of a trace that
+    /// is larger than the query's memory it has the first spans by start, and [`QueryContext::cut_to`] says so.
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError>;
+
+    /// Gives all spans of a trace, however many, to `take` in batches. Exact duplicates appear once; order is not promised. An error of
+    /// `take` ends it.
+    fn each_span(
+        &self,
+        tenant: &TenantId,
+        id: TraceId,
+        context: &QueryContext,
+        take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        self.trace(tenant, id, context)?.map_or(Ok(()), |trace| take(trace.spans))
+    }
 
     /// The newest traces (by the place of the earliest start of all their spans, then by trace id, both descending) with at least one span
     /// that matches the filter and starts in the range. Exact: `limit` hits are returned whenever that many exist, and

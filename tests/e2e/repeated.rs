@@ -79,3 +79,52 @@ async fn fifty_thousand_of_a_kind_are_all_there_in_seconds() {
         assert!(asked.max(shown) < Duration::from_secs(3), "{name}: trace in {asked:?}, page in {shown:?}");
     }
 }
+
+/// Spans of one trace that open at the defaults.
+const LARGE: u64 = 250_000;
+
+/// A root with a hundred branches.
+fn branch(number: u64) -> Span {
+    let parent = if number == 0 { Vec::new() } else { id(if number <= 100 { 0 } else { number % 100 + 1 }) };
+    let start_time_unix_nano = NOW + number;
+    Span { parent_span_id: parent, start_time_unix_nano, attributes: vec![text_pair("k", "v")], ..span(6, number) }
+}
+
+async fn send_large(http: &Http, server: &Server) {
+    for first in (0..LARGE).step_by(25_000) {
+        let spans = (first..first + 25_000).map(branch).collect();
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        let protobuf = [("content-type", "application/x-protobuf")];
+        let sent = http.post(&format!("http://{}/v1/traces", server.otlp_http), &protobuf, body).await;
+        assert_eq!(sent.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarter_of_a_million_spans_open_at_the_defaults_and_what_is_larger_opens_in_part() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let (http, id) = (Http::new(), hex(&branch(0).trace_id));
+    let server = Server::start(data.path());
+    send_large(&http, &server).await;
+    let page = |server: &Server, path: &str| {
+        let (status, _, body) = crate::harness::get(&server.ui, path);
+        assert_eq!(status, 200, "{path}");
+        body
+    };
+    let shown = page(&server, &format!("/trace/{id}"));
+    assert!(shown.contains("250,000") && !shown.contains("incomplete"), "all spans are there");
+    assert_eq!(http.trace(&server, &id).await.len() as u64, LARGE);
+    drop(server);
+    let server = Server::start_with(data.path(), &["--set", "query.memory_mb=32"]);
+    let shown = page(&server, &format!("/trace/{id}"));
+    assert!(shown.contains("This trace is incomplete: it has 250000 spans, and query.memory_mb=32"), "in part");
+    let part = http.trace(&server, &id).await.len() as u64;
+    assert!((10_000..200_000).contains(&part), "{part} spans");
+    let file = http.get(&format!("http://{}/trace/{id}/json", server.ui)).await.json();
+    let groups = file["resourceSpans"].as_array().expect("groups").iter();
+    let spans = groups.flat_map(|group| group["scopeSpans"].as_array().expect("scopes"));
+    let spans: usize = spans.map(|scoped| scoped["spans"].as_array().map_or(0, Vec::len)).sum();
+    assert_eq!(spans as u64, LARGE, "the download has all");
+}

@@ -2,6 +2,7 @@
 
 mod extent;
 mod ids;
+mod memory;
 mod places;
 mod span;
 mod tenant;

@@ -8,7 +8,7 @@ mod write;
 
 pub use read::{JsonRequest, memory, read};
 pub use signals::check_signal;
-pub use write::write_trace;
+pub use write::{TraceWriter, write_trace};
 
 #[cfg(test)]
 mod tests;

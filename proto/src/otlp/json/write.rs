@@ -15,15 +15,37 @@ use crate::model::{
 /// The trace as `TracesData` in OTLP/JSON, `{"resourceSpans":[...]}`. Spans of equal resources and scopes stand together.
 #[must_use]
 pub fn write_trace(trace: &Trace) -> String {
-    let groups = group(&trace.spans, |span| &span.resource)
-        .into_iter()
-        .map(|spans| GroupJson(group(spans.iter().copied(), |span| &span.scope)))
-        .collect::<Vec<_>>();
-    let mut out = Vec::new();
-    // Writing strings and numbers into memory cannot fail.
-    _ = serde_json::to_writer(&mut out, &object([("resourceSpans", &groups)]));
-    String::from_utf8(out).unwrap_or_default()
+    let mut writer = TraceWriter::default();
+    writer.batch(&trace.spans) + TraceWriter::END
 }
+
+/// Writes the same batch by batch: the texts of the batches and [`TraceWriter::END`], one after the other, are one text.
+#[derive(Debug, Default)]
+pub struct TraceWriter {
+    /// Whether a group was written.
+    has_begun: bool,
+}
+
+impl TraceWriter {
+    /// What follows the last batch; there must be one.
+    pub const END: &str = "]}";
+
+    /// Some of the spans, one at least.
+    pub fn batch(&mut self, spans: &[TraceSpan]) -> String {
+        let mut out = Vec::from(if self.has_begun { "" } else { BEGIN });
+        for spans in group(spans, |span| &span.resource) {
+            if out != BEGIN.as_bytes() {
+                out.push(b',');
+            }
+            // Writing strings and numbers into memory cannot fail.
+            _ = serde_json::to_writer(&mut out, &GroupJson(group(spans, |span| &span.scope)));
+        }
+        self.has_begun = true;
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+const BEGIN: &str = r#"{"resourceSpans":["#;
 
 /// The spans in groups of equal `part`, each in the order of its first span.
 fn group<'a, T: PartialEq + Hash + 'a>(

@@ -13,15 +13,16 @@ mod odd_time_tests;
 mod snapshot;
 mod summary;
 mod wanted;
+mod whole;
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use hoptrail_proto::model::{TenantId, Trace, TraceId};
+use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use super::Store;
 use crate::rows::{Owner, TableKind};
-use crate::scan::{Projection, RowGroup};
+use crate::scan::RowGroup;
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange, TraceHit};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
@@ -29,7 +30,7 @@ use ahead::in_order;
 use field_values::Question;
 use hits::Hits;
 use newest::{NewestTraces, Search};
-use snapshot::{Snapshot, Spans, Unit};
+use snapshot::{Snapshot, Unit};
 pub(super) use summary::Summaries;
 use wanted::Wanted;
 
@@ -39,9 +40,17 @@ const FIELD_BYTES: usize = 256;
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         context.check()?;
-        let Spans { spans, memory } = Snapshot::take(&self.shared, tenant).spans(id, Projection::Whole, context)?;
-        memory.keep();
-        Ok((!spans.is_empty()).then_some(Trace { id, spans }))
+        Snapshot::take(&self.shared, tenant).trace(id, context)
+    }
+
+    fn each_span(
+        &self,
+        tenant: &TenantId,
+        id: TraceId,
+        context: &QueryContext,
+        take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        Snapshot::take(&self.shared, tenant).each_span(id, context, take)
     }
 
     fn search(

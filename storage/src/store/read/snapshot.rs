@@ -18,9 +18,6 @@ use crate::store::Shared;
 use crate::store::state::{Part, PartTimes};
 use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
-/// What a span takes in memory, about, when it is read whole.
-pub(super) const SPAN_BYTES: usize = 2 << 10;
-
 /// Spans, and the memory that they take of their query.
 pub(super) struct Spans {
     pub(super) spans: Vec<TraceSpan>,
@@ -178,13 +175,7 @@ impl<'a> Snapshot<'a> {
     ) -> Result<Spans, ReadError> {
         let (mut all, mut memory) = (Vec::new(), context.reserve(0)?);
         for unit in self.holders(id) {
-            context.check()?;
-            let spans = self.on(&unit, context, |group| {
-                let rows = group.rows_of(id)?;
-                memory.grow(rows.len() * SPAN_BYTES)?;
-                group.spans(id, &rows, projection)
-            })?;
-            all.extend(spans.unwrap_or_default());
+            all.extend(self.read(id, &unit, projection, context, &mut memory)?);
         }
         if !has_repeated_id(&all) {
             return Ok(Spans { spans: all, memory });

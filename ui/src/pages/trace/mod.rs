@@ -6,12 +6,14 @@ mod find;
 mod rows;
 mod value;
 
+use axum::body::Body;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use hoptrail_proto::model::{Trace, TraceId};
-use hoptrail_proto::otlp::json;
+use futures_util::{StreamExt, stream};
+use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
+use hoptrail_proto::otlp::json::TraceWriter;
 
 use crate::chrome::page;
 use crate::context::Visit;
@@ -44,24 +46,36 @@ pub(crate) async fn show(
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
 pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
-    let (trace, _) = fetch(&visit, path).await?;
-    let id = trace.id;
-    let text = tokio::task::spawn_blocking(move || json::write_trace(&trace)).await.map_err(|error| {
-        tracing::error!(%error, "a trace could not be written");
-        PageError::Internal
-    })?;
+    let id = asked_for(path)?;
+    let mut writer = TraceWriter::default();
+    let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
+    let mut batches = visit.service().download(&visit.tenant, id, write).await?;
+    // The first batch tells whether there is such a trace; after it the status is sent.
+    let first = batches.recv().await.ok_or(PageError::UnknownTrace(id))??;
+    let rest = stream::unfold(Some(batches), async |batches| {
+        let mut batches = batches?;
+        match batches.recv().await {
+            Some(batch) => Some((batch, Some(batches))),
+            None => Some((Ok(TraceWriter::END.to_owned()), None)),
+        }
+    });
+    let text = stream::once(async { Ok(first) }).chain(rest);
     let name = format!("attachment; filename=\"trace-{id}.json\"");
     let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, text).into_response())
+    Ok((headers, Body::from_stream(text)).into_response())
 }
 
-/// The trace, and what of it the store could not read.
-async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Result<(Trace, Option<String>), PageError> {
+fn asked_for(path: Result<Path<String>, PathRejection>) -> Result<TraceId, PageError> {
     let Path(text) = path.map_err(|error| PageError::Invalid(error.body_text()))?;
     if let Some((first, second)) = text.split_once("...") {
         return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
     }
-    let id = trace_id(&text)?;
+    trace_id(&text)
+}
+
+/// The trace, and what of it the store could not read.
+async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Result<(Trace, Option<String>), PageError> {
+    let id = asked_for(path)?;
     let answer = visit.service().trace(&visit.tenant, id).await?;
     let damage = answer.notice();
     match answer.value.filter(|trace| !trace.spans.is_empty()) {
