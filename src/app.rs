@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, out_of_reach};
 use crate::control::Control;
 use crate::input::EndOfInput;
 use crate::serve::{Bounds, Connections, Server};
@@ -74,6 +74,9 @@ impl App {
         let clock = Arc::new(SystemClock);
         let store = Store::open_watched(&config.data, &config.storage, clock, watch, &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        if let Some(told) = out_of_reach(&config, &store.tenants()) {
+            tracing::warn!("{told}");
+        }
         let control = Control::bind(&config.data).inspect_err(
             |error| tracing::warn!(%error, "cannot listen in the data folder; `hoptrail backup` will not work"),
         );
