@@ -65,9 +65,9 @@ impl Disk {
         self.has_room_for(0).err().or_else(|| lock(&self.failed).clone())
     }
 
-    /// What the settings ask of the file system and it does not have, a sentence for each.
-    pub(super) fn misfits(&self) -> Vec<String> {
-        self.volume().map(|volume| volume.misfits(&self.settings)).unwrap_or_default()
+    /// What the settings ask of the file system and it does not have, a sentence for each. `own`: the bytes of segments.
+    pub(super) fn misfits(&self, own: u64) -> Vec<String> {
+        self.volume().map(|volume| volume.misfits(own, &self.settings)).unwrap_or_default()
     }
 
     fn volume(&self) -> Option<Volume> {
@@ -93,7 +93,7 @@ impl Volume {
         Ok(())
     }
 
-    fn misfits(&self, settings: &Config) -> Vec<String> {
+    fn misfits(&self, own: u64, settings: &Config) -> Vec<String> {
         let (total, least) = (self.total / MB, settings.min_free_mb.bytes(self.total) / MB);
         let Some(left) = total.checked_sub(least.saturating_add(EMPTY)).filter(|left| *left > 0) else {
             return vec![format!(
@@ -113,12 +113,14 @@ impl Volume {
             ));
         }
         let keep = settings.retention_mb;
-        let fits = left.saturating_sub(head);
+        // Others may have files on the volume, too.
+        let not_of_others = (self.free.saturating_add(own) / MB).saturating_sub(least);
+        let fits = left.min(not_of_others).saturating_sub(head);
         if keep > fits {
             let advice = if fits > 0 { format!("set it to {fits} or less") } else { "use a larger volume".to_owned() };
             told.push(format!(
-                "storage.retention_mb is {keep}, and the volume of the data folder has {total} MB, of which {fits} MB are for segments: \
-                 the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}"
+                "storage.retention_mb is {keep}, and the volume of the data folder has {total} MB, of which {fits} MB are left for \
+                 segments: the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}"
             ));
         }
         told
@@ -192,9 +194,18 @@ mod tests {
             (1 << 10, with(fixed(u64::MAX), usize::MAX, u64::MAX), &["no span can ever be taken"]),
         ];
         for (total, config, parts) in cases {
-            let told = volume(total, total).misfits(&config).join("\n");
+            let told = volume(total, total).misfits(0, &config).join("\n");
             assert_eq!(told.is_empty(), parts.is_empty(), "{total} {config:?}: {told}");
             parts.iter().for_each(|part| assert!(told.contains(part), "{part:?} is not in {told:?}"));
+        }
+    }
+
+    #[test]
+    fn what_others_keep_on_the_volume_is_not_for_segments() {
+        let config = Config { retention_mb: 2000, ..Config::default() };
+        for (free, own, told) in [(5000, 0, 0), (2000, 0, 1), (2000, 800, 0), (1000, 1700, 1), (0, 0, 1)] {
+            let misfits = volume(10_000, free).misfits(own * MB, &config);
+            assert_eq!(misfits.len(), told, "{free} {own}: {misfits:?}");
         }
     }
 

@@ -177,7 +177,10 @@ impl Store {
     #[must_use]
     pub fn room(&self) -> Room {
         let shared = &self.shared;
-        Room { refused: shared.disk.refuses().or_else(|| shared.is_stuck()), misfits: shared.disk.misfits() }
+        Room {
+            refused: shared.disk.refuses().or_else(|| shared.is_stuck()),
+            misfits: shared.disk.misfits(self.sizes().segment_bytes),
+        }
     }
 
     /// The tenants for whom spans are stored, each with their number.
@@ -283,7 +286,8 @@ impl Shared {
 
     /// Says in the log, at the start, what is wrong with the disk.
     fn tell_room(&self) {
-        self.disk.misfits().iter().for_each(|misfit| tracing::warn!("{misfit}"));
+        let own = self.read_state().segments.values().map(|segment| segment.bytes).sum();
+        self.disk.misfits(own).iter().for_each(|misfit| tracing::warn!("{misfit}"));
         self.disk.tell(&self.disk.has_room_for(0));
     }
 
