@@ -1,5 +1,6 @@
 //! What operators ask: is it ready, is it alive, what does it measure. Merged into the HTTP listeners.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,21 +16,30 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+/// Asked for what a ready server cannot do, a line for each.
+pub type Limits = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// Shared by the routes.
-#[derive(Debug)]
 pub struct Admin {
     registry: Registry,
     ready: AtomicBool,
+    limits: Limits,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("ready", &self.ready).finish_non_exhaustive()
+    }
 }
 
 impl Admin {
-    /// Over the metrics of all parts; adds those of the process.
+    /// Over the metrics of all parts, to which it adds those of the process; `/ready` has the `limits` as well.
     #[must_use]
-    pub fn new(mut registry: Registry) -> Arc<Self> {
+    pub fn new(mut registry: Registry, limits: Limits) -> Arc<Self> {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION")), ("commit", commit())]);
         registry.register("hoptrail_build", "Version of the running binary", build);
         registry.register_collector(Box::new(ProcessMetrics));
-        Arc::new(Self { registry, ready: AtomicBool::new(false) })
+        Arc::new(Self { registry, ready: AtomicBool::new(false), limits })
     }
 
     /// Answers `/ready` with 200 from now on.
@@ -59,7 +69,9 @@ fn commit() -> &'static str {
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if admin.ready.load(Ordering::Acquire) {
-        "ready\n".into_response()
+        // Refused spans are no reason to take the queries away as well; senders are told by the answers they get.
+        let lines = std::iter::once("ready".to_owned()).chain((admin.limits)());
+        lines.map(|line| line + "\n").collect::<String>().into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
     }
@@ -131,7 +143,7 @@ mod tests {
 
     #[test]
     fn metrics_are_valid_open_metrics() {
-        let admin = Admin::new(Registry::default());
+        let admin = Admin::new(Registry::default(), Box::new(Vec::new));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &admin.registry).expect("encodes");
         assert!(text.ends_with("# EOF\n"));

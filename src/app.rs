@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use hoptrail_collector::{Collector, Listener, Ports};
 use hoptrail_query::{Service, tempo};
-use hoptrail_storage::{Store, SystemClock, Watch};
+use hoptrail_storage::{Room, Store, SystemClock, Watch};
+use hoptrail_ui::Told;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, out_of_reach};
 use crate::control::Control;
 use crate::input::EndOfInput;
 use crate::serve::{Bounds, Connections, Server};
@@ -73,6 +74,9 @@ impl App {
         let clock = Arc::new(SystemClock);
         let store = Store::open_watched(&config.data, &config.storage, clock, watch, &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        if let Some(told) = out_of_reach(&config, &store.tenants()) {
+            tracing::warn!("{told}");
+        }
         let control = Control::bind(&config.data).inspect_err(
             |error| tracing::warn!(%error, "cannot listen in the data folder; `hoptrail backup` will not work"),
         );
@@ -80,7 +84,7 @@ impl App {
         let service = Service::new(&config.query, store.clone(), &mut registry);
         let listeners = Some(listeners);
         let connections = Connections::register(&mut registry);
-        let admin = Admin::new(registry);
+        let admin = Admin::new(registry, Box::new(limits(Arc::clone(&store))));
         Ok(Self { config, listeners, addresses, store, control: control.ok(), collector, service, admin, connections })
     }
 
@@ -131,8 +135,11 @@ impl App {
         }
         parts.spawn(Arc::clone(&self.collector).keep_reporting(stop.clone()));
         let tempo = tempo::router(Arc::clone(&self.service), self.admin.router());
-        let collector = Arc::clone(&self.collector);
-        let notices = Arc::new(move || collector.notices());
+        let (collector, store) = (Arc::clone(&self.collector), Arc::clone(&self.store));
+        let notices = Arc::new(move || {
+            let Room { refused, misfits } = store.room();
+            Told { refused, warnings: misfits, notices: collector.notices() }
+        });
         let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui, notices).merge(self.admin.router());
         let served = [
             ("otlp-grpc", Listener::OtlpGrpc, self.collector.grpc_router(), listeners.otlp_grpc),
@@ -154,6 +161,14 @@ impl App {
             parts.spawn(server.run(bounds, self.connections.clone(), stop.clone()));
         }
         parts
+    }
+}
+
+/// What of the store's disk belongs into `/ready`.
+fn limits(store: Arc<Store>) -> impl Fn() -> Vec<String> {
+    move || {
+        let Room { refused, misfits } = store.room();
+        refused.map(|reason| format!("spans are refused: {reason}")).into_iter().chain(misfits).collect()
     }
 }
 

@@ -11,6 +11,7 @@ pub mod copy;
 pub mod demo;
 pub mod input;
 pub mod kill_at;
+pub mod machine;
 pub mod progress;
 pub mod serve;
 pub mod telemetry;

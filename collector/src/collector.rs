@@ -10,7 +10,7 @@ use hoptrail_proto::otlp::{ExportResponse, Limits, Validated, json, service_name
 use hoptrail_storage::{SpanBatch, SpanWriter, WriteFuture};
 use prometheus_client::registry::Registry;
 
-use crate::admission::{Admission, BASE, Reservation};
+use crate::admission::{Admission, Reservation};
 use crate::compression::Encoding;
 use crate::config::Config;
 use crate::error::Failure;
@@ -51,9 +51,7 @@ impl Collector {
     #[must_use]
     pub fn new(config: &Config, writer: Arc<dyn SpanWriter>, registry: &mut Registry) -> Arc<Self> {
         let metrics = Metrics::register(registry);
-        // The largest request in JSON holds its bytes twice.
-        let one = config.max_request_bytes.saturating_mul(2).saturating_add(BASE);
-        let in_flight = config.max_in_flight_bytes.max(one);
+        let in_flight = config.max_in_flight_bytes.max(config.least_in_flight_bytes());
         Arc::new(Self {
             config: config.clone(),
             tenancy: if config.multi_tenant { Tenancy::Multi } else { Tenancy::Single },

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::admission::BASE;
 use crate::origins;
 
 /// How spans are received.
@@ -45,6 +46,14 @@ impl Default for Config {
             cors_origins: vec!["*".to_owned()],
             other_signals: OtherSignals::default(),
         }
+    }
+}
+
+impl Config {
+    /// Bytes of requests that are granted whatever `max_in_flight_bytes` says: the largest request in JSON holds its bytes twice.
+    #[must_use]
+    pub fn least_in_flight_bytes(&self) -> usize {
+        self.max_request_bytes.saturating_mul(2).saturating_add(BASE)
     }
 }
 

@@ -9,9 +9,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::settings::SettingFlags;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, doubts};
 use crate::copy::refuse_incomplete;
 use crate::kill_at;
+use crate::machine;
 use crate::telemetry;
 
 /// Flags of `hoptrail serve`.
@@ -28,6 +29,9 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     telemetry::start(&config.log)?;
     for name in unknown {
         tracing::warn!(name, "this environment variable sets nothing; `hoptrail config` shows every setting");
+    }
+    for doubt in doubts(&config, machine::memory()) {
+        tracing::warn!("{doubt}");
     }
     allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;

@@ -25,6 +25,25 @@ impl Address {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether two cannot listen on both at once.
+    #[must_use]
+    pub fn collides(&self, other: &Self) -> bool {
+        self.port != 0 && self.port == other.port && (self.covers(other) || other.covers(self))
+    }
+
+    /// Whether every connection to the other host would come here: `[::]` takes those to IPv4 addresses as well.
+    fn covers(&self, other: &Self) -> bool {
+        match self.host() {
+            "[::]" => true,
+            "0.0.0.0" => !other.host.starts_with('['),
+            host => host.eq_ignore_ascii_case(other.host()),
+        }
+    }
+
+    fn host(&self) -> &str {
+        if self.host.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { &self.host }
+    }
 }
 
 impl fmt::Display for Address {
@@ -79,6 +98,27 @@ mod tests {
         ];
         for (text, shown) in cases {
             assert_eq!(text.parse::<Address>().expect("an address").to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn addresses_collide_that_take_the_same_connections() {
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        let cases = [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:1", "localhost:1", true),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("0.0.0.0:1", "[::1]:1", false),
+            (":1", "127.0.0.1:1", true),
+            (":1", "[::1]:1", true),
+            ("trace.example:1", "Trace.example:1", true),
+        ];
+        for (one, other, collide) in cases {
+            let (one, other) = (address(one), address(other));
+            assert_eq!((one.collides(&other), other.collides(&one)), (collide, collide), "{one} {other}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::check::contradictions;
 use super::{Config, Error};
 
 /// Where settings come from, apart from the defaults. Later ones win: file, environment, flags.
@@ -23,6 +24,13 @@ const NOT_SETTINGS: [&str; 2] = ["HOPTRAIL_CONFIG", crate::kill_at::VARIABLE];
 
 /// The effective settings, and the names of `HOPTRAIL_*` variables that set nothing.
 pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
+    let (config, unknown) = layered(sources)?;
+    contradictions(&config)?;
+    Ok((config, unknown))
+}
+
+/// The same, whatever the settings mean together.
+pub(super) fn layered(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
     let mut config = match &sources.file {
         Some(path) => read_file(path)?,
         None => Config::default(),
@@ -47,17 +55,7 @@ pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
         }
         config = set(config, flag, key, value)?;
     }
-    check(&config)?;
     Ok((config, unknown))
-}
-
-/// What is wrong only in combination.
-fn check(config: &Config) -> Result<(), Error> {
-    if config.collector.multi_tenant != config.query.multi_tenant {
-        let message = "differs from query.multi_tenant: spans would be kept for a tenant whom nobody can ask; set both";
-        return Err(Error::Value { origin: "collector.multi_tenant".to_owned(), message: message.to_owned() });
-    }
-    Ok(())
 }
 
 /// The environment variable that sets a key: `listen.otlp_grpc` is `HOPTRAIL_LISTEN_OTLP_GRPC`.
@@ -137,6 +135,8 @@ fn parse(current: &Value, text: &str) -> Value {
 mod tests {
     use std::collections::HashSet;
 
+    use hoptrail_storage::MinFree;
+
     use super::*;
     use crate::config::{keys, to_yaml};
 
@@ -183,6 +183,32 @@ mod tests {
         let environment = environment(&[("HOPTRAIL_SHUTDOWN_GRACE_SECONDS", "soon")]);
         let error = load(&Sources { environment, ..Sources::default() }).expect_err("no number").to_string();
         assert!(error.starts_with("HOPTRAIL_SHUTDOWN_GRACE_SECONDS: \"soon\""), "{error}");
+    }
+
+    #[test]
+    fn what_must_stay_free_is_auto_or_a_number_wherever_it_is_set() {
+        let said = |text: &str| {
+            let (_folder, path) = file(&format!("storage:\n  min_free_mb: {text}\n"));
+            let variables = environment(&[("HOPTRAIL_STORAGE_MIN_FREE_MB", text)]);
+            let flags = vec![("--set".to_owned(), "storage.min_free_mb".to_owned(), text.to_owned())];
+            [
+                Sources { file: Some(path), ..Sources::default() },
+                Sources { environment: variables, ..Sources::default() },
+                Sources { flags, ..Sources::default() },
+            ]
+            .map(|sources| {
+                load(&sources).map(|(config, _)| config.storage.min_free_mb).map_err(|error| error.to_string())
+            })
+        };
+        for (text, value) in [("auto", MinFree::Auto), ("0", MinFree::Megabytes(0)), ("100", MinFree::Megabytes(100))] {
+            assert_eq!(said(text), [(); 3].map(|()| Ok(value)), "{text}");
+        }
+        for text in ["-1", "much", "1.5", "true"] {
+            for told in said(text) {
+                let error = told.expect_err(text);
+                assert!(error.contains("number of megabytes"), "{error}");
+            }
+        }
     }
 
     #[test]

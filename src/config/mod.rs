@@ -4,6 +4,7 @@
 //! `docs/configuration.md` alone; the printed comments come from there.
 
 mod address;
+mod check;
 mod docs;
 mod error;
 mod load;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use address::Address;
+pub use check::{doubts, out_of_reach};
 pub use docs::{KeyDoc, keys};
 pub use error::Error;
 pub use load::{Sources, environment_name, load};

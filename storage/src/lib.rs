@@ -47,5 +47,8 @@ pub use search::{
 };
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
-pub use store::{Care, Checked, Checkpoint, Config, OpenError, Repaired, Sizes, Store, repair, verify};
+pub use store::{
+    Care, Checked, Checkpoint, Config, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes, Store, repair,
+    verify,
+};
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

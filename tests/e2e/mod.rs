@@ -8,6 +8,7 @@ mod export;
 mod h2;
 mod json;
 mod repeated;
+mod settings;
 mod spans;
 
 mod browser;

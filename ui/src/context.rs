@@ -14,8 +14,19 @@ use jiff::tz::TimeZone;
 use crate::Config;
 use crate::error::PageError;
 
-/// Asked for sentences that those who send spans should read, such as that something else arrives as well.
-pub type Notices = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+/// Asked for what those who send spans should read.
+pub type Notices = Arc<dyn Fn() -> Told + Send + Sync>;
+
+/// What those who send spans should read, as of now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Why spans are refused; none while they are taken.
+    pub refused: Option<String>,
+    /// Sentences about what will go wrong.
+    pub warnings: Vec<String>,
+    /// Sentences about anything else, such as that more than spans arrives.
+    pub notices: Vec<String>,
+}
 
 /// What all requests share.
 pub(crate) struct App {

@@ -19,5 +19,5 @@ mod url;
 mod waterfall;
 
 pub use config::Config;
-pub use context::Notices;
+pub use context::{Notices, Told};
 pub use routes::{router, router_with_clock};

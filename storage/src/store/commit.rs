@@ -76,7 +76,7 @@ impl Shared {
         let place = self.read_state().next_record();
         let written = self.disk.has_room_for(0).and_then(|()| {
             record.clear();
-            self.metrics.count(Task::Commit, self.write_log(place, received, &group, record))
+            self.disk.remember(self.metrics.count(Task::Commit, self.write_log(place, received, &group, record)))
         });
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.disk.tell(&written);

@@ -1,6 +1,10 @@
 //! Settings of the store.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::state::Bounds;
 
@@ -26,7 +30,7 @@ pub struct Config {
     /// Megabytes of segments to keep, oldest dropped first; 0 sets no bound.
     pub retention_mb: u64,
     /// Megabytes of the disk that must stay free: with fewer, writes are refused for a while, and nothing is merged.
-    pub min_free_mb: u64,
+    pub min_free_mb: MinFree,
 }
 
 impl Default for Config {
@@ -40,8 +44,82 @@ impl Default for Config {
             merge_spans: 1 << 20,
             retention_hours: 14 * 24,
             retention_mb: 0,
-            min_free_mb: 512,
+            min_free_mb: MinFree::Auto,
         }
+    }
+}
+
+/// How much of the disk must stay free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MinFree {
+    /// 512 megabytes, on a small volume an eighth of it: with the default bounds of the head a volume of a gigabyte then still has
+    /// room to seal a head that does not compress.
+    Auto,
+    /// So many megabytes.
+    Megabytes(u64),
+}
+
+impl MinFree {
+    /// In bytes, on a volume of so many.
+    pub(super) fn bytes(self, volume: u64) -> u64 {
+        match self {
+            Self::Auto => (volume / 8).min(512 << 20),
+            Self::Megabytes(megabytes) => megabytes.saturating_mul(1 << 20),
+        }
+    }
+}
+
+impl FromStr for MinFree {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            number => number
+                .parse()
+                .map(Self::Megabytes)
+                .map_err(|_| format!("{text:?} is neither `auto` nor a number of megabytes")),
+        }
+    }
+}
+
+impl Serialize for MinFree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Megabytes(megabytes) => serializer.serialize_u64(*megabytes),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MinFree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadMinFree)
+    }
+}
+
+/// A number in a file is a number; a variable or a flag is text.
+struct ReadMinFree;
+
+impl Visitor<'_> for ReadMinFree {
+    type Value = MinFree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`auto` or a number of megabytes")
+    }
+
+    fn visit_u64<E: de::Error>(self, megabytes: u64) -> Result<MinFree, E> {
+        Ok(MinFree::Megabytes(megabytes))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<MinFree, E> {
+        u64::try_from(number)
+            .map(MinFree::Megabytes)
+            .map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<MinFree, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

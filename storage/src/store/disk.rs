@@ -2,22 +2,40 @@
 //! RocksDB, which stops altogether when a write of its own fails, does not meet a full disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
+
+use super::{Config, lock};
+
+const MB: u64 = 1 << 20;
+
+/// What an empty store takes, about.
+const EMPTY: u64 = 16;
 
 /// The file system that holds the data folder.
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
-    /// Bytes that must stay free.
-    least_free: u64,
+    settings: Config,
     refusing: AtomicBool,
+    /// Why the last write failed; none when it did not.
+    failed: Mutex<Option<String>>,
+}
+
+/// A file system as it is at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Volume {
+    total: u64,
+    free: u64,
+    read_only: bool,
 }
 
 impl Disk {
-    pub(super) fn new(path: &Path, least_free: u64) -> Self {
-        Self { path: path.to_owned(), least_free, refusing: AtomicBool::new(false) }
+    pub(super) fn new(path: &Path, settings: &Config) -> Self {
+        let (refusing, failed) = (AtomicBool::new(false), Mutex::default());
+        Self { path: path.to_owned(), settings: settings.clone(), refusing, failed }
     }
 
     /// Says in the log when writes begin to be refused, and when they are taken again.
@@ -30,38 +48,199 @@ impl Disk {
         }
     }
 
+    /// Remembers how a write ended.
+    pub(super) fn remember(&self, written: Result<(), String>) -> Result<(), String> {
+        lock(&self.failed).clone_from(&written.as_ref().err().cloned());
+        written
+    }
+
     /// Whether so many bytes more leave as much free as must be. One system call, about a microsecond.
     pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), String> {
         // What cannot be asked is not judged: the write itself will tell.
-        let Ok(found) = statvfs(&self.path) else { return Ok(()) };
-        if found.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        self.volume().map_or(Ok(()), |volume| volume.has_room_for(bytes, &self.settings))
+    }
+
+    /// Why writes are refused now: there is no room, or the last one failed.
+    pub(super) fn refuses(&self) -> Option<String> {
+        self.has_room_for(0).err().or_else(|| lock(&self.failed).clone())
+    }
+
+    /// What the settings ask of the file system and it does not have, a sentence for each. `own`: the bytes of segments.
+    pub(super) fn misfits(&self, own: u64) -> Vec<String> {
+        self.volume().map(|volume| volume.misfits(own, &self.settings)).unwrap_or_default()
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        let found = statvfs(&self.path).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        let read_only = found.f_flag.contains(StatVfsMountFlags::RDONLY);
+        Some(Volume { total: bytes(found.f_blocks), free: bytes(found.f_bavail), read_only })
+    }
+}
+
+impl Volume {
+    fn has_room_for(&self, bytes: u64, settings: &Config) -> Result<(), String> {
+        if self.read_only {
             return Err("the disk is read-only".to_owned());
         }
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        if free < self.least_free.saturating_add(bytes) {
-            let (free, least) = (free >> 20, self.least_free >> 20);
+        let least = settings.min_free_mb.bytes(self.total);
+        if self.free < least.saturating_add(bytes) {
+            let (free, least) = (self.free / MB, least / MB);
             return Err(format!(
                 "the disk is nearly full: {free} MB are free, {least} MB must be (storage.min_free_mb)"
             ));
         }
         Ok(())
     }
+
+    fn misfits(&self, own: u64, settings: &Config) -> Vec<String> {
+        let (total, least) = (self.total / MB, settings.min_free_mb.bytes(self.total) / MB);
+        let Some(left) = total.checked_sub(least.saturating_add(EMPTY)).filter(|left| *left > 0) else {
+            return vec![format!(
+                "the volume of the data folder has {total} MB, of which {least} MB must stay free (storage.min_free_mb) and an empty \
+                 store takes {EMPTY} MB: no span can ever be taken; lower storage.min_free_mb or use a larger volume"
+            )];
+        };
+        let mut told = Vec::new();
+        // Spans that do not compress take as much on the disk as in memory, in the log and then in a segment.
+        let head = (settings.head_mb as u64).saturating_mul(2);
+        if head > left {
+            let fits = left / 2;
+            told.push(format!(
+                "the volume of the data folder has {total} MB, too few for storage.head_mb: beside {least} MB that stay free \
+                 (storage.min_free_mb) there is room for {left} MB, and log and segment of a full head take up to {head} MB. Spans may \
+                 be refused before they are sealed; set storage.head_mb to {fits} or less, or use a larger volume"
+            ));
+        }
+        let keep = settings.retention_mb;
+        // Others may have files on the volume, too.
+        let not_of_others = (self.free.saturating_add(own) / MB).saturating_sub(least);
+        let fits = left.min(not_of_others).saturating_sub(head);
+        if keep > fits {
+            let advice = if fits > 0 { format!("set it to {fits} or less") } else { "use a larger volume".to_owned() };
+            told.push(format!(
+                "storage.retention_mb is {keep}, and the volume of the data folder has {total} MB, of which {fits} MB are left for \
+                 segments: the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}"
+            ));
+        }
+        told
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use prometheus_client::registry::Registry;
+
     use super::*;
+    use crate::conformance::wait;
+    use crate::store::tests::{NOW, small, span, tenant};
+    use crate::test_spans::encode;
+    use crate::{FakeClock, MinFree, SpanBatch, SpanWriter, Store};
+
+    fn disk(path: &Path, min_free_mb: u64) -> Disk {
+        Disk::new(path, &Config { min_free_mb: MinFree::Megabytes(min_free_mb), ..Config::default() })
+    }
+
+    fn volume(total_mb: u64, free_mb: u64) -> Volume {
+        Volume { total: total_mb * MB, free: free_mb * MB, read_only: false }
+    }
 
     #[test]
     fn what_must_stay_free_counts_against_what_is_to_be_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let found = statvfs(folder.path()).expect("a file system");
         let free = found.f_bavail * found.f_frsize;
-        assert_eq!(Disk::new(folder.path(), free / 2).has_room_for(0), Ok(()));
-        assert!(Disk::new(folder.path(), free / 2).has_room_for(free).is_err());
-        let full = Disk::new(folder.path(), free * 2);
+        assert_eq!(disk(folder.path(), free / MB / 2).has_room_for(0), Ok(()));
+        assert!(disk(folder.path(), free / MB / 2).has_room_for(free).is_err());
+        let full = disk(folder.path(), free / MB * 2);
         let reason = full.has_room_for(0).expect_err("refused");
         assert!(reason.contains("storage.min_free_mb"), "{reason}");
-        assert_eq!(Disk::new(Path::new("/no/such/folder"), u64::MAX).has_room_for(0), Ok(()));
+        assert_eq!(full.refuses(), Some(reason));
+        assert_eq!(disk(Path::new("/no/such/folder"), u64::MAX).has_room_for(0), Ok(()));
+    }
+
+    #[test]
+    fn the_default_bound_fits_the_volume() {
+        let config = Config::default();
+        for (total, enough, too_few) in [(300, 38, 37), (1 << 10, 128, 127), (4 << 10, 512, 511), (1 << 20, 512, 511)] {
+            assert_eq!(volume(total, enough).has_room_for(0, &config), Ok(()), "{total}");
+            assert!(volume(total, too_few).has_room_for(0, &config).is_err(), "{total}");
+        }
+        let fixed = Config { min_free_mb: MinFree::Megabytes(512), ..config };
+        assert!(volume(300, 300).has_room_for(0, &fixed).is_err(), "what is set stays as it is set");
+    }
+
+    #[test]
+    fn a_volume_too_small_for_the_settings_is_told_with_what_to_set() {
+        let with =
+            |min_free_mb, head_mb, retention_mb| Config { min_free_mb, head_mb, retention_mb, ..Config::default() };
+        let (auto, fixed) = (MinFree::Auto, MinFree::Megabytes);
+        let cases: [(u64, Config, &[&str]); 10] = [
+            (1 << 10, with(auto, 128, 0), &[]),
+            (1 << 10, with(auto, 128, 600), &[]),
+            (300, with(auto, 64, 0), &[]),
+            (300, with(auto, 128, 0), &["has 300 MB", "storage.head_mb to 123 or less"]),
+            (
+                300,
+                with(fixed(512), 128, 0),
+                &["512 MB must stay free (storage.min_free_mb)", "no span can ever be taken"],
+            ),
+            (300, with(fixed(284), 8, 0), &["no span can ever be taken"]),
+            (10, with(auto, 128, 0), &["no span can ever be taken"]),
+            (1 << 10, with(auto, 128, 900), &["storage.retention_mb is 900", "set it to 624 or less"]),
+            (1 << 10, with(fixed(900), 64, 900), &["storage.head_mb to 54 or less", "use a larger volume"]),
+            (1 << 10, with(fixed(u64::MAX), usize::MAX, u64::MAX), &["no span can ever be taken"]),
+        ];
+        for (total, config, parts) in cases {
+            let told = volume(total, total).misfits(0, &config).join("\n");
+            assert_eq!(told.is_empty(), parts.is_empty(), "{total} {config:?}: {told}");
+            parts.iter().for_each(|part| assert!(told.contains(part), "{part:?} is not in {told:?}"));
+        }
+    }
+
+    #[test]
+    fn what_others_keep_on_the_volume_is_not_for_segments() {
+        let config = Config { retention_mb: 2000, ..Config::default() };
+        for (free, own, told) in [(5000, 0, 0), (2000, 0, 1), (2000, 800, 0), (1000, 1700, 1), (0, 0, 1)] {
+            let misfits = volume(10_000, free).misfits(own * MB, &config);
+            assert_eq!(misfits.len(), told, "{free} {own}: {misfits:?}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_failed_is_why_they_are_refused_until_one_succeeds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = disk(folder.path(), 0);
+        for (written, refused) in [(Err("broken".to_owned()), Some("broken")), (Ok(()), None)] {
+            assert_eq!(disk.remember(written.clone()), written);
+            assert_eq!(disk.refuses().as_deref(), refused);
+        }
+    }
+
+    #[test]
+    fn a_store_that_cannot_seal_says_so_once_it_refuses_spans() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, clock) = (Config { head_spans: 10, ..small() }, Arc::new(FakeClock::at(NOW)));
+        let store = Store::open(folder.path(), &config, clock, &mut Registry::default()).expect("opens");
+        let staging = folder.path().join("staging");
+        std::fs::remove_dir(&staging).expect("it is empty");
+        let write = |trace| {
+            let spans: Vec<_> = (1..=10).map(|id| span(trace, id, "a")).collect();
+            wait(store.write(SpanBatch { tenant: tenant(), body: encode(&spans).into(), spans: 10 }))
+        };
+        for trace in 1..=4 {
+            assert_eq!(store.room().refused, None);
+            write(trace).expect("written");
+        }
+        assert!(store.settle().is_err());
+        let reason = store.room().refused.expect("refused");
+        assert!(reason.contains("cannot be sealed"), "{reason}");
+        assert!(write(5).is_err());
+        std::fs::create_dir(&staging).expect("made");
+        store.settle().expect("settled");
+        assert_eq!(store.room().refused, None);
+        write(5).expect("written");
     }
 }

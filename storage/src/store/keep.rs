@@ -64,6 +64,12 @@ impl Shared {
     /// One round of everything there is to do.
     pub(super) fn keep_once(&self) -> Result<(), KeepError> {
         let _alone = lock(&self.keeping);
+        let kept = self.keep_all();
+        *lock(&self.keep_failed) = kept.as_ref().err().map(ToString::to_string);
+        kept
+    }
+
+    fn keep_all(&self) -> Result<(), KeepError> {
         self.rotate_old();
         while let Some(generation) = self.oldest_closed().filter(|_| !self.is_closing()) {
             self.metrics.count(Task::Seal, self.seal(generation))?;

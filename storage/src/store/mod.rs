@@ -27,7 +27,7 @@ mod step_tests;
 pub(crate) mod tests;
 
 pub use care::{Care, Checked, Checkpoint, Repaired, repair, verify};
-pub use config::Config;
+pub use config::{Config, MinFree};
 pub(crate) use db::Db;
 pub use db::OpenError;
 
@@ -38,6 +38,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hoptrail_proto::model::TenantId;
 use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 
@@ -81,6 +82,8 @@ struct Shared {
     belief: Mutex<retention::Belief>,
     /// Held while the store is put in order.
     keeping: Mutex<()>,
+    /// Why the last round of that failed; none when it did not.
+    keep_failed: Mutex<Option<String>>,
     /// Segments that readers may still hold but nobody finds any more.
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
     /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
@@ -104,7 +107,7 @@ impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
 }
 
 /// The longest request body. With it every attribute fits a slot of the head and every record of the log can be read back.
-const MOST_REQUEST_BYTES: usize = LONGEST;
+pub const MOST_REQUEST_BYTES: usize = LONGEST;
 
 /// Damaged places that are told apart; further ones are neither counted nor logged.
 const MOST_PLACES: usize = 10_000;
@@ -133,34 +136,14 @@ impl Store {
         watch: Arc<dyn Watch>,
         registry: &mut Registry,
     ) -> Result<Arc<Self>, OpenError> {
-        let cache_bytes = config.cache_mb << 20;
         let failed = |reason: String| OpenError::Failed { path: path.to_owned(), reason };
-        let db = Db::open(path, cache_bytes)?;
-        let shared = Arc::new(Shared {
-            config: config.clone(),
-            clock,
-            watch,
-            db,
-            disk: Disk::new(path, config.min_free_mb << 20),
-            queue: Mutex::default(),
-            queued: Condvar::new(),
-            state: std::sync::RwLock::default(),
-            appending: Mutex::default(),
-            to_keep: Mutex::new(false),
-            keep: Condvar::new(),
-            next_segment: AtomicU64::new(1),
-            closing: AtomicBool::new(false),
-            belief: Mutex::default(),
-            keeping: Mutex::default(),
-            retired: Mutex::default(),
-            unnamed: Mutex::default(),
-            descriptions: Cache::with_weighter(1024, (cache_bytes / 4) as u64, MetaWeight),
-            summaries: read::Summaries::default(),
-            unmergeable: Mutex::default(),
-            damaged: Mutex::default(),
-            metrics: Metrics::register(registry),
-        });
+        let db = Db::open(path, config.cache_mb << 20)?;
+        let shared = Arc::new(Shared::new(config, clock, watch, db, registry));
         shared.recover()?;
+        shared.tell_room();
+        if let Some(told) = shared.dropped_at_once() {
+            tracing::warn!("{told}");
+        }
         // Whoever asks first is told how much there is.
         shared.show_sizes();
         let spawn = |name: &str, run: fn(&Shared)| {
@@ -190,6 +173,22 @@ impl Store {
     /// that need a settled store; blocks until done.
     pub fn settle(&self) -> Result<(), WriteError> {
         self.shared.settle()
+    }
+
+    /// Whether spans are taken now and whether the disk is large enough. Costs a system call or two.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        let shared = &self.shared;
+        Room {
+            refused: shared.disk.refuses().or_else(|| shared.is_stuck()),
+            misfits: shared.disk.misfits(self.sizes().segment_bytes),
+        }
+    }
+
+    /// The tenants for whom spans are stored, each with their number.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<(TenantId, u64)> {
+        self.shared.read_state().spans_of_tenants().into_iter().collect()
     }
 
     /// Spans and bytes in segments, and spans in memory.
@@ -228,6 +227,15 @@ pub struct Sizes {
     pub head_bytes: usize,
 }
 
+/// Whether spans are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Room {
+    /// Why new spans are refused until somebody makes room; none while they are taken.
+    pub refused: Option<String>,
+    /// What the settings ask of the disk and it does not have, a sentence for each, with the setting to change.
+    pub misfits: Vec<String>,
+}
+
 impl SpanWriter for Store {
     fn write(&self, batch: SpanBatch) -> WriteFuture {
         let (answer, answered) = tokio::sync::oneshot::channel();
@@ -241,12 +249,55 @@ impl SpanWriter for Store {
 }
 
 impl Shared {
+    /// Over what is stored, which has yet to be read.
+    fn new(config: &Config, clock: Arc<dyn Clock>, watch: Arc<dyn Watch>, db: Db, registry: &mut Registry) -> Self {
+        Self {
+            config: config.clone(),
+            clock,
+            watch,
+            disk: Disk::new(db.path(), config),
+            db,
+            queue: Mutex::default(),
+            queued: Condvar::new(),
+            state: std::sync::RwLock::default(),
+            appending: Mutex::default(),
+            to_keep: Mutex::new(false),
+            keep: Condvar::new(),
+            next_segment: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            belief: Mutex::default(),
+            keeping: Mutex::default(),
+            keep_failed: Mutex::default(),
+            retired: Mutex::default(),
+            unnamed: Mutex::default(),
+            descriptions: Cache::with_weighter(1024, (config.cache_mb << 20) as u64 / 4, MetaWeight),
+            summaries: read::Summaries::default(),
+            unmergeable: Mutex::default(),
+            damaged: Mutex::default(),
+            metrics: Metrics::register(registry),
+        }
+    }
+
     fn read_state(&self) -> std::sync::RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says in the log, at the start, what is wrong with the disk.
+    fn tell_room(&self) {
+        let own = self.read_state().segments.values().map(|segment| segment.bytes).sum();
+        self.disk.misfits(own).iter().for_each(|misfit| tracing::warn!("{misfit}"));
+        self.disk.tell(&self.disk.has_room_for(0));
+    }
+
+    /// Why spans are refused for as long as nothing is sealed.
+    fn is_stuck(&self) -> Option<String> {
+        let reason = lock(&self.keep_failed).clone()?;
+        let overfull = self.read_state().is_overfull(self.config.head_bounds());
+        overfull.then(|| format!("what is in memory cannot be sealed: {reason}"))
     }
 
     fn reached(&self, task: Task, done: Done) {

@@ -40,6 +40,22 @@ impl Shared {
         Ok(())
     }
 
+    /// What of the stored spans the bounds drop as soon as the store is open: a bound may have been lowered meanwhile.
+    pub(super) fn dropped_at_once(&self) -> Option<String> {
+        let old = self.too_old_or_too_much();
+        let state = self.read_state();
+        let segments: Vec<_> = old.iter().filter_map(|id| state.segments.get(id)).collect();
+        let first = segments.iter().map(|segment| segment.received.0).min()?;
+        let hours = self.clock.now_unix_nano().saturating_sub(first) / HOUR;
+        let spans: u64 = segments.iter().map(|segment| segment.spans()).sum();
+        let all: u64 = state.segments.values().map(|segment| segment.spans()).sum();
+        let (keep_hours, keep_mb) = (self.config.retention_hours, self.config.retention_mb);
+        Some(format!(
+            "{spans} of {all} sealed spans are dropped now, the oldest from {hours} hours ago: storage.retention_hours is {keep_hours} \
+             and storage.retention_mb is {keep_mb}"
+        ))
+    }
+
     fn too_old_or_too_much(&self) -> Vec<u64> {
         let now = self.clock.now_unix_nano();
         let keep = self.config.retention_hours.saturating_mul(HOUR);
@@ -196,6 +212,42 @@ mod tests {
             assert_eq!(hits.len(), limit.min(79));
             let hit = hits.iter().find(|hit| hit.trace_id == span(1, 1, "a").span.trace_id).expect("the trace");
             assert_eq!((hit.matched, hit.spans.len(), hit.start_unix_nano), (2, 2, NOW + 150));
+        }
+    }
+
+    #[test]
+    fn a_bound_that_was_lowered_says_what_it_drops_at_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FakeClock::at(NOW));
+        let store = open(folder.path(), &for_two_days(), &clock);
+        for trace in 1..=3 {
+            write(&*store, &tenant(), &[span(trace, 1, &noise(500_000, u64::from(trace)))]);
+            store.settle().expect("settled");
+            clock.advance(DAY / 3);
+        }
+        drop(store);
+        let bounds = |retention_hours, retention_mb| Config { retention_hours, retention_mb, ..small() };
+        let cases = [
+            (bounds(48, 0), None),
+            (
+                bounds(10, 0),
+                Some(
+                    "2 of 3 sealed spans are dropped now, the oldest from 24 hours ago: storage.retention_hours is 10",
+                ),
+            ),
+            (bounds(0, 1), Some("1 of 3 sealed spans")),
+        ];
+        for (config, told) in cases {
+            let copy = crate::store::tests::crashed(folder.path());
+            // A store that is asked before its threads have dropped anything.
+            let db = crate::store::Db::open(copy.path(), 0).expect("opens");
+            let shared = crate::store::Shared::new(&config, clock.clone(), Arc::new(()), db, &mut Registry::default());
+            shared.recover().expect("recovered");
+            let found = shared.dropped_at_once();
+            match told {
+                None => assert_eq!(found, None),
+                Some(told) => assert!(found.as_ref().is_some_and(|found| found.starts_with(told)), "{found:?}"),
+            }
         }
     }
 

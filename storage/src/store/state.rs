@@ -156,6 +156,19 @@ impl State {
         self.generations.iter().map(|generation| generation.spans).sum()
     }
 
+    /// The tenants that have spans, and how many.
+    pub(crate) fn spans_of_tenants(&self) -> BTreeMap<TenantId, u64> {
+        let parts = self.generations.iter().flat_map(|generation| &generation.tenants);
+        let in_parts = |parts: &[Arc<Part>]| parts.iter().map(|part| part.read().len() as u64).sum();
+        let head = parts.map(|(tenant, parts)| (tenant, in_parts(parts)));
+        let sealed = self.segments.values().map(|segment| (&segment.tenant, segment.spans()));
+        let mut spans = BTreeMap::new();
+        for (tenant, more) in head.chain(sealed) {
+            *spans.entry(tenant.clone()).or_default() += more;
+        }
+        spans
+    }
+
     /// Memory of the head, about.
     pub(crate) fn head_bytes(&self) -> usize {
         self.generations.iter().map(|generation| generation.bytes).sum()

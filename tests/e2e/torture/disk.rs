@@ -14,7 +14,7 @@ use super::load::{Writer, says_when_to_retry, write_all};
 use super::log;
 use crate::e2e::api::{Http, eventually};
 use crate::e2e::export::{Grpc, request, span};
-use crate::e2e::spans::hex;
+use crate::e2e::spans::{hex, text_pair};
 use crate::harness::{Server, serve};
 
 /// Room that is never short. RocksDB goes on after a full disk once there is as much as its largest write buffer.
@@ -30,8 +30,13 @@ struct Disk {
 impl Disk {
     /// `None` where this user may not mount anything, which is an error where everything must be tested.
     fn mount() -> Option<Self> {
+        Self::mount_of(ROOM)
+    }
+
+    /// The same with so many bytes.
+    fn mount_of(bytes: u64) -> Option<Self> {
         let ways: [(&[&str], &[&str]); 2] = [(&["-m"], &["-m"]), (&["-Urm"], &["-U", "--preserve-credentials", "-m"])];
-        let disk = ways.into_iter().find_map(|(unshare, namespaces)| Self::mount_with(unshare, namespaces));
+        let disk = ways.into_iter().find_map(|(unshare, namespaces)| Self::mount_with(bytes, unshare, namespaces));
         if disk.is_none() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "no file system can be mounted here");
             log("skipped: no file system can be mounted here");
@@ -39,8 +44,8 @@ impl Disk {
         disk
     }
 
-    fn mount_with(unshare: &[&str], namespaces: &'static [&'static str]) -> Option<Self> {
-        Self::mount_by(&format!(r#"mount -t tmpfs -o size={ROOM} tmpfs "$1""#), unshare, namespaces)
+    fn mount_with(bytes: u64, unshare: &[&str], namespaces: &'static [&'static str]) -> Option<Self> {
+        Self::mount_by(&format!(r#"mount -t tmpfs -o size={bytes} tmpfs "$1""#), unshare, namespaces)
     }
 
     /// An ext4 in a file, whose kernel can be told that it is broken. `None` where that is not possible.
@@ -120,6 +125,25 @@ impl Drop for Disk {
     }
 }
 
+/// What `/ready` says, which is the same on both listeners.
+async fn ready(server: &Server, http: &Http) -> String {
+    let answers = [&server.tempo, &server.ui].map(|address| format!("http://{address}/ready"));
+    let [tempo, ui] = [http.get(&answers[0]).await, http.get(&answers[1]).await];
+    assert_eq!((tempo.status, ui.status), (200, 200), "queries go on");
+    assert_eq!(tempo.text(), ui.text());
+    ui.text().to_owned()
+}
+
+/// The page that a reader opens first.
+async fn page(server: &Server, http: &Http) -> String {
+    http.get(&format!("http://{}/search", server.ui)).await.text().to_owned()
+}
+
+/// Text in which every letter is as likely, so that nothing of it compresses by more than a quarter.
+fn noise(bytes: usize) -> String {
+    (0..bytes).map(|_| char::from(rand::random_range(b'0'..b'0' + 64))).collect()
+}
+
 async fn is_refused(server: &Server, http: &Http) {
     let sent = || request("refused", vec![span(0xbad, 1, "refused")]);
     let status = Grpc::to(server).await.export(sent()).await.expect_err("the disk is full");
@@ -140,10 +164,19 @@ async fn a_nearly_full_disk_takes_no_writes_until_there_is_room() {
         writers = write_all(writers, &server.otlp_grpc, 20).await;
         disk.leave(50 << 20);
         is_refused(&server, &http).await;
+        let told = ready(&server, &http).await;
+        assert!(
+            told.contains("spans are refused: the disk is nearly full") && told.contains("100 MB must be"),
+            "{told}"
+        );
+        let shown = page(&server, &http).await;
+        assert!(shown.contains("New spans are refused: the disk is nearly full"), "{shown}");
         for writer in &mut writers {
             writer.check_all(&http, &server).await;
         }
         disk.leave(ROOM);
+        assert_eq!(ready(&server, &http).await, "ready\n");
+        assert!(!page(&server, &http).await.contains("are refused"));
     }
     server.stop();
     let server = Server::launch(disk.serve(&[])).expect("the server gets ready");
@@ -216,6 +249,8 @@ async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_eve
     eventually("a refusal", async || Grpc::to(&server).await.export(probe()).await.is_err().then_some(())).await;
     for _ in 0..2 {
         is_refused(&server, &http).await;
+        let told = ready(&server, &http).await;
+        assert!(told.contains("spans are refused: "), "{told}");
         for writer in &mut writers {
             writer.check_all(&http, &server).await;
         }
@@ -244,4 +279,85 @@ async fn a_read_only_folder_is_not_opened_and_says_why() {
     assert!(stderr.to_lowercase().contains("read-only"), "{stderr}");
     assert!(disk.remount("rw"));
     Server::launch(disk.serve(&[])).expect("the server gets ready").stop();
+}
+
+/// Spans that do not compress are the most that a head can be on the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_defaults_take_spans_seal_and_answer_on_a_gigabyte_until_it_is_full() {
+    let Some(disk) = Disk::mount_of(1_000_000_000) else { return };
+    let http = Http::new();
+    let server = Server::launch(disk.serve(&[])).expect("the server gets ready");
+    assert_eq!(ready(&server, &http).await, "ready\n");
+    let mut grpc = Grpc::to(&server).await;
+    let metric = async |name: &str| http.metric(&server.ui, name, "").await.unwrap_or_default();
+    let (text, mut taken) = (noise(900_000), 0);
+    let told = loop {
+        let mut large = span(taken + 1, 1, "large");
+        // The text is another one each time, from any place on.
+        let from = rand::random_range(0..text.len());
+        large.attributes.push(text_pair("text", &(text[from..].to_owned() + &noise(1000) + &text[..from])));
+        match grpc.export(request("noise", vec![large])).await {
+            Ok(_) => taken += 1,
+            Err(status) => {
+                assert!(says_when_to_retry(&status), "{status:?}");
+                // What is sealed leaves the log, and that makes room again.
+                let sealed = metric("hoptrail_store_segments").await;
+                let is_sealed = sealed >= 2.0 && metric("hoptrail_store_head_bytes").await < 136e6;
+                let told = http.get(&format!("http://{}/ready", server.ui)).await.text().to_owned();
+                if is_sealed && told != "ready\n" {
+                    break told;
+                }
+            }
+        }
+    };
+    log(&format!("{taken} requests of 900 kB taken, {} MB used", disk.used() >> 20));
+    assert!(taken > 500, "{taken}");
+    assert_eq!(metric("hoptrail_store_failures_total").await, 0.0);
+    for trace in [1, taken / 2, taken] {
+        assert_eq!(http.trace(&server, &hex(&trace.to_be_bytes())).await.len(), 1, "{trace}");
+    }
+    assert!(told.contains("spans are refused: ") && told.contains("119 MB must be (storage.min_free_mb)"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_too_small_for_the_settings_is_told_in_the_log_on_the_page_and_when_asked() {
+    let http = Http::new();
+    // Arguments, what is told of them, and whether a span is taken.
+    let cases: [(&[&str], &[&str], bool); 4] = [
+        (&["--set=storage.head_mb=32"], &[], true),
+        (&[], &["has 300 MB", "set storage.head_mb to 123 or less"], true),
+        (&["--set=storage.head_mb=32", "--set=storage.retention_mb=290"], &["storage.retention_mb is 290"], true),
+        (
+            &["--set=storage.min_free_mb=512"],
+            &["has 300 MB", "no span can ever be taken; lower storage.min_free_mb"],
+            false,
+        ),
+    ];
+    for (arguments, parts, is_taken) in cases {
+        let Some(disk) = Disk::mount_of(300 << 20) else { return };
+        let logs = tempfile::tempdir().expect("a temporary folder");
+        let path = logs.path().join("log");
+        let mut command = disk.serve(arguments);
+        command.stderr(std::fs::File::create(&path).expect("the folder can be written"));
+        let server = Server::launch(command).expect("the server gets ready");
+        let (told, shown) = (ready(&server, &http).await, page(&server, &http).await);
+        if is_taken {
+            assert!(shown.contains("Waiting for the first span"), "{shown}");
+            Grpc::to(&server).await.deliver(request("shop", vec![span(1, 1, "taken")])).await;
+        } else {
+            is_refused(&server, &http).await;
+            assert!(told.contains("spans are refused: "), "{told}");
+            assert!(shown.contains("Spans are refused: ") && !shown.contains("Waiting for"), "{shown}");
+        }
+        server.stop();
+        let logged = std::fs::read_to_string(&path).expect("the log can be read");
+        let of_disk = logged.lines().filter(|line| line.contains("the volume of the data folder")).count();
+        assert_eq!(of_disk, usize::from(!parts.is_empty()), "{logged}");
+        for (text, part) in
+            [&told, &shown, &logged].into_iter().flat_map(|text| parts.iter().map(move |part| (text, part)))
+        {
+            assert!(text.contains(part), "{arguments:?}: {part:?} is not in {text}");
+        }
+        assert!(!parts.is_empty() || told == "ready\n", "{told}");
+    }
 }

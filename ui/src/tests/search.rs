@@ -4,6 +4,8 @@ use axum::body::Body;
 use axum::http::Request;
 use hoptrail_proto::model::Attribute;
 
+use crate::Told;
+
 use super::server::{NOTICE, Server, order, shop, span, trace_id};
 
 #[tokio::test]
@@ -231,4 +233,28 @@ async fn an_empty_store_tells_how_to_send_the_first_span() {
     }
     let help = Server::of(order()).await.get("/help").await;
     assert_eq!((help.status.as_u16(), help.attributes("body", "data-refresh").len()), (200, 0));
+}
+
+#[tokio::test]
+async fn pages_say_that_spans_are_refused_and_why() {
+    let told = Told {
+        refused: Some("the disk is full".to_owned()),
+        warnings: vec!["the volume is small".to_owned()],
+        notices: vec!["logs arrived".to_owned()],
+    };
+    let config = hoptrail_query::Config::default;
+    let empty = Server::telling(told.clone(), config(), vec![]).await.get("/search").await;
+    assert_eq!(empty.one("h1"), "Spans are refused");
+    assert!(!empty.text().contains("Waiting for"), "{}", empty.text());
+    let filled = Server::telling(told.clone(), config(), order()).await;
+    for page in [empty, filled.get("/help").await] {
+        let notices = page.all(".notice");
+        let parts = ["refused: the disk is full. Senders", "the volume is small.", "logs arrived"];
+        assert_eq!(notices.len(), 3, "{notices:?}");
+        notices.iter().zip(parts).for_each(|(notice, part)| assert!(notice.contains(part), "{notice}"));
+    }
+    assert_eq!(filled.get("/search").await.all(".notice"), ["New spans are refused: the disk is full."]);
+    // A disk that is only small takes spans.
+    let small = Server::telling(Told { refused: None, ..told }, config(), vec![]).await.get("/search").await;
+    assert_eq!((small.one("h1").as_str(), small.all(".notice").len()), ("Waiting for the first span", 2));
 }

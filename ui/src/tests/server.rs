@@ -19,7 +19,7 @@ use prost::Message;
 use scraper::{Html, Selector};
 use tower::ServiceExt;
 
-use crate::{Config, router_with_clock};
+use crate::{Config, Told, router_with_clock};
 
 /// 2025-10-09T08:53:20Z.
 pub(super) const NOW: u64 = 1_760_000_000_000_000_000;
@@ -69,13 +69,22 @@ impl Server {
     }
 
     pub(super) async fn with(config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
+        Self::telling(Told { notices: vec![NOTICE.to_owned()], ..Told::default() }, config, spans).await
+    }
+
+    /// Pages that tell this.
+    pub(super) async fn telling(told: Told, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
         let store = MemoryStore::default();
         let body = Bytes::from(otlp::to_request(&spans).encode_to_vec());
         let count = u32::try_from(spans.len()).expect("few spans");
         store.write(SpanBatch { tenant: TenantId::single(), body, spans: count }).await.expect("written");
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
-        let notices = Arc::new(|| vec![NOTICE.to_owned()]);
-        Self(router_with_clock(service, &Config::default(), notices, Arc::new(FakeClock::at(NOW))))
+        Self(router_with_clock(
+            service,
+            &Config::default(),
+            Arc::new(move || told.clone()),
+            Arc::new(FakeClock::at(NOW)),
+        ))
     }
 
     pub(super) async fn get(&self, uri: &str) -> Page {

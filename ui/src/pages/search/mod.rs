@@ -93,6 +93,8 @@ struct SearchPage {
     zone: String,
     errors: Vec<FieldError>,
     found: Option<Found>,
+    /// Why new spans are refused.
+    refused: Option<String>,
 }
 
 /// What a search found.
@@ -260,6 +262,7 @@ fn search_page(
         form,
         errors,
         found,
+        refused: (visit.app.notices)().refused,
     }
 }
 
