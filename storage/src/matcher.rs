@@ -5,7 +5,24 @@ use std::cmp::Ordering;
 
 use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanLink, TraceSpan};
 
+use crate::rows::ValueType;
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+
+/// Values of one key and type that are searched where a sender repeats the key; further ones are only shown. One that repeats it 50,000
+/// times would make every search pay for as many columns.
+pub(crate) const MOST_VALUES: u32 = 16;
+
+/// The values of a key that are searched.
+pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iterator<Item = &'a AnyValue> {
+    let mut seen = [0; ValueType::COUNT];
+    attributes.iter().filter(move |attribute| attribute.key == key).map(|attribute| &attribute.value).filter(
+        move |value| {
+            let count = &mut seen[ValueType::of(value) as usize];
+            *count += 1;
+            **value != AnyValue::Empty && *count <= MOST_VALUES
+        },
+    )
+}
 
 /// What is known of a trace as a whole.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +75,7 @@ impl<'a> Candidate<'a> {
         found
     }
 
-    /// Calls `visit` with each value the field has: none when missing, several only for fields of events and links.
+    /// Calls `visit` with each value the field has: none when missing, several for fields of events and links, and for a key that is repeated.
     pub(crate) fn each_value(&self, field: &Field, visit: &mut dyn FnMut(Value)) {
         match field {
             Field::Intrinsic(intrinsic) => self.each_intrinsic(*intrinsic, visit),
@@ -68,11 +85,10 @@ impl<'a> Candidate<'a> {
 
     fn each_attribute(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) {
         let mut give = |attributes: &[Attribute]| {
-            let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
-            if let Some(found) = found {
-                visit(Value::Any(found.value.clone()));
-            }
-            found.is_some()
+            values_of(attributes, key).fold(false, |_, value| {
+                visit(Value::Any(value.clone()));
+                true
+            })
         };
         match scope {
             AttributeScope::Resource => _ = give(&self.span.resource.attributes),

@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use hoptrail_proto::model::AnyValue;
 
 /// Which of the three kinds of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +31,22 @@ impl ValueType {
         [Self::Empty, Self::Text, Self::Bool, Self::Int, Self::Double, Self::Bytes, Self::Nested]
             .into_iter()
             .find(|kind| *kind as u8 == number)
+    }
+
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Nested as usize + 1;
+
+    /// The type of a value.
+    pub(crate) fn of(value: &AnyValue) -> Self {
+        match value {
+            AnyValue::Empty => Self::Empty,
+            AnyValue::String(_) => Self::Text,
+            AnyValue::Bool(_) => Self::Bool,
+            AnyValue::Int(_) => Self::Int,
+            AnyValue::Double(_) => Self::Double,
+            AnyValue::Bytes(_) => Self::Bytes,
+            AnyValue::Array(_) | AnyValue::KvList(_) => Self::Nested,
+        }
     }
 
     /// Whether values are strings of bytes, not numbers.

@@ -4,6 +4,7 @@ use hoptrail_proto::model::{AnyValue, Attribute, InstrumentationScope, SpanKind,
 
 use super::Test;
 use super::eval::Scan;
+use crate::matcher::values_of;
 use crate::rows::{Shape, TableKind};
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
@@ -80,8 +81,7 @@ impl Scan<'_> {
 }
 
 fn holds(attributes: &[Attribute], key: &str, test: &Test) -> bool {
-    let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
-    found.is_some_and(|found| match &found.value {
+    values_of(attributes, key).any(|value| match value {
         AnyValue::String(text) => test.holds_text(text.as_bytes()),
         value => test.holds(&Value::Any(value.clone())),
     })

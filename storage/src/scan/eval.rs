@@ -6,7 +6,7 @@ use hoptrail_proto::model::{SpanId, TraceId};
 
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
-use crate::rows::{Owner, Shape, TableKind, ValueType};
+use crate::rows::{Owner, Shape, TableKind};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
@@ -251,7 +251,7 @@ impl Scan<'_> {
             Intrinsic::StatusMessage => {
                 let columns = spans.columns(Owner::Field, b"status_message");
                 let mut rows = Bitmap::none(spans.len());
-                for (column, _) in columns {
+                for column in columns {
                     rows.or(&spans.select(column, test, among)?);
                 }
                 self.of_spans(rows)
@@ -314,35 +314,13 @@ fn named_events(events: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError
     events.rows_of_shapes(&Bitmap::all(events.len()), &good)
 }
 
-/// The rows among these whose first attribute of this key satisfies the test.
+/// The rows among these that have an attribute of this key which satisfies the test.
 fn column_rows(table: &dyn TableView, name: &[u8], test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-    let columns = table.columns(Owner::Attribute, name);
     let mut rows = Bitmap::none(table.len());
-    for (column, _) in &columns {
-        let mut found = table.select(*column, test, among)?;
-        if !found.is_empty() {
-            keep_first(table, &columns, *column, &mut found)?;
-        }
-        rows.or(&found);
+    for column in table.columns(Owner::Attribute, name) {
+        rows.or(&table.select(column, test, among)?);
     }
     Ok(rows)
-}
-
-/// Where a key comes with several types, a row that has more than one is judged by the first.
-pub(super) fn keep_first(
-    table: &dyn TableView,
-    columns: &[(u32, ValueType)],
-    column: u32,
-    rows: &mut Bitmap,
-) -> Result<(), ReadError> {
-    if columns.len() > 1 {
-        let is_first = |layout: &[u32]| {
-            let mut own = layout.iter().filter(|own| columns.iter().any(|(column, _)| column == *own));
-            own.next() == Some(&column)
-        };
-        *rows = table.rows_of_shapes(rows, &table.shapes()?.by_layout(is_first))?;
-    }
-    Ok(())
 }
 
 /// Cheap and selective conditions first.

@@ -10,6 +10,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, Test, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
+use crate::matcher::MOST_VALUES;
 use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
@@ -60,9 +61,9 @@ impl TableView for View<'_, '_> {
         self.0.table.names.get(number)
     }
 
-    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
+    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<u32> {
         let named = (0..).zip(self.keys()).filter(|(_, key)| key.owner == owner && *key.name == *name);
-        first_of_each_type(named)
+        searched(named)
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
@@ -146,11 +147,11 @@ impl HeadTable<'_> {
     }
 }
 
-/// The number and type of those columns of one name that hold the first attribute of each type.
-pub(crate) fn first_of_each_type<'a>(columns: impl Iterator<Item = (u32, &'a ColumnKey)>) -> Vec<(u32, ValueType)> {
+/// The numbers of those columns of one name that are searched.
+pub(crate) fn searched<'a>(columns: impl Iterator<Item = (u32, &'a ColumnKey)>) -> Vec<u32> {
     columns
-        .filter(|(_, key)| key.occurrence == 0 && key.value_type != ValueType::Empty)
-        .map(|(number, key)| (number, key.value_type))
+        .filter(|(_, key)| key.occurrence < MOST_VALUES && key.value_type != ValueType::Empty)
+        .map(|(number, _)| number)
         .collect()
 }
 

@@ -7,7 +7,7 @@ mod test;
 mod values;
 
 pub(crate) use eval::{matching, matching_among};
-pub(crate) use head::{HeadGroup, first_of_each_type};
+pub(crate) use head::{HeadGroup, searched};
 pub(crate) use test::Test;
 pub(crate) use values::values;
 
@@ -18,7 +18,7 @@ use hoptrail_proto::otlp::view::ValueView;
 
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
-use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, ShapeList, TableKind};
 
 /// The spans, events or links of a group.
 pub(crate) trait TableView {
@@ -32,8 +32,8 @@ pub(crate) trait TableView {
     fn names(&self) -> usize;
     /// The name with this number.
     fn name(&self, number: u32) -> &[u8];
-    /// The columns of this name, one for each type; repeated attributes of one key are left out.
-    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)>;
+    /// The columns of this name that are searched: by type, and where the key is repeated on a row, by how often it came before.
+    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<u32>;
     /// The rows that have the column with a value that satisfies the test. Those that are not among `among` need not be looked at.
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError>;
     /// Calls `visit` with the column's values on these rows; equal ones may come once.

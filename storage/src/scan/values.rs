@@ -1,10 +1,11 @@
 //! From rows of a group to the values that they have.
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode};
+use hoptrail_proto::model::{Attribute, SpanId, SpanKind, StatusCode};
 
-use super::eval::{Scan, keep_first};
+use super::eval::Scan;
 use super::{RowGroup, TableView, Test};
 use crate::codec::bits::Bitmap;
+use crate::matcher::values_of;
 use crate::rows::{Owner, Shape, TableKind, text, to_value};
 use crate::{AttributeScope, Field, Intrinsic, QueryContext, ReadError, Value};
 
@@ -33,8 +34,7 @@ fn attribute_values(
     context.check()?;
     let spans = &*group.table(TableKind::Span);
     let mut give = |attributes: &[Attribute]| {
-        let found = attributes.iter().find(|attribute| attribute.key == key && attribute.value != AnyValue::Empty);
-        found.into_iter().for_each(|found| sink(Value::Any(found.value.clone())));
+        values_of(attributes, key).for_each(|value| sink(Value::Any(value.clone())));
     };
     match scope {
         AttributeScope::Resource => {
@@ -78,13 +78,8 @@ fn table_values(
     rows: &Bitmap,
     sink: &mut dyn FnMut(Value),
 ) -> Result<(), ReadError> {
-    let columns = table.columns(Owner::Attribute, name);
-    for (column, _) in &columns {
-        let mut rows = rows.clone();
-        keep_first(table, &columns, *column, &mut rows)?;
-        table.distinct(*column, &rows, &mut |value| sink(Value::Any(to_value(value))))?;
-    }
-    Ok(())
+    let mut columns = table.columns(Owner::Attribute, name).into_iter();
+    columns.try_for_each(|column| table.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value)))))
 }
 
 fn children_of(group: &dyn RowGroup, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
@@ -146,7 +141,7 @@ fn intrinsic_values(
             group.each_duration(rows, &mut |_, nanos| sink(Value::Duration(nanos)))?;
         }
         Intrinsic::StatusMessage => {
-            for (column, _) in spans.columns(Owner::Field, b"status_message") {
+            for column in spans.columns(Owner::Field, b"status_message") {
                 spans.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value))))?;
             }
         }

@@ -5,6 +5,7 @@ use hoptrail_proto::model::{AnyValue, Attribute};
 use super::meta::{Meta, Place};
 use super::{Page, PageSource, filter_of};
 use crate::codec::fuse;
+use crate::matcher::MOST_VALUES;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
 
@@ -73,7 +74,8 @@ impl<'a> Segment<'a> {
         let mut holders = vec![false; self.meta.groups.len()];
         for kind in needle.tables() {
             let Some(table) = self.meta.tables.get(*kind as usize) else { continue };
-            for (column, key) in table.named(Owner::Attribute, needle.key.as_bytes()) {
+            let named = table.named(Owner::Attribute, needle.key.as_bytes());
+            for (column, key) in named.filter(|(_, key)| key.occurrence < MOST_VALUES) {
                 let filter = self.filter(*kind, column, key)?;
                 self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
             }

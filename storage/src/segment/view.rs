@@ -11,7 +11,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
-use crate::scan::{TableView, Test, first_of_each_type};
+use crate::scan::{TableView, Test, searched};
 
 /// The spans, events or links of a segment group.
 pub(super) struct View<'g, 'a> {
@@ -125,8 +125,8 @@ impl TableView for View<'_, '_> {
         self.meta().names.get(number as usize).map_or(&[], |name| name)
     }
 
-    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<(u32, ValueType)> {
-        first_of_each_type(self.meta().named(owner, name))
+    fn columns(&self, owner: Owner, name: &[u8]) -> Vec<u32> {
+        searched(self.meta().named(owner, name))
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
