@@ -66,9 +66,11 @@ async fn damage_is_found_served_around_and_repaired() {
     let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
     let mut server = Server::start_with(&data, SETTINGS);
     let writers = write_all(Writer::many(1).0, &server.otlp_grpc, 200).await;
-    let sealed = super::api::eventually("a segment", || async { largest_table(&data) }).await;
+    super::api::eventually("a segment", || async { largest_table(&data) }).await;
     server.signal("KILL");
     server.wait();
+    // Only now: while it ran, segments were merged and their files deleted.
+    let sealed = largest_table(&data).expect("a segment");
     assert!(data.join("control.sock").exists(), "a killed process leaves its socket");
     let mut bytes = std::fs::read(&sealed).expect("read");
     bytes[100] ^= 1;

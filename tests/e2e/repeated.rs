@@ -114,7 +114,7 @@ async fn a_quarter_of_a_million_spans_open_at_the_defaults_and_what_is_larger_op
         body
     };
     let shown = page(&server, &format!("/trace/{id}"));
-    assert!(shown.contains("250,000") && !shown.contains("incomplete"), "all spans are there");
+    assert!(shown.contains("of 250\u{202f}000 spans shown") && !shown.contains("incomplete"), "all spans are there");
     assert_eq!(http.trace(&server, &id).await.len() as u64, LARGE);
     drop(server);
     let server = Server::start_with(data.path(), &["--set", "query.memory_mb=32"]);

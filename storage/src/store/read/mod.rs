@@ -10,6 +10,8 @@ mod names_tests;
 mod newest;
 #[cfg(test)]
 mod odd_time_tests;
+#[cfg(test)]
+mod repeated_key_tests;
 mod snapshot;
 mod summary;
 mod wanted;
