@@ -92,10 +92,11 @@ pub(crate) fn each(
     let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
     let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
     let (mut bit, mask) = (at % 8, (1u64 << width) - 1);
+    // All of it is inside of the stream, so no sum below overflows.
     for _ in 0..count {
         let window = bytes.get(bit / 8..bit / 8 + 8).and_then(|window| window.first_chunk()).ok_or(OUTSIDE)?;
         visit(u64::from_le_bytes(*window) >> (bit % 8) & mask);
-        bit += width as usize;
+        bit = bit.wrapping_add(width as usize);
     }
     Ok(())
 }
@@ -235,7 +236,8 @@ impl Filling {
     #[inline]
     pub(crate) fn push(&mut self, holds: bool) {
         self.word |= u64::from(holds) << (self.row % 64);
-        self.row += 1;
+        // No more often than there are rows in memory.
+        self.row = self.row.wrapping_add(1);
         if self.row.is_multiple_of(64) {
             self.put(self.row / 64 - 1);
         }

@@ -69,7 +69,7 @@ impl RowGroup for SegmentGroup<'_> {
             if rows.contains(row) {
                 visit(row, nanos);
             }
-            row += 1;
+            row = row.wrapping_add(1);
         });
         each.map_err(corrupt)
     }

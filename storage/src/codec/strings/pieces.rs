@@ -85,11 +85,12 @@ fn candidates(
                 if *may_hold {
                     out.push(Candidate { row, code: code as usize, at });
                 }
-                at += bits;
+                // A damaged page leads to places that are not there, which reading them tells.
+                at = at.wrapping_add(*bits);
             }
             None => is_inside = false,
         }
-        row += 1;
+        row = row.wrapping_add(1);
     })?;
     if is_inside { Ok(()) } else { Err(OUTSIDE) }
 }
@@ -217,7 +218,7 @@ fn holds<P: Pieces>(
 ) -> Result<Option<bool>, Damaged> {
     for part in parts {
         let number = part.slot.base.wrapping_add(bits::read(numbers.packed, at, part.slot.width)?);
-        at += part.slot.width as usize;
+        at = at.wrapping_add(part.slot.width as usize);
         let here = if part.variable.is_plain() {
             test.take_number(state, number)
         } else {
