@@ -1,7 +1,7 @@
 //! `key=value` pairs as people type them and clients send them (logfmt), and single names as a field of a form holds them: one reader,
 //! and one writer whose text the reader reads back.
 //!
-//! A word in quotes means itself and nothing else. Inside, `\"`, `\\`, `\n`, `\r`, `\t`, `\uXXXX` and `\UXXXXXXXX` are escapes; any
+//! A word in quotes means itself and nothing else. Inside, `\"`, `\\`, `\n`, `\r`, `\t`, `\u202E` and `\U0001F600` are escapes; any
 //! other backslash is a backslash, so that `"App\Jobs\Sync"` needs none.
 
 use std::iter::Peekable;

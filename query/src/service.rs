@@ -87,7 +87,7 @@ impl<T> Answer<T> {
         });
         let cut = self.cut.map(|Cut { spans, known, memory_mb }| {
             format!(
-                "it has {known} spans, and query.memory_mb={memory_mb} has room for the first {spans} by start; \
+                "the trace has {known} spans, and query.memory_mb={memory_mb} has room for the first {spans} by start; \
                  the others are missing here, and the download in the pages has all"
             )
         });
@@ -178,12 +178,14 @@ impl Service {
         self.run("trace", move |reader, context| reader.trace(&tenant, id, context)).await
     }
 
-    /// What `make` makes of all spans of a trace, batch by batch, however many there are. Nothing comes when no span is known.
+    /// What `make` makes of all spans of a trace, batch by batch, however many there are, and then `end`: without it something failed.
+    /// Nothing comes when no span is known.
     pub async fn download<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         id: TraceId,
         mut make: impl FnMut(Vec<TraceSpan>) -> T + Send + 'static,
+        end: T,
     ) -> Result<mpsc::Receiver<Result<T, Error>>, Error> {
         let limit = Duration::from_secs(self.config.timeout_seconds);
         let permit = self.permit(&self.downloading, limit).await?;
@@ -193,19 +195,32 @@ impl Service {
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let wait = |made| tokio::runtime::Handle::current().block_on(sender.send_timeout(made, limit));
+            let mut is_known = false;
             let done = reader.each_span(&tenant, id, &context, &mut |spans| {
+                is_known = true;
                 wait(Ok(make(spans))).map_err(|error| match error {
                     SendTimeoutError::Timeout(_) => ReadError::Deadline { limit },
                     SendTimeoutError::Closed(_) => ReadError::Cancelled,
                 })
             });
-            let done = done.map(|()| context.left_out().is_empty()).map_err(Error::from);
+            let damage = context.left_out();
+            let done = match (done, damage.first()) {
+                // Nobody knows whether it was there.
+                (Ok(()), Some(place)) if !is_known => Err(ReadError::Corrupt {
+                    place: place.clone(),
+                    reason: "nothing of the trace can be read".to_owned(),
+                }),
+                (done, _) => done,
+            };
+            let done = done.map(|()| damage.is_empty()).map_err(Error::from);
             let outcome = outcome(done.as_ref().copied());
             queries.get_or_create(&QueryLabels { kind: "download", outcome }).inc();
-            if let Err(error) = done {
-                // When the client has gone nobody hears it.
-                _ = wait(Err(error));
-            }
+            // When the client has gone nobody hears it.
+            _ = match done {
+                Err(error) => wait(Err(error)),
+                Ok(_) if is_known => wait(Ok(end)),
+                Ok(_) => Ok(()),
+            };
         });
         Ok(receiver)
     }

@@ -6,6 +6,7 @@ mod required;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regex_automata::hybrid::dfa::DFA;
+use regex_syntax::hir::Hir;
 
 pub(crate) use automaton::{Automaton, State};
 use automaton::{Memory, compile};
@@ -30,8 +31,7 @@ impl Pattern {
     /// Compiles an expression; the error says what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
         // The source alone first: inside of the group below, `a)(b` would pass.
-        Self::check(source)?;
-        let required = regex_syntax::parse(source).ok().and_then(|parsed| required::text(&parsed));
+        let required = required::text(&parse(source)?);
         let regex = regex::RegexBuilder::new(&whole(source))
             .dot_matches_new_line(true)
             .size_limit(LARGEST)
@@ -42,7 +42,7 @@ impl Pattern {
 
     /// What is wrong with an expression, without compiling it; it may still be too large.
     pub fn check(source: &str) -> Result<(), String> {
-        regex_syntax::parse(source).map(drop).map_err(|error| error.to_string())
+        parse(source).map(drop)
     }
 
     /// The expression as written.
@@ -72,6 +72,10 @@ impl Pattern {
         idle().push(memory);
         Some(answer)
     }
+}
+
+fn parse(source: &str) -> Result<Hir, String> {
+    regex_syntax::parse(source).map_err(|error| error.to_string())
 }
 
 /// The expression between the ends of the text.

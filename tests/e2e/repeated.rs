@@ -119,7 +119,7 @@ async fn a_quarter_of_a_million_spans_open_at_the_defaults_and_what_is_larger_op
     drop(server);
     let server = Server::start_with(data.path(), &["--set", "query.memory_mb=32"]);
     let shown = page(&server, &format!("/trace/{id}"));
-    assert!(shown.contains("This trace is incomplete: it has 250000 spans, and query.memory_mb=32"), "in part");
+    assert!(shown.contains("This trace is incomplete: the trace has 250000 spans, and query.memory_mb=32"), "in part");
     let part = http.trace(&server, &id).await.len() as u64;
     assert!((10_000..200_000).contains(&part), "{part} spans");
     let file = http.get(&format!("http://{}/trace/{id}/json", server.ui)).await.json();

@@ -1,4 +1,4 @@
-//! The strings of one column one after the other. A search for a text goes through all of them at once, which is ten times faster
+//! The strings of one column one after the other. A search for a text goes through all of them at once, which is much faster
 //! than string by string.
 
 use std::ops::Range;

@@ -14,7 +14,7 @@ mod table;
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
 pub(crate) use shapes::{ColumnKey, Owner, Shape, ShapeList, Shapes, TableKind, ValueType};
-pub(crate) use table::{LONGEST, Slot, Table};
+pub(crate) use table::{Column, LONGEST, Slot, Table};
 
 use std::sync::Arc;
 

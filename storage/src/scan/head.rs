@@ -11,7 +11,7 @@ use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, T
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::MOST_VALUES;
-use crate::rows::{ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
+use crate::rows::{Column, ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
 pub(crate) struct HeadGroup<'a> {
@@ -67,45 +67,15 @@ impl TableView for View<'_, '_> {
     }
 
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        let mut rows = Bitmap::none(self.len());
-        let Some(own) = self.0.table.columns.get(column as usize) else { return Ok(rows) };
-        let places = OnceCell::new();
-        let mut look = |range: Range<usize>, holds: &mut dyn FnMut(Slot) -> bool| {
-            self.0.each(places.get_or_init(|| self.0.places(column)), range, |row, slot| {
-                if among.contains(row) {
-                    rows.insert_if(row, holds(slot));
-                }
-            });
-        };
-        let holds = |slot| test.holds_stored(self.0.table.value(column, slot));
-        if !own.key.value_type.is_bytes() {
-            look(0..self.len(), &mut |slot| holds(slot));
-            return Ok(rows);
+        let (table, rows) = (self.0, Bitmap::none(self.len()));
+        let Some(own) = table.table.columns.get(column as usize) else { return Ok(rows) };
+        let mut selection = Selection { table, column, among, places: OnceCell::new(), rows };
+        if own.key.value_type.is_bytes() {
+            selection.look_at_strings(own, test);
+        } else {
+            selection.look(0..self.len(), |slot| test.holds_stored(table.table.value(column, slot)));
         }
-        // Each distinct value is judged once. Only the rows before the first one that the dictionary had no room for have its numbers.
-        let in_arena = own.arena.first_row().unwrap_or(self.len());
-        let text = Some(test).filter(|_| own.key.value_type == ValueType::Text);
-        match text.and_then(Test::needle) {
-            Some(needle) => {
-                if let Some(number) = own.dictionary.find(needle) {
-                    look(0..in_arena, &mut |slot| slot.number() == Some(number));
-                }
-            }
-            None => {
-                let mut known: Vec<Option<bool>> = vec![None; own.dictionary.len()];
-                look(0..in_arena, &mut |slot| {
-                    let known = slot.number().and_then(|number| known.get_mut(number as usize));
-                    known.is_some_and(|known| *known.get_or_insert_with(|| holds(slot)))
-                });
-            }
-        }
-        match text.and_then(Test::required_text) {
-            Some(text) => {
-                own.arena.rows_with(text, self.len()).for_each(|range| look(range, &mut |slot| holds(slot)));
-            }
-            None => look(in_arena..self.len(), &mut |slot| holds(slot)),
-        }
-        Ok(rows)
+        Ok(selection.rows)
     }
 
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
@@ -122,6 +92,54 @@ impl TableView for View<'_, '_> {
 
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_> {
         Box::new(self.0.table.columns.iter().map(|column| &column.key))
+    }
+}
+
+/// The rows of a column that satisfy a test, as far as they were looked at.
+struct Selection<'s, 'a> {
+    table: &'s HeadTable<'a>,
+    column: u32,
+    among: &'s Bitmap,
+    /// Of the column, once a row is looked at.
+    places: OnceCell<Vec<Option<usize>>>,
+    rows: Bitmap,
+}
+
+impl Selection<'_, '_> {
+    fn look(&mut self, range: Range<usize>, mut holds: impl FnMut(Slot) -> bool) {
+        let places = self.places.get_or_init(|| self.table.places(self.column));
+        self.table.each(places, range, |row, slot| {
+            if self.among.contains(row) {
+                self.rows.insert_if(row, holds(slot));
+            }
+        });
+    }
+
+    /// Looks at the rows whose string may satisfy the test.
+    fn look_at_strings(&mut self, own: &Column, test: &Test) {
+        let (table, column, end) = (self.table.table, self.column, self.table.table.len());
+        let holds = |slot| test.holds_stored(table.value(column, slot));
+        // Each distinct value is judged once. Only the rows before the first one that the dictionary had no room for have its numbers.
+        let in_arena = own.arena.first_row().unwrap_or(end);
+        let text = Some(test).filter(|_| own.key.value_type == ValueType::Text);
+        match text.and_then(Test::needle) {
+            Some(needle) => {
+                if let Some(number) = own.dictionary.find(needle) {
+                    self.look(0..in_arena, |slot| slot.number() == Some(number));
+                }
+            }
+            None => {
+                let mut known: Vec<Option<bool>> = vec![None; own.dictionary.len()];
+                self.look(0..in_arena, |slot| {
+                    let known = slot.number().and_then(|number| known.get_mut(number as usize));
+                    known.is_some_and(|known| *known.get_or_insert_with(|| holds(slot)))
+                });
+            }
+        }
+        match text.and_then(Test::required_text) {
+            Some(text) => own.arena.rows_with(text, end).for_each(|range| self.look(range, holds)),
+            None => self.look(in_arena..end, holds),
+        }
     }
 }
 

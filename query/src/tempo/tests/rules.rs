@@ -164,7 +164,7 @@ async fn one_tenant_needs_no_name_and_many_never_mix() {
     assert_eq!(tempo.get_with("/api/traces/1", &[("X-Scope-OrgID", "a|b")]).await.status, 400);
 }
 
-/// A store that always fails.
+/// A store that always fails; where that is by damage, traces are answered without what is damaged: nothing is left.
 #[derive(Debug)]
 struct Broken(ReadError);
 
@@ -173,9 +173,15 @@ impl TraceReader for Broken {
         &self,
         _: &TenantId,
         _: TraceId,
-        _: &QueryContext,
+        context: &QueryContext,
     ) -> Result<Option<hoptrail_proto::model::Trace>, ReadError> {
-        Err(self.0.clone())
+        match &self.0 {
+            ReadError::Corrupt { place, .. } => {
+                context.leave_out(place.clone());
+                Ok(None)
+            }
+            error => Err(error.clone()),
+        }
     }
 
     fn search(&self, _: &TenantId, _: &SearchRequest, _: &QueryContext) -> Result<SearchAnswer, ReadError> {
@@ -213,6 +219,33 @@ async fn failures_of_the_store_have_codes_and_plain_text() {
         for route in ROUTES {
             tempo.refuses(route, status, reason).await;
         }
+    }
+}
+
+/// A store, the trace asked of it, what comes, and why it fails.
+type Download<'a> = (Arc<dyn TraceReader>, u8, &'a [&'a str], Option<&'a str>);
+
+#[tokio::test]
+async fn a_download_says_how_it_ends() {
+    let tempo = Tempo::with(&[span("1", 1, 0, "s", "n", (0, 1))]).await;
+    let damaged = Broken(ReadError::Corrupt { place: "segment 1".to_owned(), reason: "flipped".to_owned() });
+    let downloads: [Download<'_>; 4] = [
+        (tempo.store.clone(), 1, &["spans", "end"], None),
+        (tempo.store.clone(), 2, &[], None),
+        (Arc::new(damaged), 1, &[], Some("nothing of the trace can be read")),
+        (Arc::new(Broken(ReadError::Storage("on fire".into()))), 1, &[], Some("on fire")),
+    ];
+    for (reader, id, expected, failure) in downloads {
+        let service = Service::new(&Config::default(), reader, &mut Registry::default());
+        let id = TraceId(u128::from(id).to_be_bytes());
+        let mut parts = service.download(&TenantId::single(), id, |_| "spans", "end").await.expect("begun");
+        let (mut given, mut failed) = (Vec::new(), None);
+        while let Some(part) = parts.recv().await {
+            part.map_or_else(|error| failed = Some(error.to_string()), |part| given.push(part));
+        }
+        assert_eq!(given, expected);
+        assert_eq!(failed.is_some(), failure.is_some(), "{failed:?}");
+        assert!(failure.is_none_or(|reason| failed.is_some_and(|failed| failed.contains(reason))), "{failure:?}");
     }
 }
 

@@ -31,6 +31,13 @@ impl Pace {
         }
     }
 
+    /// Takes the next batch off what is left.
+    fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
+        let (batch, rest) = left.split_at(self.next().min(left.len()));
+        *left = rest;
+        batch
+    }
+
     /// Counts spans; the bytes that they take.
     fn count(&mut self, spans: &[TraceSpan]) -> usize {
         let bytes = spans.iter().map(TraceSpan::memory).sum();
@@ -44,7 +51,13 @@ impl Snapshot<'_> {
     /// The trace without exact copies; the first spans by start when there is no room for all, which the context then says.
     pub(super) fn trace(&self, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         let found = match self.spans(id, Projection::Whole, context) {
-            Err(ReadError::Memory { .. }) => self.first_spans(id, context)?,
+            Err(error @ ReadError::Memory { .. }) => {
+                let first = self.first_spans(id, context)?;
+                if first.spans.is_empty() {
+                    return Err(error);
+                }
+                first
+            }
             found => found?,
         };
         found.memory.keep();
@@ -59,10 +72,10 @@ impl Snapshot<'_> {
         let (mut all, mut pace, mut left) = (Vec::new(), Pace::default(), keys.as_slice());
         let mut has_room = true;
         while !left.is_empty() && has_room {
-            let (batch, rest) = left.split_at(pace.next().min(left.len()));
-            let mut places: Vec<(usize, u32)> = batch.iter().map(|(_, place, row)| (*place, *row)).collect();
+            let mut places: Vec<(usize, u32)> =
+                pace.batch(&mut left).iter().map(|(_, place, row)| (*place, *row)).collect();
             places.sort_unstable();
-            let mut here = Vec::with_capacity(batch.len());
+            let mut here = Vec::with_capacity(places.len());
             for of_unit in places.chunk_by(|(one, _), (other, _)| one == other) {
                 let Some(unit) = of_unit.first().and_then(|(place, _)| units.get(*place)) else { continue };
                 context.check()?;
@@ -78,15 +91,10 @@ impl Snapshot<'_> {
                     all.push(span);
                 }
             }
-            left = rest;
         }
         let known = keys.len();
         memory.shrink(known * KEY_BYTES);
         let spans = without_copies(all);
-        if spans.is_empty() && known > 0 {
-            // There is no room for one: the same error as for any other answer.
-            memory.grow(usize::MAX)?;
-        }
         context.cut(spans.len(), known);
         Ok(Spans { spans, memory })
     }
@@ -127,17 +135,16 @@ impl Snapshot<'_> {
             let mut left = rows.as_slice();
             while !left.is_empty() {
                 context.check()?;
-                let (batch, rest) = left.split_at(pace.next().min(left.len()));
+                let batch = pace.batch(&mut left);
                 let spans = self.on(&unit, context, |group| group.spans(id, batch, Projection::Whole))?;
                 let mut spans = spans.unwrap_or_default();
-                let mut held = context.reserve(pace.count(&spans))?;
+                // Until `take` is done with them.
+                let _held = context.reserve(pace.count(&spans))?;
                 memory.grow(spans.len() * Copies::BYTES)?;
                 spans.retain(|span| copies.is_first(span));
                 if !spans.is_empty() {
                     take(spans)?;
                 }
-                held.shrink(usize::MAX);
-                left = rest;
             }
         }
         Ok(())
@@ -157,11 +164,9 @@ impl Snapshot<'_> {
             let (mut all, mut pace, mut left) = (Vec::with_capacity(rows.len()), Pace::default(), rows.as_slice());
             while !left.is_empty() {
                 context.check()?;
-                let (batch, rest) = left.split_at(pace.next().min(left.len()));
-                let spans = group.spans(id, batch, projection)?;
+                let spans = group.spans(id, pace.batch(&mut left), projection)?;
                 memory.grow(pace.count(&spans))?;
                 all.extend(spans);
-                left = rest;
             }
             Ok(all)
         })?;

@@ -49,16 +49,10 @@ pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathReject
     let id = asked_for(path)?;
     let mut writer = TraceWriter::default();
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
-    let mut batches = visit.service().download(&visit.tenant, id, write).await?;
+    let mut batches = visit.service().download(&visit.tenant, id, write, TraceWriter::END.to_owned()).await?;
     // The first batch tells whether there is such a trace; after it the status is sent.
     let first = batches.recv().await.ok_or(PageError::UnknownTrace(id))??;
-    let rest = stream::unfold(Some(batches), async |batches| {
-        let mut batches = batches?;
-        match batches.recv().await {
-            Some(batch) => Some((batch, Some(batches))),
-            None => Some((Ok(TraceWriter::END.to_owned()), None)),
-        }
-    });
+    let rest = stream::unfold(batches, async |mut batches| Some((batches.recv().await?, batches)));
     let text = stream::once(async { Ok(first) }).chain(rest);
     let name = format!("attachment; filename=\"trace-{id}.json\"");
     let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, name)];
