@@ -5,8 +5,6 @@ use hoptrail_proto::model::TenantId;
 use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
-use crate::codec::fuse;
-use crate::names::Names;
 use crate::segment::GroupStats;
 
 const VERSION: u8 = 1;
@@ -20,11 +18,7 @@ pub(crate) struct SegmentEntry {
     pub(crate) bytes: u64,
     /// Arrival of its first and last request, nanoseconds since 1970 UTC.
     pub(crate) received: (u64, u64),
-    /// Filter over the trace ids of all groups: one look rules out most segments.
-    pub(crate) traces: Vec<u8>,
     pub(crate) groups: Vec<GroupStats>,
-    /// Services and names of their spans; `None` when there are too many, or the entry is older than this.
-    pub(crate) names: Option<Names>,
 }
 
 impl SegmentEntry {
@@ -38,15 +32,10 @@ impl SegmentEntry {
         for number in [self.bytes, self.received.0, self.received.1, self.groups.len() as u64] {
             put_varint(&mut out, number);
         }
-        put_bytes(&mut out, &self.traces);
         for group in &self.groups {
             for number in [u64::from(group.spans), group.starts.0, group.starts.1, group.latest_trace] {
                 put_varint(&mut out, number);
             }
-            put_bytes(&mut out, &group.traces);
-        }
-        if let Some(names) = &self.names {
-            names.encode(&mut out);
         }
         out
     }
@@ -58,16 +47,14 @@ impl SegmentEntry {
         }
         let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
         let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
-        let count = input.count(40)?;
-        let traces = input.bytes()?.to_vec();
+        let count = input.count(32)?;
         let mut group = || {
             let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
             let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
-            Ok(GroupStats { spans, starts, latest_trace, traces: input.bytes()?.to_vec() })
+            Ok(GroupStats { spans, starts, latest_trace })
         };
         let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
-        let names = if input.0.is_empty() { None } else { Some(Names::decode(&mut input)?) };
-        Ok(Self { id, tenant, bytes, received, traces, groups, names })
+        Ok(Self { id, tenant, bytes, received, groups })
     }
 }
 
@@ -78,36 +65,6 @@ impl SegmentEntry {
             |(first, last): (u64, u64), group: &GroupStats| (first.min(group.starts.0), last.max(group.starts.1));
         self.groups.iter().fold((u64::MAX, 0), both)
     }
-
-    /// Those of the groups that may hold the trace whose earliest start is wanted, which is asked before their filters are.
-    pub(crate) fn groups_of(&self, trace: u64, is_wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = u16> {
-        // A damaged filter rules nothing out.
-        let may_hold = move |filter: &[u8]| fuse::may_hold(filter, trace).unwrap_or(true);
-        // The filter of the only group says the same.
-        let may = self.groups.len() == 1 || may_hold(&self.traces);
-        let groups = if may { self.groups.as_slice() } else { &[] };
-        let holds = move |group: &GroupStats| is_wanted(group.starts.0) && may_hold(&group.traces);
-        (0u16..).zip(groups).filter(move |(_, group)| holds(group)).map(|(number, _)| number)
-    }
-}
-
-/// What only the catalog would know of a segment, as a page of it: whose it is, and when its first and last request arrived.
-pub(crate) fn about(tenant: &TenantId, received: (u64, u64)) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    put_bytes(&mut out, tenant.as_str().as_bytes());
-    put_varint(&mut out, received.0);
-    put_varint(&mut out, received.1);
-    out
-}
-
-/// Reads what [`about`] wrote.
-pub(crate) fn read_about(page: &[u8]) -> Result<(TenantId, (u64, u64)), Damaged> {
-    let mut input = Input(page);
-    if input.byte()? != VERSION {
-        return Err(Damaged("unknown version of an origin"));
-    }
-    let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of an origin"))?;
-    Ok((tenant, (input.varint()?, input.varint()?)))
 }
 
 impl GroupStats {
@@ -123,22 +80,18 @@ mod tests {
 
     #[test]
     fn entries_come_back() {
-        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9, traces: vec![1, 2, 3] };
+        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9 };
         let entry = SegmentEntry {
             id: 7,
             tenant: TenantId::single(),
             bytes: 1 << 40,
             received: (1, 2),
-            traces: vec![4, 5],
             groups: vec![group.clone(), group],
-            names: None,
         };
         assert_eq!(SegmentEntry::decode(7, &entry.encode()), Ok(entry.clone()));
         for end in 0..entry.encode().len() {
             assert!(SegmentEntry::decode(7, &entry.encode()[..end]).is_err());
         }
-        let listed = SegmentEntry { names: Some(Names::default()), ..entry };
-        assert_eq!(SegmentEntry::decode(7, &listed.encode()), Ok(listed));
     }
 
     #[test]

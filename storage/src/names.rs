@@ -1,5 +1,5 @@
-//! The services of a segment and the names of their spans: what people choose from before they search. The catalog knows them, so that
-//! a list of them costs no look into any segment.
+//! The services of a segment and the names of their spans: what people choose from before they search. A page of the segment
+//! lists them, so that nothing else of it is read for that.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ use crate::rows::{ShapeList, text};
 
 /// Most names kept of a segment. Senders that put ids into span names have more; their segments are looked into.
 const MOST: usize = 4096;
+const VERSION: u8 = 1;
+/// Memory of a name beside its text, about.
+const ENTRY_BYTES: usize = 48;
 /// The attribute that names a service.
 const SERVICE: &str = "service.name";
 
@@ -24,12 +27,12 @@ pub(crate) struct Names(BTreeMap<Box<str>, BTreeMap<Box<str>, u64>>);
 pub(crate) struct ShapeCounts(Vec<u64>);
 
 impl ShapeCounts {
-    pub(crate) fn of(shapes: &ShapeList) -> Self {
-        Self(vec![0; shapes.shapes.len()])
-    }
-
     pub(crate) fn add(&mut self, shape: u32) {
-        if let Some(count) = self.0.get_mut(shape as usize) {
+        let shape = shape as usize;
+        if self.0.len() <= shape {
+            self.0.resize(shape + 1, 0);
+        }
+        if let Some(count) = self.0.get_mut(shape) {
             *count += 1;
         }
     }
@@ -74,7 +77,32 @@ impl Names {
         chosen.flat_map(|(_, names)| names.keys()).map(|name| &**name)
     }
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    /// The page of a segment that lists these, or nothing.
+    pub(crate) fn encode_list(names: Option<&Self>) -> Vec<u8> {
+        let mut out = vec![VERSION, u8::from(names.is_some())];
+        if let Some(names) = names {
+            names.encode(&mut out);
+        }
+        out
+    }
+
+    /// Reads what [`Names::encode_list`] wrote.
+    pub(crate) fn decode_list(page: &[u8]) -> Result<Option<Self>, Damaged> {
+        let mut input = Input(page);
+        if input.byte()? != VERSION {
+            return Err(Damaged("unknown version of a list of names"));
+        }
+        if input.byte()? == 0 { Ok(None) } else { Self::decode(&mut input).map(Some) }
+    }
+
+    /// Bytes held, about.
+    pub(crate) fn memory(&self) -> usize {
+        let of_names =
+            |names: &BTreeMap<Box<str>, u64>| names.keys().map(|name| name.len() + ENTRY_BYTES).sum::<usize>();
+        self.0.iter().map(|(service, names)| service.len() + ENTRY_BYTES + of_names(names)).sum()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.0.len() as u64);
         for (service, names) in &self.0 {
             put_bytes(out, service.as_bytes());
@@ -86,7 +114,7 @@ impl Names {
         }
     }
 
-    pub(crate) fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let mut services = BTreeMap::new();
         for _ in 0..input.count(16)? {
             let (service, mut names) = (text(input.bytes()?), BTreeMap::new());

@@ -7,7 +7,6 @@ mod split;
 #[cfg(feature = "rocksdb")]
 pub use split::{Share, split};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hoptrail_proto::model::TraceId;
@@ -18,7 +17,7 @@ use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup, matching};
-use crate::segment::{GroupStats, META, Meta, Page, PageId, PageSource, SegmentGroup};
+use crate::segment::{GroupFilters, Meta, Page, PageId, PageSource, Pages, SegmentGroup, tail};
 use crate::{Filter, QueryContext, ReadError};
 
 /// Spans in memory, as the head keeps them.
@@ -47,19 +46,19 @@ impl Head {
 /// A segment in memory.
 #[derive(Debug)]
 pub struct Segment {
-    pages: BTreeMap<PageId, Vec<u8>>,
+    pages: Pages,
     meta: Arc<Meta>,
-    groups: Vec<GroupStats>,
+    trace_filters: GroupFilters,
 }
 
 impl Segment {
     /// Sorts and encodes spans, as sealing does.
     pub fn encode(parts: &[&Head]) -> Result<Self, String> {
         let rows: Vec<&Rows> = parts.iter().map(|part| &part.0).collect();
-        let built = crate::segment::encode(&rows).map_err(|error| error.to_string())?;
-        let meta = built.pages.get(&META).ok_or("no description")?;
-        let meta = said(Meta::decode(meta))?;
-        Ok(Self { pages: built.pages, meta: Arc::new(meta), groups: built.groups })
+        let (pages, _) = crate::segment::encode(&rows).map_err(|error| error.to_string())?;
+        let meta = said(Meta::decode(pages.get(&tail::METADATA).ok_or("no metadata")?))?;
+        let filters = said(GroupFilters::decode(pages.get(&tail::GROUP_TRACE_FILTERS).ok_or("no filters")?))?;
+        Ok(Self { pages, meta: Arc::new(meta), trace_filters: filters })
     }
 
     /// Bytes of all pages.
@@ -70,15 +69,15 @@ impl Segment {
 
     /// Reads its description again, as the first query after a start does.
     pub fn describe(&self) -> Result<usize, String> {
-        let meta = self.pages.get(&META).ok_or("no description")?;
+        let meta = self.pages.get(&tail::METADATA).ok_or("no metadata")?;
         said(Meta::decode(meta)).map(|meta| meta.groups.len())
     }
 
     /// In how many of its groups the trace may be.
-    pub fn may_hold(&self, id: TraceId) -> Result<usize, String> {
+    #[must_use]
+    pub fn may_hold(&self, id: TraceId) -> usize {
         let hash = fuse::hash(&id.0);
-        let held = self.groups.iter().map(|group| fuse::may_hold(&group.traces, hash));
-        held.map(|held| said(held).map(usize::from)).sum()
+        (0..self.meta.groups.len() as u16).filter(|group| self.trace_filters.may_hold(*group, hash)).count()
     }
 
     /// How many spans satisfy the filter.
@@ -106,9 +105,7 @@ impl Segment {
 
 impl PageSource for Segment {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        let missing =
-            || ReadError::Corrupt { place: format!("segment {segment}, {id:?}"), reason: "missing".to_owned() };
-        Ok(Box::new(self.pages.get(&id).ok_or_else(missing)?.as_slice()))
+        self.pages.page(segment, id)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A segment of any spans, as it is and with damaged pages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::pack;
 use crate::rows::{Rows, TableKind};
 use crate::scan::{Projection, RowGroup, matching, values};
-use crate::segment::{META, Meta, Page, PageId, PageSource, SegmentGroup, encode};
+use crate::segment::{Meta, PageId, PageSource, Pages, SegmentGroup, encode, tail};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
 
 /// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
@@ -25,44 +25,33 @@ pub fn group(input: &[u8]) {
     // A client that sends again: duplicates count once.
     let mut retry = Rows::default();
     retry.append_request(&validated.body).expect("validated");
-    let mut pages = Pages(encode(&[&rows, &retry]).expect("fits").pages);
+    let (mut pages, _) = encode(&[&rows, &retry]).expect("fits");
     if validated.accepted > 0 {
         let sent = otlp::decode(&validated.body).expect("validated");
         assert_eq!(all_spans(&pages).expect("intact"), in_any_order(&sent).into_iter().collect::<Vec<_>>());
     }
-    pages.unpack_description();
-    damages.as_chunks::<{ Damage::BYTES }>().0.iter().for_each(|damage| Damage::read(damage).apply(&mut pages.0));
+    unpack_metadata(&mut pages);
+    damages.as_chunks::<{ Damage::BYTES }>().0.iter().for_each(|damage| Damage::read(damage).apply(&mut pages));
     let _ = all_spans(&pages);
     let _ = all_questions(&pages);
 }
 
-struct Pages(BTreeMap<PageId, Vec<u8>>);
-
-impl PageSource for Pages {
-    fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
-        Ok(Box::new(page.as_slice()))
+/// Puts the metadata there as it is without compression, so that damage reaches what it says.
+fn unpack_metadata(pages: &mut Pages) {
+    let Some(page) = pages.get_mut(&tail::METADATA) else { return };
+    let mut input = crate::codec::bytes::Input(page);
+    let (Ok(version), Ok(raw_len)) = (input.byte(), input.varint()) else { return };
+    if raw_len > 0 {
+        let raw = pack::decompress(input.0, raw_len as usize).expect("just written");
+        *page = [&[version, 0], raw.as_slice()].concat();
     }
 }
 
-impl Pages {
-    /// Puts the description there as it is without compression, so that damage reaches what it says.
-    fn unpack_description(&mut self) {
-        let Some(page) = self.0.get_mut(&META) else { return };
-        let mut input = crate::codec::bytes::Input(page);
-        let (Ok(version), Ok(raw_len)) = (input.byte(), input.varint()) else { return };
-        if raw_len > 0 {
-            let raw = pack::decompress(input.0, raw_len as usize).expect("just written");
-            *page = [&[version, 0], raw.as_slice()].concat();
-        }
-    }
-
-    fn open(&self) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
-        let damaged = |error: crate::codec::Damaged| ReadError::Storage(error.to_string());
-        let meta = Arc::new(Meta::decode(&self.page(0, META)?).map_err(damaged)?);
-        let groups = 0..meta.groups.len().min(4) as u16;
-        groups.map(|number| SegmentGroup::open(self, 0, Arc::clone(&meta), number)).collect()
-    }
+fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
+    let damaged = |error: crate::codec::Damaged| ReadError::Storage(error.to_string());
+    let meta = Arc::new(Meta::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
+    let groups = 0..meta.groups.len().min(4) as u16;
+    groups.map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
 }
 
 /// A change of one page.
@@ -82,7 +71,7 @@ impl Damage {
         Self { page: number(*page, *more), how: *how, at: number(*at, *high), value: *value }
     }
 
-    fn apply(&self, pages: &mut BTreeMap<PageId, Vec<u8>>) {
+    fn apply(&self, pages: &mut Pages) {
         let ids: Vec<PageId> = pages.keys().copied().collect();
         let (Some(id), Some(other)) = (ids.get(self.page % ids.len().max(1)), ids.get(self.at % ids.len().max(1)))
         else {
@@ -110,7 +99,7 @@ fn in_any_order(spans: &[TraceSpan]) -> BTreeSet<Vec<u8>> {
 /// All spans of the segment, sorted; two that are the same come twice.
 fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut out = Vec::new();
-    for group in pages.open()? {
+    for group in open(pages)? {
         for (id, _, rows) in group.trace_table()? {
             let rows: Vec<u32> = rows.map(|row| row as u32).collect();
             let spans = group.spans(id, &rows, Projection::Whole)?;
@@ -125,7 +114,7 @@ fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
 fn all_questions(pages: &Pages) -> Result<(), ReadError> {
     let context = QueryContext::unbounded();
     let range = Some(TimeRange { start: 1, end: u64::MAX / 2 });
-    for group in pages.open()? {
+    for group in open(pages)? {
         let rows = group.table(TableKind::Span).len();
         let all = Bitmap::all(rows);
         for field in fields(&group) {

@@ -8,10 +8,11 @@ use crate::codec::blocks::{BlockCursor, Blocks};
 use crate::codec::fuse;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, Pieces, StringCursor, Strings};
-use crate::segment::Meta;
+use crate::names::Names;
+use crate::segment::{About, GroupFilters, Meta};
 
 /// The first byte says what the others are. Capital letters: a page (`I`ntegers, `S`trings, string `L`ist, `F`ilter, `B`it stream,
-/// `D`escription), which is read. Small letters: values (`i`ntegers, `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, a bit
+/// `D`escription, `T`race filters, `N`ames, what is `A`bout the segment), which is read. Small letters: values (`i`ntegers, `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, a bit
 /// `w`riter's), which are written, and found again.
 pub fn pages(input: &[u8]) {
     let Some((what, rest)) = input.split_first() else { return };
@@ -22,6 +23,7 @@ pub fn pages(input: &[u8]) {
         b'F' => filter(rest),
         b'B' => bit_stream(rest),
         b'D' => description(rest),
+        b'T' | b'N' | b'A' => tail_page(*what, rest),
         b'i' => written::integers(rest),
         b't' => written::strings(rest, Content::Text),
         b'b' => written::strings(rest, Content::Bytes),
@@ -34,6 +36,23 @@ pub fn pages(input: &[u8]) {
 
 /// Rows up to which every one is compared.
 const COMPARED: usize = 1 << 12;
+
+/// A page of the tail is refused, or gives something that is the same after it was written again.
+fn tail_page(what: u8, page: &[u8]) {
+    match what {
+        b'T' => _ = GroupFilters::decode(page).map(|filters| filters.may_hold(0, fuse::hash(&[1; 16]))),
+        b'N' => {
+            if let Ok(names) = Names::decode_list(page) {
+                assert_eq!(Names::decode_list(&Names::encode_list(names.as_ref())), Ok(names));
+            }
+        }
+        _ => {
+            if let Ok(about) = About::decode(page) {
+                assert_eq!(About::decode(&about.encode()), Ok(about));
+            }
+        }
+    }
+}
 
 fn integers(page: &[u8]) {
     let Ok(page) = Ints::parse(page) else { return };

@@ -11,7 +11,7 @@ use crate::codec::strings::{self, Content};
 use crate::codec::{blocks, fuse, ints};
 use crate::log::Record;
 use crate::rows::Rows;
-use crate::segment::{META, encode, pages};
+use crate::segment::{encode, pages, tail};
 use crate::test_spans::{any_batch, encode as request};
 
 fn project() -> PathBuf {
@@ -51,17 +51,9 @@ fn write_the_seeds() {
     write("log_record", "no-requests", Record::default().encode().expect("memory"));
     let raw = zstd::bulk::decompress(&record[13..], 1 << 20).expect("zstd");
     write("log_record", "what-is-compressed", &raw);
-    let built = encode(&[&rows]).expect("fits");
+    let (_, written) = encode(&[&rows]).expect("fits");
     let tenant = TenantId::single();
-    let mut entry = SegmentEntry {
-        id: 7,
-        tenant,
-        bytes: 1 << 16,
-        received: (1, 2),
-        traces: built.traces,
-        groups: built.groups,
-        names: built.names,
-    };
+    let mut entry = SegmentEntry { id: 7, tenant, bytes: 1 << 16, received: (1, 2), groups: written.groups };
     write("catalog", "one-group", &entry.encode());
     entry.groups = [entry.groups.clone(), entry.groups.clone(), entry.groups].concat();
     write("catalog", "three-groups", &entry.encode());
@@ -94,9 +86,12 @@ fn write_pages() {
     put(b'B', "bits", &[&[9, 0, 33], &[0x5a; 24][..]].concat());
     let mut rows = Rows::default();
     requests().iter().for_each(|body| rows.append_request(body).expect("valid"));
-    let mut built = encode(&[&rows]).expect("fits").pages;
-    put(b'D', "description", &built.remove(&META).expect("a description"));
-    for (id, page) in built.into_iter().filter(|(id, _)| matches!(id.page, pages::STARTS | pages::SPAN_SHAPES)) {
+    let (mut segment, _) = encode(&[&rows]).expect("fits");
+    put(b'D', "description", &segment.remove(&tail::METADATA).expect("metadata"));
+    put(b'T', "trace-filters", &segment.remove(&tail::GROUP_TRACE_FILTERS).expect("filters"));
+    put(b'N', "names", &segment.remove(&tail::NAMES).expect("names"));
+    put(b'A', "about", &segment.remove(&tail::ABOUT).expect("whose it is"));
+    for (id, page) in segment.into_iter().filter(|(id, _)| matches!(id.page, pages::STARTS | pages::SPAN_SHAPES)) {
         put(b'I', &format!("captured-page-{}", id.page), &page);
     }
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::ReadError;
-use crate::catalog::SegmentEntry;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
-use crate::segment::{META, Meta, PageId, PageSource, filter_of, pages, shapes_of};
+use crate::segment::{Meta, PageId, PageSource, pages, tail};
 use crate::store::Db;
 
 /// What something takes.
@@ -22,13 +21,7 @@ pub struct Share {
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let db = Db::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
-    let each = db.each_catalog(|segment, entry| {
-        if let Ok(entry) = SegmentEntry::decode(segment, entry) {
-            let of_groups = entry.groups.iter().map(|group| group.traces.len()).sum::<usize>();
-            shares.add("filters over trace ids", entry.traces.len() + of_groups);
-        }
-        segments.push(segment);
-    });
+    let each = db.each_catalog(|segment, _| segments.push(segment));
     each.map_err(|error| error.to_string())?;
     for segment in segments {
         shares.add_segment(&db, segment).map_err(|error| error.to_string())?;
@@ -64,11 +57,14 @@ impl Shares {
     }
 
     fn add_segment(&mut self, source: &dyn PageSource, segment: u64) -> Result<(), ReadError> {
-        let described = source.page(segment, META)?;
+        let described = source.page(segment, tail::METADATA)?;
         // A page that a group has no use for is not there.
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
-        let shapes = KINDS.map(|kind| len(META.group, shapes_of(kind).page));
-        self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
+        let shapes = KINDS.map(|kind| len(tail::GROUP, tail::shapes(kind).page));
+        self.add("metadata and shapes", described.len() + shapes.iter().sum::<usize>());
+        let filters = [tail::TRACE_FILTER, tail::GROUP_TRACE_FILTERS].map(|id| len(id.group, id.page));
+        self.add("filters over trace ids", filters.iter().sum());
+        self.add("services and span names", len(tail::GROUP, tail::NAMES.page));
         let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
         let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
@@ -78,7 +74,7 @@ impl Shares {
         }
         for (kind, table) in KINDS.into_iter().zip(&meta.tables) {
             for (column, key) in (0u32..).zip(&table.columns) {
-                let filter = len(META.group, filter_of(kind, column).page);
+                let filter = len(tail::GROUP, tail::value_filter(kind, column).page);
                 self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
             }
         }

@@ -109,6 +109,10 @@ impl Rows {
         std::iter::successors(Some(last), |row| self.spans.get(*row as usize)?.previous)
     }
 
+    pub(crate) fn trace_count(&self) -> usize {
+        self.traces.len()
+    }
+
     /// Each trace and its last row, in no order.
     pub(crate) fn traces(&self) -> impl Iterator<Item = (TraceId, u32)> + '_ {
         self.traces.iter().map(|(id, last)| (*id, *last))

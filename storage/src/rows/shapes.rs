@@ -140,6 +140,10 @@ impl Shapes {
         &self.known
     }
 
+    pub(crate) fn into_list(self) -> ShapeList {
+        self.known
+    }
+
     /// The number of a list of columns.
     #[inline]
     pub(crate) fn intern_layout(&mut self, wanted: &[u32]) -> u32 {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use hoptrail_proto::model::{SpanId, TraceId};
 
 use super::meta::{GroupMeta, Meta, Place, TableMeta};
+use super::tail::value_filter;
 use super::traces::Traces;
-use super::{Page, PageId, PageSource, filter_of, pages};
+use super::{Page, PageId, PageSource, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
@@ -111,12 +112,12 @@ impl<'a> SegmentGroup<'a> {
 
     /// The segment's filter over the values of a column.
     pub(super) fn filter(&self, kind: TableKind, column: u32) -> Result<Page<'a>, ReadError> {
-        self.source.page(self.segment, filter_of(kind, column))
+        self.source.page(self.segment, value_filter(kind, column))
     }
 
     /// Where that filter is.
     pub(super) fn filter_place(&self, kind: TableKind, column: u32) -> String {
-        let PageId { group, page } = filter_of(kind, column);
+        let PageId { group, page } = value_filter(kind, column);
         format!("segment {}, group {group}, page {page}", self.segment)
     }
 
@@ -278,7 +279,7 @@ impl<'a> SegmentGroup<'a> {
             }
             Some(Place { tail: Some((at, len)), .. }) => {
                 let (at, len) = (*at as usize, *len as usize);
-                let tail = self.page(pages::TAIL)?.get(at..at.saturating_add(len));
+                let tail = self.page(pages::SMALL_COLUMNS)?.get(at..at.saturating_add(len));
                 tail.map(|bytes| Some(ColumnBytes::Tail(bytes)))
                     .ok_or_else(|| self.corrupt(page)(Damaged("outside of the tail")))
             }
@@ -394,8 +395,8 @@ pub(super) mod tests {
         let span =
             Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
         rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
-        let mut source = InMemory(encode(&[&rows]).expect("fits").pages);
-        let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+        let mut source = InMemory(encode(&[&rows]).expect("fits").0);
+        let meta = Arc::new(Meta::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
         let select = |source: &InMemory| {
             let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
             let test = Test::matches(&Pattern::new(".*").unwrap(), false, &QueryContext::unbounded());
@@ -416,9 +417,8 @@ pub(super) mod tests {
                 rows.append_request(&request(batch)).unwrap();
                 rows
             }).collect();
-            let built = encode(&parts.iter().collect::<Vec<_>>()).expect("fits");
-            let source = InMemory(built.pages);
-            let meta = Arc::new(Meta::decode(&source.page(0, super::super::META).unwrap()).unwrap());
+            let source = InMemory(encode(&parts.iter().collect::<Vec<_>>()).expect("fits").0);
+            let meta = Arc::new(Meta::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
             prop_assert_eq!(meta.groups.len(), 1);
             let group = SegmentGroup::open(&source, 0, Arc::clone(&meta), 0).unwrap();
             let mut expected: Vec<TraceSpan> = Vec::new();

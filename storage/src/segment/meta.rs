@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use hoptrail_proto::model::{InstrumentationScope, Resource};
 use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 
-use super::fit::{TooLarge, at_most};
+use super::write::{TooLarge, at_most};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;

@@ -4,34 +4,40 @@
 //! found by (segment, group, page) alone, wherever they live.
 
 mod check;
-mod encode;
-mod fit;
+mod decoded;
+mod filters;
 mod group;
+mod merge;
 mod meta;
-mod order;
 mod outline;
 mod prune;
 mod read;
 mod row_group;
 mod rows;
 mod shapes;
+pub(crate) mod tail;
 mod traces;
 mod view;
+mod write;
 
-pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
-pub(crate) use fit::TooLarge;
+pub(crate) use filters::GroupFilters;
 pub(crate) use group::SegmentGroup;
+pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};
 pub(crate) use meta::Meta;
-pub(crate) use order::KnownStarts;
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart, nothing_lost};
+pub(crate) use tail::About;
+pub(crate) use write::{GROUP_SPANS, PageSink, StartHints, TooLarge, WriteSegmentError, Written, write_rows};
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use hoptrail_proto::model::TenantId;
+
 use crate::ReadError;
 use crate::codec::Damaged;
-use crate::rows::{ShapeList, TableKind};
+use crate::rows::{Rows, ShapeList, TableKind};
 
 /// Where a page stands in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,28 +56,45 @@ pub(crate) mod pages {
     pub(crate) const DURATIONS: u32 = 5;
     pub(crate) const EVENTS: u32 = 6;
     pub(crate) const LINKS: u32 = 7;
-    pub(crate) const TAIL: u32 = 8;
+    /// Columns of few bytes, one after the other.
+    pub(crate) const SMALL_COLUMNS: u32 = 8;
     /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`.
     pub(crate) const COLUMNS: u32 = 1 << 8;
     /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
     pub(crate) const FILTERS: u32 = 1 << 30;
 }
 
-/// The segment's own page.
-pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
-
-/// Whose the segment is and when it arrived, should the catalog forget.
-pub(crate) const ABOUT: PageId = PageId { group: META.group, page: 8 };
-
-/// Where the filter over a column's values is.
-pub(crate) fn filter_of(kind: TableKind, column: u32) -> PageId {
-    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
+/// What the catalog keeps of a group: enough to know which groups a query needs not open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupStats {
+    pub(crate) spans: u32,
+    /// Earliest and latest span start.
+    pub(crate) starts: (u64, u64),
+    /// Latest start of a trace. That is the start of its earliest span here, or an earlier one that was known.
+    pub(crate) latest_trace: u64,
 }
 
-/// The page with the shapes of a table.
-pub(crate) fn shapes_of(kind: TableKind) -> PageId {
-    PageId { group: META.group, page: 1 + kind as u32 }
+/// Writes a segment in memory.
+pub(crate) fn encode(rows: &[&Rows]) -> Result<(Pages, Written), TooLarge> {
+    let (mut pages, about) = (Pages::default(), About { tenant: TenantId::single(), received: (0, 0) });
+    match write_rows(rows, GROUP_SPANS, &StartHints::default(), &about, &mut pages) {
+        Ok(written) => Ok((pages, written)),
+        Err(WriteSegmentError::TooLarge(error)) => Err(error),
+    }
+}
+
+/// A segment in memory.
+pub(crate) type Pages = BTreeMap<PageId, Vec<u8>>;
+
+impl PageSource for Pages {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        let PageId { group, page } = id;
+        let missing = || ReadError::Corrupt {
+            place: format!("segment {segment}, group {group}, page {page}"),
+            reason: "the page is missing".to_owned(),
+        };
+        Ok(Box::new(self.get(&id).ok_or_else(missing)?.as_slice()))
+    }
 }
 
 /// Bytes of a page, wherever they are.
@@ -88,13 +111,19 @@ pub(crate) trait PageSource: Send + Sync {
     }
 }
 
+/// Says of damage in the tail where it is.
+pub(crate) fn damaged_tail(segment: u64, what: &str) -> impl Fn(Damaged) -> ReadError + use<> {
+    let place = format!("segment {segment}, {what}");
+    move |error| ReadError::Corrupt { place: place.clone(), reason: error.to_string() }
+}
+
 /// Reads the description of a segment.
 pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         place: format!("segment {segment}, description"),
         reason: error.to_string(),
     };
-    Meta::decode(&source.page(segment, META)?).map_err(corrupt)
+    Meta::decode(&source.page(segment, tail::METADATA)?).map_err(corrupt)
 }
 
 /// Reads the shapes of a table from their page.
@@ -108,5 +137,5 @@ pub(crate) fn read_shapes(
         place: format!("segment {segment}, shapes of table {}", kind as u32),
         reason: error.to_string(),
     };
-    shapes::decode(&source.page(segment, shapes_of(kind))?, kind, meta).map(Arc::new).map_err(corrupt)
+    shapes::decode(&source.page(segment, tail::shapes(kind))?, kind, meta).map(Arc::new).map_err(corrupt)
 }

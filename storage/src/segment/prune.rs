@@ -3,7 +3,8 @@
 use hoptrail_proto::model::{AnyValue, Attribute};
 
 use super::meta::{Meta, Place};
-use super::{Page, PageSource, filter_of};
+use super::tail::value_filter;
+use super::{Page, PageSource};
 use crate::codec::fuse;
 use crate::matcher::MOST_VALUES;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
@@ -88,7 +89,7 @@ impl<'a> Segment<'a> {
         let place = |group| self.place(group, kind, column);
         let filtered = (0..self.meta.groups.len()).any(|group| place(group).is_some_and(|place| place.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
-        wanted.then(|| self.source.page(self.number, filter_of(kind, column))).transpose()
+        wanted.then(|| self.source.page(self.number, value_filter(kind, column))).transpose()
     }
 
     fn place(&self, group: usize, kind: TableKind, column: u32) -> Option<Place> {
@@ -125,7 +126,7 @@ mod tests {
     use hoptrail_proto::model::{Span, SpanId, TraceId, TraceSpan};
 
     use super::super::group::tests::InMemory;
-    use super::super::{META, encode};
+    use super::super::{encode, tail};
     use super::*;
     use crate::rows::Rows;
     use crate::test_spans::encode as request;
@@ -148,8 +149,8 @@ mod tests {
     fn a_value_is_looked_for_in_its_group_and_in_hardly_any_other() {
         let (spans, mut rows) = (spans(40_000), Rows::default());
         rows.append_request(&request(&spans)).expect("good");
-        let source = InMemory(encode(&[&rows]).expect("fits").pages);
-        let meta = Meta::decode(&source.page(0, META).expect("there")).expect("decodes");
+        let source = InMemory(encode(&[&rows]).expect("fits").0);
+        let meta = Meta::decode(&source.page(0, tail::METADATA).expect("there")).expect("decodes");
         let groups = meta.groups.len();
         assert!(groups > 3, "{groups}");
         let mut possible = 0;

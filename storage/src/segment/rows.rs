@@ -4,14 +4,13 @@
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::encode::GroupStats;
 use super::group::SegmentGroup;
 use super::meta::TableMeta;
-use super::pages;
+use super::{GroupStats, pages};
 use crate::ReadError;
+use crate::codec::Damaged;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
-use crate::codec::{Damaged, fuse};
 use crate::rows::{ColumnKey, LONGEST, Rows, Shape, SpanRow, Table, TableKind, ValueType};
 use crate::scan::RowGroup;
 
@@ -55,6 +54,13 @@ impl SegmentGroup<'_> {
         self.append_links(first, rows, on_lost)
     }
 
+    /// All spans.
+    pub(super) fn all_rows(&self) -> Result<Rows, ReadError> {
+        let mut rows = Rows::default();
+        self.append_to(&mut rows, &mut nothing_lost)?;
+        Ok(rows)
+    }
+
     /// What the catalog keeps of the group.
     pub(crate) fn stats(&self) -> Result<GroupStats, ReadError> {
         let starts = self.starts()?;
@@ -66,7 +72,6 @@ impl SegmentGroup<'_> {
                 starts.iter().max().copied().unwrap_or_default(),
             ),
             latest_trace: traces.iter().map(|(_, start, _)| *start).max().unwrap_or_default(),
-            traces: fuse::encode(traces.iter().map(|(id, ..)| fuse::hash(&id.0)).collect()),
         })
     }
 
@@ -300,25 +305,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::group::tests::InMemory;
-    use super::super::{Built, GROUP_SPANS, KnownStarts, META, Meta, PageId, PageSource, encode_in_groups};
+    use super::super::{About, GROUP_SPANS, Meta, PageId, PageSource, Pages, StartHints, Written, tail, write_rows};
     use super::*;
     use crate::scan::Projection;
     use crate::test_spans::{any_batch, encode as request};
-    use hoptrail_proto::model::TraceSpan;
+    use hoptrail_proto::model::{TenantId, TraceSpan};
     use proptest::prelude::*;
 
-    fn encode_batch(batch: &[TraceSpan], known: &KnownStarts) -> Built {
+    fn encode_batch(batch: &[TraceSpan], hints: &StartHints) -> (Pages, Written) {
         let mut rows = Rows::default();
         rows.append_request(&request(batch)).unwrap();
-        encode_in_groups(&[&rows], GROUP_SPANS, known).expect("fits")
+        let (mut pages, about) = (Pages::default(), About { tenant: TenantId::single(), received: (1, 2) });
+        let written = write_rows(&[&rows], GROUP_SPANS, hints, &about, &mut pages).expect("fits");
+        (pages, written)
     }
 
     fn segment_of(batch: &[TraceSpan]) -> BTreeMap<PageId, Vec<u8>> {
-        encode_batch(batch, &KnownStarts::default()).pages
+        encode_batch(batch, &StartHints::default()).0
     }
 
     fn read(source: &InMemory, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<Vec<TraceSpan>, ReadError> {
-        let meta = Arc::new(Meta::decode(&source.page(0, META)?).unwrap());
+        let meta = Arc::new(Meta::decode(&source.page(0, tail::METADATA)?).unwrap());
         let group = SegmentGroup::open(source, 0, meta, 0)?;
         let first = rows.len() as u32;
         group.append_to(rows, on_lost)?;
@@ -327,7 +334,7 @@ mod tests {
 
     /// The same through the model.
     fn through_the_model(source: &InMemory) -> Vec<TraceSpan> {
-        let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+        let meta = Arc::new(Meta::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
         let group = SegmentGroup::open(source, 0, meta, 0).unwrap();
         let spans = |(id, _, rows): (TraceId, u64, Range<usize>)| {
             group.spans(id, &rows.map(|row| row as u32).collect::<Vec<_>>(), Projection::Whole).unwrap()
@@ -341,16 +348,16 @@ mod tests {
             batches in prop::collection::vec(any_batch(), 1..4),
             known in prop::collection::hash_map(0u8..5, prop_oneof![any::<u64>(), 0u64..50], 0..4),
         ) {
-            let known: KnownStarts = known.into_iter().map(|(id, start)| (TraceId([id; 16]), start)).collect();
+            let known: StartHints = known.into_iter().map(|(id, start)| (TraceId([id; 16]), start)).collect();
             let mut rows = Rows::default();
             for batch in &batches {
-                let mut built = encode_batch(batch, &known);
-                let source = InMemory(std::mem::take(&mut built.pages));
+                let (pages, mut written) = encode_batch(batch, &known);
+                let source = InMemory(pages);
                 let read = read(&source, &mut rows, &mut nothing_lost).unwrap();
                 prop_assert_eq!(&read, &through_the_model(&source));
-                let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+                let meta = Arc::new(Meta::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
                 let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
-                prop_assert_eq!(group.stats().unwrap(), built.groups.remove(0));
+                prop_assert_eq!(group.stats().unwrap(), written.groups.remove(0));
                 prop_assert!(group.check_order(None).is_ok());
                 let of_trace = |id: TraceId| read.iter().filter(move |span| span.span.trace_id == id);
                 for (id, start, of_it) in group.trace_table().unwrap() {

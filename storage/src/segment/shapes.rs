@@ -1,7 +1,7 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
 
-use super::fit::TooLarge;
 use super::meta::{Meta, number, seal, unseal};
+use super::write::TooLarge;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
 use crate::rows::{Shape, ShapeList, TableKind};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hoptrail_proto::model::TraceId;
 
-use super::order::TraceRun;
+use super::write::TraceRun;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes};
 use crate::codec::ints::{self, Ints, of_len};
@@ -14,12 +14,12 @@ use crate::codec::ints::{self, Ints, of_len};
 const HEAD: usize = 14;
 const OUTSIDE: Damaged = Damaged("trace outside of its table");
 
-/// Writes the table of traces whose rows follow each other, the first one's from `first` on.
-pub(super) fn encode(traces: &[TraceRun], first: usize) -> Vec<u8> {
+/// Writes the table of traces whose rows follow each other.
+pub(super) fn encode(traces: &[TraceRun]) -> Vec<u8> {
     let mut page: Vec<u8> = traces.iter().map(|trace| trace.id.0[HEAD + 1]).collect();
     page.extend(traces.iter().map(|trace| trace.id.0[HEAD]));
     traces.iter().for_each(|trace| page.extend_from_slice(&trace.id.0[..HEAD]));
-    let ends: Vec<u64> = traces.iter().map(|trace| (trace.rows.end - first) as u64).collect();
+    let ends: Vec<u64> = traces.iter().map(|trace| trace.rows.end as u64).collect();
     let starts: Vec<u64> = traces.iter().map(|trace| trace.start).collect();
     put_bytes(&mut page, &ints::encode(&ends));
     page.extend_from_slice(&ints::encode(&starts));

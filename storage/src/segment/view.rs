@@ -189,7 +189,7 @@ mod tests {
     use hoptrail_proto::model::{AnyValue, Attribute, Span, SpanId, TraceId, TraceSpan};
 
     use super::super::group::tests::InMemory;
-    use super::super::{META, Meta, PageSource, encode};
+    use super::super::{Meta, PageSource, encode, tail};
     use super::*;
     use crate::matcher::Candidate;
     use crate::memory::facts;
@@ -225,8 +225,8 @@ mod tests {
     fn a_condition_finds_the_same_among_few_rows_as_among_all() {
         let mut rows = Rows::default();
         rows.append_request(&request(&(1..3000).map(span).collect::<Vec<_>>())).unwrap();
-        let source = InMemory(encode(&[&rows]).expect("fits").pages);
-        let meta = Arc::new(Meta::decode(&source.page(0, META).unwrap()).unwrap());
+        let source = InMemory(encode(&[&rows]).expect("fits").0);
+        let meta = Arc::new(Meta::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
         let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
         let attribute = |key: &str| Field::attribute(AttributeScope::Span, key);
         let compare = |field: Field, op, value: Value| Filter::Compare { field, op, value };

@@ -10,12 +10,12 @@ pub(crate) struct TooLarge {
 }
 
 /// The count as a narrower number.
-pub(super) fn fit<N: TryFrom<usize>>(count: usize, what: &'static str) -> Result<N, TooLarge> {
+pub(crate) fn fit<N: TryFrom<usize>>(count: usize, what: &'static str) -> Result<N, TooLarge> {
     N::try_from(count).map_err(|_| TooLarge { count, what })
 }
 
 /// The count, unless it is more than readers take.
-pub(super) fn at_most(count: usize, most: usize, what: &'static str) -> Result<usize, TooLarge> {
+pub(crate) fn at_most(count: usize, most: usize, what: &'static str) -> Result<usize, TooLarge> {
     if count > most { Err(TooLarge { count, what }) } else { Ok(count) }
 }
 

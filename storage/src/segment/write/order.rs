@@ -1,0 +1,120 @@
+//! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
+
+use hashbrown::{HashMap, HashSet};
+use hoptrail_proto::model::TraceId;
+
+use crate::copies::Contents;
+use crate::rows::{Rows, SpanRow};
+
+/// A row of one of several sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowRef {
+    pub(crate) source: u32,
+    pub(crate) row: u32,
+}
+
+/// When traces began that have spans elsewhere, too: then, or earlier.
+pub(crate) type StartHints = HashMap<TraceId, u64>;
+
+/// A trace's rows in the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TraceRun {
+    pub(crate) id: TraceId,
+    /// The start by which it is ordered: of its spans here, or an earlier one that is known from elsewhere.
+    pub(crate) start: u64,
+    pub(crate) rows: std::ops::Range<usize>,
+}
+
+impl TraceRun {
+    /// The same run, so many rows before.
+    pub(super) fn moved_back(&self, rows: usize) -> Self {
+        Self { rows: self.rows.start - rows..self.rows.end - rows, ..self.clone() }
+    }
+}
+
+/// All rows in order, and where each trace is. Exact copies, which retries bring, are left out.
+pub(super) fn in_order(sources: &[&Rows], hints: &StartHints) -> (Vec<TraceRun>, Vec<RowRef>) {
+    let mut runs = Vec::new();
+    let mut out = Vec::with_capacity(sources.iter().map(|rows| rows.len()).sum());
+    let (mut rows, mut contents) = (Vec::new(), Contents::default());
+    let pieces = pieces(sources);
+    for (start, id, pieces) in by_start(sources, &pieces, hints) {
+        rows.clear();
+        pieces.iter().for_each(|piece| rows.extend(piece.rows(sources)));
+        let first = out.len();
+        sort_trace(sources, &mut rows, &mut contents, &mut out);
+        runs.push(TraceRun { id, start, rows: first..out.len() });
+    }
+    (runs, out)
+}
+
+/// What one source has of a trace. A source knows its traces, so that finding all rows of a trace costs a look-up for each source
+/// and not for each span.
+struct Piece {
+    id: TraceId,
+    source: u32,
+    /// Its last row there.
+    last: u32,
+}
+
+impl Piece {
+    fn rows<'a>(&self, sources: &[&'a Rows]) -> impl Iterator<Item = RowRef> + use<'a> {
+        let (source, last) = (self.source, self.last);
+        sources[source as usize].rows_before(last).map(move |row| RowRef { source, row })
+    }
+}
+
+/// The pieces of all sources, those of a trace together.
+fn pieces(sources: &[&Rows]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (source, rows) in (0..).zip(sources) {
+        pieces.extend(rows.traces().map(|(id, last)| Piece { id, source, last }));
+    }
+    pieces.sort_unstable_by_key(|piece| (piece.id, piece.source));
+    pieces
+}
+
+/// The traces by their starts, then by id.
+fn by_start<'p>(sources: &[&Rows], pieces: &'p [Piece], hints: &StartHints) -> Vec<(u64, TraceId, &'p [Piece])> {
+    let mut traces = Vec::new();
+    for pieces in pieces.chunk_by(|one, other| one.id == other.id) {
+        let Some(first) = pieces.first() else { continue };
+        let rows = pieces.iter().flat_map(|piece| piece.rows(sources));
+        let starts = rows.map(|row| span(sources, row).extent().place());
+        if let Some(start) = starts.chain(hints.get(&first.id).copied()).min() {
+            traces.push((start, first.id, pieces));
+        }
+    }
+    traces.sort_unstable_by_key(|(start, id, _)| (*start, *id));
+    traces
+}
+
+fn span<'a>(sources: &[&'a Rows], at: RowRef) -> &'a SpanRow {
+    &sources[at.source as usize].spans[at.row as usize]
+}
+
+/// Sorts the rows of one trace by start and appends them without exact copies.
+pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
+    let key = |row: &RowRef| {
+        let span = span(sources, *row);
+        (span.start, span.span_id)
+    };
+    rows.sort_unstable_by_key(|row| (key(row), row.source, row.row));
+    for alike in rows.chunk_by(|one, other| key(one) == key(other)) {
+        match alike {
+            [row] => out.push(*row),
+            _ => push_distinct(sources, alike, contents, out),
+        }
+    }
+}
+
+/// Appends rows of one key, of which those that are the same in everything are one.
+fn push_distinct(sources: &[&Rows], alike: &[RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
+    let mut seen = HashSet::new();
+    for row in alike {
+        let span = sources[row.source as usize].span(row.row);
+        if seen.insert(span.map(|span| contents.hash(&span))) {
+            out.push(*row);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Codes: rows in memory number their shapes, columns and names each for themselves; a segment has one numbering for all.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hoptrail_proto::model::Resource;
+
+use super::super::meta::Meta;
+use super::super::pages;
+use super::fit::{TooLarge, at_most};
+use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, ShapeList, Shapes, Table, ValueType};
+
+/// Most columns of a table: their pages have ids below those of the filters.
+const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
+
+/// The codes of a segment for those of some rows, by table (spans, events, links).
+pub(crate) struct Codes {
+    pub(super) shapes: [Vec<u32>; 3],
+    pub(super) columns: [Vec<u32>; 3],
+}
+
+/// The codes of a segment, as far as it is written.
+#[derive(Default)]
+pub(super) struct Translator {
+    resources: OriginCodes,
+    scopes: OriginCodes,
+    /// Decoded, by code.
+    decoded: Vec<Arc<Resource>>,
+    tables: [TableCodes; 3],
+}
+
+impl Translator {
+    /// Takes in what these rows have.
+    pub(super) fn add(&mut self, rows: &Rows) -> Result<Codes, TooLarge> {
+        let resources = self.resources.add(&rows.resources.bytes);
+        let scopes = self.scopes.add(&rows.scopes.bytes);
+        self.decoded.resize(self.resources.all.len(), Arc::default());
+        for (code, resource) in resources.iter().zip(&rows.resources.decoded) {
+            if let Some(decoded) = self.decoded.get_mut(*code as usize) {
+                *decoded = Arc::clone(resource);
+            }
+        }
+        let mut codes = Codes { shapes: Default::default(), columns: Default::default() };
+        let own = [&rows.span_table, &rows.event_table, &rows.link_table];
+        for (((table, known), shapes), columns) in
+            own.into_iter().zip(&mut self.tables).zip(&mut codes.shapes).zip(&mut codes.columns)
+        {
+            (*shapes, *columns) = known.add(table, &resources, &scopes);
+            at_most(known.columns.len(), MOST_COLUMNS, "columns")?;
+        }
+        Ok(codes)
+    }
+
+    /// The value type of each column, by table.
+    pub(super) fn value_types(&self) -> [&[ValueType]; 3] {
+        self.tables.each_ref().map(|table| table.value_types.as_slice())
+    }
+
+    /// What the segment's metadata says of all this, the resources decoded, and the shapes of each table.
+    pub(super) fn finish(self) -> (Meta, Vec<Arc<Resource>>, [ShapeList; 3]) {
+        let mut metadata = Meta { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Meta::default() };
+        let mut shapes: [ShapeList; 3] = Default::default();
+        for ((own, table), shapes) in self.tables.into_iter().zip(&mut metadata.tables).zip(&mut shapes) {
+            table.names = own.names.iter().map(Into::into).collect();
+            table.columns = own.columns;
+            *shapes = own.shapes.into_list();
+        }
+        (metadata, self.decoded, shapes)
+    }
+}
+
+/// Codes of distinct resources or scopes.
+#[derive(Default)]
+struct OriginCodes {
+    all: Vec<OriginBytes>,
+    known: HashMap<OriginBytes, u32>,
+}
+
+impl OriginCodes {
+    fn add(&mut self, own: &[OriginBytes]) -> Vec<u32> {
+        own.iter().map(|origin| self.code(origin)).collect()
+    }
+
+    fn code(&mut self, origin: &OriginBytes) -> u32 {
+        if let Some(code) = self.known.get(origin) {
+            return *code;
+        }
+        let code = self.all.len() as u32;
+        self.all.push(origin.clone());
+        self.known.insert(origin.clone(), code);
+        code
+    }
+}
+
+/// Codes of the shapes, columns and names of a table.
+#[derive(Default)]
+struct TableCodes {
+    names: Interner,
+    columns: Vec<ColumnKey>,
+    value_types: Vec<ValueType>,
+    known_columns: HashMap<ColumnKey, u32>,
+    shapes: Shapes,
+}
+
+/// The code at an index; 0 for one that was never given.
+fn at(codes: &[u32], index: u32) -> u32 {
+    codes.get(index as usize).copied().unwrap_or_default()
+}
+
+impl TableCodes {
+    /// The codes of the shapes and columns of these rows.
+    fn add(&mut self, own: &Table, resources: &[u32], scopes: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let columns: Vec<u32> = own.columns.iter().map(|column| self.column(&column.key)).collect();
+        let names: Vec<u32> =
+            own.names.iter().map(|name| self.names.intern(name, usize::MAX).unwrap_or_default()).collect();
+        let list = own.shapes.list();
+        let layouts: Vec<u32> = list.layouts.iter().map(|layout| self.layout(layout, &columns)).collect();
+        let shapes = list.shapes.iter().map(|shape| {
+            self.shapes.intern(Shape {
+                resource: at(resources, shape.resource),
+                scope: at(scopes, shape.scope),
+                name: at(&names, shape.name),
+                layout: at(&layouts, shape.layout),
+                ..*shape
+            })
+        });
+        (shapes.collect(), columns)
+    }
+
+    fn layout(&mut self, own: &[u32], columns: &[u32]) -> u32 {
+        let translated: Vec<u32> = own.iter().map(|column| at(columns, *column)).collect();
+        self.shapes.intern_layout(&translated)
+    }
+
+    fn column(&mut self, key: &ColumnKey) -> u32 {
+        if let Some(code) = self.known_columns.get(key) {
+            return *code;
+        }
+        let code = self.columns.len() as u32;
+        self.columns.push(key.clone());
+        self.value_types.push(key.value_type);
+        self.known_columns.insert(key.clone(), code);
+        code
+    }
+}
