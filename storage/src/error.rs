@@ -51,10 +51,10 @@ pub enum ReadError {
         limit: usize,
     },
     /// Stored bytes do not say what they should.
-    #[error("stored data is damaged at {place}: {reason}")]
+    #[error("stored data is damaged at {location}: {reason}")]
     Corrupt {
         /// Segment, page and column.
-        place: String,
+        location: String,
         /// What was wrong.
         reason: String,
     },

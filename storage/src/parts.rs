@@ -107,7 +107,7 @@ impl Segment {
 impl PageSource for Segment {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         let missing =
-            || ReadError::Corrupt { place: format!("segment {segment}, {id:?}"), reason: "missing".to_owned() };
+            || ReadError::Corrupt { location: format!("segment {segment}, {id:?}"), reason: "missing".to_owned() };
         Ok(Box::new(self.pages.get(&id).ok_or_else(missing)?.as_slice()))
     }
 }

@@ -69,7 +69,7 @@ impl Shares {
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
         let shapes = KINDS.map(|kind| len(META.group, shapes_of(kind).page));
         self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
-        let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
+        let damaged = |reason: String| ReadError::Corrupt { location: format!("segment {segment}"), reason };
         let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
             let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;

@@ -52,7 +52,7 @@ impl<'a> SegmentGroup<'a> {
     ) -> Result<Self, ReadError> {
         if meta.groups.len() <= usize::from(number) {
             return Err(ReadError::Corrupt {
-                place: format!("segment {segment}"),
+                location: format!("segment {segment}"),
                 reason: format!("group {number} is not described"),
             });
         }
@@ -99,7 +99,7 @@ impl<'a> SegmentGroup<'a> {
     pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
         let (segment, group) = (self.segment, self.number);
         move |damaged| ReadError::Corrupt {
-            place: format!("segment {segment}, group {group}, page {page}"),
+            location: format!("segment {segment}, group {group}, page {page}"),
             reason: damaged.to_string(),
         }
     }

@@ -91,7 +91,7 @@ pub(crate) trait PageSource: Send + Sync {
 /// Reads the description of a segment.
 pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
-        place: format!("segment {segment}, description"),
+        location: format!("segment {segment}, description"),
         reason: error.to_string(),
     };
     Meta::decode(&source.page(segment, META)?).map_err(corrupt)
@@ -105,7 +105,7 @@ pub(crate) fn read_shapes(
     meta: &Meta,
 ) -> Result<Arc<ShapeList>, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
-        place: format!("segment {segment}, shapes of table {}", kind as u32),
+        location: format!("segment {segment}, shapes of table {}", kind as u32),
         reason: error.to_string(),
     };
     shapes::decode(&source.page(segment, shapes_of(kind))?, kind, meta).map(Arc::new).map_err(corrupt)

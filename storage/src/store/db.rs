@@ -260,7 +260,9 @@ impl PageSource for Db {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         match self.optional_page(segment, id)? {
             Some(page) => Ok(page),
-            None => Err(ReadError::Corrupt { place: place(segment, id), reason: "the page is missing".to_owned() }),
+            None => {
+                Err(ReadError::Corrupt { location: location(segment, id), reason: "the page is missing".to_owned() })
+            }
         }
     }
 
@@ -292,7 +294,7 @@ impl Deref for Pinned<'_> {
     }
 }
 
-fn place(segment: u64, id: PageId) -> String {
+fn location(segment: u64, id: PageId) -> String {
     format!("segment {segment}, group {}, page {}", id.group, id.page)
 }
 
@@ -301,8 +303,8 @@ fn corrupt_or_failed(segment: u64, id: PageId, error: &rocksdb::Error) -> ReadEr
     // A file that is gone or that the disk cannot read any more is as damaged as one with wrong bytes.
     let unreadable = ["No such file", "Input/output error"].iter().any(|known| reason.contains(known));
     match error.kind() {
-        rocksdb::ErrorKind::Corruption => ReadError::Corrupt { place: place(segment, id), reason },
-        rocksdb::ErrorKind::IOError if unreadable => ReadError::Corrupt { place: place(segment, id), reason },
+        rocksdb::ErrorKind::Corruption => ReadError::Corrupt { location: location(segment, id), reason },
+        rocksdb::ErrorKind::IOError if unreadable => ReadError::Corrupt { location: location(segment, id), reason },
         _ => ReadError::Storage(reason),
     }
 }

@@ -210,8 +210,8 @@ impl Shared {
         for segment in run {
             match self.read_back(segment) {
                 // It stays as it is, and the others are merged without it.
-                Err(KeepError::Read(ReadError::Corrupt { place, reason })) => {
-                    self.note_damage(&place, &reason);
+                Err(KeepError::Read(ReadError::Corrupt { location, reason })) => {
+                    self.note_damage(&location, &reason);
                     lock(&self.unmergeable).insert(segment.id);
                     return Ok(());
                 }

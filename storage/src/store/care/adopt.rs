@@ -13,8 +13,10 @@ use crate::store::db::{Db, SegmentFile};
 
 pub(crate) fn entry_from_pages(db: &Db, file: &SegmentFile) -> Result<SegmentEntry, ReadError> {
     let segment = file.segment;
-    let damaged =
-        |error: Damaged| ReadError::Corrupt { place: format!("segment {segment}, origin"), reason: error.to_string() };
+    let damaged = |error: Damaged| ReadError::Corrupt {
+        location: format!("segment {segment}, origin"),
+        reason: error.to_string(),
+    };
     let (tenant, received) = read_about(&db.page(segment, ABOUT)?).map_err(damaged)?;
     let meta = Arc::new(read_meta(db, segment)?);
     let mut hashes = Vec::new();

@@ -239,7 +239,7 @@ impl<'d> Groups<'d> {
 }
 
 fn check_about(db: &Db, entry: &SegmentEntry) -> Result<(), ReadError> {
-    let wrong = |reason: String| ReadError::Corrupt { place: format!("segment {}, origin", entry.id), reason };
+    let wrong = |reason: String| ReadError::Corrupt { location: format!("segment {}, origin", entry.id), reason };
     // Segments of the first format have none.
     let Some(page) = db.optional_page(entry.id, ABOUT)? else { return Ok(()) };
     let (tenant, received) = read_about(&page).map_err(|error| wrong(error.to_string()))?;
@@ -250,11 +250,11 @@ fn check_about(db: &Db, entry: &SegmentEntry) -> Result<(), ReadError> {
 }
 
 fn of_pages(file: &str, segment: u64, error: ReadError) -> Damage {
-    let (place, reason) = match error {
-        ReadError::Corrupt { place, reason } => (place, reason),
+    let (location, reason) = match error {
+        ReadError::Corrupt { location, reason } => (location, reason),
         other => (format!("segment {segment}"), other.to_string()),
     };
-    Damage { place: format!("{file}: {place}"), reason, entry_only: false }
+    Damage { place: format!("{file}: {location}"), reason, entry_only: false }
 }
 
 /// The error with what was lost by it.
@@ -267,7 +267,9 @@ fn described(lost: Lost) -> ReadError {
         }
     };
     match lost.error {
-        ReadError::Corrupt { place, reason } => ReadError::Corrupt { place, reason: format!("{reason} ({what})") },
+        ReadError::Corrupt { location, reason } => {
+            ReadError::Corrupt { location, reason: format!("{reason} ({what})") }
+        }
         other => other,
     }
 }

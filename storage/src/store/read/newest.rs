@@ -77,8 +77,8 @@ impl Possible<'_, '_> {
         let shared = self.snapshot.shared;
         let meta = shared.meta(segment);
         match meta.and_then(|meta| possible_groups(&shared.db, segment, &meta, self.filter)) {
-            Err(ReadError::Corrupt { place, reason }) => {
-                shared.note_damage(&place, &reason);
+            Err(ReadError::Corrupt { location, reason }) => {
+                shared.note_damage(&location, &reason);
                 Ok(Vec::new())
             }
             groups => groups,

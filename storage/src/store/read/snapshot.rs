@@ -115,9 +115,9 @@ impl<'a> Snapshot<'a> {
     /// Notes damage, and that the answer is without what is damaged.
     pub(super) fn leave_out(&self, damage: &[ReadError], context: &QueryContext) {
         for error in damage {
-            if let ReadError::Corrupt { place, reason } = error {
-                self.shared.note_damage(place, reason);
-                context.leave_out(place.clone());
+            if let ReadError::Corrupt { location, reason } = error {
+                self.shared.note_damage(location, reason);
+                context.leave_out(location.clone());
             }
         }
     }
