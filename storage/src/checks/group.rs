@@ -40,7 +40,7 @@ struct Pages(BTreeMap<PageId, Vec<u8>>);
 
 impl PageSource for Pages {
     fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
+        let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}").into()))?;
         Ok(Box::new(page.as_slice()))
     }
 }
@@ -58,7 +58,7 @@ impl Pages {
     }
 
     fn open(&self) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
-        let damaged = |error: crate::codec::Damaged| ReadError::Storage(error.to_string());
+        let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
         let meta = Arc::new(Meta::decode(&self.page(0, META)?).map_err(damaged)?);
         let groups = 0..meta.groups.len().min(4) as u16;
         groups.map(|number| SegmentGroup::open(self, 0, Arc::clone(&meta), number)).collect()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::ReadError;
+use crate::backend;
 use crate::catalog::SegmentEntry;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::segment::{META, Meta, PageId, PageSource, filter_of, pages, shapes_of};
-use crate::store::Db;
 
 /// What something takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Share {
 
 /// The bytes of all pages of a data folder that no server has open, by what is in them; the largest first.
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
-    let db = Db::open(folder, 0).map_err(|error| error.to_string())?;
+    let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
-    let each = db.each_catalog(|segment, entry| {
+    let each = store.each(&mut |segment, entry| {
         if let Ok(entry) = SegmentEntry::decode(segment, entry) {
             let of_groups = entry.groups.iter().map(|group| group.traces.len()).sum::<usize>();
             shares.add("filters over trace ids", entry.traces.len() + of_groups);
@@ -31,7 +31,7 @@ pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     });
     each.map_err(|error| error.to_string())?;
     for segment in segments {
-        shares.add_segment(&db, segment).map_err(|error| error.to_string())?;
+        shares.add_segment(&*store, segment).map_err(|error| error.to_string())?;
     }
     let mut shares: Vec<Share> = shares.0.into_iter().map(|(name, bytes)| Share { name, bytes }).collect();
     shares.sort_by(|one, other| other.bytes.cmp(&one.bytes).then_with(|| one.name.cmp(&other.name)));

@@ -381,7 +381,7 @@ pub(super) mod tests {
 
     impl PageSource for InMemory {
         fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-            let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
+            let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}").into()))?;
             Ok(Box::new(page.as_slice()))
         }
     }

@@ -1,7 +1,6 @@
 //! The distinct values of a field.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{AnyValue, TraceId};
@@ -97,7 +96,7 @@ impl Question<'_, '_> {
         };
         let take =
             |_: &Unit, here: Result<Option<FirstValues>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
-        in_order(&units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
+        in_order(&units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
         found.finish()
     }
 
@@ -137,7 +136,7 @@ impl Question<'_, '_> {
             traces.extend(here?.into_iter().flatten().map(|(id, _)| id));
             memory.grow((traces.len() - before) * ID_BYTES)
         };
-        in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
+        in_order(&self.units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
         let mut found = FirstValues::new(*limit, self.context)?;
         for id in traces {
             let trace = self.snapshot.spans(id, Projection::Whole, self.context)?;

@@ -94,9 +94,9 @@ fn what_the_catalog_lists_costs_no_look_into_segments() {
     write(&*store, &tenant, &[span(1, text("shop"), "buy"), span(2, text("bank"), "pay")]);
     store.settle().expect("settled");
     // A segment whose pages are gone can only be answered from the catalog.
-    let segment = *store.shared.read_state().segments.keys().next().expect("a segment");
-    store.shared.db.drop_pages(segment).expect("dropped");
-    store.shared.descriptions.remove(&segment);
+    let segment = *store.readers.read_state().segments.keys().next().expect("a segment");
+    store.readers.backend.delete(segment).expect("dropped");
+    store.readers.caches.forget(segment);
     let ask = |field, service| {
         store.field_values(&tenant, &request(field, service, None), &QueryContext::unbounded()).expect("listed")
     };

@@ -14,8 +14,8 @@ use crate::memory::hit;
 use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
-use crate::store::Shared;
-use crate::store::state::{Part, PartTimes};
+use crate::store::chunk::{Chunk, ChunkTimes};
+use crate::store::readers::Readers;
 use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
 /// Spans, and the memory that they take of their query.
@@ -28,15 +28,15 @@ pub(super) struct Spans {
 #[derive(Clone)]
 pub(super) enum Unit {
     /// With its times when the query began.
-    Part(PartTimes, Arc<Part>),
+    Part(ChunkTimes, Arc<Chunk>),
     Group(Arc<SegmentEntry>, u16),
 }
 
 /// What a query sees: the store as it was when the query began.
 pub(super) struct Snapshot<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Readers,
     /// With their times.
-    parts: Vec<(PartTimes, Arc<Part>)>,
+    parts: Vec<(ChunkTimes, Arc<Chunk>)>,
     /// With the starts of their earliest and latest spans, by these.
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
@@ -55,7 +55,7 @@ struct Opened<'a> {
 const OPENED_SPANS: usize = 1 << 19;
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
+    pub(super) fn take(shared: &'a Readers, tenant: &TenantId) -> Self {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
@@ -129,7 +129,7 @@ impl<'a> Snapshot<'a> {
             return Ok(known);
         }
         let meta = self.shared.meta(segment)?;
-        let group = Arc::new(SegmentGroup::open(&self.shared.db, segment, meta, number)?);
+        let group = Arc::new(SegmentGroup::open(self.shared, segment, meta, number)?);
         let mut opened = self.opened();
         opened.push(Opened { place, group: Arc::clone(&group) });
         let mut spans: usize = opened.iter().map(|opened| opened.group.len()).sum();
@@ -250,7 +250,7 @@ impl Unit {
 
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {
-            Self::Part(PartTimes { starts: (earliest, latest), .. }, _) => {
+            Self::Part(ChunkTimes { starts: (earliest, latest), .. }, _) => {
                 range.is_none_or(|range| *earliest < range.end && range.start <= *latest)
             }
             Self::Group(segment, number) => {
@@ -262,7 +262,7 @@ impl Unit {
     /// No trace in it has a later place.
     pub(super) fn latest(&self) -> u64 {
         match self {
-            Self::Part(times, _) => times.latest_place,
+            Self::Part(times, _) => times.latest_order_start,
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
             }
