@@ -98,7 +98,7 @@ async fn answer(mut client: UnixStream, store: Arc<Store>, data: PathBuf) -> io:
             tokio::task::spawn_blocking(move || drop(checkpoint)).await?;
             Ok(())
         }
-        Err(error) => writer.write_all(format!("error {}\n", error.replace('\n', " ")).as_bytes()).await,
+        Err(error) => writer.write_all(format!("error {}\n", error.to_string().replace('\n', " ")).as_bytes()).await,
     }
 }
 

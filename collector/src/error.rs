@@ -165,8 +165,7 @@ mod tests {
     fn only_what_may_be_retried_says_when() {
         let malformed = MalformedRequest { place: "request".to_owned(), reason: "no".to_owned() };
         let overloaded = WriteError::Overloaded { retry_after: Duration::from_millis(1200) };
-        let unavailable =
-            WriteError::Unavailable { reason: "disk full".to_owned(), retry_after: Duration::from_secs(30) };
+        let unavailable = WriteError::Unavailable { cause: "disk full".into(), retry_after: Duration::from_secs(30) };
         let cases = [
             (Failure::TooLarge { limit: 1 }, 413, 8, None),
             (Failure::Malformed(malformed), 400, 3, None),
@@ -178,7 +177,7 @@ mod tests {
             (Failure::Write(overloaded), 429, 8, Some(2)),
             (Failure::Write(unavailable), 503, 14, Some(30)),
             (Failure::Write(WriteError::Closed), 503, 14, Some(1)),
-            (Failure::Write(WriteError::Unknown("fsync".to_owned())), 503, 14, Some(1)),
+            (Failure::Write(WriteError::Unknown("fsync".into())), 503, 14, Some(1)),
         ];
         for (failure, http, grpc, seconds) in cases {
             let status = failure.status();

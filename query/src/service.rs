@@ -206,8 +206,8 @@ impl Service {
             let damage = context.left_out();
             let done = match (done, damage.first()) {
                 // Nobody knows whether it was there.
-                (Ok(()), Some(place)) if !is_known => Err(ReadError::Corrupt {
-                    place: place.clone(),
+                (Ok(()), Some(location)) if !is_known => Err(ReadError::Corrupt {
+                    location: location.clone(),
                     reason: "nothing of the trace can be read".to_owned(),
                 }),
                 (done, _) => done,

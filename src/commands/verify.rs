@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use hoptrail_storage::{Care, Checked};
+use hoptrail_storage::{Checked, Integrity};
 
 use super::settings::DataFlags;
 use crate::control;
@@ -85,19 +85,19 @@ struct Report {
 }
 
 impl Report {
-    fn hear(&mut self, event: Care) {
+    fn hear(&mut self, event: Integrity) {
         match event {
-            Care::Begun { what, bytes } => self.progress = Some(Progress::begin(what, bytes)),
-            Care::Done { bytes } => {
+            Integrity::Begun { what, bytes } => self.progress = Some(Progress::begin(what, bytes)),
+            Integrity::Done { bytes } => {
                 if let Some(progress) = &mut self.progress {
                     progress.add(bytes);
                 }
             }
-            Care::Found { place, reason } => {
+            Integrity::Found { location, reason } => {
                 self.findings += 1;
-                self.say(&format!("{place}: {reason}"));
+                self.say(&format!("{location}: {reason}"));
             }
-            Care::Mended { place, how } => self.say(&format!("{place}: {how}")),
+            Integrity::Repaired { location, how } => self.say(&format!("{location}: {how}")),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use hoptrail_proto::model::TenantId;
 use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
-use crate::segment::GroupStats;
+use crate::segment::{About, GroupStats, Written};
 
 const VERSION: u8 = 1;
 
@@ -22,6 +22,11 @@ pub(crate) struct SegmentEntry {
 }
 
 impl SegmentEntry {
+    /// The entry of a segment that was written.
+    pub(crate) fn new(id: u64, bytes: u64, about: About, written: Written) -> Self {
+        Self { id, tenant: about.tenant, bytes, received: about.received, groups: written.groups }
+    }
+
     pub(crate) fn spans(&self) -> u64 {
         self.groups.iter().map(|group| u64::from(group.spans)).sum()
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode, TenantId, TraceId, TraceSpan};
 use proptest::prelude::*;
 
+use crate::backend::Backend;
+use crate::store::{Setup, Tuning};
 use crate::test_spans::{any_batch, encode};
 use crate::*;
 
@@ -145,11 +147,16 @@ fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, requests: &[Se
     assert_eq!(keys[0], keys[1]);
 }
 
-/// A small store whose head is sealed by hand.
+/// A small store over a data folder, whose head is sealed by hand.
 pub(crate) fn open(folder: &std::path::Path) -> Arc<Store> {
+    over(crate::backend::open(folder, 8 << 20).expect("opens"))
+}
+
+/// The same over any back end.
+fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
     let config = Config { cache_mb: 8, ..Config::default() };
-    let clock = Arc::new(FakeClock::at(1 << 60));
-    Store::open(folder, &config, clock, &mut prometheus_client::registry::Registry::default()).expect("opens")
+    let setup = Setup { tuning: Tuning::small(), ..Setup::new(&config, Arc::new(FakeClock::at(1 << 60))) };
+    Store::over(backend, &setup, &mut prometheus_client::registry::Registry::default()).expect("opens")
 }
 
 proptest! {

@@ -1,5 +1,8 @@
 //! What can go wrong, by what the caller does about it.
 
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a batch was not taken.
@@ -13,10 +16,11 @@ pub enum WriteError {
         retry_after: Duration,
     },
     /// The disk refuses writes (full, read-only, failing); send again later.
-    #[error("the store cannot write: {reason}")]
+    #[error("the store cannot write: {cause}")]
     Unavailable {
         /// What the disk said.
-        reason: String,
+        #[source]
+        cause: Cause,
         /// When to send again.
         retry_after: Duration,
     },
@@ -28,7 +32,7 @@ pub enum WriteError {
     Closed,
     /// Whether the batch is durable is not known; send it again, duplicates collapse.
     #[error("the outcome of the write is unknown: {0}")]
-    Unknown(String),
+    Unknown(#[source] Cause),
 }
 
 /// Why a question has no answer.
@@ -51,14 +55,49 @@ pub enum ReadError {
         limit: usize,
     },
     /// Stored bytes do not say what they should.
-    #[error("stored data is damaged at {place}: {reason}")]
+    #[error("stored data is damaged at {location}: {reason}")]
     Corrupt {
         /// Segment, page and column.
-        place: String,
+        location: String,
         /// What was wrong.
         reason: String,
     },
-    /// The disk or RocksDB failed.
+    /// The disk, or what keeps pages on it, failed.
     #[error("the store cannot read: {0}")]
-    Storage(String),
+    Storage(#[source] Cause),
+}
+
+/// What a layer below said. It shows and has the sources of that error itself, and can be cloned.
+#[derive(Debug, Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    /// Keeps an error, or a text.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+impl Display for Cause {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Cause {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
 }

@@ -6,6 +6,8 @@
 //! Without the feature `rocksdb` there is no [`Store`]: the fuzz targets are built so, in seconds instead of the minutes that RocksDB takes.
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
 
+#[cfg(feature = "rocksdb")]
+mod backend;
 mod catalog;
 #[doc(hidden)]
 pub mod checks;
@@ -38,7 +40,7 @@ mod traits;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};
-pub use error::{ReadError, WriteError};
+pub use error::{Cause, ReadError, WriteError};
 pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
 pub use pattern::Pattern;
@@ -48,7 +50,7 @@ pub use search::{
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
 pub use store::{
-    Care, Checked, Checkpoint, Config, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes, Store, repair,
-    verify,
+    Checked, Checkpoint, Config, Integrity, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes, Store,
+    repair, verify,
 };
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};

@@ -136,9 +136,9 @@ fn write_errors() -> Vec<(WriteError, u16, tonic::Code, Option<u64>)> {
     let text = || "why".to_owned();
     vec![
         (WriteError::Overloaded { retry_after: soon }, 429, tonic::Code::ResourceExhausted, Some(7)),
-        (WriteError::Unavailable { reason: text(), retry_after: soon }, 503, tonic::Code::Unavailable, Some(7)),
+        (WriteError::Unavailable { cause: text().into(), retry_after: soon }, 503, tonic::Code::Unavailable, Some(7)),
         (WriteError::Closed, 503, tonic::Code::Unavailable, Some(1)),
-        (WriteError::Unknown(text()), 503, tonic::Code::Unavailable, Some(1)),
+        (WriteError::Unknown(text().into()), 503, tonic::Code::Unavailable, Some(1)),
         (WriteError::Invalid(text()), 400, tonic::Code::InvalidArgument, None),
     ]
 }

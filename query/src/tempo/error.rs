@@ -87,7 +87,7 @@ mod tests {
             (ReadError::Cancelled.into(), 499),
             (ReadError::Memory { limit: 1 }.into(), 422),
             (ReadError::Storage("x".into()).into(), 500),
-            (ReadError::Corrupt { place: "x".into(), reason: "y".into() }.into(), 500),
+            (ReadError::Corrupt { location: "x".into(), reason: "y".into() }.into(), 500),
             (Error::Internal("x".into()), 500),
         ] {
             let text = error.to_string();

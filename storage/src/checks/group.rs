@@ -48,7 +48,7 @@ fn unpack_metadata(pages: &mut Pages) {
 }
 
 fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
-    let damaged = |error: crate::codec::Damaged| ReadError::Storage(error.to_string());
+    let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
     let meta = Arc::new(Meta::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
     let groups = 0..meta.groups.len().min(4) as u16;
     groups.map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()

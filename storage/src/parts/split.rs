@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::ReadError;
+use crate::backend;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::segment::{Meta, PageId, PageSource, pages, tail};
-use crate::store::Db;
 
 /// What something takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +19,12 @@ pub struct Share {
 
 /// The bytes of all pages of a data folder that no server has open, by what is in them; the largest first.
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
-    let db = Db::open(folder, 0).map_err(|error| error.to_string())?;
+    let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
-    let each = db.each_catalog(|segment, _| segments.push(segment));
+    let each = store.each(&mut |segment, _| segments.push(segment));
     each.map_err(|error| error.to_string())?;
     for segment in segments {
-        shares.add_segment(&db, segment).map_err(|error| error.to_string())?;
+        shares.add_segment(&*store, segment).map_err(|error| error.to_string())?;
     }
     let mut shares: Vec<Share> = shares.0.into_iter().map(|(name, bytes)| Share { name, bytes }).collect();
     shares.sort_by(|one, other| other.bytes.cmp(&one.bytes).then_with(|| one.name.cmp(&other.name)));
@@ -65,7 +65,7 @@ impl Shares {
         let filters = [tail::TRACE_FILTER, tail::GROUP_TRACE_FILTERS].map(|id| len(id.group, id.page));
         self.add("filters over trace ids", filters.iter().sum());
         self.add("services and span names", len(tail::GROUP, tail::NAMES.page));
-        let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
+        let damaged = |reason: String| ReadError::Corrupt { location: format!("segment {segment}"), reason };
         let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
             let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;

@@ -59,8 +59,10 @@ impl SegmentGroup<'_> {
 
     fn check_filter(&self, kind: TableKind, column: u32) -> Result<(), ReadError> {
         let set = self.filter(kind, column)?;
-        let wrong =
-            |error: Damaged| ReadError::Corrupt { place: self.filter_place(kind, column), reason: error.to_string() };
+        let wrong = |error: Damaged| ReadError::Corrupt {
+            location: self.filter_place(kind, column),
+            reason: error.to_string(),
+        };
         // What is wrong with the column itself is found when it is read.
         let Ok(Some(bytes)) = self.column(kind, column) else { return Ok(()) };
         let Ok(page) = Strings::parse(&bytes) else { return Ok(()) };

@@ -53,7 +53,7 @@ impl<'a> SegmentGroup<'a> {
     ) -> Result<Self, ReadError> {
         if meta.groups.len() <= usize::from(number) {
             return Err(ReadError::Corrupt {
-                place: format!("segment {segment}"),
+                location: format!("segment {segment}"),
                 reason: format!("group {number} is not described"),
             });
         }
@@ -100,7 +100,7 @@ impl<'a> SegmentGroup<'a> {
     pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
         let (segment, group) = (self.segment, self.number);
         move |damaged| ReadError::Corrupt {
-            place: format!("segment {segment}, group {group}, page {page}"),
+            location: format!("segment {segment}, group {group}, page {page}"),
             reason: damaged.to_string(),
         }
     }
@@ -382,7 +382,7 @@ pub(super) mod tests {
 
     impl PageSource for InMemory {
         fn page(&self, _: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-            let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}")))?;
+            let page = self.0.get(&id).ok_or_else(|| ReadError::Storage(format!("no page {id:?}").into()))?;
             Ok(Box::new(page.as_slice()))
         }
     }

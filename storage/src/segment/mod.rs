@@ -25,7 +25,7 @@ pub(crate) use group::SegmentGroup;
 pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};
 pub(crate) use meta::Meta;
 pub(crate) use prune::possible_groups;
-pub(crate) use rows::{Lost, LostPart, nothing_lost};
+pub(crate) use rows::{Lost, LostPart};
 pub(crate) use tail::About;
 pub(crate) use write::{GROUP_SPANS, PageSink, StartHints, TooLarge, WriteSegmentError, Written, write_rows};
 
@@ -90,7 +90,7 @@ impl PageSource for Pages {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         let PageId { group, page } = id;
         let missing = || ReadError::Corrupt {
-            place: format!("segment {segment}, group {group}, page {page}"),
+            location: format!("segment {segment}, group {group}, page {page}"),
             reason: "the page is missing".to_owned(),
         };
         Ok(Box::new(self.get(&id).ok_or_else(missing)?.as_slice()))
@@ -113,14 +113,14 @@ pub(crate) trait PageSource: Send + Sync {
 
 /// Says of damage in the tail where it is.
 pub(crate) fn damaged_tail(segment: u64, what: &str) -> impl Fn(Damaged) -> ReadError + use<> {
-    let place = format!("segment {segment}, {what}");
-    move |error| ReadError::Corrupt { place: place.clone(), reason: error.to_string() }
+    let location = format!("segment {segment}, {what}");
+    move |error| ReadError::Corrupt { location: location.clone(), reason: error.to_string() }
 }
 
 /// Reads the description of a segment.
 pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
-        place: format!("segment {segment}, description"),
+        location: format!("segment {segment}, description"),
         reason: error.to_string(),
     };
     Meta::decode(&source.page(segment, tail::METADATA)?).map_err(corrupt)
@@ -134,7 +134,7 @@ pub(crate) fn read_shapes(
     meta: &Meta,
 ) -> Result<Arc<ShapeList>, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
-        place: format!("segment {segment}, shapes of table {}", kind as u32),
+        location: format!("segment {segment}, shapes of table {}", kind as u32),
         reason: error.to_string(),
     };
     shapes::decode(&source.page(segment, tail::shapes(kind))?, kind, meta).map(Arc::new).map_err(corrupt)

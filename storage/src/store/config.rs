@@ -137,10 +137,8 @@ impl Config {
         (self.retention_mb > 0).then(|| self.retention_mb.saturating_mul(1 << 20))
     }
 
-    /// Bytes of segment files that are merged at once: with the spans in memory, and memory is what the head may have. Segments are
-    /// dropped whole, so they stay a small part of what is kept.
+    /// Most bytes of segments that are merged at once. Segments are dropped whole, so they stay a small part of what is kept.
     pub(super) fn merge_bytes(&self) -> u64 {
-        let memory = (self.head_mb as u64).saturating_mul(1 << 20) / 4;
-        memory.min(self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS))
+        self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS)
     }
 }

@@ -1,5 +1,5 @@
-//! Room on the disk. Writes are refused while there is little of it, so that what is already taken can still be sealed, and
-//! RocksDB, which stops altogether when a write of its own fails, does not meet a full disk.
+//! Room on the disk. Writes are refused while there is little of it, so that what is already taken can still be sealed, and the
+//! database below, which stops altogether when a write of its own fails, does not meet a full disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -7,21 +7,48 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{Config, lock};
+use super::{Config, MinFree, lock};
+use crate::backend::BackendError;
 
 const MB: u64 = 1 << 20;
 
 /// What an empty store takes, about.
 const EMPTY: u64 = 16;
 
-/// The file system that holds the data folder.
+/// Why nothing is written now.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the disk is read-only")]
+    ReadOnly,
+    #[error("the disk is nearly full: {free_mb} MB are free, {least_mb} MB must be (storage.min_free_mb)")]
+    NearlyFull { free_mb: u64, least_mb: u64 },
+    /// The last write failed.
+    #[error(transparent)]
+    Failed(#[from] BackendError),
+}
+
+/// What the disk must have room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DiskConfig {
+    pub(super) min_free: MinFree,
+    pub(super) head_mb: usize,
+    pub(super) retention_mb: u64,
+}
+
+impl From<&Config> for DiskConfig {
+    fn from(config: &Config) -> Self {
+        Self { min_free: config.min_free_mb, head_mb: config.head_mb, retention_mb: config.retention_mb }
+    }
+}
+
+/// The file system that holds the data folder. Without a folder there is always room.
 #[derive(Debug)]
 pub(super) struct Disk {
-    path: PathBuf,
-    settings: Config,
+    path: Option<PathBuf>,
+    settings: DiskConfig,
     refusing: AtomicBool,
-    /// Why the last write failed; none when it did not.
-    failed: Mutex<Option<String>>,
+    /// Guards why the last write failed; none when it did not.
+    failed: Mutex<Option<BackendError>>,
 }
 
 /// A file system as it is at one moment.
@@ -33,13 +60,12 @@ struct Volume {
 }
 
 impl Disk {
-    pub(super) fn new(path: &Path, settings: &Config) -> Self {
-        let (refusing, failed) = (AtomicBool::new(false), Mutex::default());
-        Self { path: path.to_owned(), settings: settings.clone(), refusing, failed }
+    pub(super) fn new(path: Option<&Path>, settings: DiskConfig) -> Self {
+        Self { path: path.map(Path::to_owned), settings, refusing: AtomicBool::new(false), failed: Mutex::default() }
     }
 
     /// Says in the log when writes begin to be refused, and when they are taken again.
-    pub(super) fn tell(&self, written: &Result<(), String>) {
+    pub(super) fn report(&self, written: &Result<(), Refusal>) {
         let refused = self.refusing.swap(written.is_err(), Ordering::Relaxed);
         match written {
             Err(reason) if !refused => tracing::error!(%reason, "writes are refused until this changes; queries go on"),
@@ -49,20 +75,20 @@ impl Disk {
     }
 
     /// Remembers how a write ended.
-    pub(super) fn remember(&self, written: Result<(), String>) -> Result<(), String> {
+    pub(super) fn remember(&self, written: Result<(), BackendError>) -> Result<(), Refusal> {
         lock(&self.failed).clone_from(&written.as_ref().err().cloned());
-        written
+        Ok(written?)
     }
 
     /// Whether so many bytes more leave as much free as must be. One system call, about a microsecond.
-    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), String> {
-        // What cannot be asked is not judged: the write itself will tell.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), Refusal> {
+        // What cannot be asked is not tested: the write itself will fail.
         self.volume().map_or(Ok(()), |volume| volume.has_room_for(bytes, &self.settings))
     }
 
     /// Why writes are refused now: there is no room, or the last one failed.
-    pub(super) fn refuses(&self) -> Option<String> {
-        self.has_room_for(0).err().or_else(|| lock(&self.failed).clone())
+    pub(super) fn refuses(&self) -> Option<Refusal> {
+        self.has_room_for(0).err().or_else(|| lock(&self.failed).clone().map(Refusal::Failed))
     }
 
     /// What the settings ask of the file system and it does not have, a sentence for each. `own`: the bytes of segments.
@@ -71,7 +97,7 @@ impl Disk {
     }
 
     fn volume(&self) -> Option<Volume> {
-        let found = statvfs(&self.path).ok()?;
+        let found = statvfs(self.path.as_deref()?).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         let read_only = found.f_flag.contains(StatVfsMountFlags::RDONLY);
         Some(Volume { total: bytes(found.f_blocks), free: bytes(found.f_bavail), read_only })
@@ -79,22 +105,19 @@ impl Disk {
 }
 
 impl Volume {
-    fn has_room_for(&self, bytes: u64, settings: &Config) -> Result<(), String> {
+    fn has_room_for(&self, bytes: u64, settings: &DiskConfig) -> Result<(), Refusal> {
         if self.read_only {
-            return Err("the disk is read-only".to_owned());
+            return Err(Refusal::ReadOnly);
         }
-        let least = settings.min_free_mb.bytes(self.total);
+        let least = settings.min_free.bytes(self.total);
         if self.free < least.saturating_add(bytes) {
-            let (free, least) = (self.free / MB, least / MB);
-            return Err(format!(
-                "the disk is nearly full: {free} MB are free, {least} MB must be (storage.min_free_mb)"
-            ));
+            return Err(Refusal::NearlyFull { free_mb: self.free / MB, least_mb: least / MB });
         }
         Ok(())
     }
 
-    fn misfits(&self, own: u64, settings: &Config) -> Vec<String> {
-        let (total, least) = (self.total / MB, settings.min_free_mb.bytes(self.total) / MB);
+    fn misfits(&self, own: u64, settings: &DiskConfig) -> Vec<String> {
+        let (total, least) = (self.total / MB, settings.min_free.bytes(self.total) / MB);
         let Some(left) = total.checked_sub(least.saturating_add(EMPTY)).filter(|left| *left > 0) else {
             return vec![format!(
                 "the volume of the data folder has {total} MB, of which {least} MB must stay free (storage.min_free_mb) and an empty \
@@ -134,13 +157,15 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::*;
+    use crate::Cause;
     use crate::conformance::wait;
     use crate::store::tests::{NOW, small, span, tenant};
     use crate::test_spans::encode;
-    use crate::{FakeClock, MinFree, SpanBatch, SpanWriter, Store};
+    use crate::{FakeClock, SpanBatch, SpanWriter, Store};
 
     fn disk(path: &Path, min_free_mb: u64) -> Disk {
-        Disk::new(path, &Config { min_free_mb: MinFree::Megabytes(min_free_mb), ..Config::default() })
+        let config = Config { min_free_mb: MinFree::Megabytes(min_free_mb), ..Config::default() };
+        Disk::new(Some(path), DiskConfig::from(&config))
     }
 
     fn volume(total_mb: u64, free_mb: u64) -> Volume {
@@ -152,32 +177,32 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let found = statvfs(folder.path()).expect("a file system");
         let free = found.f_bavail * found.f_frsize;
-        assert_eq!(disk(folder.path(), free / MB / 2).has_room_for(0), Ok(()));
+        assert!(disk(folder.path(), free / MB / 2).has_room_for(0).is_ok());
         assert!(disk(folder.path(), free / MB / 2).has_room_for(free).is_err());
         let full = disk(folder.path(), free / MB * 2);
-        let reason = full.has_room_for(0).expect_err("refused");
+        let reason = full.has_room_for(0).expect_err("refused").to_string();
         assert!(reason.contains("storage.min_free_mb"), "{reason}");
-        assert_eq!(full.refuses(), Some(reason));
-        assert_eq!(disk(Path::new("/no/such/folder"), u64::MAX).has_room_for(0), Ok(()));
+        assert_eq!(full.refuses().map(|refusal| refusal.to_string()), Some(reason));
+        assert!(disk(Path::new("/no/such/folder"), u64::MAX).has_room_for(0).is_ok());
+        assert!(Disk::new(None, DiskConfig::from(&Config::default())).has_room_for(u64::MAX).is_ok());
     }
 
     #[test]
     fn the_default_bound_fits_the_volume() {
-        let config = Config::default();
+        let config = DiskConfig::from(&Config::default());
         for (total, enough, too_few) in [(300, 38, 37), (1 << 10, 128, 127), (4 << 10, 512, 511), (1 << 20, 512, 511)] {
-            assert_eq!(volume(total, enough).has_room_for(0, &config), Ok(()), "{total}");
+            assert!(volume(total, enough).has_room_for(0, &config).is_ok(), "{total}");
             assert!(volume(total, too_few).has_room_for(0, &config).is_err(), "{total}");
         }
-        let fixed = Config { min_free_mb: MinFree::Megabytes(512), ..config };
+        let fixed = DiskConfig { min_free: MinFree::Megabytes(512), ..config };
         assert!(volume(300, 300).has_room_for(0, &fixed).is_err(), "what is set stays as it is set");
     }
 
     #[test]
     fn a_volume_too_small_for_the_settings_is_told_with_what_to_set() {
-        let with =
-            |min_free_mb, head_mb, retention_mb| Config { min_free_mb, head_mb, retention_mb, ..Config::default() };
+        let with = |min_free, head_mb, retention_mb| DiskConfig { min_free, head_mb, retention_mb };
         let (auto, fixed) = (MinFree::Auto, MinFree::Megabytes);
-        let cases: [(u64, Config, &[&str]); 10] = [
+        let cases: [(u64, DiskConfig, &[&str]); 10] = [
             (1 << 10, with(auto, 128, 0), &[]),
             (1 << 10, with(auto, 128, 600), &[]),
             (300, with(auto, 64, 0), &[]),
@@ -202,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_others_keep_on_the_volume_is_not_for_segments() {
-        let config = Config { retention_mb: 2000, ..Config::default() };
+        let config = DiskConfig { retention_mb: 2000, ..DiskConfig::from(&Config::default()) };
         for (free, own, told) in [(5000, 0, 0), (2000, 0, 1), (2000, 800, 0), (1000, 1700, 1), (0, 0, 1)] {
             let misfits = volume(10_000, free).misfits(own * MB, &config);
             assert_eq!(misfits.len(), told, "{free} {own}: {misfits:?}");
@@ -213,9 +238,10 @@ mod tests {
     fn a_write_that_failed_is_why_they_are_refused_until_one_succeeds() {
         let folder = tempfile::tempdir().expect("a folder");
         let disk = disk(folder.path(), 0);
-        for (written, refused) in [(Err("broken".to_owned()), Some("broken")), (Ok(()), None)] {
-            assert_eq!(disk.remember(written.clone()), written);
-            assert_eq!(disk.refuses().as_deref(), refused);
+        for (written, refused) in [(Err(BackendError::Failed(Cause::new("broken"))), Some("broken")), (Ok(()), None)] {
+            let remembered = disk.remember(written).err().map(|refusal| refusal.to_string());
+            assert_eq!(remembered.as_deref(), refused);
+            assert_eq!(disk.refuses().map(|refusal| refusal.to_string()).as_deref(), refused);
         }
     }
 

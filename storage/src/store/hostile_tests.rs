@@ -1,6 +1,7 @@
 //! What one client may repeat 50,000 times: nothing of it costs the square of that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanEvent, SpanId, SpanLink, TraceId, TraceSpan};
@@ -8,7 +9,10 @@ use hoptrail_proto::model::{Attribute, Resource, Span, SpanEvent, SpanId, SpanLi
 use super::tests::{NOW, noise, open, small, tenant};
 use super::*;
 use crate::conformance::write;
-use crate::{AttributeScope, FakeClock, Field, FieldValuesRequest, Filter, QueryContext, SearchRequest, TraceReader};
+use crate::{
+    AttributeScope, Done, FakeClock, Field, FieldValuesRequest, Filter, QueryContext, ReadError, SearchRequest, Step,
+    Task, TraceReader,
+};
 
 const TIMES: u64 = 50_000;
 const ID: TraceId = TraceId([7; 16]);

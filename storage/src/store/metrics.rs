@@ -9,7 +9,8 @@ use prometheus_client::registry::Registry;
 
 use crate::Task;
 
-#[derive(Debug)]
+/// Clones count together.
+#[derive(Debug, Clone)]
 pub(super) struct Metrics {
     pub(super) spans: Counter,
     pub(super) log_bytes: Counter,

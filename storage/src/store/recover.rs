@@ -1,116 +1,129 @@
 //! What a start does: reads the catalog and the log, removes pages that belong to nothing, and gets over what is damaged.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::care::{Aside, CatalogRead, entry_from_pages, mend, read_catalog};
-use super::db::{DbError, SegmentFile};
-use super::state::State;
-use super::{OpenError, Shared};
+use super::environment::Environment;
+use super::integrity::entry_from_pages;
+use super::readers::Readers;
+use crate::backend::{BackendError, CatalogRead, OpenError, Quarantine, StoredSegment, read_catalog};
 use crate::catalog::SegmentEntry;
 use crate::{Done, Task, log};
 
-impl Shared {
-    /// Reads catalog and log. Fails only where going on would lose something that can still be read.
-    pub(super) fn recover(&self) -> Result<(), OpenError> {
-        let path = || self.db.path().to_owned();
-        self.reached(Task::Start, Done::Opened);
-        for damage in &self.db.damage {
-            self.note_damage(damage, "left out to open the store; `hoptrail verify` says more");
+/// A start, over a state that is still empty.
+pub(super) struct Recovery<'r> {
+    pub(super) readers: &'r Readers,
+    pub(super) environment: &'r Environment,
+}
+
+/// What a start found.
+pub(super) struct Recovered {
+    /// No segment has this id or a later one.
+    pub(super) next_segment: u64,
+}
+
+impl Recovery<'_> {
+    /// Reads catalog and log into the state. Fails only where going on would lose something that can still be read.
+    pub(super) fn run(&self) -> Result<Recovered, OpenError> {
+        let backend = &self.readers.backend;
+        let path = backend.path().unwrap_or(Path::new(""));
+        self.environment.reached(Task::Start, Done::Opened);
+        for damage in backend.damage() {
+            self.readers.note_damage(damage, "left out to open the store; `hoptrail verify` says more");
         }
-        let mut aside = Aside::new(self.db.path());
-        let failed = |error: DbError| OpenError::Failed { path: path(), reason: error.to_string() };
-        self.read_catalog(&mut self.write_state()).map_err(failed)?;
-        self.reached(Task::Start, Done::Swept);
-        let damaged = |error: DbError| OpenError::Damaged { path: path(), reason: error.to_string() };
-        self.read_log(&mut aside).map_err(damaged)?;
-        self.reached(Task::Start, Done::Replayed);
-        if let Some(folder) = aside.folder() {
+        let next_segment = self.read_catalog().map_err(|error| OpenError::failed(path, error))?;
+        self.environment.reached(Task::Start, Done::Swept);
+        let mut quarantine = backend.path().map(Quarantine::new);
+        self.read_log(quarantine.as_mut()).map_err(|error| OpenError::damaged(path, error))?;
+        self.environment.reached(Task::Start, Done::Replayed);
+        if let Some(folder) = quarantine.as_ref().and_then(Quarantine::folder) {
             tracing::error!(folder = %folder.display(), "what is damaged is kept there");
         }
-        Ok(())
+        Ok(Recovered { next_segment })
     }
 
-    fn read_catalog(&self, state: &mut State) -> Result<(), DbError> {
-        let files = self.db.segment_files()?;
-        let CatalogRead { entries, damaged, unread } = read_catalog(&self.db, &files)?;
-        state.segments.extend(entries.into_iter().map(|(id, entry)| (id, Arc::new(entry))));
-        for (id, reason) in &damaged {
-            self.note_damage(&format!("segment {id}, catalog entry"), reason);
+    /// Makes the segments visible that the catalog names, and deletes the others. Answers the next id of a segment.
+    fn read_catalog(&self) -> Result<u64, BackendError> {
+        let backend = &self.readers.backend;
+        let stored = backend.list()?;
+        let CatalogRead { entries, damaged, unread } = read_catalog(&**backend, &stored);
+        for (segment, reason) in &damaged {
+            self.readers.note_damage(&format!("segment {segment}, catalog entry"), &reason.to_string());
         }
         if let Some(error) = &unread {
-            self.note_damage("catalog", error);
+            self.readers.note_damage("catalog", &error.to_string());
         }
-        let incomplete = unread.is_some() || !self.db.damage.is_empty() || mend::is_recovering(self.db.path());
-        let last =
-            files.iter().map(|file| file.segment).chain(state.segments.keys().copied()).chain(damaged.keys().copied());
-        self.next_segment.store(last.max().unwrap_or_default() + 1, Ordering::SeqCst);
-        let unknown: Vec<_> = files.into_iter().filter(|file| !state.segments.contains_key(&file.segment)).collect();
-        let (taken, orphans): (Vec<_>, Vec<_>) =
-            unknown.into_iter().partition(|file| incomplete || damaged.contains_key(&file.segment));
-        for file in orphans {
-            self.db.drop_pages(file.segment)?;
-        }
-        let entries = self.take_in(&taken);
+        let ids =
+            stored.iter().map(|stored| stored.segment).chain(entries.keys().copied()).chain(damaged.keys().copied());
+        let next_segment = ids.max().unwrap_or_default() + 1;
+        let adopts_all = unread.is_some() || backend.must_adopt();
+        let unnamed = stored.into_iter().filter(|stored| !entries.contains_key(&stored.segment));
+        let (adopted, orphans): (Vec<_>, Vec<_>) =
+            unnamed.partition(|stored| adopts_all || damaged.contains_key(&stored.segment));
+        orphans.iter().try_for_each(|orphan| backend.delete(orphan.segment))?;
+        let adopted = self.adopt(&adopted);
         // An entry that does not decode may be of a later hoptrail, and stays as it is.
-        let unnamed = entries.iter().filter(|entry| !damaged.contains_key(&entry.id));
-        let add: Vec<_> = unnamed.map(|entry| (entry.id, entry.encode())).collect();
+        let new = adopted.iter().filter(|entry| !damaged.contains_key(&entry.id));
+        let add: Vec<_> = new.map(|entry| (entry.id, entry.encode())).collect();
         if !add.is_empty() {
-            self.db.commit(&add, &[], None)?;
+            backend.commit(&add, &[], None)?;
         }
-        state.segments.extend(entries.into_iter().map(|entry| (entry.id, Arc::new(entry))));
-        if mend::is_recovering(self.db.path()) {
-            mend::recovered(self.db.path()).map_err(|error| DbError(error.to_string()))?;
-        }
-        Ok(())
+        let visible = entries.into_values().chain(adopted);
+        self.readers.state.write().segments.extend(visible.map(|entry| (entry.id, Arc::new(entry))));
+        backend.adopted()?;
+        Ok(next_segment)
     }
 
     /// The entries of segments, from their pages.
-    fn take_in(&self, files: &[SegmentFile]) -> Vec<SegmentEntry> {
-        let mut entries = Vec::new();
-        for file in files {
-            match entry_from_pages(&self.db, file) {
-                Ok(entry) => {
-                    tracing::warn!(
-                        segment = file.segment,
-                        spans = entry.spans(),
-                        "the catalog entry of a segment was made again from its pages"
-                    );
-                    entries.push(entry);
-                }
-                Err(error) => {
-                    let file = file.path.display();
-                    tracing::error!(%file, %error, "a segment without a catalog entry is left out, its pages are kept");
-                }
-            }
-        }
-        entries
+    fn adopt(&self, stored: &[StoredSegment]) -> Vec<SegmentEntry> {
+        stored.iter().filter_map(|stored| self.adopt_one(stored)).collect()
     }
 
-    fn read_log(&self, aside: &mut Aside) -> Result<(), DbError> {
-        let mut failed = Ok(());
-        let next = self.db.each_log(|sequence, record| {
-            let requests = log::each_request(record, |received, tenant, body| {
-                if let Err(error) = self.append(received, &tenant, body) {
-                    tracing::error!(sequence, %error, "a request in the log is malformed");
+    fn adopt_one(&self, stored: &StoredSegment) -> Option<SegmentEntry> {
+        let segment = stored.segment;
+        let entry = entry_from_pages(&*self.readers.backend, stored);
+        match &entry {
+            Ok(entry) => {
+                let spans = entry.spans();
+                tracing::warn!(segment, spans, "the catalog entry of a segment was made again from its pages");
+            }
+            Err(error) => {
+                let file = stored.file.as_deref().unwrap_or(Path::new("")).display();
+                tracing::error!(segment, %file, %error, "a segment without a catalog entry is left out, its pages are kept");
+            }
+        }
+        entry.ok()
+    }
+
+    /// Reads the records of the log into the head. What is damaged is copied into the quarantine.
+    fn read_log(&self, mut quarantine: Option<&mut Quarantine>) -> Result<(), BackendError> {
+        let mut kept = Ok(());
+        let read = self.readers.backend.replay(&mut |sequence, record| {
+            if let Err(damage) = self.read_record(sequence, record) {
+                self.readers.note_damage(&format!("log record {sequence}"), &damage.to_string());
+                if let (Ok(()), Some(quarantine)) = (&kept, quarantine.as_deref_mut()) {
+                    kept = quarantine.write(&format!("log-record-{sequence}"), record);
                 }
-            });
-            if let Err(error) = requests {
-                self.note_damage(&format!("log record {sequence}"), &error.to_string());
-                let kept = aside.write(&format!("log-record-{sequence}"), record);
-                failed = std::mem::replace(&mut failed, Ok(())).and(kept);
             }
         });
-        failed.map_err(|error| DbError(error.to_string()))?;
-        let read = next?;
-        self.write_state().next_sequence = read.next;
+        kept?;
+        let read = read?;
+        self.readers.state.write().next_sequence = read.next;
         for (sequence, reason) in &read.missing {
-            self.note_damage(&format!("log records from {sequence} on"), reason);
+            self.readers.note_damage(&format!("log records from {sequence} on"), &reason.to_string());
         }
-        if !read.missing.is_empty() {
-            let files = self.db.log_files()?;
-            files.iter().try_for_each(|file| aside.copy(file)).map_err(|error| DbError(error.to_string()))?;
+        if let Some(quarantine) = quarantine {
+            read.damaged_files.iter().try_for_each(|file| quarantine.copy(file))?;
         }
         Ok(())
+    }
+
+    /// Appends the requests of a record to the head.
+    fn read_record(&self, sequence: u64, record: &[u8]) -> Result<(), crate::codec::Damaged> {
+        log::each_request(record, |received, tenant, body| {
+            if let Err(error) = self.readers.state.append(received, &tenant, body) {
+                tracing::error!(sequence, %error, "a request in the log is malformed");
+            }
+        })
     }
 }

@@ -1,126 +1,61 @@
-//! What readers see: the head and the segments.
+//! What readers see: the head and the segments, behind one lock, so that no span is seen twice or not at all while it moves from one to
+//! the other.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::view::Malformed;
 
+use super::chunk::{Added, Chunk};
+use super::lock;
+use crate::backend::{LogHalf, LogPosition};
 use crate::catalog::SegmentEntry;
-use crate::rows::{Rows, SpanRow};
+use crate::rows::Rows;
 
-/// Spans of one part; small enough that a search holds up writers only shortly.
-const PART_SPANS: usize = 32 << 10;
-
-/// How long a writer waits for those who read a part. Then it begins another one: a slow query must not stop ingest. It waits without
-/// the lock of the state, so that nobody waits for it.
-const PATIENCE: Duration = Duration::from_millis(10);
-
-/// Rows of the head. Only the last part of a tenant grows.
-#[derive(Debug)]
-pub(crate) struct Part {
-    rows: RwLock<Rows>,
-    /// No span in it starts earlier, and none later: a search passes over parts without their lock, as it does over groups.
-    earliest: AtomicU64,
-    latest: AtomicU64,
-    /// No trace in it has a later place.
-    latest_place: AtomicU64,
+/// The state that ingest, maintenance and readers share.
+#[derive(Debug, Default)]
+pub(super) struct SharedState {
+    /// Guards everything that readers see. Held for moments only: rows have locks of their own, in their chunks.
+    state: RwLock<State>,
+    /// Held while a request is appended to the head, so that no generation is closed in the middle of it.
+    appending: Mutex<()>,
 }
 
-/// The times of a part's spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PartTimes {
-    /// Starts of its earliest and latest span.
-    pub(crate) starts: (u64, u64),
-    /// No trace in it has a later place in the order of starts.
-    pub(crate) latest_place: u64,
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        let [latest, latest_place] = Default::default();
-        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_place }
-    }
-}
-
-/// What a request added to a part.
-#[derive(Debug)]
-pub(crate) struct Added {
-    spans: usize,
-    bytes: usize,
-    /// What is wrong with the request: spans from there on are not in the part.
-    pub(crate) appended: Result<(), Malformed>,
-}
-
-impl Part {
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Rows> {
-        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+impl SharedState {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn times(&self) -> PartTimes {
-        PartTimes {
-            starts: (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire)),
-            latest_place: self.latest_place.load(Ordering::Acquire),
-        }
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Widens the times to these spans, before anybody sees them.
-    fn note_times(&self, spans: &[SpanRow]) {
-        let starts = || spans.iter().map(|span| span.start);
-        self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
-        self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
-        let places = spans.iter().map(|span| span.extent().place());
-        self.latest_place.fetch_max(places.max().unwrap_or(0), Ordering::Release);
-    }
-
-    /// Appends the spans of a request; `None` when it must go to another part.
-    pub(crate) fn append(&self, request: &[u8]) -> Option<Added> {
-        let mut rows = self.write_soon()?;
-        let (spans, bytes) = (rows.len(), rows.memory());
-        let appended = rows.append_request(request);
-        self.note_times(rows.spans.get(spans..).unwrap_or_default());
-        Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
-    }
-
-    /// The rows to append to, if there is room for more, nobody reads them for long, and no row in them is half done.
-    fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.rows.try_write() {
-                Ok(rows) => return (rows.len() < PART_SPANS).then_some(rows),
-                // A panic in the middle of a row: no other row may follow it.
-                Err(TryLockError::Poisoned(_)) => return None,
-                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PATIENCE / 100),
-                Err(TryLockError::WouldBlock) => return None,
+    /// Makes the spans of a request visible. The lock of the state is free meanwhile, so readers get their turn.
+    pub(super) fn append(&self, received: u64, tenant: &TenantId, request: &[u8]) -> Result<(), Malformed> {
+        let _in_one_generation = lock(&self.appending);
+        let mut chunk = self.write().growing_chunk(tenant);
+        let added = loop {
+            match chunk.append(request) {
+                Some(added) => break added,
+                None => chunk = self.write().add_chunk(tenant),
             }
-        }
+        };
+        self.write().note(received, &added);
+        added.appended
+    }
+
+    /// Closes the growing generation. A request is in one generation, whole.
+    pub(super) fn rotate(&self) {
+        let _between_requests = lock(&self.appending);
+        self.write().rotate();
     }
 }
 
-/// A half of the log. Generations take turns, so that a half is free when what is in it is sealed: were there one log only, the
-/// records of the generation that grows meanwhile would be written once more when space is freed (measured under full load: 22 bytes a span).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum LogHalf {
-    #[default]
-    Even,
-    Odd,
-}
-
-impl LogHalf {
-    fn other(self) -> Self {
-        match self {
-            Self::Even => Self::Odd,
-            Self::Odd => Self::Even,
-        }
-    }
-}
-
-/// The part of the log that is sealed together.
+/// The spans of the log that are sealed together.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Generation {
-    pub(crate) tenants: HashMap<TenantId, Vec<Arc<Part>>>,
+    pub(crate) tenants: HashMap<TenantId, Vec<Arc<Chunk>>>,
     pub(crate) spans: usize,
     /// Bytes of memory, about.
     pub(crate) bytes: usize,
@@ -138,7 +73,7 @@ pub(crate) struct State {
     /// Oldest first; the last one takes new spans.
     generations: Vec<Generation>,
     pub(crate) segments: BTreeMap<u64, Arc<SegmentEntry>>,
-    /// The number after that of the last record whose requests are all in the head.
+    /// The sequence after that of the last record whose requests are all in the head.
     pub(crate) next_sequence: u64,
     /// Where that record goes, also when it is tried again after a failure: then it takes the place of the first try.
     pub(crate) next_half: LogHalf,
@@ -158,9 +93,8 @@ impl State {
 
     /// The tenants that have spans, and how many.
     pub(crate) fn spans_of_tenants(&self) -> BTreeMap<TenantId, u64> {
-        let parts = self.generations.iter().flat_map(|generation| &generation.tenants);
-        let in_parts = |parts: &[Arc<Part>]| parts.iter().map(|part| part.read().len() as u64).sum();
-        let head = parts.map(|(tenant, parts)| (tenant, in_parts(parts)));
+        let chunks = self.generations.iter().flat_map(|generation| &generation.tenants);
+        let head = chunks.map(|(tenant, chunks)| (tenant, spans_in(chunks)));
         let sealed = self.segments.values().map(|segment| (&segment.tenant, segment.spans()));
         let mut spans = BTreeMap::new();
         for (tenant, more) in head.chain(sealed) {
@@ -183,21 +117,21 @@ impl State {
         &mut self.generations[last]
     }
 
-    /// The part that takes a tenant's spans.
-    pub(crate) fn growing_part(&mut self, tenant: &TenantId) -> Arc<Part> {
-        let known = self.growing().tenants.get(tenant).and_then(|parts| parts.last().cloned());
-        known.unwrap_or_else(|| self.add_part(tenant))
+    /// The chunk that takes a tenant's spans.
+    pub(crate) fn growing_chunk(&mut self, tenant: &TenantId) -> Arc<Chunk> {
+        let known = self.growing().tenants.get(tenant).and_then(|chunks| chunks.last().cloned());
+        known.unwrap_or_else(|| self.add_chunk(tenant))
     }
 
-    /// A new part that takes a tenant's spans from now on.
-    pub(crate) fn add_part(&mut self, tenant: &TenantId) -> Arc<Part> {
-        let (part, generation) = (Arc::<Part>::default(), self.growing());
+    /// A new chunk that takes a tenant's spans from now on.
+    pub(crate) fn add_chunk(&mut self, tenant: &TenantId) -> Arc<Chunk> {
+        let (chunk, generation) = (Arc::<Chunk>::default(), self.growing());
         generation.bytes += Rows::default().memory();
-        generation.tenants.entry(tenant.clone()).or_default().push(Arc::clone(&part));
-        part
+        generation.tenants.entry(tenant.clone()).or_default().push(Arc::clone(&chunk));
+        chunk
     }
 
-    /// Notes what a request added to a part of the growing generation.
+    /// Notes what a request added to a chunk of the growing generation.
     pub(crate) fn note(&mut self, received: u64, added: &Added) {
         let generation = self.growing();
         generation.spans += added.spans;
@@ -232,8 +166,8 @@ impl State {
     }
 
     /// Where the next record of the log goes.
-    pub(crate) fn next_record(&self) -> (LogHalf, u64) {
-        (self.next_half, self.next_sequence)
+    pub(crate) fn next_record(&self) -> LogPosition {
+        LogPosition { half: self.next_half, sequence: self.next_sequence }
     }
 
     /// Notes that all requests of a record are in the head, and closes the growing generation when it is full; whether it was.
@@ -260,10 +194,14 @@ impl State {
         self.segments.extend(segments.into_iter().map(|entry| (entry.id, Arc::new(entry))));
     }
 
-    /// The head parts and segments of a tenant, as of now.
-    pub(crate) fn snapshot(&self, tenant: &TenantId) -> (Vec<Arc<Part>>, Vec<Arc<SegmentEntry>>) {
-        let parts = self.generations.iter().filter_map(|generation| generation.tenants.get(tenant)).flatten();
+    /// The head chunks and segments of a tenant, as of now.
+    pub(crate) fn snapshot(&self, tenant: &TenantId) -> (Vec<Arc<Chunk>>, Vec<Arc<SegmentEntry>>) {
+        let chunks = self.generations.iter().filter_map(|generation| generation.tenants.get(tenant)).flatten();
         let segments = self.segments.values().filter(|segment| segment.tenant == *tenant);
-        (parts.cloned().collect(), segments.cloned().collect())
+        (chunks.cloned().collect(), segments.cloned().collect())
     }
+}
+
+fn spans_in(chunks: &[Arc<Chunk>]) -> u64 {
+    chunks.iter().map(|chunk| chunk.read().len() as u64).sum()
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
-use super::tests::{NOW, crashed, pass, small, span, spans_of, tenant};
+use super::tests::{NOW, crashed, pass, segments_with_pages, small, span, spans_of, tenant};
 use super::{Config, Store, lock};
 use crate::conformance::write;
 use crate::{FakeClock, Step, Watch};
@@ -63,7 +63,7 @@ fn acknowledged_spans_survive_an_end_at_every_step() {
         opened.settle().expect("settled");
         assert_eq!(spans_of(&opened, 1), found, "{step}, sealed");
         assert_eq!(spans_of(&opened, 2), 0, "{step}: retention goes on");
-        let pages = opened.shared.db.segments_with_pages().expect("listed").len();
+        let pages = segments_with_pages(&opened).len();
         assert_eq!(pages, opened.sizes().segments, "{step}: only named pages are kept");
     }
 }

@@ -2,19 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
 use prometheus_client::registry::Registry;
 
-use super::state::LogHalf;
 use super::*;
+use crate::backend::{LogHalf, LogPosition, StoredSegment};
 use crate::conformance::{wait, write};
 use crate::log::Record;
 use crate::rows::Rows;
-use crate::segment::{META, PageSource};
+use crate::segment::tail;
 use crate::test_spans::encode;
-use crate::{AttributeScope, CompareOp, FakeClock, Field, Filter, QueryContext, SearchRequest, TraceReader, Value};
+use crate::{
+    AttributeScope, CompareOp, FakeClock, Field, Filter, QueryContext, SearchRequest, TraceReader, Value,
+};
 
 pub(super) const NOW: u64 = 1_700_000_000_000_000_000;
 
@@ -49,7 +52,9 @@ pub(super) fn noise(bytes: usize, seed: u64) -> String {
 }
 
 fn open_with(folder: &Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
-    Store::open(folder, config, clock.clone(), &mut Registry::default()).expect("opens")
+    let backend = backend::open(folder, config.cache_mb << 20).expect("opens");
+    let setup = Setup { tuning: Tuning::small(), ..Setup::new(config, clock.clone()) };
+    Store::over(backend, &setup, &mut Registry::default()).expect("opens")
 }
 
 pub(super) fn small() -> Config {
@@ -93,6 +98,11 @@ fn try_copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The segments that are on the disk, whether the catalog names them or not.
+pub(super) fn segments_with_pages(store: &Store) -> Vec<u64> {
+    store.readers.backend.list().expect("listed").iter().map(|stored| stored.segment).collect()
+}
+
 #[test]
 fn acknowledged_spans_survive_a_crash_wherever_they_are() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -105,7 +115,7 @@ fn acknowledged_spans_survive_a_crash_wherever_they_are() {
     let in_both = crashed(folder.path());
     for (folder, spans, head) in [(in_the_log, 1, 1), (in_a_segment, 1, 0), (in_both, 2, 1)] {
         let store = open(folder.path());
-        assert_eq!(store.shared.metrics.head_spans.get(), head as i64, "told before anybody can ask");
+        assert_eq!(store.environment.metrics.head_spans.get(), head as i64, "told before anybody can ask");
         assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, head));
         store.settle().expect("settled");
         assert_eq!((spans_of(&store, 1), store.sizes().head_spans), (spans, 0));
@@ -119,14 +129,15 @@ fn a_record_that_two_generations_share_stays_in_the_log_until_both_are_sealed() 
     let bodies = [1, 2].map(|trace| encode(&[span(trace, 1, "a")]));
     let mut record = Record::default();
     bodies.iter().for_each(|body| record.push(NOW, &tenant(), body));
-    let shared = &store.shared;
-    shared.db.append_log(LogHalf::Even, 0, record.encode().expect("encoded")).expect("logged");
-    shared.append(NOW, &tenant(), &bodies[0]).expect("appended");
-    shared.rotate();
-    shared.keep_once().expect("sealed");
+    let Readers { state, backend, .. } = &store.readers;
+    let first = LogPosition { half: LogHalf::Even, sequence: 0 };
+    backend.append(first, record.encode().expect("encoded")).expect("logged");
+    state.append(NOW, &tenant(), &bodies[0]).expect("appended");
+    state.rotate();
+    store.maintenance.run_round().expect("sealed");
     assert_eq!(store.sizes().segments, 1, "the first half is sealed");
-    shared.append(NOW, &tenant(), &bodies[1]).expect("appended");
-    shared.write_state().next_sequence = 1;
+    state.append(NOW, &tenant(), &bodies[1]).expect("appended");
+    state.write().next_sequence = 1;
     let reopened = open(crashed(folder.path()).path());
     assert_eq!((spans_of(&reopened, 1), spans_of(&reopened, 2)), (1, 1));
     store.settle().expect("settled");
@@ -142,8 +153,8 @@ fn pages_that_the_catalog_does_not_name_are_removed_at_the_start() {
     store.settle().expect("settled");
     let mut rows = Rows::default();
     rows.append_request(&encode(&[span(2, 1, "b")])).expect("appended");
-    let orphan = store.shared.store(Task::Seal, &tenant(), (NOW, NOW), &[&rows]).expect("ingested").id;
-    let pages = |store: &Store| store.shared.db.segments_with_pages().expect("listed");
+    let orphan = store.maintenance.write_rows(&tenant(), (NOW, NOW), &[&rows]).expect("ingested").id;
+    let pages = segments_with_pages;
     assert!(pages(&store).contains(&orphan));
     let crashed = crashed(folder.path());
     let store = open(crashed.path());
@@ -160,16 +171,17 @@ fn a_damaged_log_record_costs_its_own_spans_only() {
     (1..=3).for_each(|trace| write(&*store, &tenant(), &[span(trace, 1, "a")]));
     let mut damaged = Vec::new();
     store
-        .shared
-        .db
-        .each_log(|sequence, record| damaged.extend((sequence == 1).then(|| record.to_vec())))
+        .readers
+        .backend
+        .replay(&mut |sequence, record| damaged.extend((sequence == 1).then(|| record.to_vec())))
         .expect("read");
     damaged[0][15] ^= 1;
-    store.shared.db.append_log(LogHalf::Even, 1, &damaged[0]).expect("written");
+    let second = LogPosition { half: LogHalf::Even, sequence: 1 };
+    store.readers.backend.append(second, &damaged[0]).expect("written");
     drop(store);
     let store = open(folder.path());
     assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [1, 0, 1]);
-    assert_eq!(store.shared.metrics.damaged.get(), 1);
+    assert_eq!(store.environment.metrics.damaged.get(), 1);
     write(&*store, &tenant(), &[span(4, 1, "a")]);
     drop(store);
     assert_eq!(spans_of(&open(folder.path()), 4), 1, "later records are not written over");
@@ -185,23 +197,23 @@ fn a_damaged_catalog_entry_is_made_again_from_the_pages() {
     }
     let entries = |store: &Store| {
         let mut entries = Vec::new();
-        store.shared.db.each_catalog(|_, bytes| entries.push(bytes.to_vec())).expect("read");
+        store.readers.backend.each(&mut |_, bytes| entries.push(bytes.to_vec())).expect("read");
         entries
     };
     let whole = entries(&store);
     let half = whole[1][..whole[1].len() / 2].to_vec();
-    store.shared.db.commit(&[(2, half.clone())], &[], None).expect("written");
+    store.readers.backend.commit(&[(2, half.clone())], &[], None).expect("written");
     drop(store);
     let store = open(folder.path());
     assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 1]);
-    assert_eq!(store.shared.metrics.damaged.get(), 1);
+    assert_eq!(store.environment.metrics.damaged.get(), 1);
     assert_eq!(entries(&store)[1], half, "it may be of a later hoptrail");
     drop(store);
     let done = crate::repair(folder.path(), &mut |_| ()).expect("repaired");
     assert_eq!((done.entries, done.spans_lost), (1, 0));
     let store = open(folder.path());
     assert_eq!(entries(&store), whole, "nothing is lost");
-    assert_eq!(store.shared.metrics.damaged.get(), 0);
+    assert_eq!(store.environment.metrics.damaged.get(), 0);
 }
 
 #[test]
@@ -217,7 +229,7 @@ fn small_segments_merge_without_losing_a_span_or_keeping_one_twice() {
     }
     let sizes = store.sizes();
     assert_eq!((sizes.segments, sizes.segment_spans, sizes.head_spans), (1, 20, 0));
-    let pages = || store.shared.db.segments_with_pages().expect("listed").len();
+    let pages = || segments_with_pages(&store).len();
     assert_eq!(pages(), 1, "the merged segments are gone from the disk");
     assert!((1..=5).all(|trace| spans_of(&store, trace) == 4));
     drop(store);
@@ -230,8 +242,8 @@ fn a_query_that_reads_the_head_for_long_does_not_stop_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     write(&*store, &tenant(), &[span(1, 1, "a")]);
-    let (parts, _) = store.shared.read_state().snapshot(&tenant());
-    let reading = parts[0].read();
+    let (chunks, _) = store.readers.read_state().snapshot(&tenant());
+    let reading = chunks[0].read();
     write(&*store, &tenant(), &[span(1, 2, "a")]);
     assert_eq!((reading.len(), spans_of(&store, 1)), (1, 2));
     drop(reading);
@@ -245,17 +257,17 @@ fn a_query_keeps_the_segments_it_reads() {
     let store = open(folder.path());
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     store.settle().expect("settled");
-    let (_, reading) = store.shared.read_state().snapshot(&tenant());
+    let (_, reading) = store.readers.read_state().snapshot(&tenant());
     for id in 2..=4 {
         write(&*store, &tenant(), &[span(1, id, "a")]);
         store.settle().expect("settled");
     }
     assert_eq!(store.sizes().segments, 1, "merged");
-    assert!(store.shared.db.page(reading[0].id, META).is_ok());
+    assert!(store.readers.backend.page(reading[0].id, tail::METADATA).is_ok());
     let id = reading[0].id;
     drop(reading);
     store.settle().expect("settled");
-    assert!(store.shared.db.page(id, META).is_err());
+    assert!(store.readers.backend.page(id, tail::METADATA).is_err());
 }
 
 /// Time passes, and the store looks after itself meanwhile: a single great leap of the clock would not be believed.
@@ -279,8 +291,8 @@ fn old_spans_are_dropped() {
     assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [1, 1]);
     pass(&store, &clock, 601);
     assert_eq!([1, 2].map(|trace| spans_of(&store, trace)), [0, 1]);
-    assert_eq!(store.shared.metrics.dropped_segments.get(), 1);
-    assert_eq!(store.shared.db.segments_with_pages().expect("listed"), [2]);
+    assert_eq!(store.environment.metrics.dropped_segments.get(), 1);
+    assert_eq!(segments_with_pages(&store), [2]);
 }
 
 #[test]
@@ -304,10 +316,10 @@ fn few_spans_are_sealed_when_their_time_has_come() {
     let store = open_with(folder.path(), &Config { seal_after_seconds: 60, ..small() }, &clock);
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     clock.advance(Duration::from_secs(59));
-    store.shared.keep_once().expect("kept");
+    store.maintenance.run_round().expect("kept");
     assert_eq!(store.sizes().segments, 0);
     clock.advance(Duration::from_secs(1));
-    store.shared.keep_once().expect("kept");
+    store.maintenance.run_round().expect("kept");
     assert_eq!((store.sizes().segments, store.sizes().head_spans), (1, 0));
 }
 
@@ -322,14 +334,6 @@ fn a_folder_has_one_owner() {
 }
 
 #[test]
-fn a_newer_format_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    open(folder.path()).shared.db.set_version("2").expect("written");
-    let refused = Store::open(folder.path(), &small(), Arc::new(FakeClock::at(NOW)), &mut Registry::default());
-    assert!(matches!(&refused, Err(OpenError::NewerFormat { found, known: 1, .. }) if found == "2"), "{refused:?}");
-}
-
-#[test]
 fn a_folder_that_is_damaged_is_not_called_in_use() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(open(folder.path()));
@@ -339,18 +343,18 @@ fn a_folder_that_is_damaged_is_not_called_in_use() {
 }
 
 #[test]
-fn a_full_queue_asks_to_come_back() {
+fn a_full_queue_asks_to_retry() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open_with(folder.path(), &Config { queue_mb: 0, ..small() }, &Arc::new(FakeClock::at(NOW)));
     let batch = |trace| SpanBatch { tenant: tenant(), body: encode(&[span(trace, 1, "a")]).into(), spans: 1 };
     // Nothing becomes visible while somebody reads the state, so the first request stays unanswered.
-    let reading = store.shared.read_state();
+    let reading = store.readers.read_state();
     let first = store.write(batch(1));
     let second = wait(store.write(batch(2)));
     assert!(matches!(second, Err(WriteError::Overloaded { .. })), "{second:?}");
     drop(reading);
     wait(first).expect("written");
-    wait_until(|| lock(&store.shared.queue).bytes == 0);
+    wait_until(|| store.ingest.is_idle());
     wait(store.write(batch(2))).expect("written");
 }
 
@@ -382,7 +386,7 @@ fn big_spans_are_sealed_by_their_memory_and_refused_when_sealing_is_late() {
         let body = encode(&[span(trace, 1, &noise(900_000, u64::from(trace)))]).into();
         SpanBatch { tenant: tenant(), body, spans: 1 }
     };
-    let sealing_is_late = lock(&store.shared.keeping);
+    let sealing_is_late = store.maintenance.pause();
     for trace in 1..=3 {
         wait(store.write(batch(trace))).expect("written");
     }
@@ -430,9 +434,9 @@ fn a_damaged_page_is_left_out_of_answers_which_say_so() {
     let context = QueryContext::unbounded();
     let trace = store.trace(&tenant(), TraceId([1; 16]), &context).expect("an answer").expect("the half of it");
     assert_eq!((trace.spans.len(), context.left_out().len()), (1, 1));
-    let damaged = store.shared.metrics.damaged.get();
+    let damaged = store.environment.metrics.damaged.get();
     assert_eq!(spans_of(&store, 1), 1);
-    assert_eq!(store.shared.metrics.damaged.get(), damaged, "counted once");
+    assert_eq!(store.environment.metrics.damaged.get(), damaged, "counted once");
 }
 
 #[test]
@@ -490,10 +494,11 @@ fn dropping_reads_and_writes_no_pages() {
         write(&*store, &tenant(), &[span(trace, 1, &noise(300_000, u64::from(trace)))]);
         store.settle().expect("settled");
     }
-    let files = store.shared.db.segment_files().expect("listed");
+    let files = store.readers.backend.list().expect("listed");
+    let path = |stored: &StoredSegment| stored.file.clone().expect("a file");
     // Who reads pages now finds nothing but zeros.
     for file in &files {
-        std::fs::write(&file.path, vec![0; file.bytes as usize]).expect("written");
+        std::fs::write(path(file), vec![0; file.bytes as usize]).expect("written");
     }
     let written = || -> u64 {
         let entries = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry"));
@@ -501,8 +506,8 @@ fn dropping_reads_and_writes_no_pages() {
     };
     let before = written();
     pass(&store, &clock, 3601);
-    assert_eq!((store.sizes().segments, store.shared.metrics.damaged.get()), (0, 0));
-    assert!(files.iter().all(|file| !file.path.exists()));
+    assert_eq!((store.sizes().segments, store.environment.metrics.damaged.get()), (0, 0));
+    assert!(files.iter().all(|file| !path(file).exists()));
     let freed: u64 = files.iter().map(|file| file.bytes).sum();
     assert!(written() + freed < before + 10_000, "{} bytes are written to free {freed}", written() + freed - before);
 }

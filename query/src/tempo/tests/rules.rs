@@ -176,8 +176,8 @@ impl TraceReader for Broken {
         context: &QueryContext,
     ) -> Result<Option<hoptrail_proto::model::Trace>, ReadError> {
         match &self.0 {
-            ReadError::Corrupt { place, .. } => {
-                context.leave_out(place.clone());
+            ReadError::Corrupt { location, .. } => {
+                context.leave_out(location.clone());
                 Ok(None)
             }
             error => Err(error.clone()),
@@ -228,7 +228,7 @@ type Download<'a> = (Arc<dyn TraceReader>, u8, &'a [&'a str], Option<&'a str>);
 #[tokio::test]
 async fn a_download_says_how_it_ends() {
     let tempo = Tempo::with(&[span("1", 1, 0, "s", "n", (0, 1))]).await;
-    let damaged = Broken(ReadError::Corrupt { place: "segment 1".to_owned(), reason: "flipped".to_owned() });
+    let damaged = Broken(ReadError::Corrupt { location: "segment 1".to_owned(), reason: "flipped".to_owned() });
     let downloads: [Download<'_>; 4] = [
         (tempo.store.clone(), 1, &["spans", "end"], None),
         (tempo.store.clone(), 2, &[], None),

@@ -16,11 +16,10 @@ pub(super) use translate::Codes;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::meta::{GroupMeta, Meta};
+use super::meta::GroupMeta;
 use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
 use crate::codec::fuse;
-use crate::copies::Contents;
 use crate::names::{Names, ShapeCounts};
 use crate::rows::{Rows, TableKind};
 use fit::fit;

@@ -5,11 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long a query works alone: most end sooner, and waking a thread that does work for nothing in the end costs them more than it
-/// saves. Small searches of tests are shared.
-const ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(2) };
 /// Most threads that help one query.
 const MOST_HELPERS: usize = 7;
 /// Items that each thread may be ahead of what was taken. What is not taken in the end was done for nothing.
@@ -20,16 +17,16 @@ const AHEAD: usize = 2;
 static FREE: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rayon_core::current_num_threads() - 1));
 
 /// Calls `take` with what `work` makes of each item, in their order and on this thread, until one is not wanted or `take` fails.
-/// Others help when the query, which has `begun` then, takes long.
+/// Others help when the query is not done by `alone_until`.
 pub(super) fn in_order<T: Sync, R: Send, E>(
     items: &[T],
-    begun: Instant,
+    alone_until: Instant,
     is_wanted: impl Fn(&T) -> bool,
     work: impl Fn(&T) -> R + Sync,
     mut take: impl FnMut(&T, R) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut left = items;
-    while begun.elapsed() < ALONE {
+    while Instant::now() < alone_until {
         let Some((item, rest)) = left.split_first().filter(|(item, _)| is_wanted(item)) else { return Ok(()) };
         take(item, work(item))?;
         left = rest;
@@ -173,6 +170,8 @@ impl<T, R, W: Fn(&T) -> R> Drop for EndAtLast<'_, '_, T, R, W> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn slowly(item: &usize) -> usize {

@@ -1,7 +1,6 @@
 //! The distinct values of a field.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{AnyValue, TraceId};
@@ -16,7 +15,7 @@ use crate::scan::{Projection, RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
 use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
 
-/// What the catalog knows of each segment.
+/// What a segment lists.
 enum List<'r> {
     Services,
     /// Names of a service's spans, or of all.
@@ -38,7 +37,7 @@ impl<'r> List<'r> {
         }
     }
 
-    fn each(&self, names: &'r Names, visit: impl FnMut(&'r str)) {
+    fn each(&self, names: &Names, visit: impl FnMut(&str)) {
         match self {
             Self::Services => names.services().for_each(visit),
             Self::Names(service) => names.of_service(*service).for_each(visit),
@@ -72,6 +71,12 @@ impl<'r> List<'r> {
     }
 }
 
+fn add_name(names: &mut HashSet<Cow<'_, str>>, name: &str) {
+    if !names.contains(name) {
+        names.insert(Cow::Owned(name.to_owned()));
+    }
+}
+
 /// Memory of a trace id in a set, about.
 const ID_BYTES: usize = 32;
 
@@ -97,14 +102,14 @@ impl Question<'_, '_> {
         };
         let take =
             |_: &Unit, here: Result<Option<FirstValues>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
-        in_order(&units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
+        in_order(&units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
         found.finish()
     }
 
-    /// Adds what the catalog lists; the units that it says nothing about.
+    /// Adds what segments list; the units that are not listed.
     fn not_listed(&self, found: &mut FirstValues) -> Result<Vec<Unit>, ReadError> {
         let Some(list) = List::asked_for(self.request) else { return Ok(self.units.clone()) };
-        let (mut listed, mut names, mut left) = (HashMap::new(), HashSet::new(), Vec::new());
+        let (mut listed, mut names, mut left) = (HashMap::new(), HashSet::<Cow<'_, str>>::new(), Vec::new());
         let is_inside = |starts| self.request.range.is_none_or(|range| range.covers(starts));
         for unit in &self.units {
             self.context.check()?;
@@ -114,8 +119,8 @@ impl Question<'_, '_> {
                     is_inside(part.times().starts) && list.each_in_head(&rows, &mut names).is_some()
                 }
                 Unit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
-                    let known = segment.names.as_ref().filter(|_| is_inside(segment.starts()));
-                    known.map(|known| list.each(known, |name| _ = names.insert(Cow::Borrowed(name)))).is_some()
+                    let known = if is_inside(segment.starts()) { self.snapshot.names(segment.id) } else { None };
+                    known.map(|known| list.each(&known, |name| add_name(&mut names, name))).is_some()
                 }),
             };
             if !is_listed {
@@ -137,7 +142,7 @@ impl Question<'_, '_> {
             traces.extend(here?.into_iter().flatten().map(|(id, _)| id));
             memory.grow((traces.len() - before) * ID_BYTES)
         };
-        in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;
+        in_order(&self.units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
         let mut found = FirstValues::new(*limit, self.context)?;
         for id in traces {
             let trace = self.snapshot.spans(id, Projection::Whole, self.context)?;

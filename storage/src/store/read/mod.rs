@@ -18,7 +18,6 @@ mod wanted;
 mod whole;
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Instant;
 
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
@@ -42,7 +41,7 @@ const FIELD_BYTES: usize = 256;
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         context.check()?;
-        Snapshot::take(&self.shared, tenant).trace(id, context)
+        Snapshot::take(&self.readers, tenant).trace(id, context)
     }
 
     fn each_span(
@@ -52,7 +51,7 @@ impl TraceReader for Store {
         context: &QueryContext,
         take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        Snapshot::take(&self.shared, tenant).each_span(id, context, take)
+        Snapshot::take(&self.readers, tenant).each_span(id, context, take)
     }
 
     fn search(
@@ -61,11 +60,11 @@ impl TraceReader for Store {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
-        let begun = Instant::now();
-        let snapshot = Snapshot::take(&self.shared, tenant);
+        let alone_until = self.readers.alone_until();
+        let snapshot = Snapshot::take(&self.readers, tenant);
         let wanted = Wanted::of(request);
         let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
-        let NewestTraces { traces, matched, inspected } = search.run(begun)?;
+        let NewestTraces { traces, matched, inspected } = search.run(alone_until)?;
         let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
         let (mut hits, mut memory) = (Vec::with_capacity(traces.len()), context.reserve(0)?);
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
@@ -74,7 +73,7 @@ impl TraceReader for Store {
             hits.extend(hit);
             context.check()
         };
-        in_order(&traces, begun, |_| true, |(start, id)| found.of(*start, *id), take)?;
+        in_order(&traces, alone_until, |_| true, |(start, id)| found.of(*start, *id), take)?;
         memory.keep();
         Ok(SearchAnswer { hits, inspected })
     }
@@ -85,7 +84,7 @@ impl TraceReader for Store {
         range: Option<TimeRange>,
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
-        let snapshot = Snapshot::take(&self.shared, tenant);
+        let snapshot = Snapshot::take(&self.readers, tenant);
         let mut keys = BTreeSet::new();
         let mut seen = HashSet::new();
         for unit in snapshot.units().iter().filter(|unit| unit.overlaps(range)) {
@@ -109,7 +108,7 @@ impl TraceReader for Store {
         request: &FieldValuesRequest,
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
-        let snapshot = Snapshot::take(&self.shared, tenant);
+        let snapshot = Snapshot::take(&self.readers, tenant);
         let mut units = snapshot.units();
         units.retain(|unit| unit.overlaps(request.range));
         let question = Question { snapshot: &snapshot, units, request, context };

@@ -1,4 +1,4 @@
-//! Services and span names are the same whether the catalog lists them or the spans are looked at.
+//! Services and span names are the same whether segments list them or the spans are looked at.
 
 use std::sync::Arc;
 
@@ -88,15 +88,14 @@ fn compare(batches: &[Vec<TraceSpan>], sealed: &[usize]) {
 }
 
 #[test]
-fn what_the_catalog_lists_costs_no_look_into_segments() {
+fn what_a_segment_lists_costs_no_look_into_its_groups() {
     let (folder, tenant) = (tempfile::tempdir().expect("a folder"), TenantId::single());
     let store = open(folder.path());
     write(&*store, &tenant, &[span(1, text("shop"), "buy"), span(2, text("bank"), "pay")]);
     store.settle().expect("settled");
-    // A segment whose pages are gone can only be answered from the catalog.
-    let segment = *store.shared.read_state().segments.keys().next().expect("a segment");
-    store.shared.db.drop_pages(segment).expect("dropped");
-    store.shared.descriptions.remove(&segment);
+    // The list is in memory since the segment was written; the pages of the groups are gone.
+    let segment = *store.readers.read_state().segments.keys().next().expect("a segment");
+    store.readers.backend.delete(segment).expect("dropped");
     let ask = |field, service| {
         store.field_values(&tenant, &request(field, service, None), &QueryContext::unbounded()).expect("listed")
     };

@@ -76,9 +76,9 @@ impl Possible<'_, '_> {
     fn groups(&self, segment: u64) -> Result<Vec<bool>, ReadError> {
         let shared = self.snapshot.shared;
         let meta = shared.meta(segment);
-        match meta.and_then(|meta| possible_groups(&shared.db, segment, &meta, self.filter)) {
-            Err(ReadError::Corrupt { place, reason }) => {
-                shared.note_damage(&place, &reason);
+        match meta.and_then(|meta| possible_groups(shared, segment, &meta, self.filter)) {
+            Err(ReadError::Corrupt { location, reason }) => {
+                shared.note_damage(&location, &reason);
                 Ok(Vec::new())
             }
             groups => groups,
@@ -138,7 +138,7 @@ pub(super) struct NewestTraces {
 
 impl Search<'_, '_> {
     /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
-    pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
+    pub(super) fn run(&self, alone_until: Instant) -> Result<NewestTraces, ReadError> {
         let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
         let mut units = self.snapshot.units();
         units.retain(|unit| unit.overlaps(self.request.range));
@@ -160,7 +160,7 @@ impl Search<'_, '_> {
             known.oldest.store(newest.oldest(), Ordering::Relaxed);
             Ok(())
         };
-        in_order(&units, begun, is_wanted, |unit| self.scan(unit, &known), take)?;
+        in_order(&units, alone_until, is_wanted, |unit| self.scan(unit, &known), take)?;
         out.traces = newest.found;
         Ok(out)
     }

@@ -11,11 +11,12 @@ use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
 use crate::copies::without_copies;
 use crate::memory::hit;
+use crate::names::Names;
 use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
-use crate::store::Shared;
-use crate::store::state::{Part, PartTimes};
+use crate::store::chunk::{Chunk, ChunkTimes};
+use crate::store::readers::Readers;
 use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
 /// Spans, and the memory that they take of their query.
@@ -28,15 +29,15 @@ pub(super) struct Spans {
 #[derive(Clone)]
 pub(super) enum Unit {
     /// With its times when the query began.
-    Part(PartTimes, Arc<Part>),
+    Part(ChunkTimes, Arc<Chunk>),
     Group(Arc<SegmentEntry>, u16),
 }
 
 /// What a query sees: the store as it was when the query began.
 pub(super) struct Snapshot<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Readers,
     /// With their times.
-    parts: Vec<(PartTimes, Arc<Part>)>,
+    parts: Vec<(ChunkTimes, Arc<Chunk>)>,
     /// With the starts of their earliest and latest spans, by these.
     segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
     /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
@@ -55,7 +56,7 @@ struct Opened<'a> {
 const OPENED_SPANS: usize = 1 << 19;
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn take(shared: &'a Shared, tenant: &TenantId) -> Self {
+    pub(super) fn take(shared: &'a Readers, tenant: &TenantId) -> Self {
         let (parts, segments) = shared.read_state().snapshot(tenant);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
@@ -115,9 +116,9 @@ impl<'a> Snapshot<'a> {
     /// Notes damage, and that the answer is without what is damaged.
     pub(super) fn leave_out(&self, damage: &[ReadError], context: &QueryContext) {
         for error in damage {
-            if let ReadError::Corrupt { place, reason } = error {
-                self.shared.note_damage(place, reason);
-                context.leave_out(place.clone());
+            if let ReadError::Corrupt { location, reason } = error {
+                self.shared.note_damage(location, reason);
+                context.leave_out(location.clone());
             }
         }
     }
@@ -129,7 +130,7 @@ impl<'a> Snapshot<'a> {
             return Ok(known);
         }
         let meta = self.shared.meta(segment)?;
-        let group = Arc::new(SegmentGroup::open(&self.shared.db, segment, meta, number)?);
+        let group = Arc::new(SegmentGroup::open(self.shared, segment, meta, number)?);
         let mut opened = self.opened();
         opened.push(Opened { place, group: Arc::clone(&group) });
         let mut spans: usize = opened.iter().map(|opened| opened.group.len()).sum();
@@ -141,6 +142,11 @@ impl<'a> Snapshot<'a> {
 
     fn opened(&self) -> MutexGuard<'_, Vec<Opened<'a>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The services and span names that a segment lists.
+    pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
+        self.shared.names(segment)
     }
 
     /// The units that may hold the trace: parts, then segments by their earliest span.
@@ -161,7 +167,8 @@ impl<'a> Snapshot<'a> {
         let parts = parts.map(|(times, part)| Unit::Part(*times, Arc::clone(part)));
         let segments = segments.filter(move |((earliest, _), _)| is_wanted(*earliest));
         let groups = segments.flat_map(move |(_, segment)| {
-            segment.groups_of(hash, is_wanted).map(|number| Unit::Group(Arc::clone(segment), number))
+            let groups = self.shared.groups_of(segment, hash, is_wanted);
+            groups.into_iter().map(|number| Unit::Group(Arc::clone(segment), number))
         });
         parts.chain(groups)
     }
@@ -250,7 +257,7 @@ impl Unit {
 
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {
-            Self::Part(PartTimes { starts: (earliest, latest), .. }, _) => {
+            Self::Part(ChunkTimes { starts: (earliest, latest), .. }, _) => {
                 range.is_none_or(|range| *earliest < range.end && range.start <= *latest)
             }
             Self::Group(segment, number) => {
@@ -262,7 +269,7 @@ impl Unit {
     /// No trace in it has a later place.
     pub(super) fn latest(&self) -> u64 {
         match self {
-            Self::Part(times, _) => times.latest_place,
+            Self::Part(times, _) => times.latest_order_start,
             Self::Group(segment, number) => {
                 segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
             }

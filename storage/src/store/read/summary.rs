@@ -74,7 +74,7 @@ impl Snapshot<'_> {
         context: &QueryContext,
     ) -> Result<Option<Arc<Summary>>, ReadError> {
         let groups: Vec<_> = units.iter().map(Unit::place).collect();
-        let known = self.shared.summaries.0.get(&id).filter(|kept| kept.groups == groups);
+        let known = self.shared.caches.summaries.0.get(&id).filter(|kept| kept.groups == groups);
         if let Some(kept) = known {
             return Ok(Some(Arc::clone(&kept.summary)));
         }
@@ -90,7 +90,7 @@ impl Snapshot<'_> {
         let keep = !sum.is_partial && (sum.spans() >= LARGE || groups.len() >= MANY);
         let summary = sum.finish().map(Arc::new);
         if let Some(summary) = summary.as_ref().filter(|_| keep) {
-            self.shared.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
+            self.shared.caches.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
         }
         Ok(summary)
     }

@@ -1,82 +1,65 @@
 //! Retention: segments that are too old or too many go whole.
 
-use super::keep::KeepError;
-use super::{Shared, lock};
+use super::{Environment, Maintenance, MaintenanceConfig, MaintenanceError};
+use crate::store::lock;
 use crate::{Done, Task};
 
-const HOUR: u64 = 3_600_000_000_000;
-/// How long ages are not believed after the clock has jumped: time to set it right before it costs anything.
-const DOUBT: u64 = 24 * HOUR;
+pub(super) const HOUR: u64 = 3_600_000_000_000;
 
-/// Whether the clock can be believed.
-#[derive(Debug, Default)]
-pub(super) struct Belief {
-    last: Option<u64>,
-    from: u64,
-}
-
-impl Belief {
-    /// Told the time about once a second. A clock that moves by more than half the time that spans are kept may be wrong.
-    fn in_age(&mut self, now: u64, keep: u64) -> bool {
-        if self.last.replace(now).is_some_and(|last| last.abs_diff(now) > keep / 2) {
-            self.from = now.saturating_add(DOUBT);
-            tracing::warn!(
-                "the clock has jumped by more than half of storage.retention_hours: nothing is dropped by its age for a day"
-            );
-        }
-        now >= self.from
-    }
-}
-
-impl Shared {
+impl Maintenance {
     /// Drops segments that are too old or too many.
-    pub(super) fn drop_old(&self) -> Result<(), KeepError> {
+    pub(super) fn drop_old(&self) -> Result<(), MaintenanceError> {
+        let Environment { metrics, .. } = &self.environment;
         let old = self.too_old_or_too_much();
         if !old.is_empty() {
-            self.reached(Task::Drop, Done::Begun);
+            self.environment.reached(Task::Drop, Done::Begun);
             self.swap(Task::Drop, None, &old)?;
-            self.metrics.dropped_segments.inc_by(old.len() as u64);
+            metrics.dropped_segments.inc_by(old.len() as u64);
         }
         Ok(())
     }
 
     /// What of the stored spans the bounds drop as soon as the store is open: a bound may have been lowered meanwhile.
-    pub(super) fn dropped_at_once(&self) -> Option<String> {
+    pub(in crate::store) fn dropped_at_once(&self) -> Option<String> {
         let old = self.too_old_or_too_much();
-        let state = self.read_state();
+        let state = self.readers.read_state();
         let segments: Vec<_> = old.iter().filter_map(|id| state.segments.get(id)).collect();
         let first = segments.iter().map(|segment| segment.received.0).min()?;
-        let hours = self.clock.now_unix_nano().saturating_sub(first) / HOUR;
+        let hours = self.environment.clock.now_unix_nano().saturating_sub(first) / HOUR;
         let spans: u64 = segments.iter().map(|segment| segment.spans()).sum();
         let all: u64 = state.segments.values().map(|segment| segment.spans()).sum();
-        let (keep_hours, keep_mb) = (self.config.retention_hours, self.config.retention_mb);
+        let MaintenanceConfig { retention_hours, retention_bytes, .. } = self.config;
+        let retention_mb = retention_bytes.unwrap_or(0) >> 20;
         Some(format!(
-            "{spans} of {all} sealed spans are dropped now, the oldest from {hours} hours ago: storage.retention_hours is {keep_hours} \
-             and storage.retention_mb is {keep_mb}"
+            "{spans} of {all} sealed spans are dropped now, the oldest from {hours} hours ago: storage.retention_hours is \
+             {retention_hours} and storage.retention_mb is {retention_mb}"
         ))
     }
 
     fn too_old_or_too_much(&self) -> Vec<u64> {
-        let now = self.clock.now_unix_nano();
-        let keep = self.config.retention_hours.saturating_mul(HOUR);
-        let by_age = keep > 0 && lock(&self.belief).in_age(now, keep);
-        let oldest = if by_age { now.saturating_sub(keep) } else { 0 };
-        let most = self.config.retention_bytes().unwrap_or(u64::MAX);
-        let state = self.read_state();
+        let now = self.environment.clock.now_unix_nano();
+        let (oldest, most) = (self.oldest_kept(now), self.config.retention_bytes.unwrap_or(u64::MAX));
+        let state = self.readers.read_state();
         let mut bytes: u64 = state.segments.values().map(|segment| segment.bytes).sum();
         let mut by_arrival: Vec<_> = state.segments.values().collect();
         // What seems to come from the future arrived before the clock was set back, so before everything that came since.
         by_arrival.sort_by_key(|segment| (segment.received.1 <= now, segment.received.1, segment.id));
         let (mut old, last) = (Vec::new(), by_arrival.len().saturating_sub(1));
-        for (place, segment) in by_arrival.into_iter().enumerate() {
+        for (index, segment) in by_arrival.into_iter().enumerate() {
             // The newest stays also where the bound is smaller than one segment: a store that keeps nothing is of no use.
-            let is_too_much = bytes > most && place < last;
+            let is_too_much = bytes > most && index < last;
             if segment.received.1 < oldest || is_too_much {
                 bytes -= segment.bytes;
                 old.push(segment.id);
             }
         }
         old
+    }
+
+    /// What arrived before this is too old; 0 when nothing is.
+    fn oldest_kept(&self, now: u64) -> u64 {
+        let kept = self.config.retention_hours.saturating_mul(HOUR);
+        if kept > 0 && lock(&self.clock_guard).is_believed(now, kept) { now.saturating_sub(kept) } else { 0 }
     }
 }
 
@@ -89,9 +72,12 @@ mod tests {
     use tempfile::TempDir;
 
     use crate::conformance::write;
+    use crate::store::Setup;
     use crate::store::tests::{NOW, noise, small, span, spans_of, tenant};
     use crate::traits::TraceReader;
     use crate::{Config, FakeClock, Filter, QueryContext, SearchRequest, Store};
+
+    use super::HOUR;
 
     const DAY: Duration = Duration::from_secs(86_400);
     const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -125,7 +111,7 @@ mod tests {
         assert_eq!([1, 2, 3].map(|trace| spans_of(&store, trace)), [1, 1, 1]);
         // Its age counts again once the clock has gone right for a day.
         for (hours, left) in [(20, 1), (40, 1), (50, 0)] {
-            clock.set(NOW + hours * super::HOUR);
+            clock.set(NOW + hours * HOUR);
             store.settle().expect("settled");
             assert_eq!([1, 3].map(|trace| spans_of(&store, trace)), [left, left], "after {hours} hours");
         }
@@ -240,10 +226,10 @@ mod tests {
         for (config, told) in cases {
             let copy = crate::store::tests::crashed(folder.path());
             // A store that is asked before its threads have dropped anything.
-            let db = crate::store::Db::open(copy.path(), 0).expect("opens");
-            let shared = crate::store::Shared::new(&config, clock.clone(), Arc::new(()), db, &mut Registry::default());
-            shared.recover().expect("recovered");
-            let found = shared.dropped_at_once();
+            let backend = crate::backend::open(copy.path(), 0).expect("opens");
+            let setup = Setup::new(&config, clock.clone());
+            let store = Store::prepare(backend, &setup, &mut Registry::default()).expect("recovered");
+            let found = store.maintenance.dropped_at_once();
             match told {
                 None => assert_eq!(found, None),
                 Some(told) => assert!(found.as_ref().is_some_and(|found| found.starts_with(told)), "{found:?}"),
@@ -307,7 +293,7 @@ mod tests {
         let store = open(folder.path(), &small(), &clock);
         write(&*store, &tenant(), &[span(1, 1, "a")]);
         clock.set(NOW - YEARS.as_nanos() as u64);
-        store.shared.keep_once().expect("kept");
+        store.maintenance.run_round().expect("kept");
         assert_eq!((store.sizes().segments, store.sizes().head_spans), (1, 0));
     }
 }

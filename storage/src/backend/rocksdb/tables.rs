@@ -2,38 +2,31 @@
 
 use std::path::Path;
 
-use rocksdb::{DB, IngestExternalFileOptions, IteratorMode, Options};
+use rocksdb::{DB, IteratorMode, Options};
 
-use super::{Db, DbError, LOGS, SEGMENTS};
+use super::{LOGS, RocksDb};
+use crate::backend::BackendError;
 
-impl Db {
+impl RocksDb {
     /// Takes the file of a segment in by a link. Fails when it is no such file, or is not readable at all.
-    pub(crate) fn take_file(&self, file: &Path) -> Result<(), DbError> {
+    pub(super) fn take_file(&self, file: &Path) -> Result<(), BackendError> {
         let link = self.staging().join(file.file_name().unwrap_or_default());
-        let linked = std::fs::hard_link(file, &link).or_else(|_| std::fs::copy(file, &link).map(|_| ()));
-        linked.map_err(|error| DbError(error.to_string()))?;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        let taken = self.db.ingest_external_file_cf_opts(self.family(SEGMENTS)?, &options, vec![&link]);
+        std::fs::hard_link(file, &link).or_else(|_| std::fs::copy(file, &link).map(|_| ()))?;
+        let taken = self.ingest(&link);
         // Moved when it was taken, in the way when it was not.
         _ = std::fs::remove_file(&link);
-        Ok(taken?)
+        taken
     }
 
-    /// Appends a record to the log without waiting for the disk; [`Db::close`] does.
-    pub(crate) fn append_log_unsynced(&self, sequence: u64, record: &[u8]) -> Result<(), DbError> {
+    /// Appends a record to the log without waiting for the disk; closing does.
+    pub(super) fn append_log_unsynced(&self, sequence: u64, record: &[u8]) -> Result<(), BackendError> {
         Ok(self.db.put_cf(self.family(LOGS[0])?, sequence.to_be_bytes(), record)?)
-    }
-
-    /// Removes a record from the log.
-    pub(crate) fn drop_log_record(&self, sequence: u64) -> Result<(), DbError> {
-        LOGS.iter().try_for_each(|half| Ok(self.db.delete_cf(self.family(half)?, sequence.to_be_bytes())?))
     }
 }
 
 /// Calls `visit` with all keys and values in a folder that has files of tables and nothing that says how they belong together. Changes
 /// the folder.
-pub(crate) fn each_in_tables(folder: &Path, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), DbError> {
+pub(super) fn each_in_tables(folder: &Path, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
     let options = Options::default();
     DB::repair(&options, folder)?;
     let families = DB::list_cf(&options, folder)?;

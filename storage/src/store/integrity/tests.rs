@@ -7,10 +7,10 @@ use std::sync::Arc;
 use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
 use prometheus_client::registry::Registry;
 
-use super::{Care, Checked, Repaired, repair, verify};
+use super::{Checked, Repaired, repair, verify};
 use crate::conformance::write;
 use crate::store::tests::copy_folder;
-use crate::store::{Config, OpenError, Store};
+use crate::store::{Config, Integrity, OpenError, Store};
 use crate::{FakeClock, QueryContext, TraceReader};
 
 const NOW: u64 = 1_700_000_000_000_000_000;
@@ -82,8 +82,8 @@ const WHOLE: (usize, usize) = (SPANS as usize, SPANS as usize);
 fn findings(folder: &Path) -> (Vec<String>, Option<Checked>) {
     let mut found = Vec::new();
     let checked = verify(folder, &mut |event| {
-        if let Care::Found { place, reason } = event {
-            found.push(format!("{place}: {reason}"));
+        if let Integrity::Found { location, reason } = event {
+            found.push(format!("{location}: {reason}"));
         }
     });
     (found, checked.expect("verified"))
@@ -166,7 +166,7 @@ fn a_flip_in_a_segment_is_found_costs_its_segment_at_most_and_is_repaired() {
         }
         let kept: u64 = spans(&store).iter().map(|(spans, _)| *spans as u64).sum();
         assert_eq!(kept + done.spans_lost, (SEALED + LOGGED) * SPANS, "byte {at}: {done:?}");
-        assert!(done.aside.iter().all(|folder| folder.exists()));
+        assert!(done.originals.iter().all(|folder| folder.exists()));
     }
 }
 

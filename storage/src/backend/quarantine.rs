@@ -1,4 +1,4 @@
-//! Where what is damaged goes before anything replaces it. Nothing here is ever deleted by hoptrail.
+//! Where damaged bytes go before anything replaces them. Hoptrail never deletes what is there.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,14 +9,15 @@ use crate::{Clock, SystemClock};
 /// The folder in the data folder.
 pub(super) const DAMAGED: &str = "damaged";
 
-/// A folder of its own for each run, named by the time in seconds, made when the first file comes.
+/// A folder of its own for each run, named by the time in seconds, such as `damaged/1700000000`. It is made when the first file comes.
 #[derive(Debug)]
-pub(crate) struct Aside {
+pub(crate) struct Quarantine {
     parent: PathBuf,
     folder: Option<PathBuf>,
 }
 
-impl Aside {
+impl Quarantine {
+    /// In a data folder.
     pub(crate) fn new(data: &Path) -> Self {
         Self { parent: data.join(DAMAGED), folder: None }
     }
@@ -52,14 +53,7 @@ impl Aside {
         if self.folder.is_none() {
             fs::create_dir_all(&self.parent)?;
             let seconds = SystemClock.now_unix_nano() / 1_000_000_000;
-            let made = (seconds..).find_map(|name| {
-                let folder = self.parent.join(name.to_string());
-                match fs::create_dir(&folder) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
-                    made => Some(made.map(|()| folder)),
-                }
-            });
-            self.folder = made.transpose()?;
+            self.folder = (seconds..).find_map(|name| create_new(self.parent.join(name.to_string()))).transpose()?;
         }
         self.folder().ok_or_else(|| io::Error::other("no name is free"))
     }
@@ -67,6 +61,14 @@ impl Aside {
     fn sync(&self) -> io::Result<()> {
         let data = self.parent.parent().unwrap_or(&self.parent);
         [Some(data), Some(self.parent.as_path()), self.folder()].into_iter().flatten().try_for_each(sync_folder)
+    }
+}
+
+/// Makes a folder; `None` when the name is taken.
+fn create_new(folder: PathBuf) -> Option<io::Result<PathBuf>> {
+    match fs::create_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+        made => Some(made.map(|()| folder)),
     }
 }
 

@@ -9,18 +9,21 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::aside::{Aside, sync_folder, write_synced};
 use super::batch::{Operation, operations};
-use super::mend::{self, log_files};
-use super::verify::{Care, Tell};
-use super::{read_catalog, wal};
+use super::tables::each_in_tables;
+use super::wal_repair::{self, log_files};
+use super::{RocksDb, wal};
+use crate::backend::quarantine::{Quarantine, sync_folder, write_synced};
+use crate::backend::{
+    Backend, BackendError, Catalog, Cause, Integrity, Log, OpenError, Report, StoredSegment, read_catalog,
+};
 use crate::catalog::SegmentEntry;
 use crate::log;
-use crate::store::db::{Db, DbError, each_in_tables};
 
 /// Where the new database is built.
-pub(crate) const REBUILDING: &str = "rebuilding";
+const REBUILDING: &str = "rebuilding";
 /// The new database is whole.
 const COMPLETE: &str = "complete";
 /// The old files are in the folder that this mark names.
@@ -35,45 +38,73 @@ struct Found {
 }
 
 /// Whether a rebuild has begun and not ended.
-pub(crate) fn is_interrupted(data: &Path) -> bool {
+pub(super) fn is_interrupted(data: &Path) -> bool {
     data.join(REBUILDING).join(COMPLETE).exists()
 }
 
-/// Builds the new database and puts it in the place of the old one. `db` is the old one, when it opens. Answers how many spans are
-/// lost with files that cannot be taken over.
-pub(crate) fn rebuild(data: &Path, db: Option<Db>, aside: &mut Aside, tell: Tell<'_>) -> Result<u64, DbError> {
-    let lost = if is_interrupted(data) { 0 } else { build(data, db, tell)? };
-    swap(data, aside).map_err(|error| DbError(error.to_string()))?;
+/// What is put together again, for people.
+const DATABASE: &str = "RocksDB";
+
+/// Opens a folder that no process has open, whatever that takes, and tells of damage that this finds and repairs. Answers how many
+/// spans are lost with files that cannot be read any more.
+pub(crate) fn open_for_repair(
+    data: &Path,
+    quarantine: &mut Quarantine,
+    report: Report<'_>,
+) -> Result<(Arc<dyn Backend>, u64), OpenError> {
+    let db = open_or_rebuild(data, quarantine, report)?;
+    if !db.is_lenient && is_readable(&db) {
+        return Ok((Arc::new(db), 0));
+    }
+    let lost = rebuild(data, Some(db), quarantine, report).map_err(|error| OpenError::failed(data, error))?;
+    Ok((Arc::new(RocksDb::open(data, 0)?), lost))
+}
+
+fn open_or_rebuild(data: &Path, quarantine: &mut Quarantine, report: Report<'_>) -> Result<RocksDb, OpenError> {
+    match RocksDb::open(data, 0) {
+        Err(OpenError::Damaged { source, .. }) => {
+            report(Integrity::found(DATABASE, source.to_string()));
+            rebuild(data, None, quarantine, report).map_err(|error| OpenError::failed(data, error))?;
+            RocksDb::open(data, 0)
+        }
+        opened => {
+            let db = opened?;
+            db.damage.iter().for_each(|line| report(Integrity::repaired(DATABASE, line)));
+            Ok(db)
+        }
+    }
+}
+
+/// Whether catalog and log can be read from end to end.
+fn is_readable(db: &RocksDb) -> bool {
+    let log = db.replay(&mut |_, _| ());
+    read_catalog(db, &[]).unread.is_none() && log.is_ok_and(|read| read.missing.is_empty())
+}
+
+/// Builds the new database and puts it in the place of the old one. `old` is that one, when it opens.
+fn rebuild(
+    data: &Path,
+    old: Option<RocksDb>,
+    quarantine: &mut Quarantine,
+    report: Report<'_>,
+) -> Result<u64, BackendError> {
+    let lost = if is_interrupted(data) { 0 } else { build(data, old, report)? };
+    swap(data, quarantine)?;
+    report(Integrity::repaired(DATABASE, "its files were put together again"));
     Ok(lost)
 }
 
-fn build(data: &Path, db: Option<Db>, tell: Tell<'_>) -> Result<u64, DbError> {
+fn build(data: &Path, old: Option<RocksDb>, report: Report<'_>) -> Result<u64, BackendError> {
     let new = data.join(REBUILDING);
-    let io = |error: io::Error| DbError(error.to_string());
-    remove_folder(&new).map_err(io)?;
-    let fresh = Db::open(&new, 0).map_err(|error| DbError(error.to_string()))?;
-    let tables: Vec<PathBuf> = files_ending(data, "sst").map_err(io)?;
-    let mut others = Vec::new();
-    let known = db.as_ref().map(Db::segment_files).transpose()?;
-    for table in tables {
-        let of_segment = known.as_ref().map(|known| known.iter().any(|file| file.path == table));
-        if of_segment == Some(false) {
-            others.push(table);
-        } else if let Err(error) = fresh.take_file(&table) {
-            match of_segment {
-                Some(_) => tell(Care::Found {
-                    place: table.display().to_string(),
-                    reason: format!("cannot be taken over: {error}"),
-                }),
-                None => others.push(table),
-            }
-        }
-    }
-    let taken: HashSet<u64> = fresh.segments_with_pages()?.into_iter().collect();
-    let found = match db.as_ref().and_then(read_database) {
+    remove_folder(&new)?;
+    let fresh = RocksDb::open(&new, 0).map_err(|error| BackendError::Failed(Cause::new(error)))?;
+    let known = old.as_ref().map(RocksDb::segment_files).transpose()?;
+    let others = take_segments(&fresh, files_ending(data, "sst")?, known.as_deref(), report);
+    let taken: HashSet<u64> = fresh.segment_files()?.iter().map(|stored| stored.segment).collect();
+    let found = match old.as_ref().and_then(read_database) {
         Some(found) => found,
         None => {
-            drop(db);
+            drop(old);
             read_files(data, &new, &others, &taken)?
         }
     };
@@ -86,34 +117,57 @@ fn build(data: &Path, db: Option<Db>, tell: Tell<'_>) -> Result<u64, DbError> {
     }
     fresh.close()?;
     drop(fresh);
-    mend::begin_recovering(data).map_err(io)?;
-    write_synced(&new.join(COMPLETE), b"").and_then(|()| sync_folder(&new)).map_err(io)?;
+    wal_repair::begin_recovering(data)?;
+    write_synced(&new.join(COMPLETE), b"").and_then(|()| sync_folder(&new))?;
     Ok(lost)
 }
 
+/// Takes the files of segments over into the new database. Answers the other files. `known` are the segments of the old database, when
+/// it opens; else what cannot be taken over is no segment.
+fn take_segments(
+    fresh: &RocksDb,
+    tables: Vec<PathBuf>,
+    known: Option<&[StoredSegment]>,
+    report: Report<'_>,
+) -> Vec<PathBuf> {
+    let mut others = Vec::new();
+    for table in tables {
+        let is_segment = known.map(|known| known.iter().any(|stored| stored.file.as_deref() == Some(&*table)));
+        if is_segment == Some(false) {
+            others.push(table);
+        } else if let Err(error) = fresh.take_file(&table) {
+            if is_segment.is_some() {
+                report(Integrity::found(table.display().to_string(), format!("cannot be taken over: {error}")));
+            } else {
+                others.push(table);
+            }
+        }
+    }
+    others
+}
+
 /// What the old database says; `None` when its log cannot be read up to the end.
-fn read_database(db: &Db) -> Option<Found> {
-    let mut found = Found { entries: read_catalog(db, &db.segment_files().ok()?).ok()?.entries, ..Found::default() };
-    db.each_log(|sequence, record| found.records.push((sequence, record.to_vec()))).ok()?;
+fn read_database(db: &RocksDb) -> Option<Found> {
+    let mut found = Found { entries: read_catalog(db, &db.segment_files().ok()?).entries, ..Found::default() };
+    db.replay(&mut |sequence, record| found.records.push((sequence, record.to_vec()))).ok()?;
     Some(found)
 }
 
 /// Reads tables and logs that nothing says anything about.
-fn read_files(data: &Path, new: &Path, tables: &[PathBuf], taken: &HashSet<u64>) -> Result<Found, DbError> {
-    let io = |error: io::Error| DbError(error.to_string());
+fn read_files(data: &Path, new: &Path, tables: &[PathBuf], taken: &HashSet<u64>) -> Result<Found, BackendError> {
     let mut found = Found::default();
     if !tables.is_empty() {
         let scratch = new.join("scratch");
-        fs::create_dir_all(&scratch).map_err(io)?;
+        fs::create_dir_all(&scratch)?;
         for table in tables {
-            fs::copy(table, scratch.join(table.file_name().unwrap_or_default())).map_err(io)?;
+            fs::copy(table, scratch.join(table.file_name().unwrap_or_default()))?;
         }
         let read = each_in_tables(&scratch, |key, value| found.take(key, value));
-        remove_folder(&scratch).map_err(io)?;
+        remove_folder(&scratch)?;
         read?;
     }
-    for file in log_files(data).map_err(io)? {
-        let bytes = fs::read(&file).map_err(io)?;
+    for file in log_files(data)? {
+        let bytes = fs::read(&file)?;
         for record in wal::scan(&bytes).unwrap_or_default().records {
             let batch: Vec<u8> = record.into_iter().filter_map(|range| bytes.get(range)).flatten().copied().collect();
             found.replay(&operations(&batch).unwrap_or_default(), taken);
@@ -158,13 +212,13 @@ impl Found {
 }
 
 /// Moves the old files away and the new ones in. May be run again from any point of it.
-fn swap(data: &Path, aside: &mut Aside) -> io::Result<()> {
+fn swap(data: &Path, quarantine: &mut Quarantine) -> io::Result<()> {
     let new = data.join(REBUILDING);
     if !new.join(MOVED).exists() {
         // First the file without which nothing opens the folder.
         let mut files = database_files(data)?;
         files.sort_by_key(|file| !file.ends_with("CURRENT"));
-        files.iter().try_for_each(|file| aside.take(file))?;
+        files.iter().try_for_each(|file| quarantine.take(file))?;
         sync_folder(data)?;
         write_synced(&new.join(MOVED), b"")?;
         sync_folder(&new)?;

@@ -1,0 +1,41 @@
+//! The catalog as far as it can be read.
+
+use std::collections::BTreeMap;
+
+use super::{BackendError, Catalog, Cause, StoredSegment};
+use crate::catalog::SegmentEntry;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct CatalogRead {
+    pub(crate) entries: BTreeMap<u64, SegmentEntry>,
+    /// Segments whose entry is there and cannot be read, and why.
+    pub(crate) damaged: BTreeMap<u64, Cause>,
+    /// Why there may be more entries that were not seen.
+    pub(crate) unread: Option<BackendError>,
+}
+
+/// Reads every entry. `stored` segments are asked for one by one when the catalog cannot be read from end to end.
+pub(crate) fn read_catalog(catalog: &(impl Catalog + ?Sized), stored: &[StoredSegment]) -> CatalogRead {
+    let mut found = CatalogRead::default();
+    if let Err(error) = catalog.each(&mut |segment, entry| found.take(segment, entry)) {
+        found.unread = Some(error);
+        for segment in stored.iter().map(|stored| stored.segment) {
+            match catalog.entry(segment) {
+                Ok(Some(entry)) => found.take(segment, &entry),
+                Ok(None) => {}
+                Err(error) => _ = found.damaged.insert(segment, error.into_cause()),
+            }
+        }
+    }
+    found
+}
+
+impl CatalogRead {
+    fn take(&mut self, segment: u64, entry: &[u8]) {
+        match SegmentEntry::decode(segment, entry) {
+            Ok(entry) => _ = self.entries.insert(segment, entry),
+            Err(error) => _ = self.damaged.insert(segment, Cause::new(error)),
+        }
+    }
+}

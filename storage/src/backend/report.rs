@@ -1,0 +1,48 @@
+//! What is told while a folder is verified or repaired.
+
+/// An event of a verification or a repair.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Integrity {
+    /// A phase of the work begins.
+    Begun {
+        /// What is done.
+        what: &'static str,
+        /// To how many bytes.
+        bytes: u64,
+    },
+    /// So many more bytes are done.
+    Done {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Damage.
+    Found {
+        /// File, and where in it.
+        location: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Damage is gone.
+    Repaired {
+        /// Where it was.
+        location: String,
+        /// What was saved and what was lost.
+        how: String,
+    },
+}
+
+impl Integrity {
+    /// Damage was found.
+    pub(crate) fn found(location: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Found { location: location.into(), reason: reason.into() }
+    }
+
+    /// Damage was repaired.
+    pub(crate) fn repaired(location: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::Repaired { location: location.into(), how: how.into() }
+    }
+}
+
+/// Hears what is told.
+pub(crate) type Report<'r> = &'r mut dyn FnMut(Integrity);

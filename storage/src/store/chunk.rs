@@ -1,0 +1,97 @@
+//! Chunks of the head: rows of one tenant that grow together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use hoptrail_proto::otlp::view::Malformed;
+
+use crate::rows::{Rows, SpanRow};
+
+/// Spans of one chunk; small enough that a search holds up writers only shortly.
+const CHUNK_SPANS: usize = 32 << 10;
+
+/// How long a writer waits for those who read a chunk. Then it begins another one: a slow query must not stop ingest. It waits without
+/// the lock of the state, so that nobody waits for it.
+const APPEND_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// Rows of the head. Only the last chunk of a tenant grows.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    rows: RwLock<Rows>,
+    /// No span in it starts earlier, and none later: a search passes over chunks without their lock, as it does over groups.
+    earliest: AtomicU64,
+    latest: AtomicU64,
+    /// No trace in it is ordered by a later start.
+    latest_order_start: AtomicU64,
+}
+
+/// The times of a chunk's spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChunkTimes {
+    /// Starts of its earliest and latest span.
+    pub(crate) starts: (u64, u64),
+    /// No trace in it is ordered by a later start.
+    pub(crate) latest_order_start: u64,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        let [latest, latest_order_start] = Default::default();
+        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_order_start }
+    }
+}
+
+/// What a request added to a chunk.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) spans: usize,
+    pub(crate) bytes: usize,
+    /// What is wrong with the request: spans from there on are not in the chunk.
+    pub(crate) appended: Result<(), Malformed>,
+}
+
+impl Chunk {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn times(&self) -> ChunkTimes {
+        ChunkTimes {
+            starts: (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire)),
+            latest_order_start: self.latest_order_start.load(Ordering::Acquire),
+        }
+    }
+
+    /// Widens the times to these spans, before anybody sees them.
+    fn note_times(&self, spans: &[SpanRow]) {
+        let starts = || spans.iter().map(|span| span.start);
+        self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
+        self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
+        let order_starts = spans.iter().map(|span| span.extent().place());
+        self.latest_order_start.fetch_max(order_starts.max().unwrap_or(0), Ordering::Release);
+    }
+
+    /// Appends the spans of a request; `None` when it must go to another chunk.
+    pub(crate) fn append(&self, request: &[u8]) -> Option<Added> {
+        let mut rows = self.write_soon()?;
+        let (spans, bytes) = (rows.len(), rows.memory());
+        let appended = rows.append_request(request);
+        self.note_times(rows.spans.get(spans..).unwrap_or_default());
+        Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
+    }
+
+    /// The rows to append to, if there is room for more, nobody reads them for long, and no row in them is half done.
+    fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
+        let until = Instant::now() + APPEND_TIMEOUT;
+        loop {
+            match self.rows.try_write() {
+                Ok(rows) => return (rows.len() < CHUNK_SPANS).then_some(rows),
+                // A panic in the middle of a row: no other row may follow it.
+                Err(TryLockError::Poisoned(_)) => return None,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(APPEND_TIMEOUT / 100),
+                Err(TryLockError::WouldBlock) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The catalog entry of a segment, made again from its pages. Nothing is lost: pages hold all that an entry says.
+
+use std::sync::Arc;
+
+use crate::ReadError;
+use crate::backend::StoredSegment;
+use crate::catalog::SegmentEntry;
+use crate::segment::{About, PageSource, SegmentGroup, Written, damaged_tail, read_meta, tail};
+
+pub(crate) fn entry_from_pages(pages: &dyn PageSource, stored: &StoredSegment) -> Result<SegmentEntry, ReadError> {
+    let segment = stored.segment;
+    let about = read_about(pages, segment)?;
+    let meta = Arc::new(read_meta(pages, segment)?);
+    let groups = (0u16..).take(meta.groups.len());
+    let stats = groups.map(|group| SegmentGroup::open(pages, segment, Arc::clone(&meta), group)?.stats());
+    let groups = stats.collect::<Result<_, ReadError>>()?;
+    Ok(SegmentEntry::new(segment, stored.bytes, about, Written { groups }))
+}
+
+/// Whose a segment is, and when it arrived.
+pub(super) fn read_about(pages: &dyn PageSource, segment: u64) -> Result<About, ReadError> {
+    About::decode(&pages.page(segment, tail::ABOUT)?).map_err(damaged_tail(segment, "tenant and arrival"))
+}

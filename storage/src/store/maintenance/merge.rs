@@ -1,0 +1,115 @@
+//! Merging: small neighbours become one segment.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hoptrail_proto::model::TenantId;
+
+use super::{Maintenance, MaintenanceConfig, MaintenanceError};
+use crate::backend::SegmentWriter;
+use crate::catalog::SegmentEntry;
+use crate::segment::{About, MergeBounds, MergeInput, Written, merge};
+use crate::store::lock;
+use crate::store::state::State;
+use crate::store::tuning::Tuning;
+use crate::{Done, ReadError, Task};
+
+/// Segments of about one size that are merged at once.
+const RUN: usize = 4;
+/// Segments are of about one size when none has so many times the spans of another.
+const ABOUT_ONE_SIZE: u64 = 4;
+/// Segments of fewer spans count as if they had so many.
+const LEAST_SPANS: u64 = 1024;
+
+impl Maintenance {
+    /// The oldest neighbours of one tenant that are small and of about one size, when the disk has room for them and for what becomes
+    /// of them at once. None when the store ends.
+    pub(super) fn next_to_merge(&self) -> Option<Vec<Arc<SegmentEntry>>> {
+        if self.alarm.is_closing() {
+            return None;
+        }
+        let run = self.mergeable()?;
+        let bytes = run.iter().map(|segment| segment.bytes).sum();
+        self.environment.disk.has_room_for(bytes).is_ok().then_some(run)
+    }
+
+    fn mergeable(&self) -> Option<Vec<Arc<SegmentEntry>>> {
+        let state = self.readers.read_state();
+        let tenants: BTreeSet<&TenantId> = state.segments.values().map(|segment| &segment.tenant).collect();
+        let unmergeable = lock(&self.unmergeable);
+        tenants.into_iter().find_map(|tenant| {
+            let segments = by_arrival(&state, tenant, &unmergeable);
+            let run = segments.windows(RUN).find(|run| self.config.is_good_run(run))?;
+            Some(run.iter().map(|segment| Arc::clone(segment)).collect())
+        })
+    }
+
+    /// One segment of several: spans of a trace meet, exact copies collapse.
+    pub(super) fn merge(&self, run: &[Arc<SegmentEntry>]) -> Result<(), MaintenanceError> {
+        let Some(first) = run.first() else { return Ok(()) };
+        self.environment.reached(Task::Merge, Done::Begun);
+        let about = About { tenant: first.tenant.clone(), received: arrival(run) };
+        let entry = match self.publish(Task::Merge, about, |about, out| self.write_merged(run, about, out)) {
+            Err(MaintenanceError::Segment { segment, source: ReadError::Corrupt { location, reason } }) => {
+                self.readers.note_damage(&location, &reason);
+                lock(&self.unmergeable).insert(segment);
+                return Ok(());
+            }
+            // They stay as they are.
+            Err(MaintenanceError::TooLarge(error)) => {
+                tracing::warn!(%error, "segments are too large to be merged");
+                lock(&self.unmergeable).extend(run.iter().map(|segment| segment.id));
+                return Ok(());
+            }
+            entry => entry?,
+        };
+        let old: Vec<u64> = run.iter().map(|segment| segment.id).collect();
+        self.swap(Task::Merge, Some(entry), &old)?;
+        self.environment.metrics.merges.inc();
+        Ok(())
+    }
+
+    fn write_merged(
+        &self,
+        run: &[Arc<SegmentEntry>],
+        about: &About,
+        out: &mut (dyn SegmentWriter + '_),
+    ) -> Result<Written, MaintenanceError> {
+        let mut inputs = Vec::with_capacity(run.len());
+        for segment in run {
+            let metadata = self.readers.meta(segment.id);
+            let metadata = metadata.map_err(|source| MaintenanceError::Segment { segment: segment.id, source })?;
+            inputs.push(MergeInput { source: &self.readers, segment: segment.id, metadata });
+        }
+        let Tuning { group_spans, merge_buffer: buffer_bytes, .. } = self.readers.tuning;
+        Ok(merge(&inputs, MergeBounds { group_spans, buffer_bytes }, about, out)?)
+    }
+}
+
+/// The segments of a tenant that may be merged, by their arrival. Not by id: a merged segment has a later one than those that were
+/// sealed meanwhile.
+fn by_arrival<'s>(state: &'s State, tenant: &TenantId, unmergeable: &BTreeSet<u64>) -> Vec<&'s Arc<SegmentEntry>> {
+    let of_tenant = state.segments.values().filter(|segment| segment.tenant == *tenant);
+    let mut segments: Vec<_> = of_tenant.filter(|segment| !unmergeable.contains(&segment.id)).collect();
+    segments.sort_by_key(|segment| (segment.received, segment.id));
+    segments
+}
+
+/// When the first and the last request of these segments arrived.
+fn arrival(run: &[Arc<SegmentEntry>]) -> (u64, u64) {
+    let first = run.iter().map(|segment| segment.received.0).min();
+    let last = run.iter().map(|segment| segment.received.1).max();
+    (first.unwrap_or_default(), last.unwrap_or_default())
+}
+
+impl MaintenanceConfig {
+    /// Whether it is worth while to merge these.
+    fn is_good_run(&self, run: &[&Arc<SegmentEntry>]) -> bool {
+        let spans: Vec<u64> = run.iter().map(|segment| segment.spans()).collect();
+        let (least, most) = (spans.iter().min().copied().unwrap_or(0), spans.iter().max().copied().unwrap_or(0));
+        let bytes: u64 = run.iter().map(|segment| segment.bytes).sum();
+        spans.iter().sum::<u64>() <= self.merge_spans / 2
+            && bytes <= self.merge_bytes
+            && most <= ABOUT_ONE_SIZE * least.max(LEAST_SPANS)
+    }
+}

@@ -1,0 +1,208 @@
+//! Maintenance: seals the head into segments, merges small segments, drops old ones. One thread does it, round after round.
+
+mod alarm;
+mod clock_guard;
+mod merge;
+mod publish;
+mod retention;
+mod seal;
+mod start_hints;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::readers::Readers;
+use super::state::Bounds;
+use super::{Config, lock};
+use crate::backend::BackendError;
+use crate::catalog::SegmentEntry;
+use crate::segment::{MergeError, TooLarge, WriteSegmentError};
+use crate::{Cause, ReadError, Task, WriteError};
+pub(super) use alarm::Alarm;
+use clock_guard::ClockGuard;
+
+/// How often the thread looks for something to do when nobody wakes it.
+const TICK: Duration = Duration::from_secs(1);
+
+/// When to seal, what to merge, what to keep.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MaintenanceConfig {
+    /// What one generation of the head may hold.
+    pub(super) head: Bounds,
+    /// Seconds after which spans are sealed even when they are few.
+    pub(super) seal_after_seconds: u64,
+    /// Spans up to which small segments are merged.
+    pub(super) merge_spans: u64,
+    /// Bytes of segments that are merged at once.
+    pub(super) merge_bytes: u64,
+    /// Hours to keep spans; 0 keeps them for ever.
+    pub(super) retention_hours: u64,
+    /// Bytes of segments to keep; `None` without a bound.
+    pub(super) retention_bytes: Option<u64>,
+}
+
+impl From<&Config> for MaintenanceConfig {
+    fn from(config: &Config) -> Self {
+        Self {
+            head: config.head_bounds(),
+            seal_after_seconds: config.seal_after_seconds,
+            merge_spans: config.merge_spans as u64,
+            merge_bytes: config.merge_bytes(),
+            retention_hours: config.retention_hours,
+            retention_bytes: config.retention_bytes(),
+        }
+    }
+}
+
+/// Keeps the store in order.
+#[derive(Debug)]
+pub(super) struct Maintenance {
+    config: MaintenanceConfig,
+    readers: Readers,
+    environment: Environment,
+    /// Wakes the thread, and ends it.
+    pub(super) alarm: Arc<Alarm>,
+    /// The id of the next segment. An id is not used twice.
+    next_segment: AtomicU64,
+    /// Held for a round: segments come and go only then.
+    running: Mutex<()>,
+    /// Guards why the last round failed; none when it did not.
+    failed: Mutex<Option<String>>,
+    /// Guards what is known of the clock.
+    clock_guard: Mutex<ClockGuard>,
+    /// Guards the segments that readers may still hold but nobody finds any more.
+    retired: Mutex<Vec<Arc<SegmentEntry>>>,
+    /// Guards the segments whose pages are, or may be, there without being named by the catalog.
+    unnamed: Mutex<BTreeSet<u64>>,
+    /// Guards the segments that are not merged: damaged, or too large together.
+    unmergeable: Mutex<BTreeSet<u64>>,
+}
+
+impl Maintenance {
+    pub(super) fn new(
+        config: MaintenanceConfig,
+        readers: Readers,
+        environment: Environment,
+        alarm: Arc<Alarm>,
+        next_segment: u64,
+    ) -> Self {
+        Self {
+            config,
+            readers,
+            environment,
+            alarm,
+            next_segment: AtomicU64::new(next_segment),
+            running: Mutex::default(),
+            failed: Mutex::default(),
+            clock_guard: Mutex::default(),
+            retired: Mutex::default(),
+            unnamed: Mutex::default(),
+            unmergeable: Mutex::default(),
+        }
+    }
+
+    /// The maintenance thread: ends when the store does.
+    pub(super) fn run(&self) {
+        while !self.alarm.is_closing() {
+            // A panic over one segment must not end the sealing of all others.
+            let failed = match catch_unwind(AssertUnwindSafe(|| self.run_round())) {
+                Ok(done) => done.err().map(|error| error.to_string()),
+                Err(_) => Some("panicked".to_owned()),
+            };
+            if let Some(error) = failed {
+                tracing::error!(error, "failed to keep the store in order; trying again");
+                std::thread::park_timeout(TICK);
+            }
+            self.alarm.wait(TICK);
+        }
+    }
+
+    /// Seals everything, also what still grows, and does what else there is to do.
+    pub(super) fn settle(&self) -> Result<(), WriteError> {
+        self.readers.state.rotate();
+        self.run_round().map_err(|error| WriteError::Unknown(Cause::new(error)))
+    }
+
+    /// One round of everything there is to do.
+    pub(super) fn run_round(&self) -> Result<(), MaintenanceError> {
+        let _alone = self.pause();
+        let done = self.run_tasks();
+        *lock(&self.failed) = done.as_ref().err().map(ToString::to_string);
+        done
+    }
+
+    /// Waits for the round that runs. No segment comes or goes while the answer is held.
+    pub(super) fn pause(&self) -> MutexGuard<'_, ()> {
+        lock(&self.running)
+    }
+
+    /// Why the last round failed; none when it did not.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.failed).clone()
+    }
+
+    fn run_tasks(&self) -> Result<(), MaintenanceError> {
+        let Environment { metrics, .. } = &self.environment;
+        self.rotate_old();
+        while let Some(generation) = self.next_to_seal() {
+            metrics.count(Task::Seal, self.seal(generation))?;
+        }
+        // What goes need not be merged first, and merging does not decide what goes.
+        metrics.count(Task::Drop, self.drop_old())?;
+        while let Some(run) = self.next_to_merge() {
+            metrics.count(Task::Merge, self.merge(&run))?;
+        }
+        self.delete_retired();
+        self.show_sizes();
+        Ok(())
+    }
+
+    /// Sets the gauges.
+    pub(super) fn show_sizes(&self) {
+        let state = self.readers.read_state();
+        let segments = || state.segments.values();
+        let Environment { metrics, .. } = &self.environment;
+        metrics.segments.set(segments().len() as i64);
+        metrics.segment_spans.set(segments().map(|segment| segment.spans()).sum::<u64>() as i64);
+        metrics.segment_bytes.set(segments().map(|segment| segment.bytes).sum::<u64>() as i64);
+        metrics.head_spans.set(state.head_spans() as i64);
+        metrics.head_bytes.set(state.head_bytes() as i64);
+        metrics.memory.set(self.readers.backend.memory() as i64);
+    }
+}
+
+/// Why a round failed; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MaintenanceError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A segment that is to be merged cannot be read.
+    #[error("segment {segment} cannot be read")]
+    Segment { segment: u64, source: ReadError },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+impl From<WriteSegmentError<BackendError>> for MaintenanceError {
+    fn from(error: WriteSegmentError<BackendError>) -> Self {
+        match error {
+            WriteSegmentError::TooLarge(error) => Self::TooLarge(error),
+            WriteSegmentError::Sink(error) => Self::Backend(error),
+        }
+    }
+}
+
+impl From<MergeError<BackendError>> for MaintenanceError {
+    fn from(error: MergeError<BackendError>) -> Self {
+        match error {
+            MergeError::Read { segment, source } => Self::Segment { segment, source },
+            MergeError::Write(error) => error.into(),
+        }
+    }
+}

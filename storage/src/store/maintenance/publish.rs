@@ -1,0 +1,80 @@
+//! How segments come and go: pages, catalog, readers, in an order that a crash may interrupt anywhere.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Maintenance, MaintenanceError};
+use crate::backend::SegmentWriter;
+use crate::catalog::SegmentEntry;
+use crate::segment::{About, Written};
+use crate::store::lock;
+use crate::{Done, Task};
+
+impl Maintenance {
+    /// Writes a new segment, which nobody sees yet: `write` puts its pages.
+    pub(super) fn publish(
+        &self,
+        task: Task,
+        about: About,
+        write: impl FnOnce(&About, &mut (dyn SegmentWriter + '_)) -> Result<Written, MaintenanceError>,
+    ) -> Result<SegmentEntry, MaintenanceError> {
+        let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
+        let mut writer = self.readers.backend.stage(id)?;
+        let written = write(&about, &mut *writer)?;
+        let bytes = writer.finish()?;
+        self.environment.reached(task, Done::Staged);
+        lock(&self.unnamed).insert(id);
+        self.readers.backend.publish(id)?;
+        self.environment.reached(task, Done::Ingested);
+        Ok(SegmentEntry::new(id, bytes, about, written))
+    }
+
+    /// Makes segments valid, in one step with the end of what they replace.
+    pub(super) fn enter(
+        &self,
+        task: Task,
+        new: &[SegmentEntry],
+        old: &[u64],
+        log_end: Option<u64>,
+    ) -> Result<(), MaintenanceError> {
+        let add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
+        self.readers.backend.commit(&add, old, log_end)?;
+        let mut unnamed = lock(&self.unnamed);
+        new.iter().for_each(|entry| _ = unnamed.remove(&entry.id));
+        // Pages of tries that failed go only now: a failed commit may come to light after a crash all the same, with the names of
+        // these pages.
+        unnamed.retain(|segment| !self.delete(*segment));
+        drop(unnamed);
+        self.environment.reached(task, Done::Entered);
+        Ok(())
+    }
+
+    /// Puts a segment in the place of others, for readers and in the catalog, then lets their pages go.
+    pub(super) fn swap(&self, task: Task, new: Option<SegmentEntry>, old: &[u64]) -> Result<(), MaintenanceError> {
+        self.enter(task, new.as_slice(), old, None)?;
+        let mut state = self.readers.state.write();
+        let removed: Vec<_> = old.iter().filter_map(|id| state.segments.remove(id)).collect();
+        state.segments.extend(new.into_iter().map(|entry| (entry.id, Arc::new(entry))));
+        drop(state);
+        self.environment.reached(task, Done::Swapped);
+        lock(&self.retired).extend(removed);
+        self.delete_retired();
+        self.environment.reached(task, Done::Deleted);
+        Ok(())
+    }
+
+    /// Deletes the pages of retired segments that no query reads any more. After a crash the next start does it.
+    pub(super) fn delete_retired(&self) {
+        lock(&self.retired).retain(|segment| Arc::strong_count(segment) > 1 || !self.delete(segment.id));
+    }
+
+    /// Whether the pages of a segment are gone.
+    fn delete(&self, segment: u64) -> bool {
+        self.readers.caches.forget(segment);
+        let deleted = self.readers.backend.delete(segment);
+        if let Err(error) = &deleted {
+            tracing::warn!(segment, %error, "failed to delete pages that nobody needs; trying again");
+        }
+        deleted.is_ok()
+    }
+}

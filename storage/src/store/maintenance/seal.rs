@@ -1,0 +1,75 @@
+//! Sealing: a generation of the head becomes a segment for each of its tenants.
+
+use std::sync::RwLockReadGuard;
+use std::time::Instant;
+
+use hoptrail_proto::model::TenantId;
+
+use super::{Environment, Maintenance, MaintenanceError};
+use crate::catalog::SegmentEntry;
+use crate::rows::Rows;
+use crate::segment::{About, write_rows};
+use crate::store::state::Generation;
+use crate::{Done, Task};
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+impl Maintenance {
+    /// Closes a generation that has been open long enough, or is full.
+    pub(super) fn rotate_old(&self) {
+        let since = self.readers.read_state().growing_since();
+        // Also when the clock was set back: nothing may wait for years to be sealed.
+        let age = since.map(|first| self.environment.clock.now_unix_nano().abs_diff(first));
+        let is_old = age.is_some_and(|age| age / NANOS_PER_SECOND >= self.config.seal_after_seconds);
+        // A log read back after a crash may fill the head before anything is committed.
+        if is_old || self.readers.read_state().is_full(self.config.head) {
+            self.readers.state.rotate();
+        }
+    }
+
+    /// The oldest closed generation, unless the store ends.
+    pub(super) fn next_to_seal(&self) -> Option<Generation> {
+        if self.alarm.is_closing() {
+            return None;
+        }
+        self.readers.read_state().oldest_closed()
+    }
+
+    /// Writes a segment of these rows, which nobody sees yet.
+    pub(in crate::store) fn write_rows(
+        &self,
+        tenant: &TenantId,
+        received: (u64, u64),
+        rows: &[&Rows],
+    ) -> Result<SegmentEntry, MaintenanceError> {
+        let hints = self.start_hints(tenant, rows);
+        let group_spans = self.readers.tuning.group_spans;
+        let about = About { tenant: tenant.clone(), received };
+        self.publish(Task::Seal, about, |about, out| Ok(write_rows(rows, group_spans, &hints, about, out)?))
+    }
+
+    /// Pages first, then in one step the catalog entries and the end of the log.
+    pub(super) fn seal(&self, generation: Generation) -> Result<(), MaintenanceError> {
+        let Environment { metrics, .. } = &self.environment;
+        let started = Instant::now();
+        self.environment.reached(Task::Seal, Done::Begun);
+        let received = generation.received.unwrap_or_default();
+        let mut entries = Vec::new();
+        for (tenant, chunks) in &generation.tenants {
+            let guards: Vec<RwLockReadGuard<'_, Rows>> = chunks.iter().map(|chunk| chunk.read()).collect();
+            let rows: Vec<&Rows> = guards.iter().map(|guard| &**guard).collect();
+            entries.push(self.write_rows(tenant, received, &rows)?);
+        }
+        self.enter(Task::Seal, &entries, &[], Some(generation.log_end))?;
+        let new: Vec<u64> = entries.iter().map(|entry| entry.id).collect();
+        self.readers.state.write().replace_oldest(entries);
+        new.into_iter().for_each(|segment| self.readers.warm_up(segment));
+        self.environment.reached(Task::Seal, Done::Swapped);
+        let half = generation.half;
+        drop(generation);
+        self.readers.backend.end(half)?;
+        self.environment.reached(Task::Seal, Done::Released);
+        metrics.seal_seconds.observe(started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! What queries work with.
+
+use std::sync::{Arc, RwLockReadGuard};
+use std::time::Instant;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::Config;
+use super::damage::DamageLog;
+use super::read::Summaries;
+use super::state::{SharedState, State};
+use super::tuning::Tuning;
+use crate::ReadError;
+use crate::backend::Backend;
+use crate::catalog::SegmentEntry;
+use crate::codec::fuse;
+use crate::names::Names;
+use crate::rows::{ShapeList, TableKind};
+use crate::segment::{GroupFilters, Meta, Page, PageId, PageSource, damaged_tail, read_meta, read_shapes, tail};
+
+/// Pages, what is decoded of them, and what is visible. A source of pages that remembers the shapes of tables.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) state: Arc<SharedState>,
+    pub(super) caches: Arc<ReadCaches>,
+    pub(super) damage: Arc<DamageLog>,
+    pub(super) tuning: Tuning,
+}
+
+impl Readers {
+    pub(super) fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
+    }
+
+    /// Until when a query that begins now works on one thread.
+    pub(super) fn alone_until(&self) -> Instant {
+        Instant::now() + self.tuning.parallel_after
+    }
+
+    pub(super) fn note_damage(&self, location: &str, reason: &str) {
+        self.damage.note(location, reason);
+    }
+
+    /// The metadata of a segment.
+    pub(super) fn meta(&self, segment: u64) -> Result<Arc<Meta>, ReadError> {
+        self.caches.metadata.get_or_insert_with(&segment, || read_meta(&*self.backend, segment).map(Arc::new))
+    }
+
+    /// Those of a segment's groups that may hold the trace with this hash. `is_possible` is told the earliest start of a group, and asked
+    /// before the group's filter is. A damaged filter rules nothing out.
+    pub(super) fn groups_of(&self, segment: &SegmentEntry, trace: u64, is_possible: impl Fn(u64) -> bool) -> Vec<u16> {
+        if self.noted(self.caches.may_hold(self, segment.id, trace)) == Some(false) {
+            return Vec::new();
+        }
+        let groups = (0u16..).zip(&segment.groups).filter(|(_, group)| is_possible(group.starts.0));
+        let mut groups: Vec<u16> = groups.map(|(group, _)| group).collect();
+        // The filter of the only group says the same.
+        if segment.groups.len() > 1
+            && !groups.is_empty()
+            && let Some(filters) = self.noted(self.caches.group_filters(self, segment.id))
+        {
+            groups.retain(|group| filters.may_hold(*group, trace));
+        }
+        groups
+    }
+
+    /// The services and span names of a segment; `None` when it does not list them, or the list cannot be read.
+    pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
+        self.noted(self.caches.names(self, segment)).flatten()
+    }
+
+    /// What was read, unless it cannot be. Queries can do without it.
+    fn noted<T>(&self, read: Result<T, ReadError>) -> Option<T> {
+        if let Err(ReadError::Corrupt { location, reason }) = &read {
+            self.note_damage(location, reason);
+        }
+        read.ok()
+    }
+
+    /// Brings the pages of these groups at once, by segment, for a round that reads them.
+    pub(super) fn fetch(&self, wanted: &[(u64, Vec<u16>)]) -> Result<Fetched<'_>, ReadError> {
+        Ok(Fetched { pages: self.backend.fetch(wanted)?, caches: &self.caches })
+    }
+
+    /// Reads what every query of a new segment needs, so that the first one does not wait for it (about 1 ms). Whether it can be read
+    /// is for queries to tell.
+    pub(super) fn warm_up(&self, segment: u64) {
+        if let Ok(meta) = self.meta(segment) {
+            _ = self.shapes(segment, TableKind::Span, &meta);
+            _ = self.caches.trace_filter(self, segment);
+            _ = self.caches.group_filters(self, segment);
+            _ = self.names(segment);
+        }
+    }
+}
+
+impl PageSource for Readers {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        self.backend.page(segment, id)
+    }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.caches.shapes(&*self.backend, segment, kind, meta)
+    }
+}
+
+/// Pages that were brought for a round.
+pub(super) struct Fetched<'r> {
+    pages: Box<dyn PageSource + 'r>,
+    caches: &'r ReadCaches,
+}
+
+impl PageSource for Fetched<'_> {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        self.pages.page(segment, id)
+    }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+        self.caches.shapes(&*self.pages, segment, kind, meta)
+    }
+}
+
+/// Settings of the caches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CacheConfig {
+    /// Bytes that each of the caches may take.
+    pub(super) bytes: usize,
+}
+
+impl From<&Config> for CacheConfig {
+    /// An eighth of what pages may take.
+    fn from(config: &Config) -> Self {
+        Self { bytes: (config.cache_mb << 20) / 8 }
+    }
+}
+
+/// What is decoded of segments and asked for by every query. Pages themselves are kept by the back end.
+#[derive(Debug)]
+pub(super) struct ReadCaches {
+    metadata: Cache<u64, Arc<Meta>, MemoryOf>,
+    shapes: Cache<(u64, TableKind), Arc<ShapeList>, MemoryOf>,
+    trace_filters: Cache<u64, Arc<[u8]>, MemoryOf>,
+    group_filters: Cache<u64, Arc<GroupFilters>, MemoryOf>,
+    names: Cache<u64, Option<Arc<Names>>, MemoryOf>,
+    pub(super) summaries: Summaries,
+}
+
+impl ReadCaches {
+    pub(super) fn new(config: CacheConfig) -> Self {
+        let bytes = config.bytes as u64;
+        Self {
+            metadata: Cache::with_weighter(1024, bytes, MemoryOf),
+            shapes: Cache::with_weighter(1024, bytes, MemoryOf),
+            trace_filters: Cache::with_weighter(1024, bytes, MemoryOf),
+            group_filters: Cache::with_weighter(1024, bytes, MemoryOf),
+            names: Cache::with_weighter(1024, bytes, MemoryOf),
+            summaries: Summaries::default(),
+        }
+    }
+
+    fn shapes(
+        &self,
+        pages: &dyn PageSource,
+        segment: u64,
+        kind: TableKind,
+        meta: &Meta,
+    ) -> Result<Arc<ShapeList>, ReadError> {
+        self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(pages, segment, kind, meta))
+    }
+
+    /// Whether a segment may hold the trace with this hash.
+    fn may_hold(&self, pages: &dyn PageSource, segment: u64, trace: u64) -> Result<bool, ReadError> {
+        let filter = self.trace_filter(pages, segment)?;
+        Ok(fuse::may_hold(&filter, trace).unwrap_or(true))
+    }
+
+    fn trace_filter(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<[u8]>, ReadError> {
+        let read = || Ok(Arc::from(&**pages.page(segment, tail::TRACE_FILTER)?));
+        self.trace_filters.get_or_insert_with(&segment, read)
+    }
+
+    fn group_filters(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<GroupFilters>, ReadError> {
+        self.group_filters.get_or_insert_with(&segment, || {
+            let page = pages.page(segment, tail::GROUP_TRACE_FILTERS)?;
+            GroupFilters::decode(&page).map(Arc::new).map_err(damaged_tail(segment, "filters over trace ids"))
+        })
+    }
+
+    fn names(&self, pages: &dyn PageSource, segment: u64) -> Result<Option<Arc<Names>>, ReadError> {
+        self.names.get_or_insert_with(&segment, || {
+            let page = pages.page(segment, tail::NAMES)?;
+            let names = Names::decode_list(&page).map_err(damaged_tail(segment, "services and span names"))?;
+            Ok(names.map(Arc::new))
+        })
+    }
+
+    /// Forgets a segment, whose pages go.
+    pub(super) fn forget(&self, segment: u64) {
+        self.metadata.remove(&segment);
+        self.trace_filters.remove(&segment);
+        self.group_filters.remove(&segment);
+        self.names.remove(&segment);
+        for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
+            self.shapes.remove(&(segment, kind));
+        }
+    }
+}
+
+/// Cached things weigh what memory they take.
+#[derive(Debug, Clone)]
+struct MemoryOf;
+
+impl Weighter<u64, Arc<Meta>> for MemoryOf {
+    fn weight(&self, _: &u64, meta: &Arc<Meta>) -> u64 {
+        meta.memory() as u64 + 1
+    }
+}
+
+impl Weighter<u64, Arc<[u8]>> for MemoryOf {
+    fn weight(&self, _: &u64, filter: &Arc<[u8]>) -> u64 {
+        filter.len() as u64 + 1
+    }
+}
+
+impl Weighter<u64, Arc<GroupFilters>> for MemoryOf {
+    fn weight(&self, _: &u64, filters: &Arc<GroupFilters>) -> u64 {
+        filters.memory() as u64 + 1
+    }
+}
+
+impl Weighter<u64, Option<Arc<Names>>> for MemoryOf {
+    fn weight(&self, _: &u64, names: &Option<Arc<Names>>) -> u64 {
+        names.as_ref().map_or(0, |names| names.memory()) as u64 + 1
+    }
+}
+
+impl Weighter<(u64, TableKind), Arc<ShapeList>> for MemoryOf {
+    fn weight(&self, _: &(u64, TableKind), shapes: &Arc<ShapeList>) -> u64 {
+        shapes.memory() as u64 + 1
+    }
+}
