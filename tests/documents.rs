@@ -169,7 +169,9 @@ fn words(text: &str) -> String {
         }
         before = c;
     }
-    words.push(' ');
+    if !words.ends_with(' ') {
+        words.push(' ');
+    }
     words
 }
 
