@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod documents;
 mod e2e;
 mod fuzz;
 mod harness;

@@ -9,7 +9,7 @@ use crate::harness::{Server, get};
 /// Files may not be longer.
 const LINES: usize = 600;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -70,12 +70,17 @@ fn some_libraries_belong_to_few_crates() {
     }
 }
 
-/// Source files of the project with these endings, without what tools made.
-fn files(endings: &[&str]) -> Vec<PathBuf> {
+/// Paths of the project's files from its root, without what git ignores.
+pub(crate) fn paths() -> Vec<String> {
     let listed = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output();
     let listed = String::from_utf8(listed.expect("git runs").stdout).expect("names are UTF-8");
-    let wanted = |path: &&str| endings.iter().any(|ending| path.ends_with(ending)) && !path.contains("/fixtures/");
-    listed.lines().filter(wanted).map(|path| root().join(path)).filter(|path| path.exists()).collect()
+    listed.lines().filter(|path| root().join(path).exists()).map(str::to_owned).collect()
+}
+
+/// Source files of the project with these endings, without what tools made.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    let wanted = |path: &String| endings.iter().any(|ending| path.ends_with(ending)) && !path.contains("/fixtures/");
+    paths().into_iter().filter(wanted).map(|path| root().join(path)).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The only place that asks for the time.
+//! The time of day, which tests replace. Lengths of time are measured with `Instant`.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};

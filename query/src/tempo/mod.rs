@@ -1,5 +1,5 @@
 //! Tempo's HTTP API: what Grafana's Tempo data source calls. Compatible in paths, parameters, answers and status codes;
-//! `docs/compatibility.md` says where and why answers differ.
+//! `docs/tempo.md` says where and why answers differ.
 //!
 //! "Tag" is this API's word for attribute.
 
