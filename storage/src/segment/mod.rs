@@ -4,6 +4,7 @@
 //! found by (segment, group, page) alone, wherever they live.
 
 mod check;
+mod container;
 mod encode;
 mod fit;
 mod group;
@@ -18,6 +19,7 @@ mod shapes;
 mod traces;
 mod view;
 
+pub(crate) use container::{Container, ContainerWriter};
 pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
 pub(crate) use fit::TooLarge;
 pub(crate) use group::SegmentGroup;

@@ -52,7 +52,7 @@ impl Asked<'_> {
 
     fn starts(&mut self, group: u16) -> Option<&KnownStarts> {
         let index = self.groups.iter().position(|(known, _)| *known == group).unwrap_or_else(|| {
-            // What cannot be read is not known: queries and `verify` tell of it.
+            // What cannot be read is not known: queries and `verify` report it.
             self.groups.push((group, self.read(group).unwrap_or_default()));
             self.groups.len() - 1
         });
