@@ -108,6 +108,22 @@ fn nothing_is_left_to_do_in_the_code() {
     }
 }
 
+/// The store stands on traits. What implements them with RocksDB is one folder, and nothing else knows it.
+#[test]
+fn only_one_folder_names_rocksdb() {
+    let marks = [concat!("rocks", "db::"), concat!("Rocks", "Db")];
+    let mut owners = 0;
+    for path in files(&[".rs"]) {
+        let text = std::fs::read_to_string(&path).expect("source is UTF-8");
+        let lines = text.lines().filter(|line| !line.contains(concat!("self::rocks", "db::")));
+        let named: Vec<&str> = lines.filter(|line| marks.iter().any(|mark| line.contains(mark))).collect();
+        let is_owner = path.starts_with(root().join("storage/src/backend/rocksdb"));
+        owners += usize::from(is_owner && !named.is_empty());
+        assert!(is_owner || named.is_empty(), "{} names RocksDB: {named:#?}", path.display());
+    }
+    assert!(owners > 3, "the folder was not found");
+}
+
 /// Names in backquotes at the beginning of table rows.
 fn documented(page: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join(page)).expect("the page exists");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode, TenantId, TraceId, TraceSpan};
 use proptest::prelude::*;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, MemoryBackend};
 use crate::store::{Setup, Tuning};
 use crate::test_spans::{any_batch, encode};
 use crate::*;
@@ -159,38 +159,52 @@ fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
     Store::over(backend, &setup, &mut prometheus_client::registry::Registry::default()).expect("opens")
 }
 
+/// Writes and asks, while the store is settled and opened again, as `open` does: the answers are the plain store's.
+fn check_against_plain(open: &dyn Fn() -> Arc<Store>, batches: &[Vec<TraceSpan>], requests: &[SearchRequest]) {
+    let tenants = [TenantId::single(), TenantId::new("other").expect("tenant")];
+    let plain = MemoryStore::default();
+    let mut store = open();
+    for (number, batch) in batches.iter().enumerate() {
+        let tenant = &tenants[number % 2];
+        write(&*store, tenant, batch);
+        write(&plain, tenant, batch);
+        match number % 4 {
+            // Sent again, as a client does whose answer got lost.
+            0 => write(&*store, tenant, batch),
+            1 => store.settle().expect("settled"),
+            2 => {
+                drop(store);
+                store = open();
+            }
+            _ => {}
+        }
+    }
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+    store.settle().expect("settled");
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+    drop(store);
+    let store = open();
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_answers_like_the_plain_one(
+    fn a_store_on_disk_answers_like_the_plain_one(
         batches in prop::collection::vec(any_batch(), 1..6),
         requests in prop::collection::vec(request(), 12),
     ) {
         let folder = tempfile::tempdir().expect("folder");
-        let tenants = [TenantId::single(), TenantId::new("other").expect("tenant")];
-        let plain = MemoryStore::default();
-        let mut store = open(folder.path());
-        for (number, batch) in batches.iter().enumerate() {
-            let tenant = &tenants[number % 2];
-            write(&*store, tenant, batch);
-            write(&plain, tenant, batch);
-            match number % 4 {
-                // Sent again, as a client does whose answer got lost.
-                0 => write(&*store, tenant, batch),
-                1 => store.settle().expect("settled"),
-                2 => {
-                    drop(store);
-                    store = open(folder.path());
-                }
-                _ => {}
-            }
-        }
-        tenants.iter().for_each(|tenant| same_answers(&*store, &plain, &requests, tenant));
-        store.settle().expect("settled");
-        tenants.iter().for_each(|tenant| same_answers(&*store, &plain, &requests, tenant));
-        drop(store);
-        let store = open(folder.path());
-        tenants.iter().for_each(|tenant| same_answers(&*store, &plain, &requests, tenant));
+        check_against_plain(&|| open(folder.path()), &batches, &requests);
+    }
+
+    #[test]
+    fn a_store_in_memory_answers_like_the_plain_one(
+        batches in prop::collection::vec(any_batch(), 1..6),
+        requests in prop::collection::vec(request(), 12),
+    ) {
+        let backend = Arc::<MemoryBackend>::default();
+        check_against_plain(&|| over(backend.clone()), &batches, &requests);
     }
 }

@@ -18,6 +18,7 @@
 
 mod catalog_read;
 mod error;
+mod memory;
 mod quarantine;
 mod report;
 mod rocksdb;
@@ -32,6 +33,9 @@ pub(crate) use self::rocksdb::{look_before_opening, open, open_for_repair, open_
 pub(crate) use catalog_read::{CatalogRead, read_catalog};
 pub use error::OpenError;
 pub(crate) use error::{BackendError, Cause};
+#[cfg(test)]
+pub(crate) use memory::Call;
+pub(crate) use memory::MemoryBackend;
 pub(crate) use quarantine::Quarantine;
 pub use report::Integrity;
 pub(crate) use report::Report;
@@ -40,8 +44,7 @@ pub(crate) use report::Report;
 pub(crate) trait Log {
     /// Appends a record. `Ok` means that it survives a crash and a power loss.
     ///
-    /// After an error the record may come to light after a crash all the same, or not. The position may then be given to another
-    /// record, which takes the place of the first.
+    /// After an error the record may come to light with a crash all the same, until a record at the same position takes its place.
     fn append(&self, position: LogPosition, record: &[u8]) -> Result<(), BackendError>;
 
     /// Lets go of the room of a half whose records [`Catalog::commit`] has ended. Records of it that are not ended stay. A crash
@@ -106,8 +109,8 @@ pub(crate) trait Catalog {
     fn entry(&self, segment: u64) -> Result<Option<Vec<u8>>, BackendError>;
 
     /// One step that is seen whole or not at all, also after a crash: entries come, entries go, and the records of the log before
-    /// `log_end` end, in both halves. `Ok` means that it survives a crash. After an error it may come to light after a crash all the
-    /// same.
+    /// `log_end` end, in both halves. `Ok` means that it survives a crash. After an error it may come to light with a crash all the same,
+    /// until another commit has succeeded.
     fn commit(&self, add: &[(u64, Vec<u8>)], remove: &[u64], log_end: Option<u64>) -> Result<(), BackendError>;
 }
 

@@ -1,4 +1,4 @@
-//! What is told while a folder is verified or repaired.
+//! What a verification or a repair reports while it runs.
 
 /// An event of a verification or a repair.
 #[derive(Debug)]
@@ -44,5 +44,5 @@ impl Integrity {
     }
 }
 
-/// Hears what is told.
+/// Takes what is reported.
 pub(crate) type Report<'r> = &'r mut dyn FnMut(Integrity);

@@ -4,6 +4,7 @@
 //! found by (segment, group, page) alone, wherever they live.
 
 mod check;
+mod container;
 mod decoded;
 mod filters;
 mod group;
@@ -20,6 +21,7 @@ mod traces;
 mod view;
 mod write;
 
+pub(crate) use container::{Container, ContainerWriter};
 pub(crate) use filters::GroupFilters;
 pub(crate) use group::SegmentGroup;
 pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};

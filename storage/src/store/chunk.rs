@@ -65,9 +65,10 @@ impl Chunk {
 
     /// Widens the times to these spans, before anybody sees them.
     fn note_times(&self, spans: &[SpanRow]) {
-        let starts = || spans.iter().map(|span| span.start);
-        self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
-        self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
+        let earliest = spans.iter().map(|span| span.start).min();
+        let latest = spans.iter().map(|span| span.start).max();
+        self.earliest.fetch_min(earliest.unwrap_or(u64::MAX), Ordering::Release);
+        self.latest.fetch_max(latest.unwrap_or(0), Ordering::Release);
         let order_starts = spans.iter().map(|span| span.extent().place());
         self.latest_order_start.fetch_max(order_starts.max().unwrap_or(0), Ordering::Release);
     }

@@ -7,13 +7,13 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::lock;
 
-/// Damaged locations that are told apart; further ones are neither counted nor logged.
+/// Damaged locations that are remembered; further ones are neither counted nor logged.
 const MOST_LOCATIONS: usize = 10_000;
 
-/// Tells of each damaged location once.
+/// Reports each damaged location once.
 #[derive(Debug)]
 pub(super) struct DamageLog {
-    /// Guards the locations that have been told of.
+    /// Guards the locations that have been reported.
     known: Mutex<BTreeSet<String>>,
     count: Counter,
 }

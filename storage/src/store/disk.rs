@@ -98,9 +98,11 @@ impl Disk {
 
     fn volume(&self) -> Option<Volume> {
         let found = statvfs(self.path.as_deref()?).ok()?;
-        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
-        let read_only = found.f_flag.contains(StatVfsMountFlags::RDONLY);
-        Some(Volume { total: bytes(found.f_blocks), free: bytes(found.f_bavail), read_only })
+        Some(Volume {
+            total: found.f_blocks.saturating_mul(found.f_frsize),
+            free: found.f_bavail.saturating_mul(found.f_frsize),
+            read_only: found.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
     }
 }
 
@@ -124,12 +126,12 @@ impl Volume {
                  store takes {EMPTY} MB: no span can ever be taken; lower storage.min_free_mb or use a larger volume"
             )];
         };
-        let mut told = Vec::new();
+        let mut misfits = Vec::new();
         // Spans that do not compress take as much on the disk as in memory, in the log and then in a segment.
         let head = (settings.head_mb as u64).saturating_mul(2);
         if head > left {
             let fits = left / 2;
-            told.push(format!(
+            misfits.push(format!(
                 "the volume of the data folder has {total} MB, too few for storage.head_mb: beside {least} MB that stay free \
                  (storage.min_free_mb) there is room for {left} MB, and log and segment of a full head take up to {head} MB. Spans may \
                  be refused before they are sealed; set storage.head_mb to {fits} or less, or use a larger volume"
@@ -141,12 +143,12 @@ impl Volume {
         let fits = left.min(not_of_others).saturating_sub(head);
         if keep > fits {
             let advice = if fits > 0 { format!("set it to {fits} or less") } else { "use a larger volume".to_owned() };
-            told.push(format!(
+            misfits.push(format!(
                 "storage.retention_mb is {keep}, and the volume of the data folder has {total} MB, of which {fits} MB are left for \
                  segments: the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}"
             ));
         }
-        told
+        misfits
     }
 }
 

@@ -114,7 +114,7 @@ impl Ingest {
         let mut record = Record::default();
         while let Some(group) = self.next_group() {
             let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-            // Who waits for an answer is then told that the outcome is unknown; the next group is committed.
+            // The answers of this group are then that the outcome is unknown; the next group is committed.
             if catch_unwind(AssertUnwindSafe(|| self.commit_group(group, &mut record))).is_err() {
                 tracing::error!("failed to commit a group of requests: panicked");
                 record = Record::default();

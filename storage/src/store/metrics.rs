@@ -1,4 +1,4 @@
-//! What the store tells of itself.
+//! Metrics of the store.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -35,7 +35,6 @@ struct ByTask {
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let metrics = Self {
             spans: Counter::default(),
             log_bytes: Counter::default(),
@@ -78,4 +77,9 @@ impl Metrics {
     pub(super) fn count<T, E>(&self, task: Task, outcome: Result<T, E>) -> Result<T, E> {
         outcome.inspect_err(|_| _ = self.failures.get_or_create(&ByTask { task: task.name() }).inc())
     }
+}
+
+/// From half a millisecond to 16 seconds.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
 }

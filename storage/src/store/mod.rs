@@ -31,6 +31,8 @@ mod depth_tests;
 mod disk;
 mod environment;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod fixture_tests;
 #[cfg(test)]
 mod hostile_tests;
@@ -60,7 +62,7 @@ use std::thread::JoinHandle;
 use hoptrail_proto::model::TenantId;
 use prometheus_client::registry::Registry;
 
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, MemoryBackend};
 use crate::rows::LONGEST;
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Cause, Clock, Watch, WriteError};
@@ -132,6 +134,11 @@ impl Store {
         Self::over(backend, &Setup { watch, ..Setup::new(config, clock) }, registry)
     }
 
+    /// A store with nothing on a disk: it ends with the process, and takes memory for all that it keeps.
+    pub fn in_memory(config: &Config, clock: Arc<dyn Clock>, registry: &mut Registry) -> Result<Arc<Self>, OpenError> {
+        Self::over(Arc::<MemoryBackend>::default(), &Setup::new(config, clock), registry)
+    }
+
     /// Opens a store over a back end.
     pub(crate) fn over(
         backend: Arc<dyn Backend>,
@@ -143,7 +150,7 @@ impl Store {
         if let Some(dropped) = store.maintenance.dropped_at_once() {
             tracing::warn!("{dropped}");
         }
-        // Whoever asks first is told how much there is.
+        // The first scrape already finds how much there is.
         store.maintenance.show_sizes();
         store.start().map_err(|error| OpenError::failed(store.path(), error))?;
         Ok(Arc::new(store))
@@ -237,11 +244,10 @@ impl Store {
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         let state = self.readers.read_state();
-        let segments = || state.segments.values();
         Sizes {
-            segments: segments().count(),
-            segment_spans: segments().map(|segment| segment.spans()).sum(),
-            segment_bytes: segments().map(|segment| segment.bytes).sum(),
+            segments: state.segments.len(),
+            segment_spans: state.segments.values().map(|segment| segment.spans()).sum(),
+            segment_bytes: state.segments.values().map(|segment| segment.bytes).sum(),
             head_spans: state.head_spans(),
             head_bytes: state.head_bytes(),
         }

@@ -85,7 +85,7 @@ impl Readers {
     }
 
     /// Reads what every query of a new segment needs, so that the first one does not wait for it (about 1 ms). Whether it can be read
-    /// is for queries to tell.
+    /// is for queries to report.
     pub(super) fn warm_up(&self, segment: u64) {
         if let Ok(meta) = self.meta(segment) {
             _ = self.shapes(segment, TableKind::Span, &meta);

@@ -22,7 +22,7 @@ pub(super) enum Meaning {
 /// What an error means: by its kind, and where the kind says too little, by its text.
 ///
 /// RocksDB has one kind, `IOError`, for everything that a system call says, and hands on neither its subcode nor `errno`. So a folder
-/// that another process has open, a file that is gone and a disk that is broken can only be told by their texts. This is the one
+/// that another process has open, a file that is gone and a disk that is broken can only be told apart by their texts. This is the one
 /// place that reads them. For example:
 ///
 /// ```text

@@ -200,13 +200,13 @@ impl Found {
         }
     }
 
-    /// Keys are numbers in both tables; values tell which it is.
+    /// Keys are sequences of records or ids of segments. The value decides: a record has a checksum.
     fn take(&mut self, key: &[u8], value: &[u8]) {
-        let Ok(number) = <[u8; 8]>::try_from(key).map(u64::from_be_bytes) else { return };
+        let Ok(key) = <[u8; 8]>::try_from(key).map(u64::from_be_bytes) else { return };
         if log::each_request(value, |_, _, _| ()).is_ok() {
-            self.records.push((number, value.to_vec()));
-        } else if let Ok(entry) = SegmentEntry::decode(number, value) {
-            self.entries.insert(number, entry);
+            self.records.push((key, value.to_vec()));
+        } else if let Ok(entry) = SegmentEntry::decode(key, value) {
+            self.entries.insert(key, entry);
         }
     }
 }

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crc::{CRC_32_ISCSI, Crc};
+
 const BLOCK: usize = 32 << 10;
 const HEADER: usize = 7;
 const FULL: u8 = 1;
@@ -180,25 +182,14 @@ fn masked(checksum: u32) -> u32 {
     checksum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut value = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ 0x82f6_3b78 } else { value >> 1 };
-            bit += 1;
-        }
-        table[byte] = value;
-        byte += 1;
-    }
-    table
-};
+/// The polynomial of Castagnoli, which RocksDB uses.
+const CASTAGNOLI: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 fn crc32c(first: &[u8], rest: &[u8]) -> u32 {
-    let step = |value: u32, byte: &u8| value >> 8 ^ TABLE[usize::from(value as u8 ^ byte)];
-    !first.iter().chain(rest).fold(u32::MAX, step)
+    let mut digest = CASTAGNOLI.digest();
+    digest.update(first);
+    digest.update(rest);
+    digest.finalize()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::retention::HOUR;
 
 /// How long ages are not believed after the clock has jumped: time to set it right before it costs anything.
-const DOUBTED_FOR: u64 = 24 * HOUR;
+const IGNORED_FOR: u64 = 24 * HOUR;
 
 /// Whether the clock can be believed. It cannot at first after a jump:
 ///
@@ -18,11 +18,11 @@ pub(super) struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// Told the time about once a second; answers whether ages count. A clock that moves by more than half the time that spans are
+    /// Takes the time about once a second; answers whether ages count. A clock that moves by more than half the time that spans are
     /// `kept` may be wrong.
     pub(super) fn is_believed(&mut self, now: u64, kept: u64) -> bool {
         if self.last.replace(now).is_some_and(|last| last.abs_diff(now) > kept / 2) {
-            self.believed_from = now.saturating_add(DOUBTED_FOR);
+            self.believed_from = now.saturating_add(IGNORED_FOR);
             tracing::warn!(
                 "the clock has jumped by more than half of storage.retention_hours: nothing is dropped by its age for a day"
             );

@@ -164,11 +164,11 @@ impl Maintenance {
     /// Sets the gauges.
     pub(super) fn show_sizes(&self) {
         let state = self.readers.read_state();
-        let segments = || state.segments.values();
+        let segments = &state.segments;
         let Environment { metrics, .. } = &self.environment;
-        metrics.segments.set(segments().len() as i64);
-        metrics.segment_spans.set(segments().map(|segment| segment.spans()).sum::<u64>() as i64);
-        metrics.segment_bytes.set(segments().map(|segment| segment.bytes).sum::<u64>() as i64);
+        metrics.segments.set(segments.len() as i64);
+        metrics.segment_spans.set(segments.values().map(|segment| segment.spans()).sum::<u64>() as i64);
+        metrics.segment_bytes.set(segments.values().map(|segment| segment.bytes).sum::<u64>() as i64);
         metrics.head_spans.set(state.head_spans() as i64);
         metrics.head_bytes.set(state.head_bytes() as i64);
         metrics.memory.set(self.readers.backend.memory() as i64);
