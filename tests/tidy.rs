@@ -41,8 +41,9 @@ fn dependencies_point_one_way() {
         ("hoptrail-collector", &["proto", "storage"]),
         ("hoptrail-query", &["proto", "storage"]),
         ("hoptrail-ui", &["proto", "query"]),
-        ("hoptrail", &["proto", "storage", "collector", "query", "ui"]),
-        ("hoptrail-bench", &["proto", "storage"]),
+        ("hoptrail-demo", &["proto"]),
+        ("hoptrail", &["proto", "storage", "collector", "query", "ui", "demo"]),
+        ("hoptrail-bench", &["proto", "storage", "demo"]),
     ];
     let found = dependencies();
     assert_eq!(found.len(), allowed.len(), "a new crate needs its arrows here: {:?}", found.keys());

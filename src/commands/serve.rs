@@ -11,8 +11,9 @@ use super::settings::SettingFlags;
 use crate::app::App;
 use crate::config::{Config, doubts};
 use crate::copy::refuse_incomplete;
-use crate::kill_at;
 use crate::machine;
+use crate::output::print_line;
+use crate::kill_at;
 use crate::telemetry;
 
 /// Flags of `hoptrail serve`.
@@ -54,9 +55,9 @@ async fn serve(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<()> {
     let app = App::start(config, watch).await?;
     let addresses = app.addresses();
     for (name, address) in addresses {
-        super::print_line(&format!("listening {name} {address}"))?;
+        print_line(&format!("listening {name} {address}"))?;
     }
-    super::print_line("ready")?;
+    print_line("ready")?;
     let [.., (_, pages)] = addresses;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "hoptrail is ready: open http://{pages}");
     app.run(stop).await?;

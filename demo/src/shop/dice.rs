@@ -1,4 +1,4 @@
-//! Chance with a seed: the same seed tells the same story.
+//! Chance with a seed: the same seed gives the same numbers.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
@@ -39,12 +39,12 @@ impl Dice {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// A place in `weights`, as likely as its weight.
+    /// An index into `weights`, each as likely as its weight.
     pub(super) fn weighted(&mut self, weights: &[u32]) -> usize {
         let mut left = self.below(weights.iter().map(|&weight| u64::from(weight)).sum());
-        for (at, &weight) in weights.iter().enumerate() {
+        for (index, &weight) in weights.iter().enumerate() {
             if left < u64::from(weight) {
-                return at;
+                return index;
             }
             left -= u64::from(weight);
         }

@@ -2,8 +2,8 @@
 
 use hoptrail_proto::model::{Attribute, SpanKind};
 
+use super::cluster::{Library, Platform, Service};
 use super::dice::{MS, US};
-use super::services::{Library, Platform, Service};
 use super::story::{Context, Fault, Outcome, Story};
 
 /// A database that reports nothing itself.

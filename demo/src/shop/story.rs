@@ -6,10 +6,10 @@ use hoptrail_proto::model::{
     AnyValue, Attribute, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status, StatusCode, TraceId, TraceSpan,
 };
 
+use super::cluster::{Cluster, Library, Pod};
 use super::dice::Dice;
+use super::incidents::Incident;
 use super::people::Person;
-use super::services::{Cluster, Library, Pod};
-use super::weather::Weather;
 
 /// W3C's sampled flag with OTLP's "parent is remote, yes or no, is known".
 const SAMPLED: u32 = 0x101;
@@ -61,7 +61,7 @@ pub(super) struct Context {
 pub(super) struct Story<'w> {
     pub(super) cluster: &'w Cluster,
     pub(super) dice: &'w mut Dice,
-    pub(super) weather: Weather,
+    pub(super) incident: Incident,
     pub(super) person: Person,
     /// Nanoseconds since 1970.
     pub(super) now: u64,
@@ -79,9 +79,9 @@ struct Open {
 }
 
 impl<'w> Story<'w> {
-    pub(super) fn new(cluster: &'w Cluster, dice: &'w mut Dice, weather: Weather, person: Person, now: u64) -> Self {
+    pub(super) fn new(cluster: &'w Cluster, dice: &'w mut Dice, incident: Incident, person: Person, now: u64) -> Self {
         let trace_id = TraceId(dice.bytes());
-        Self { cluster, dice, weather, person, now, trace_id, parent: None, open: Vec::new(), spans: Vec::new() }
+        Self { cluster, dice, incident, person, now, trace_id, parent: None, open: Vec::new(), spans: Vec::new() }
     }
 
     /// The finished spans, in the order they began.
@@ -110,7 +110,7 @@ impl<'w> Story<'w> {
         self.now += time;
     }
 
-    /// A span of `pod` around what `inside` tells.
+    /// A span of `pod` around what happens in `inside`.
     pub(super) fn span<T>(
         &mut self,
         pod: &Arc<Pod>,
@@ -120,9 +120,9 @@ impl<'w> Story<'w> {
         inside: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.begin(pod, library, kind, name.into());
-        let told = inside(self);
+        let result = inside(self);
         self.end();
-        told
+        result
     }
 
     /// A span of the pod at work, inside one process.
@@ -150,13 +150,13 @@ impl<'w> Story<'w> {
     pub(super) fn continued<T>(&mut self, context: Context, inside: impl FnOnce(&mut Self) -> T) -> T {
         let open = std::mem::take(&mut self.open);
         let parent = self.parent.replace(context);
-        let told = inside(self);
+        let result = inside(self);
         self.open = open;
         self.parent = parent;
-        told
+        result
     }
 
-    /// Tells `count` strands that happen at the same time; goes on when the slowest is over.
+    /// Plays `count` strands that happen at the same time. Goes on when the slowest is over.
     pub(super) fn parallel(&mut self, count: usize, mut strand: impl FnMut(&mut Self, usize)) {
         let start = self.now;
         let mut end = start;
