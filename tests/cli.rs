@@ -124,6 +124,23 @@ fn a_step_to_be_killed_at_must_exist() {
 }
 
 #[test]
+fn the_version_names_the_commit_and_the_day_it_was_built() {
+    let printed = text(&run(&["--version"]).stdout);
+    let head = git(&["rev-parse", "--short=12", "HEAD"]);
+    let commit = head.map_or("unknown commit".to_owned(), |commit| format!("commit {commit}"));
+    let expected = format!("hoptrail {} ({commit}, built ", env!("CARGO_PKG_VERSION"));
+    let date = printed.strip_prefix(&expected).and_then(|rest| rest.strip_suffix(")\n"));
+    let date = date.unwrap_or_else(|| panic!("{printed:?} does not begin with {expected:?}"));
+    assert!(date.parse::<jiff::civil::Date>().is_ok_and(|date| date.year() >= 2026), "{date}");
+    assert_eq!(text(&run(&["serve", "-V"]).stdout), printed.replacen("hoptrail ", "hoptrail-serve ", 1));
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().ok()?;
+    output.status.success().then(|| text(&output.stdout).trim().to_owned())
+}
+
+#[test]
 fn operators_get_their_answers_on_both_http_listeners() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

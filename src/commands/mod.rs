@@ -12,13 +12,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Error;
+use crate::version;
 
 /// Exit code of a mistake on the command line or in the settings; clap uses the same. Anything else that fails is 1.
 const MISTAKE: u8 = 2;
 
 /// Distributed tracing in one binary: takes OpenTelemetry traces in, keeps them, shows every hop.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = version::long(), propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
