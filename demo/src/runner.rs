@@ -19,7 +19,7 @@ use crate::send::{Exporter, Retry};
 
 /// Spans of one request, as SDKs and Collectors batch by default.
 const BATCH: usize = 512;
-/// Requests under way at once.
+/// Requests in flight at once.
 const IN_FLIGHT: usize = 8;
 /// How often it looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub struct Progress {
     pub traces: AtomicU64,
     /// Spans that the server took.
     pub accepted: AtomicU64,
-    /// Spans that the server refused singly.
+    /// Spans that the server rejected in a partial success.
     pub rejected: AtomicU64,
     /// Spans given up.
     pub lost: AtomicU64,
@@ -125,7 +125,7 @@ impl Runner {
         }
     }
 
-    /// Sends what is still under way in the shop as if it had ended, and waits for the answers.
+    /// Sends what has not ended in the shop as if it had, and waits for the answers.
     async fn finish(&mut self) {
         let rest = std::mem::take(&mut self.pending);
         self.batch.extend(rest.into_iter().map(|Reverse(pending)| pending.span));
@@ -166,7 +166,7 @@ impl Runner {
         }
     }
 
-    /// Sends one request of the batch, as soon as few enough are under way.
+    /// Sends one request of the batch, as soon as fewer than [`IN_FLIGHT`] are in flight.
     async fn send(&mut self) {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
         let rest = self.batch.split_off(BATCH.min(self.batch.len()));

@@ -170,7 +170,7 @@ fn letter(number: u64) -> char {
     char::from(b'A' + (number % 26) as u8)
 }
 
-/// A product that someone looks at; some sell much more than others.
+/// A product that someone looks at. Some sell much more than others.
 pub(super) fn any_product(dice: &mut Dice) -> Product {
     product(dice.popular(PRODUCTS))
 }

@@ -11,9 +11,9 @@ use super::dice::Dice;
 use super::incidents::Incident;
 use super::people::Person;
 
-/// W3C's sampled flag with OTLP's "parent is remote, yes or no, is known".
+/// Flags of a span: it is sampled (0x1, W3C), and it is known whether its parent is remote (0x100, OTLP).
 const SAMPLED: u32 = 0x101;
-/// The parent is in another process.
+/// One more flag: the parent is in another process.
 const REMOTE: u32 = 0x200;
 
 /// Why something failed.
@@ -56,7 +56,7 @@ pub(super) struct Context {
     span_id: SpanId,
 }
 
-/// A trace under construction. `now` is true time; pods with wrong clocks write down something else.
+/// A trace under construction. `now` is the true time. A pod whose clock is wrong writes down another one.
 #[derive(Debug)]
 pub(super) struct Story<'w> {
     pub(super) cluster: &'w Cluster,
@@ -72,9 +72,11 @@ pub(super) struct Story<'w> {
     spans: Vec<TraceSpan>,
 }
 
+/// A span that has not ended.
 #[derive(Debug)]
 struct Open {
-    at: usize,
+    /// Index into the spans.
+    index: usize,
     pod: Arc<Pod>,
 }
 
@@ -96,7 +98,7 @@ impl<'w> Story<'w> {
 
     /// The open span, for links and messages.
     pub(super) fn context(&self) -> Option<Context> {
-        let span = &self.spans.get(self.open.last()?.at)?.span;
+        let span = &self.spans.get(self.open.last()?.index)?.span;
         Some(Context { trace_id: span.trace_id, span_id: span.span_id })
     }
 
@@ -160,9 +162,9 @@ impl<'w> Story<'w> {
     pub(super) fn parallel(&mut self, count: usize, mut strand: impl FnMut(&mut Self, usize)) {
         let start = self.now;
         let mut end = start;
-        for number in 0..count {
+        for index in 0..count {
             self.now = start + self.dice.below(60_000);
-            strand(self, number);
+            strand(self, index);
             end = end.max(self.now);
         }
         self.now = end;
@@ -207,7 +209,7 @@ impl<'w> Story<'w> {
         }
     }
 
-    /// Loses the open span's record, as a process that dies before its export does. Its children stay, without parent.
+    /// Loses the open span, as a process does that dies before its export. The children stay, without a parent.
     pub(super) fn lose_current(&mut self) {
         if let Some(span) = self.current() {
             span.end_unix_nano = LOST;
@@ -215,7 +217,7 @@ impl<'w> Story<'w> {
     }
 
     fn current(&mut self) -> Option<&mut Span> {
-        self.open.last().and_then(|open| self.spans.get_mut(open.at)).map(|span| &mut span.span)
+        self.open.last().and_then(|open| self.spans.get_mut(open.index)).map(|span| &mut span.span)
     }
 
     fn begin(&mut self, pod: &Arc<Pod>, library: Library, kind: SpanKind, name: String) {
@@ -232,13 +234,13 @@ impl<'w> Story<'w> {
             ..Span::default()
         };
         let scope = self.cluster.scope(pod.service.platform(), library);
-        self.open.push(Open { at: self.spans.len(), pod: Arc::clone(pod) });
+        self.open.push(Open { index: self.spans.len(), pod: Arc::clone(pod) });
         self.spans.push(TraceSpan { span, resource: Arc::clone(&pod.resource), scope });
     }
 
     fn end(&mut self) {
         let Some(open) = self.open.pop() else { return };
-        let Some(span) = self.spans.get_mut(open.at) else { return };
+        let Some(span) = self.spans.get_mut(open.index) else { return };
         if span.span.end_unix_nano != LOST {
             span.span.end_unix_nano = self.now.saturating_add_signed(open.pod.clock_ahead);
         }

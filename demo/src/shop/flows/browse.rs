@@ -154,10 +154,10 @@ pub(super) fn mobile_feed(s: &mut Story<'_>) -> Vec<Message> {
             session(s)?;
             let products = super::calls::some_products(s, 9);
             let mut worst: Outcome = Ok(());
-            s.parallel(products.len(), |s, at| {
+            s.parallel(products.len(), |s, index| {
                 let resolved = s.internal("graphql.resolve product", |s| {
-                    s.attr("graphql.field.path", format!("feed.items.{at}.product"));
-                    catalog_product(s, &products[at])
+                    s.attr("graphql.field.path", format!("feed.items.{index}.product"));
+                    catalog_product(s, &products[index])
                 });
                 if resolved.is_err() {
                     worst = resolved;

@@ -147,7 +147,7 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
     }
 }
 
-/// Advertisement; late ones are not waited for.
+/// Advertisements. A page does without those that fail.
 pub(super) fn ads(s: &mut Story<'_>, category: &'static str) {
     let request = Request::plain("GET", "/ads").query(format!("context={category}&slots=3"));
     _ = s.http(Service::Ads, &request, |s| {
