@@ -2,16 +2,17 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
+.PHONY: help setup setup-tests run release test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
 ARGS ?=
 ROUNDS ?= 300
-# Where cargo puts the binary, whatever its settings say. Always build the whole workspace: building one crate alone can choose other
-# features of shared dependencies, and then RocksDB is compiled a second time.
-BINARY = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/hoptrail
-BENCH = $$(dirname "$(BINARY)")/hoptrail-bench
+# Where cargo puts what it builds, whatever its settings say. For development always build the whole workspace: building one crate alone
+# can choose other features of shared dependencies, and then RocksDB is compiled a second time.
+TARGET = $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+BINARY = $(TARGET)/debug/hoptrail
+BENCH = $(TARGET)/debug/hoptrail-bench
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,13 @@ setup-tests: setup ## install what the tests need as well
 run: setup ## build and start it with ./data (ARGS="--log-level debug" for more)
 	$(CARGO) build --workspace
 	@exec "$(BINARY)" serve --data $(DATA) $(ARGS)
+
+release: setup ## build what people install: hoptrail, stripped, and hoptrail.debug with its symbols (half an hour the first time)
+	$(CARGO) build --release --locked --package hoptrail
+	@set -e; mkdir -p "$(TARGET)/dist"; cd "$(TARGET)/dist"; \
+	objcopy --only-keep-debug --compress-debug-sections ../release/hoptrail hoptrail.debug; \
+	objcopy --strip-all --add-gnu-debuglink=hoptrail.debug ../release/hoptrail hoptrail; \
+	ls -l "$(TARGET)"/dist/*
 
 demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" to fill the past)
 	$(CARGO) build --workspace

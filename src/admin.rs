@@ -16,6 +16,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::version;
+
 /// Asked for what a ready server cannot do, a line for each.
 pub type Limits = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
@@ -36,8 +38,12 @@ impl Admin {
     /// Over the metrics of all parts, to which it adds those of the process; `/ready` has the `limits` as well.
     #[must_use]
     pub fn new(mut registry: Registry, limits: Limits) -> Arc<Self> {
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION")), ("commit", commit())]);
-        registry.register("hoptrail_build", "Version of the running binary", build);
+        let build = [
+            ("version", version::VERSION.to_owned()),
+            ("commit", version::COMMIT.to_owned()),
+            ("build_date", version::build_date()),
+        ];
+        registry.register("hoptrail_build", "What the running binary was built from", Info::new(build.to_vec()));
         registry.register_collector(Box::new(ProcessMetrics));
         Arc::new(Self { registry, ready: AtomicBool::new(false), limits })
     }
@@ -60,11 +66,6 @@ impl Admin {
             .route("/metrics", get(metrics))
             .with_state(Arc::clone(self))
     }
-}
-
-/// Commit the binary was built from, when the builder said it.
-fn commit() -> &'static str {
-    option_env!("HOPTRAIL_COMMIT").unwrap_or("unknown")
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {

@@ -11,11 +11,11 @@ use crate::progress::Progress;
 /// Bytes copied between two reports.
 const CHUNK: usize = 1 << 20;
 
-/// In a folder that is being copied into: what is there already.
+/// The folder, inside the target, in which the files wait until the copy is complete.
 const INCOMPLETE: &str = ".incomplete-copy";
-/// What a file system brings along in its topmost folder.
-const BROUGHT: &str = "lost+found";
-/// Without this file a folder is no store.
+/// A file system has this in its topmost folder, also when it is empty.
+const LOST_AND_FOUND: &str = "lost+found";
+/// Without this file a folder is no store, so it is copied last.
 const LAST: &str = "CURRENT";
 
 /// Copies the files of `from` into the folder `to`, which may exist when it is empty. `Ok` means that the copy survives a loss of power;
@@ -37,8 +37,8 @@ pub fn copy_folder(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     copied
 }
 
-/// The same into a folder that is there and may be where a disk is mounted: its name cannot be given to another one. The files take
-/// their places once all are on the disk, and the one that makes it a store comes last.
+/// The same into a folder that exists. A disk may be mounted there, so no other folder can be renamed to it. The files are moved to where
+/// they belong once all are on the disk. [`LAST`] is moved last.
 fn copy_inside(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let building = to.join(INCOMPLETE);
     remove(&building)?;
@@ -82,13 +82,13 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// A copy never goes over anything but a copy that did not end.
+/// Fails where something is that a copy would overwrite. A copy that did not end may be overwritten.
 pub fn refuse_used(folder: &Path) -> anyhow::Result<()> {
     let is_incomplete = refuse_incomplete(folder).is_err();
     match fs::read_dir(folder) {
         Ok(entries) => {
             for entry in entries {
-                if entry?.file_name() != BROUGHT && !is_incomplete {
+                if entry?.file_name() != LOST_AND_FOUND && !is_incomplete {
                     bail!("{} is not empty: name a new folder", folder.display());
                 }
             }
@@ -99,7 +99,7 @@ pub fn refuse_used(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// A name for the copy while it is not whole.
+/// The name of the copy while it is incomplete: `backup.incomplete` for `backup`.
 fn beside(folder: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(folder)?;
     let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
@@ -199,9 +199,9 @@ mod tests {
     fn a_folder_where_a_disk_is_mounted_is_copied_into() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, to) = (store_files(folder.path()), folder.path().join("mount"));
-        fs::create_dir_all(to.join(BROUGHT)).expect("made");
+        fs::create_dir_all(to.join(LOST_AND_FOUND)).expect("made");
         copy_folder("copying", &from, &to).expect("copied");
-        assert_eq!(names(&to), ["000001.log", "CURRENT", "MANIFEST-1", "a.sst", BROUGHT]);
+        assert_eq!(names(&to), ["000001.log", "CURRENT", "MANIFEST-1", "a.sst", LOST_AND_FOUND]);
         refuse_incomplete(&to).expect("whole");
         assert!(copy_folder("copying", &from, &to).is_err(), "never over a store");
     }

@@ -1,4 +1,4 @@
-//! For tests: ends the process without warning at a named step of the store, as a crash would.
+//! For tests: ends the process without warning at a named step of the store, as a crash would. A release build does not have it.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::config::Error;
 
-/// The environment variable: a step and which time it is reached, such as `seal.ingested:3`.
+/// The environment variable. Its value is a step and a count: `seal.ingested:3` is the third time that a sealed segment was ingested.
 pub const VARIABLE: &str = "HOPTRAIL_KILL_AT";
 
-/// What the variable asks for; without it nobody watches the store.
+/// What the variable asks for. Without it nothing watches the store.
 pub fn from_environment() -> Result<Arc<dyn Watch>, Error> {
     match std::env::var_os(VARIABLE) {
         None => Ok(Arc::new(())),
@@ -20,7 +20,7 @@ pub fn from_environment() -> Result<Arc<dyn Watch>, Error> {
     }
 }
 
-/// Sends this process SIGKILL when the step is reached for the last of so many times.
+/// Sends this process SIGKILL when the step is reached for the last of `left` times.
 #[derive(Debug)]
 struct KillAt {
     step: Step,

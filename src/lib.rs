@@ -8,10 +8,12 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod copy;
-pub mod demo;
 pub mod input;
+#[cfg(test_hooks)]
 pub mod kill_at;
 pub mod machine;
+pub mod output;
 pub mod progress;
 pub mod serve;
 pub mod telemetry;
+pub mod version;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 
+use crate::output::print_line;
+
 /// How often a line is printed where no terminal is.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -72,7 +74,7 @@ impl Progress {
 
 /// A reader that has gone is no failure.
 fn print(line: &str) {
-    _ = crate::commands::print_line(line);
+    _ = print_line(line);
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line: what it prints, what it refuses, how it ends.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::harness::{Server, get, hoptrail, run, serve};
@@ -121,6 +122,26 @@ fn a_step_to_be_killed_at_must_exist() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("HOPTRAIL_KILL_AT") && stderr.contains("seal.ingested"), "{stderr}");
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_day_it_was_built() {
+    let printed = text(&run(&["--version"]).stdout);
+    let start = format!("hoptrail {} (", env!("CARGO_PKG_VERSION"));
+    let built = printed.strip_prefix(&start).and_then(|rest| rest.strip_suffix(")\n"));
+    let (commit, date) = built.and_then(|built| built.split_once(", built ")).expect(&printed);
+    let in_a_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists();
+    match commit.strip_prefix("commit ") {
+        Some(commit) => assert!(commit.len() == 12 && is_commit(commit), "{commit}"),
+        None => assert!(commit == "unknown commit" && !in_a_checkout, "{commit}"),
+    }
+    assert!(date.parse::<jiff::civil::Date>().is_ok_and(|date| date.year() >= 2026), "{date}");
+    assert_eq!(text(&run(&["serve", "-V"]).stdout), printed.replacen("hoptrail ", "hoptrail-serve ", 1));
+}
+
+fn is_commit(name: &str) -> bool {
+    let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR"), "cat-file", "-t", name]).output();
+    output.is_ok_and(|output| output.stdout == b"commit\n")
 }
 
 #[test]

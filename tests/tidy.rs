@@ -41,8 +41,9 @@ fn dependencies_point_one_way() {
         ("hoptrail-collector", &["proto", "storage"]),
         ("hoptrail-query", &["proto", "storage"]),
         ("hoptrail-ui", &["proto", "query"]),
-        ("hoptrail", &["proto", "storage", "collector", "query", "ui"]),
-        ("hoptrail-bench", &["proto", "storage"]),
+        ("hoptrail-demo", &["proto"]),
+        ("hoptrail", &["proto", "storage", "collector", "query", "ui", "demo"]),
+        ("hoptrail-bench", &["proto", "storage", "demo"]),
     ];
     let found = dependencies();
     assert_eq!(found.len(), allowed.len(), "a new crate needs its arrows here: {:?}", found.keys());
@@ -122,6 +123,42 @@ fn only_one_folder_names_rocksdb() {
         assert!(is_owner || named.is_empty(), "{} names RocksDB: {named:#?}", path.display());
     }
     assert!(owners > 3, "the folder was not found");
+}
+
+/// Who may read the environment. Everyone else takes settings, so that `hoptrail config` shows all that matters.
+const READERS: [&str; 5] =
+    ["build.rs", "src/config/", "src/commands/settings.rs", "src/kill_at.rs", "bench/src/server.rs"];
+
+#[test]
+fn settings_are_the_only_way_in() {
+    let reads = concat!("env", "::var");
+    for path in files(&[".rs"]) {
+        let name = path.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
+        let allowed = name.starts_with("tests/") || READERS.iter().any(|reader| name.starts_with(reader));
+        let text = std::fs::read_to_string(&path).expect("source is UTF-8");
+        assert!(allowed || !text.contains(reads), "{name} reads the environment");
+    }
+}
+
+/// A release build has no line after this one.
+const TEST_HOOKS: &str = "#[cfg(test_hooks)]";
+
+#[test]
+fn a_release_cannot_be_killed_by_a_variable() {
+    let script = std::fs::read_to_string(root().join("build.rs")).expect("readable");
+    let condition = "== Ok(\"debug\") {\n        println!(\"cargo::rustc-cfg=test_hooks\");\n    }\n";
+    assert_eq!(script.matches("rustc-cfg=test_hooks").count(), 1);
+    assert!(script.contains(condition), "only the dev profile has test hooks");
+    let mut uses = 0;
+    for path in files(&[".rs"]).into_iter().filter(|path| path.starts_with(root().join("src"))) {
+        let text = std::fs::read_to_string(&path).expect("source is UTF-8");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].contains("kill_at")) {
+            assert_eq!(pair[0], TEST_HOOKS, "{}: {}", path.display(), pair[1]);
+            uses += 1;
+        }
+    }
+    assert_eq!(uses, 3, "the module, its use, and its variable");
 }
 
 /// Names in backquotes at the beginning of table rows.

@@ -58,8 +58,8 @@ pub(crate) fn svg(across: &str, panels: &[Panel]) -> String {
     );
     let points = || panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     let Some(across_range) = Range::of(points().map(|point| point.0)) else { return out + "</svg>\n" };
-    for (number, panel) in panels.iter().enumerate() {
-        let top = (HEIGHT + GAP) * number as f64 + 30.0;
+    for (index, panel) in panels.iter().enumerate() {
+        let top = (HEIGHT + GAP) * index as f64 + 30.0;
         panel.draw(&mut out, top, across_range, across);
     }
     out + "</svg>\n"
@@ -78,7 +78,7 @@ impl Range {
         (least.is_finite() && least > 0.0).then_some(Self { least, most })
     }
 
-    /// Where a value stands, from 0 to 1.
+    /// Where a value lies between the least (0) and the most (1).
     fn share(self, value: f64, logarithmic: bool) -> f64 {
         let (least, most, value) =
             if logarithmic { (self.least.ln(), self.most.ln(), value.ln()) } else { (self.least, self.most, value) };
@@ -124,25 +124,25 @@ impl Panel {
         }
         let _ =
             writeln!(out, "<text x=\"{}\" y=\"{:.1}\">{}</text>", RIGHT + 24.0, bottom + 16.0, escape(across_label));
-        for (number, series) in self.series.iter().enumerate() {
+        for (index, series) in self.series.iter().enumerate() {
             let points: Vec<String> =
                 series.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
-            let _ = writeln!(out, "<polyline class=\"c{}\" points=\"{}\"/>", number % COLOURS, points.join(" "));
+            let _ = writeln!(out, "<polyline class=\"c{}\" points=\"{}\"/>", index % COLOURS, points.join(" "));
         }
         self.draw_names(out, top, y);
     }
 
     /// The names at the ends of the lines, pushed apart where lines end close together.
     fn draw_names(&self, out: &mut String, top: f64, y: impl Fn(f64) -> f64) {
-        let last = |series: &Series| series.points.last().map(|point| point.1);
-        let ends = self.series.iter().enumerate().filter_map(|(number, series)| Some((number, last(series)?, series)));
+        let ends = self.series.iter().enumerate();
+        let ends = ends.filter_map(|(index, series)| Some((index, series.points.last()?.1, series)));
         let mut ends: Vec<(usize, f64, &Series)> = ends.collect();
         ends.sort_by(|one, other| y(one.1).total_cmp(&y(other.1)));
         let mut free = top;
-        for (number, value, series) in ends {
+        for (index, value, series) in ends {
             let at = (y(value) + 4.0).max(free);
             free = at + LINE;
-            let (class, name) = (number % COLOURS, escape(&series.name));
+            let (class, name) = (index % COLOURS, escape(&series.name));
             let digits = if value < 100.0 { 2 } else { 0 };
             let _ = writeln!(
                 out,

@@ -28,7 +28,7 @@ pub(crate) struct Cold {
     pub(crate) read: u64,
 }
 
-/// Starts the server anew `starts` times for each kind; the times to ready, ascending, and the answers of each kind.
+/// Starts the server anew `starts` times for each kind. Returns the times to ready, ascending, and the answers of each kind.
 pub(crate) async fn measure(launch: &Launch, kinds: &[Kind], starts: usize) -> Result<(Vec<Duration>, Vec<Cold>)> {
     let stage = Stage::begin("cold starts", (starts * kinds.len()) as u64);
     let (mut ready, mut answers) = (Vec::new(), Vec::new());

@@ -29,11 +29,12 @@ pub(crate) struct Crash {
     pub(crate) ready: Duration,
 }
 
-/// Sends the first requests once more to a copy of the store, so that answers stay the same, kills the server, and starts it again.
+/// Sends the first requests once more, kills the server, and starts it again. This is done to a copy of the store, so that the answers
+/// of the original stay the same.
 pub(crate) async fn measure(original: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
     let mut launch = Launch { data: original.data.with_extension("crashed"), ..original.clone() };
     copy(&original.data, &launch.data)?;
-    // The last one counts. Large traces that come twice need more than the default memory until they are one again.
+    // Of two settings with one key the last one counts. Large traces that come twice need more than the default memory until they are one again.
     launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), format!("storage.head_mb={HEAD_MB}")]);
     launch.settings.extend(["storage.seal_after_seconds=3600", "query.memory_mb=1024"].map(str::to_owned));
     let server = Server::start(&launch)?;

@@ -89,11 +89,6 @@ pub async fn growth(options: &Options) -> Result<Growth> {
         let kinds = queries::kinds(shape, &source.truth, options.repetitions);
         let label = format!("queries at {stored} spans");
         let answered = queries::ask_all(&mut connection, server.pid(), &kinds, &label).await?;
-        let latency = |answered: &queries::Answered| Latency {
-            name: answered.name.to_owned(),
-            p50_ms: ms(percentile(&answered.latencies, 50)),
-            p99_ms: ms(percentile(&answered.latencies, 99)),
-        };
         steps.push(Step {
             spans: stored,
             cpu_us_per_span: ingest.cpu_us_per_span,
@@ -103,7 +98,7 @@ pub async fn growth(options: &Options) -> Result<Growth> {
             disk_bytes_per_span: disk.files_bytes_per_span,
             segments: disk.segments,
             peak_memory_mb: mb(peak),
-            queries: answered.iter().map(latency).collect(),
+            queries: answered.iter().map(Latency::of).collect(),
         });
     }
     drop(connection);
@@ -154,37 +149,51 @@ impl Growth {
     /// The chart, as SVG.
     #[must_use]
     pub fn svg(&self) -> String {
-        let line = |name: &str, value: fn(&Step) -> f64| Series {
-            name: name.to_owned(),
-            points: self.steps.iter().map(|step| (step.spans as f64, value(step))).collect(),
-        };
         let ingest = Panel {
             title: "CPU to take in a span, received to sealed and merged, in units of decoding it once".to_owned(),
             logarithmic: false,
-            series: vec![line("decode units", |step| step.cpu_decode_units)],
+            series: vec![self.line("decode units", |step| step.cpu_decode_units)],
         };
         let disk = Panel {
             title: "Bytes on disk for a span".to_owned(),
             logarithmic: false,
-            series: vec![line("B a span", |step| step.disk_bytes_per_span)],
+            series: vec![self.line("B a span", |step| step.disk_bytes_per_span)],
         };
         let names = self.steps.iter().take(1).flat_map(|step| &step.queries).map(|query| &query.name);
-        let of_kind = |name: &String| Series {
-            name: name.trim_end_matches(", newest 20").replace(" on a high-cardinality attribute", ""),
-            points: self.steps.iter().filter_map(|step| Some((step.spans as f64, step.p50(name)?))).collect(),
-        };
         let queries = Panel {
             title: "Time of a query, p50 in ms".to_owned(),
             logarithmic: true,
-            series: names.map(of_kind).collect(),
+            series: names.map(|name| self.line_of_a_query(name)).collect(),
         };
         chart::svg("spans stored", &[ingest, disk, queries])
+    }
+
+    fn line(&self, name: &str, value: fn(&Step) -> f64) -> Series {
+        let points = self.steps.iter().map(|step| (step.spans as f64, value(step))).collect();
+        Series { name: name.to_owned(), points }
+    }
+
+    fn line_of_a_query(&self, name: &str) -> Series {
+        Series {
+            name: name.trim_end_matches(", newest 20").replace(" on a high-cardinality attribute", ""),
+            points: self.steps.iter().filter_map(|step| Some((step.spans as f64, step.p50(name)?))).collect(),
+        }
     }
 
     /// Writes the chart and the figures to FILE.svg and FILE.json.
     pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path.with_extension("svg"), self.svg())?;
         Ok(std::fs::write(path.with_extension("json"), serde_json::to_string_pretty(self)? + "\n")?)
+    }
+}
+
+impl Latency {
+    fn of(answered: &queries::Answered) -> Self {
+        Self {
+            name: answered.name.to_owned(),
+            p50_ms: ms(percentile(&answered.latencies, 50)),
+            p99_ms: ms(percentile(&answered.latencies, 99)),
+        }
     }
 }
 

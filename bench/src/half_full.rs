@@ -1,4 +1,4 @@
-//! The same questions while a part of the data is in memory, as it is in service.
+//! The same questions while some of the data is in memory, as it is in service.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::transport::Transport;
 
 /// Half of `storage.head_spans`.
 const HALF_A_HEAD: u64 = 131_072;
-/// A short bench has a smaller part in memory: one of so many spans at most.
-const LEAST_PART: u64 = 10;
+/// A short bench has less in memory: at most one span of so many.
+const ONE_OF: u64 = 10;
 
 /// How it was answered.
 pub(crate) struct HalfFull {
@@ -30,7 +30,7 @@ pub(crate) struct HalfFull {
 
 /// Spans that come after the first `spans` and stay in memory.
 pub(crate) fn spans_after(spans: u64) -> u64 {
-    HALF_A_HEAD.min(spans / LEAST_PART)
+    HALF_A_HEAD.min(spans / ONE_OF)
 }
 
 /// Sends the spans that `source` has left until there are `until`, and asks before they are sealed.
@@ -48,15 +48,15 @@ pub(crate) async fn measure(
     let server = Server::start(&launch)?;
     let mut connection = Connection::open(&server.tempo).await?;
     ingest::send(&server, Transport::Grpc, &spool, spool.requests(), 4, |_| ()).await?;
-    let head_spans = rest(&mut connection).await?;
+    let head_spans = settled_head(&mut connection).await?;
     let answered = queries::ask_all(&mut connection, server.pid(), &kinds, "queries with a half-full head").await?;
     drop(connection);
     server.stop()?;
     Ok(HalfFull { head_spans, kinds, answered })
 }
 
-/// Waits until what is full is sealed; the spans that stay in memory.
-async fn rest(connection: &mut Connection) -> Result<u64> {
+/// Waits until what is full is sealed. Returns the spans that stay in memory.
+async fn settled_head(connection: &mut Connection) -> Result<u64> {
     let mut known = f64::NAN;
     loop {
         // The store publishes its sizes once a second.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -46,19 +46,6 @@ impl Connection {
         let took = asked.elapsed();
         ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
         Ok((body, took))
-    }
-
-    /// Sends a protobuf body, compressed with gzip or not.
-    pub(crate) async fn post(&mut self, path: &str, body: Bytes, gzip: bool) -> Result<(StatusCode, HeaderMap, Bytes)> {
-        let request = Request::post(path).header(header::HOST, &self.host);
-        let mut request = request.header(header::CONTENT_TYPE, "application/x-protobuf").body(Full::new(body))?;
-        if gzip {
-            request.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
-        }
-        self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await.with_context(|| format!("POST {path}"))?;
-        let (head, body) = answer.into_parts();
-        Ok((head.status, head.headers, body.collect().await?.to_bytes()))
     }
 
     /// The sum of a metric's series; 0 when there is none.

@@ -12,7 +12,7 @@ use crate::spool::Spool;
 use crate::transport::{Exporter, Transport};
 
 /// How long the server may take to seal and merge after the last answer.
-const PATIENCE: Duration = Duration::from_secs(900);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// What sending showed.
 #[derive(Debug)]
@@ -21,13 +21,14 @@ pub(crate) struct Sent {
     pub(crate) took: Duration,
     /// Time of each request to its answer, refusals and pauses included, ascending.
     pub(crate) latencies: Vec<Duration>,
-    /// Requests that were asked to come back.
+    /// How often the server asked to retry a request.
     pub(crate) refused: u64,
     /// Spans acknowledged.
     pub(crate) spans: u64,
 }
 
-/// Sends the first `requests` requests over this many connections; `progress` hears of acknowledged spans.
+/// Sends the first `requests` requests over this many connections; `progress` is called with the number of spans that were
+/// acknowledged.
 pub(crate) async fn send(
     server: &Server,
     transport: Transport,
@@ -38,18 +39,18 @@ pub(crate) async fn send(
 ) -> Result<Sent> {
     let mut exporters = Vec::new();
     for _ in 0..connections {
-        exporters.push(Exporter::connect(server, transport).await?);
+        exporters.push(Exporter::new(server, transport)?);
     }
-    let work = Work { spool: Arc::clone(spool), next: Arc::default(), requests, transport };
+    let work = Work { spool: Arc::clone(spool), next: Arc::default(), requests };
     let started = Instant::now();
     let tasks: Vec<_> =
         exporters.into_iter().map(|exporter| tokio::spawn(work.clone().drive(exporter, progress.clone()))).collect();
     let mut sent = Sent { took: Duration::ZERO, latencies: Vec::new(), refused: 0, spans: 0 };
     for task in tasks {
-        let part = task.await??;
-        sent.latencies.extend(part.latencies);
-        sent.refused += part.refused;
-        sent.spans += part.spans;
+        let one = task.await??;
+        sent.latencies.extend(one.latencies);
+        sent.refused += one.refused;
+        sent.spans += one.spans;
     }
     sent.took = started.elapsed();
     sent.latencies.sort_unstable();
@@ -62,19 +63,17 @@ struct Work {
     spool: Arc<Spool>,
     next: Arc<AtomicUsize>,
     requests: usize,
-    transport: Transport,
 }
 
 impl Work {
-    async fn drive(self, mut exporter: Exporter, progress: impl Fn(u64)) -> Result<Sent> {
+    async fn drive(self, exporter: Exporter, progress: impl Fn(u64)) -> Result<Sent> {
         let mut sent = Sent { took: Duration::ZERO, latencies: Vec::new(), refused: 0, spans: 0 };
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(ready) = self.spool.get(number)?.filter(|_| number < self.requests) else { return Ok(sent) };
-            let body = self.transport.prepare(ready.body)?;
-            let asked = Instant::now();
-            sent.refused += exporter.export(&body).await?;
-            sent.latencies.push(asked.elapsed());
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(ready) = self.spool.get(index)?.filter(|_| index < self.requests) else { return Ok(sent) };
+            let started = Instant::now();
+            sent.refused += exporter.export(&ready.body).await?;
+            sent.latencies.push(started.elapsed());
             sent.spans += u64::from(ready.spans);
             progress(u64::from(ready.spans));
         }
@@ -93,8 +92,8 @@ pub(crate) async fn settle(connection: &mut Connection, spans: u64) -> Result<Du
             return Ok(started.elapsed());
         }
         ensure!(
-            started.elapsed() < PATIENCE,
-            "{sealed} of {spans} spans are sealed, {head} are not, after {PATIENCE:?}"
+            started.elapsed() < SETTLE_TIMEOUT,
+            "{sealed} of {spans} spans are sealed, {head} are not, after {SETTLE_TIMEOUT:?}"
         );
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

@@ -1,6 +1,7 @@
 //! Asks the questions and checks every answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::ParseIntError;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -76,30 +77,27 @@ struct Found {
 #[must_use]
 pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind> {
     let affordable = (SPANS / shape.spans_of_a_trace()).min(BYTES / shape.bytes_of_a_trace()).max(3);
-    let trace = |number| Ask::Trace { shape, number, id: shape.trace(number).id };
-    let traces = truth.some_traces(repetitions.min(affordable as usize)).map(trace).collect();
+    let traces = truth.some_traces(repetitions.min(affordable as usize));
     let searches = (SPANS_OF_SEARCHES / (shape.spans_of_a_trace() * LIMIT as u64)).max(3);
     let repetitions = repetitions.min(searches as usize);
     let scans = repetitions.min((SPANS_OF_SCANS / truth.spans().max(1)).max(3) as usize);
-    let search = |name, asked: Vec<Question>| Kind { name, asked: asked.into_iter().map(Ask::Search).collect() };
-    let about = |name, topic| search(name, truth.questions(topic, repetitions));
+    let about = |name, topic| Kind::search(name, truth.questions(topic, repetitions));
     let services = truth.names_by_service();
-    let service_names = || Ask::values("resource.service.name", None, services.keys().cloned().collect());
-    let span_names = |(service, names): (&String, &BTreeSet<String>)| {
-        Ask::values("name", Some(format!(r#"{{ resource.service.name = "{service}" }}"#)), names.clone())
-    };
-    let span_names = services.iter().cycle().take(repetitions).map(span_names).collect();
+    let some_services = services.iter().cycle().take(repetitions);
     let mut kinds = vec![
-        Kind { name: "trace by id", asked: traces },
+        Kind { name: "trace by id", asked: traces.map(|number| Ask::trace(shape, number)).collect() },
         about("rare attribute value", Topic::Rare),
-        search("no match", truth.absent(repetitions)),
+        Kind::search("no match", truth.absent(repetitions)),
         about("service + error, newest 20", Topic::Failed),
         about("span name + duration, newest 20", Topic::Slow),
         about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
-        search("regex with a literal beginning, few match", truth.questions(Topic::Beginning, scans)),
-        search("regex that nothing matches", truth.absent_regex(scans)),
-        Kind { name: "all services", asked: (0..repetitions).map(|_| service_names()).collect() },
-        Kind { name: "span names of a service", asked: span_names },
+        Kind::search("regex with a literal beginning, few match", truth.questions(Topic::Beginning, scans)),
+        Kind::search("regex that nothing matches", truth.absent_regex(scans)),
+        Kind { name: "all services", asked: (0..repetitions).map(|_| Ask::service_names(&services)).collect() },
+        Kind {
+            name: "span names of a service",
+            asked: some_services.map(|(service, names)| Ask::span_names(service, names)).collect(),
+        },
     ];
     // Some data has no spans of a kind.
     kinds.retain(|kind| !kind.asked.is_empty());
@@ -123,6 +121,10 @@ pub(crate) async fn ask_all(
 }
 
 impl Kind {
+    fn search(name: &'static str, questions: Vec<Question>) -> Self {
+        Self { name, asked: questions.into_iter().map(Ask::Search).collect() }
+    }
+
     /// How many questions there are.
     pub(crate) fn questions(&self) -> usize {
         self.asked.len()
@@ -151,9 +153,8 @@ impl Kind {
         }
         let cpu = process_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
-        let average = |sum: usize| sum as f64 / f64::from(count);
-        let Found { traces, spans, inspected } = sum;
-        let (traces, spans, inspected) = (average(traces), average(spans), average(inspected));
+        let [traces, spans, inspected] =
+            [sum.traces, sum.spans, sum.inspected].map(|sum| sum as f64 / f64::from(count));
         Ok(Answered { name: self.name, cpu, traces, spans, inspected, latencies })
     }
 
@@ -173,6 +174,19 @@ impl Kind {
 }
 
 impl Ask {
+    fn trace(shape: Shape, number: u64) -> Self {
+        Self::Trace { shape, number, id: shape.trace(number).id }
+    }
+
+    fn service_names(services: &BTreeMap<String, BTreeSet<String>>) -> Self {
+        Self::values("resource.service.name", None, services.keys().cloned().collect())
+    }
+
+    fn span_names(service: &str, expected: &BTreeSet<String>) -> Self {
+        let filter = format!(r#"{{ resource.service.name = "{service}" }}"#);
+        Self::values("name", Some(filter), expected.clone())
+    }
+
     fn values(field: &str, filter: Option<String>, expected: BTreeSet<String>) -> Self {
         let filter = filter.map_or_else(String::new, |filter| format!("?q={}", escape(&filter)));
         Self::Values { path: format!("/api/v2/search/tag/{field}/values{filter}"), expected }
@@ -217,7 +231,7 @@ fn check_trace(expected: &[OtlpSpan], body: &[u8]) -> Result<Found> {
     }
     ensure!(
         missing == 0 && found.is_empty(),
-        "{missing} of {} spans are missing, {} strange",
+        "{missing} of {} spans are missing, {} are unknown",
         expected.len(),
         found.len()
     );
@@ -227,13 +241,16 @@ fn check_trace(expected: &[OtlpSpan], body: &[u8]) -> Result<Found> {
 fn check_search(expected: &Newest, body: &[u8]) -> Result<Found> {
     let answer: serde_json::Value = serde_json::from_slice(body)?;
     let traces = answer["traces"].as_array().context("no list of traces")?;
-    let id = |trace: &serde_json::Value| u128::from_str_radix(trace["traceID"].as_str().unwrap_or_default(), 16);
-    let found = traces.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    let found = traces.iter().map(trace_id).collect::<Result<Vec<_>, _>>()?;
     let expected: Vec<u128> = expected.ids().collect();
     ensure!(found == expected, "{} traces {found:032x?} instead of {} {expected:032x?}", found.len(), expected.len());
     // A 64-bit integer is a string in JSON (protobuf), and one that is 0 is left out.
     let inspected = answer["metrics"]["inspectedSpans"].as_str().map_or(Ok(0), str::parse)?;
     Ok(Found { traces: found.len(), spans: 0, inspected })
+}
+
+fn trace_id(trace: &serde_json::Value) -> Result<u128, ParseIntError> {
+    u128::from_str_radix(trace["traceID"].as_str().unwrap_or_default(), 16)
 }
 
 fn check_values(expected: &BTreeSet<String>, body: &[u8]) -> Result<Found> {
@@ -260,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_with_a_missing_strange_or_changed_span_is_wrong() {
+    fn a_trace_with_a_missing_unknown_or_changed_span_is_wrong() {
         let shape = Shape { kind: shape::Kind::Shop, seed: 1, spans: 1_000, end_unix_nano: 1 << 60 };
         let whole: Vec<OtlpSpan> = shape.trace(1).spans.into_iter().map(|span| span.otlp).collect();
         let check = |spans: &[OtlpSpan]| check_trace(&whole, &answer(spans.to_vec()));
         assert_eq!(check(&whole).expect("right").spans, whole.len());
         assert!(check(&whole[1..]).is_err(), "one is missing");
-        let strange = OtlpSpan { span_id: vec![1; 8], ..OtlpSpan::default() };
-        assert!(check(&[whole.as_slice(), &[strange]].concat()).is_err(), "one is strange");
+        let unknown = OtlpSpan { span_id: vec![1; 8], ..OtlpSpan::default() };
+        assert!(check(&[whole.as_slice(), &[unknown]].concat()).is_err(), "one is unknown");
         let mut changed = whole.clone();
         changed[2].attributes.pop();
         assert!(check(&changed).is_err(), "an attribute is missing");

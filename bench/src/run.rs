@@ -24,7 +24,7 @@ use crate::{half_full, ingest, unit};
 pub struct Options {
     /// The binary `hoptrail`.
     pub binary: PathBuf,
-    /// Folder for the data; whoever made it removes it.
+    /// Folder for the data. Whoever made it removes it.
     pub folder: PathBuf,
     /// Which data.
     pub kind: Kind,
@@ -151,8 +151,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
         after_kill_ready_ms: ms(crash.ready),
         after_kill_head_spans: crash.head_spans,
     };
-    let half = |warm: &Answered| half_full.answered.iter().find(|half| half.name == warm.name);
-    let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, half(warm), cold)).collect();
+    let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, &half_full.answered, cold)).collect();
     let half_full_spans = half_full.head_spans;
     let beside_ordinary = Vec::new();
     let report =
@@ -191,10 +190,9 @@ pub(crate) async fn take_in(
     let settled = ingest::settle(connection, stored).await?;
     let merged = account::process_cpu(server.pid())?;
     stage.end();
-    let per_span = |cpu: Duration| us(cpu) / spans as f64;
     Ok(Ingest {
-        cpu_us_per_span: per_span(merged - before),
-        cpu_us_per_span_until_acknowledged: per_span(acknowledged - before),
+        cpu_us_per_span: us(merged - before) / spans as f64,
+        cpu_us_per_span_until_acknowledged: us(acknowledged - before) / spans as f64,
         spans_per_second: spans as f64 / sent.took.as_secs_f64(),
         request_p50_ms: ms(percentile(&sent.latencies, 50)),
         request_p99_ms: ms(percentile(&sent.latencies, 99)),
@@ -236,7 +234,7 @@ fn split(data: &Path, spans: u64, files_bytes_per_span: f64) -> Result<Vec<Share
     Ok(shares)
 }
 
-/// Starts again and asks everything once more; how long it took until ready.
+/// Starts again and asks everything once more. Returns how long it took until ready.
 async fn restarted(launch: &Launch, kinds: &[queries::Kind]) -> Result<Duration> {
     let server = Server::start(launch)?;
     let mut connection = Connection::open(&server.tempo).await?;
@@ -247,15 +245,16 @@ async fn restarted(launch: &Launch, kinds: &[queries::Kind]) -> Result<Duration>
     Ok(ready)
 }
 
-fn query(warm: &Answered, half_full: Option<&Answered>, cold: &Cold) -> Query {
+fn query(warm: &Answered, half_full: &[Answered], cold: &Cold) -> Query {
+    let half_full = half_full.iter().find(|half_full| half_full.name == warm.name);
     Query {
         name: warm.name.to_owned(),
         repetitions: warm.latencies.len(),
         p50_ms: ms(percentile(&warm.latencies, 50)),
         p99_ms: ms(percentile(&warm.latencies, 99)),
         cpu_ms: ms(warm.cpu),
-        half_full_p50_ms: half_full.map_or(0.0, |half| ms(percentile(&half.latencies, 50))),
-        half_full_cpu_ms: half_full.map_or(0.0, |half| ms(half.cpu)),
+        half_full_p50_ms: half_full.map_or(0.0, |answered| ms(percentile(&answered.latencies, 50))),
+        half_full_cpu_ms: half_full.map_or(0.0, |answered| ms(answered.cpu)),
         traces: warm.traces,
         spans: warm.spans,
         cold_starts: cold.first.len(),

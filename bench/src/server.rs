@@ -81,7 +81,7 @@ impl Server {
         Ok(())
     }
 
-    /// Stops it as an operator does; how long that took.
+    /// Stops it as an operator does. Returns how long that took.
     pub(crate) fn stop(mut self) -> Result<Duration> {
         let asked = Instant::now();
         let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
@@ -105,14 +105,17 @@ fn read_addresses(stdout: &mut impl BufRead) -> Result<[String; 3]> {
     for line in stdout.lines() {
         let line = line?;
         if line == "ready" {
-            let mut take = |name: &str| known.remove(name).with_context(|| format!("no address of {name}"));
-            return Ok([take("otlp-grpc")?, take("otlp-http")?, take("tempo")?]);
+            return Ok([take(&mut known, "otlp-grpc")?, take(&mut known, "otlp-http")?, take(&mut known, "tempo")?]);
         }
         if let Some((name, address)) = line.strip_prefix("listening ").and_then(|rest| rest.split_once(' ')) {
             known.insert(name.to_owned(), address.to_owned());
         }
     }
     bail!("the server ended")
+}
+
+fn take(addresses: &mut HashMap<String, String>, name: &str) -> Result<String> {
+    addresses.remove(name).with_context(|| format!("no address of {name}"))
 }
 
 /// The binary that was built together with this one.

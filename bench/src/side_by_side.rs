@@ -12,7 +12,7 @@ use crate::report::{Compared, Relation, ms, percentile};
 use crate::run::Stored;
 use crate::server::Server;
 
-/// How often each store is asked questions of a kind, after once in which both read what they keep in memory.
+/// How often each store is asked questions of a kind. One round before does not count: there both read what they keep in memory.
 const ROUNDS: usize = 5;
 /// Questions of a round, which are others in the next as far as there are; fewer where one takes long.
 const QUESTIONS: usize = 25;
@@ -26,11 +26,7 @@ struct Asked {
 /// Asks both, kind by kind.
 pub(crate) async fn relate(ordinary: &Stored, other: &Stored) -> Result<Vec<Relation>> {
     let bytes = other.report.bytes_compared(&ordinary.report);
-    // Of data that has no answers to a kind it is not asked.
-    let same = |kind: &Kind| ordinary.kinds.iter().find(|known| known.name == kind.name);
-    let pairs: Vec<(&Kind, &Kind)> = other.kinds.iter().filter_map(|kind| Some((same(kind)?, kind))).collect();
-    // The more a question costs, the fewer there are.
-    let questions = |kind: &Kind| (kind.questions() / 4).clamp(3, QUESTIONS);
+    let pairs = pairs(&ordinary.kinds, &other.kinds);
     let sum: usize = pairs.iter().map(|(_, kind)| questions(kind)).sum();
     let stage = Stage::begin("beside the ordinary store", (2 * (1 + ROUNDS) * sum) as u64);
     let (mut ordinary, mut other) = (Asked::start(ordinary).await?, Asked::start(other).await?);
@@ -51,6 +47,17 @@ pub(crate) async fn relate(ordinary: &Stored, other: &Stored) -> Result<Vec<Rela
     Ok(relations)
 }
 
+/// The kinds of questions that both stores have answers to.
+fn pairs<'a>(ordinary: &'a [Kind], other: &'a [Kind]) -> Vec<(&'a Kind, &'a Kind)> {
+    let same = |kind: &Kind| ordinary.iter().find(|ordinary| ordinary.name == kind.name);
+    other.iter().filter_map(|kind| Some((same(kind)?, kind))).collect()
+}
+
+/// Questions of a round: fewer of a kind that costs more.
+fn questions(kind: &Kind) -> usize {
+    (kind.questions() / 4).clamp(3, QUESTIONS)
+}
+
 impl Asked {
     async fn start(stored: &Stored) -> Result<Self> {
         let server = Server::start(&stored.launch)?;
@@ -67,27 +74,25 @@ impl Asked {
 fn relation(rounds: &[(Answered, Answered)], bytes: f64) -> Option<Relation> {
     let (ordinary, other) = rounds.first()?;
     let size = if other.spans > 0.0 { (other.spans / ordinary.spans * bytes).max(1.0) } else { 1.0 };
-    let p50 = |answered: &Answered| ms(percentile(&answered.latencies, 50));
-    let cpu = |answered: &Answered| ms(answered.cpu);
-    let compare = |figure: &dyn Fn(&Answered) -> f64| {
-        let middle_of = |of: &dyn Fn(f64, f64) -> f64| {
-            middle(rounds.iter().map(|(ordinary, other)| of(figure(ordinary), figure(other))).collect())
-        };
-        Compared {
-            ms: middle_of(&|_, other| other),
-            ordinary_ms: middle_of(&|ordinary, _| ordinary),
-            ratio: middle_of(&|ordinary, other| other / ordinary) / size,
-        }
-    };
     Some(Relation {
         question: other.name.to_owned(),
         traces: other.traces,
         ordinary_traces: ordinary.traces,
         inspected: other.inspected,
         ordinary_inspected: ordinary.inspected,
-        p50: compare(&p50),
-        cpu: compare(&cpu),
+        p50: compare(rounds, size, |answered| ms(percentile(&answered.latencies, 50))),
+        cpu: compare(rounds, size, |answered| ms(answered.cpu)),
     })
+}
+
+/// A figure of both stores. The other one may be `size` times as large.
+fn compare(rounds: &[(Answered, Answered)], size: f64, figure: fn(&Answered) -> f64) -> Compared {
+    let figures = rounds.iter().map(|(ordinary, other)| (figure(ordinary), figure(other)));
+    Compared {
+        ms: middle(figures.clone().map(|(_, other)| other).collect()),
+        ordinary_ms: middle(figures.clone().map(|(ordinary, _)| ordinary).collect()),
+        ratio: middle(figures.map(|(ordinary, other)| other / ordinary).collect()) / size,
+    }
 }
 
 /// The middle one of some numbers.

@@ -24,11 +24,12 @@ pub(crate) struct Source {
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: File,
-    places: Vec<Place>,
+    extents: Vec<Extent>,
 }
 
+/// Where a request is in the file.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Extent {
     offset: u64,
     bytes: u32,
     spans: u32,
@@ -56,10 +57,10 @@ impl Source {
         self.shape
     }
 
-    /// Makes traces until there are `until` spans in all; `progress` hears of spans made.
+    /// Makes traces until there are `until` spans in all. `progress` is called with the number of spans made.
     pub(crate) fn spool(&mut self, path: &Path, until: u64, progress: impl Fn(u64)) -> Result<Spool> {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
-        let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), places: Vec::new(), offset: 0 };
+        let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), extents: Vec::new(), offset: 0 };
         for trace in self.shape.traces_from(self.truth.traces()) {
             if self.truth.spans() >= until {
                 break;
@@ -72,9 +73,9 @@ impl Source {
         let file = writer.out.into_inner().map_err(|error| error.into_error())?;
         // Otherwise the kernel writes it while the server is measured.
         file.sync_all()?;
-        let mut places = writer.places;
-        places.sort_by_key(|place| place.slot);
-        Ok(Spool { file, places })
+        let mut extents = writer.extents;
+        extents.sort_by_key(|extent| extent.slot);
+        Ok(Spool { file, extents })
     }
 }
 
@@ -82,45 +83,48 @@ impl Spool {
     /// Spans in all of them.
     #[must_use]
     pub(crate) fn spans(&self) -> u64 {
-        self.places.iter().map(|place| u64::from(place.spans)).sum()
+        self.extents.iter().map(|extent| u64::from(extent.spans)).sum()
     }
 
     /// Bytes of all of them.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
-        self.places.iter().map(|place| u64::from(place.bytes)).sum()
+        self.extents.iter().map(|extent| u64::from(extent.bytes)).sum()
     }
 
     /// How many requests there are.
     #[must_use]
     pub(crate) fn requests(&self) -> usize {
-        self.places.len()
+        self.extents.len()
     }
 
-    /// How many of the first requests have at most so many spans and bytes together; one at least.
+    /// How many of the first requests have together at most so many spans and bytes. At least one.
     #[must_use]
     pub(crate) fn requests_within(&self, spans: u64, bytes: u64) -> usize {
-        let (mut sent, mut long) = (0, 0);
-        let fits = |place: &&Place| {
-            sent += u64::from(place.spans);
-            long += u64::from(place.bytes);
-            sent <= spans && long <= bytes
-        };
-        self.places.iter().take_while(fits).count().max(1)
+        let (mut spans_left, mut bytes_left) = (spans, bytes);
+        for (index, extent) in self.extents.iter().enumerate() {
+            let (Some(spans), Some(bytes)) =
+                (spans_left.checked_sub(u64::from(extent.spans)), bytes_left.checked_sub(u64::from(extent.bytes)))
+            else {
+                return index.max(1);
+            };
+            (spans_left, bytes_left) = (spans, bytes);
+        }
+        self.extents.len().max(1)
     }
 
     /// A request; `None` after the last.
     pub(crate) fn get(&self, index: usize) -> Result<Option<Ready>> {
-        let Some(place) = self.places.get(index) else { return Ok(None) };
-        let mut body = vec![0; place.bytes as usize];
-        self.file.read_exact_at(&mut body, place.offset)?;
-        Ok(Some(Ready { body: body.into(), spans: place.spans }))
+        let Some(extent) = self.extents.get(index) else { return Ok(None) };
+        let mut body = vec![0; extent.bytes as usize];
+        self.file.read_exact_at(&mut body, extent.offset)?;
+        Ok(Some(Ready { body: body.into(), spans: extent.spans }))
     }
 }
 
 struct Writer {
     out: BufWriter<File>,
-    places: Vec<Place>,
+    extents: Vec<Extent>,
     offset: u64,
 }
 
@@ -128,7 +132,7 @@ impl Writer {
     fn add(&mut self, batch: &Batch) -> Result<()> {
         let bytes = u32::try_from(batch.body.len())?;
         self.out.write_all(&batch.body)?;
-        self.places.push(Place { offset: self.offset, bytes, spans: batch.spans, slot: batch.slot });
+        self.extents.push(Extent { offset: self.offset, bytes, spans: batch.spans, slot: batch.slot });
         self.offset += u64::from(bytes);
         Ok(())
     }

@@ -1,27 +1,16 @@
 //! How requests reach the server: OTLP over gRPC or HTTP, plain or compressed.
 
-use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bytes::{Buf, BufMut, Bytes};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use hoptrail_proto::otlp::{PartialSuccess, retry_delay};
-use http::uri::PathAndQuery;
-use http::{StatusCode, header};
+use anyhow::{Result, anyhow, bail, ensure};
+use bytes::Bytes;
+use hoptrail_demo::send::{Compression, Endpoint, Failure, Protocol};
 use serde::Serialize;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
 
-use crate::http::Connection;
 use crate::server::Server;
 
-const METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-/// Seconds of pause where the server names none.
-const PAUSE: u64 = 1;
+/// A request that takes longer fails the bench.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -49,125 +38,52 @@ impl Transport {
         }
     }
 
-    /// What the driver sends of a body that it holds. gRPC compresses a message itself.
-    pub(crate) fn prepare(self, body: Bytes) -> Result<Bytes> {
-        if self != Self::HttpGzip {
-            return Ok(body);
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Grpc | Self::GrpcGzip => Protocol::Grpc,
+            Self::Http | Self::HttpGzip => Protocol::Http,
         }
-        let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
-        gzip.write_all(&body)?;
-        Ok(gzip.finish()?.into())
+    }
+
+    fn compression(self) -> Compression {
+        match self {
+            Self::Grpc | Self::Http => Compression::None,
+            Self::GrpcGzip | Self::HttpGzip => Compression::Gzip,
+        }
     }
 }
 
 /// A connection over which requests go one after the other.
 #[derive(Debug)]
-pub(crate) enum Exporter {
-    Grpc(Box<Grpc<Channel>>),
-    Http { connection: Connection, gzip: bool },
-}
+pub(crate) struct Exporter(hoptrail_demo::send::Exporter);
 
 impl Exporter {
-    /// Connects.
-    pub(crate) async fn connect(server: &Server, transport: Transport) -> Result<Self> {
-        match transport {
-            Transport::Grpc | Transport::GrpcGzip => {
-                let endpoint = Endpoint::from_shared(format!("http://{}", server.grpc))?;
-                let mut client = Grpc::new(endpoint.connect().await.context("cannot connect to the server")?);
-                if transport == Transport::GrpcGzip {
-                    client = client.send_compressed(CompressionEncoding::Gzip);
-                }
-                Ok(Self::Grpc(Box::new(client)))
-            }
-            Transport::Http | Transport::HttpGzip => {
-                let connection = Connection::open(&server.http).await?;
-                Ok(Self::Http { connection, gzip: transport == Transport::HttpGzip })
-            }
-        }
+    /// A connection of its own to the server.
+    pub(crate) fn new(server: &Server, transport: Transport) -> Result<Self> {
+        let address = match transport.protocol() {
+            Protocol::Grpc => &server.grpc,
+            Protocol::Http => &server.http,
+        };
+        let endpoint = Endpoint::new(address, Some(transport.protocol()), &[]).map_err(|reason| anyhow!(reason))?;
+        let exporter = hoptrail_demo::send::Exporter::new(&endpoint, transport.compression(), TIMEOUT);
+        Ok(Self(exporter.map_err(|reason| anyhow!(reason))?))
     }
 
-    /// Sends a request until it is taken; how often it was refused.
-    pub(crate) async fn export(&mut self, body: &Bytes) -> Result<u64> {
+    /// Sends a request until the server takes it. Answers how often the server asked to retry.
+    pub(crate) async fn export(&self, request: &Bytes) -> Result<u64> {
         let mut refused = 0;
-        while let Some(pause) = self.attempt(body.clone()).await? {
-            refused += 1;
-            tokio::time::sleep(pause).await;
+        loop {
+            match self.0.export(request.clone()).await {
+                Ok(partial) => {
+                    ensure!(partial.rejected_spans == 0, "{} spans were rejected", partial.rejected_spans);
+                    return Ok(refused);
+                }
+                Err(Failure::Temporary { pause: Some(pause), .. }) => {
+                    refused += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                Err(failure) => bail!("a request failed: {failure}"),
+            }
         }
-        Ok(refused)
-    }
-
-    /// Sends a request once; the pause after which to send it again when it was not taken.
-    async fn attempt(&mut self, body: Bytes) -> Result<Option<Duration>> {
-        match self {
-            Self::Grpc(client) => grpc(client, body).await,
-            Self::Http { connection, gzip } => http(connection, body, *gzip).await,
-        }
-    }
-}
-
-async fn grpc(client: &mut Grpc<Channel>, body: Bytes) -> Result<Option<Duration>> {
-    client.ready().await?;
-    match client.unary(Request::new(body), PathAndQuery::from_static(METHOD), Raw).await {
-        Ok(answer) => taken(&answer.into_inner()),
-        Err(status) => {
-            let pause = retry_delay(status.details()).filter(|_| status.code() == Code::ResourceExhausted);
-            pause.map(Some).ok_or(status).context("a request failed")
-        }
-    }
-}
-
-async fn http(connection: &mut Connection, body: Bytes, gzip: bool) -> Result<Option<Duration>> {
-    let (status, headers, answer) = connection.post("/v1/traces", body, gzip).await?;
-    match status {
-        StatusCode::OK => taken(&answer),
-        StatusCode::TOO_MANY_REQUESTS => {
-            let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Ok(Some(Duration::from_secs(seconds.unwrap_or(PAUSE))))
-        }
-        _ => bail!("a request failed: {status} {}", String::from_utf8_lossy(&answer)),
-    }
-}
-
-fn taken(answer: &[u8]) -> Result<Option<Duration>> {
-    let rejected = PartialSuccess::decode(answer)?.rejected_spans;
-    ensure!(rejected == 0, "{rejected} spans were rejected");
-    Ok(None)
-}
-
-/// Bytes in, bytes out: the driver must not spend its time on encoding.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -13,9 +13,9 @@ pub(crate) struct Newest(Vec<(u64, u128)>);
 
 impl Newest {
     fn add(&mut self, start: u64, id: u128) {
-        let place = self.0.partition_point(|known| *known > (start, id));
-        if place < LIMIT && self.0.get(place) != Some(&(start, id)) {
-            self.0.insert(place, (start, id));
+        let rank = self.0.partition_point(|known| *known > (start, id));
+        if rank < LIMIT && self.0.get(rank) != Some(&(start, id)) {
+            self.0.insert(rank, (start, id));
             self.0.truncate(LIMIT);
         }
     }
@@ -115,15 +115,16 @@ impl Truth {
         let mut marks: Vec<(&Mark, &Newest)> = self.known.iter().filter(|(mark, _)| mark.topic == topic).collect();
         // The rarest values where all are rare; elsewhere all alike.
         marks.sort_by_key(|(mark, newest)| (if topic == Topic::Rare { newest.0.len() } else { 0 }, **mark));
-        let places = (0..count as u64).map(|at| match topic {
+        let indexes = (0..count as u64).map(|at| match topic {
             Topic::Rare => at % marks.len().max(1) as u64,
             _ => spread(at, marks.len() as u64),
         });
-        let ask = |(mark, newest): &(&Mark, &Newest)| Question {
-            query: self.shape.query(**mark),
-            expected: (*newest).clone(),
-        };
-        places.filter_map(|place| marks.get(place as usize)).map(ask).collect()
+        let chosen = indexes.filter_map(|index| marks.get(index as usize));
+        chosen.map(|(mark, newest)| self.question(**mark, newest)).collect()
+    }
+
+    fn question(&self, mark: Mark, expected: &Newest) -> Question {
+        Question { query: self.shape.query(mark), expected: expected.clone() }
     }
 
     /// `count` questions for values that no span has.

@@ -10,6 +10,7 @@ use super::settings::DataFlags;
 use super::verify::look_through;
 use crate::control;
 use crate::copy::{copy_folder, refuse_used};
+use crate::output::print_line;
 
 /// Flags of `hoptrail backup`.
 #[derive(Debug, Args)]
@@ -39,7 +40,7 @@ pub(super) fn backup(flags: &BackupFlags) -> anyhow::Result<()> {
         let checkpoint = Checkpoint::of(&data)?;
         copy_folder("copying", checkpoint.path(), &flags.dir)?;
     }
-    super::print_line(&format!("{} is backed up in {}", data.display(), flags.dir.display()))
+    print_line(&format!("{} is backed up in {}", data.display(), flags.dir.display()))
 }
 
 /// Copies a backup to where a store will be, when every byte of it is sound.
@@ -53,5 +54,5 @@ pub(super) fn restore(flags: &RestoreFlags) -> anyhow::Result<()> {
         );
     }
     copy_folder("copying", &flags.dir, &data)?;
-    super::print_line(&format!("{} is restored to {}", flags.dir.display(), data.display()))
+    print_line(&format!("{} is restored to {}", flags.dir.display(), data.display()))
 }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::settings::SettingFlags;
 use crate::config::to_yaml;
+use crate::output::print_line;
 
 /// Flags of `hoptrail config`.
 #[derive(Debug, Args)]
@@ -14,5 +15,5 @@ pub(super) struct Flags {
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let (config, _) = flags.settings.load()?;
-    super::print_line(to_yaml(&config).trim_end())
+    print_line(to_yaml(&config).trim_end())
 }

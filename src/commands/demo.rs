@@ -2,22 +2,25 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
-use hoptrail_storage::{Clock, SystemClock};
+use clap::{Args, ValueEnum};
+use hoptrail_demo::send::{self, Compression, Endpoint, Exporter, Header};
+use hoptrail_demo::{Clock, Progress, Runner};
+use hoptrail_storage::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Error;
-use crate::demo::send::{Endpoint, Exporter, Header, Protocol};
-use crate::demo::{Progress, Runner};
+use crate::output::print_line;
 
 /// How often a line is printed where no terminal is.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How often a terminal is brought up to date.
 const DRAW_EVERY: Duration = Duration::from_millis(250);
+/// Longest that one attempt to send may take.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Flags of `hoptrail demo`.
 #[derive(Debug, Args)]
@@ -45,6 +48,24 @@ pub(super) struct Flags {
     header: Vec<Header>,
 }
 
+/// How spans travel.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Protocol {
+    /// OTLP over gRPC
+    Grpc,
+    /// OTLP over HTTP
+    Http,
+}
+
+impl From<Protocol> for send::Protocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Grpc => Self::Grpc,
+            Protocol::Http => Self::Http,
+        }
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.replace(['_', ','], "").parse().map_err(|_| format!("{text:?} is no number"))?;
     if (0.1..=10_000_000.0).contains(&rate) { Ok(rate) } else { Err("between 0.1 and 10,000,000".to_owned()) }
@@ -58,7 +79,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
-    let endpoint = Endpoint::new(&flags.endpoint, flags.protocol, &flags.header)
+    let endpoint = Endpoint::new(&flags.endpoint, flags.protocol.map(Into::into), &flags.header)
         .map_err(|message| Error::Value { origin: "--endpoint".to_owned(), message })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(send(flags, &endpoint))
@@ -66,11 +87,12 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
 
 async fn send(flags: &Flags, endpoint: &Endpoint) -> anyhow::Result<()> {
     let stop = super::stop_on_signal()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let seed = flags.seed.unwrap_or_else(|| clock.now_unix_nano());
-    let runner = Runner::new(Exporter::new(endpoint)?, Arc::clone(&clock), seed, flags.rate, flags.backfill);
+    let clock: Clock = Arc::new(|| SystemClock.now_unix_nano());
+    let seed = flags.seed.unwrap_or_else(|| clock());
+    let exporter = Exporter::new(endpoint, Compression::None, SEND_TIMEOUT).map_err(|reason| anyhow!(reason))?;
+    let runner = Runner::new(exporter, Arc::clone(&clock), seed, flags.rate, flags.backfill);
     let progress = runner.progress();
-    super::print_line(&format!("sending to {} at about {} spans/s, seed {seed}", endpoint.url(), flags.rate))?;
+    print_line(&format!("sending to {} at about {} spans/s, seed {seed}", endpoint.url(), flags.rate))?;
     let mut running = tokio::spawn(runner.run(flags.duration, stop));
     let mut report = Report::new(Arc::clone(&progress), clock);
     loop {
@@ -83,37 +105,37 @@ async fn send(flags: &Flags, endpoint: &Endpoint) -> anyhow::Result<()> {
         }
     }
     report.finish()?;
-    judge(&progress, endpoint)
+    outcome(&progress, endpoint)
 }
 
-/// Nothing sent at all is a failure; some spans lost are one too, but say how many.
-fn judge(progress: &Progress, endpoint: &Endpoint) -> anyhow::Result<()> {
-    let lost = progress.lost.load(Ordering::Relaxed);
+/// Lost spans are a failure. Its text says how many, or what to check when nothing could be sent.
+fn outcome(progress: &Progress, endpoint: &Endpoint) -> anyhow::Result<()> {
+    let lost = count(&progress.lost);
     if lost == 0 {
         return Ok(());
     }
     let reason = progress.last_failure().unwrap_or_default();
-    if progress.accepted.load(Ordering::Relaxed) == 0 {
+    if count(&progress.accepted) == 0 {
         let other = match endpoint.protocol() {
-            Protocol::Grpc => "and is it its gRPC port (for its HTTP port: --protocol http)",
-            Protocol::Http => "and is it its HTTP port (for its gRPC port: --protocol grpc)",
+            send::Protocol::Grpc => "and is it its gRPC port (for its HTTP port: --protocol http)",
+            send::Protocol::Http => "and is it its HTTP port (for its gRPC port: --protocol grpc)",
         };
         bail!("nothing could be sent to {}: {reason}; is `hoptrail serve` running there, {other}?", endpoint.url());
     }
     Err(anyhow!("{lost} spans were lost: {reason}"))
 }
 
-/// Tells the user how it goes: a live line on a terminal, a line now and then elsewhere.
+/// Shows the user how it goes: a live line on a terminal, a line now and then elsewhere.
 struct Report {
     progress: Arc<Progress>,
-    clock: Arc<dyn Clock>,
+    clock: Clock,
     bar: Option<ProgressBar>,
     started: Instant,
     last: (Instant, u64),
 }
 
 impl Report {
-    fn new(progress: Arc<Progress>, clock: Arc<dyn Clock>) -> Self {
+    fn new(progress: Arc<Progress>, clock: Clock) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(
@@ -130,7 +152,7 @@ impl Report {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        let accepted = self.progress.accepted.load(Ordering::Relaxed);
+        let accepted = count(&self.progress.accepted);
         let seconds = self.last.0.elapsed().as_secs_f64().max(0.001);
         let rate = (accepted - self.last.1) as f64 / seconds;
         let line = self.line(rate);
@@ -143,23 +165,22 @@ impl Report {
                     return Ok(());
                 }
             }
-            None => super::print_line(&line)?,
+            None => print_line(&line)?,
         }
         self.last = (Instant::now(), accepted);
         Ok(())
     }
 
     fn finish(&self) -> anyhow::Result<()> {
-        let accepted = self.progress.accepted.load(Ordering::Relaxed) as f64;
+        let accepted = count(&self.progress.accepted) as f64;
         let line = self.line(accepted / self.started.elapsed().as_secs_f64().max(0.001));
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        super::print_line(&format!("done: {line}"))
+        print_line(&format!("done: {line}"))
     }
 
     fn line(&self, rate: f64) -> String {
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let progress = &self.progress;
         let mut line = format!(
             "{} spans in {} traces sent, {rate:.0} spans/s",
@@ -173,7 +194,7 @@ impl Report {
                 line.push_str(&format!(", {} {word}", count(counter)));
             }
         }
-        let behind = self.clock.now_unix_nano().saturating_sub(count(&progress.reached)) / 1_000_000_000;
+        let behind = (self.clock)().saturating_sub(count(&progress.reached)) / 1_000_000_000;
         if behind > 30 && count(&progress.traces) > 0 {
             line.push_str(&format!(", {} min in the past", behind / 60));
         }
@@ -184,4 +205,8 @@ impl Report {
         }
         line
     }
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

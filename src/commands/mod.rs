@@ -7,19 +7,19 @@ mod serve;
 mod settings;
 mod verify;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::Error;
+use crate::version;
 
 /// Exit code of a mistake on the command line or in the settings; clap uses the same. Anything else that fails is 1.
 const MISTAKE: u8 = 2;
 
 /// Distributed tracing in one binary: takes OpenTelemetry traces in, keeps them, shows every hop.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = version::long(), propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,15 +60,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.is::<Error>() { ExitCode::from(MISTAKE) } else { ExitCode::FAILURE }
-}
-
-/// Prints a line that scripts may wait for: at once, also into a pipe. A reader that has gone is no failure.
-pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
-    }
 }
 
 /// A token that SIGTERM or SIGINT cancels. The second signal ends the process at once.

@@ -9,11 +9,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::settings::SettingFlags;
 use crate::app::App;
-use crate::config::{Config, doubts};
+use crate::config::{Config, Error, doubts};
 use crate::copy::refuse_incomplete;
-use crate::kill_at;
 use crate::machine;
+use crate::output::print_line;
 use crate::telemetry;
+use crate::version;
 
 /// Flags of `hoptrail serve`.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(super) struct Flags {
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let (config, unknown) = flags.settings.load()?;
     refuse_incomplete(&config.data)?;
-    let watch = kill_at::from_environment()?;
+    let watch = watch()?;
     telemetry::start(&config.log)?;
     for name in unknown {
         tracing::warn!(name, "this environment variable sets nothing; `hoptrail config` shows every setting");
@@ -41,6 +42,14 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     ended
 }
 
+/// What watches the store: nothing, or a test that kills this process.
+fn watch() -> Result<Arc<dyn Watch>, Error> {
+    #[cfg(test_hooks)]
+    return crate::kill_at::from_environment();
+    #[cfg(not(test_hooks))]
+    Ok(Arc::new(()))
+}
+
 /// Connections and segments are files. The soft limit is often 1024, for programs that cannot count further.
 fn allow_many_files() {
     let limits = getrlimit(Resource::Nofile);
@@ -54,11 +63,11 @@ async fn serve(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<()> {
     let app = App::start(config, watch).await?;
     let addresses = app.addresses();
     for (name, address) in addresses {
-        super::print_line(&format!("listening {name} {address}"))?;
+        print_line(&format!("listening {name} {address}"))?;
     }
-    super::print_line("ready")?;
+    print_line("ready")?;
     let [.., (_, pages)] = addresses;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "hoptrail is ready: open http://{pages}");
+    tracing::info!(version = version::VERSION, commit = version::COMMIT, "hoptrail is ready: open http://{pages}");
     app.run(stop).await?;
     tracing::info!("hoptrail has stopped");
     Ok(())

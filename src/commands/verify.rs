@@ -8,6 +8,7 @@ use hoptrail_storage::{Checked, Integrity};
 
 use super::settings::DataFlags;
 use crate::control;
+use crate::output::print_line;
 use crate::progress::Progress;
 
 /// Flags of `hoptrail verify`.
@@ -52,7 +53,7 @@ pub(super) fn look_through(folder: &Path) -> anyhow::Result<u64> {
     let checked = hoptrail_storage::verify(folder, &mut |event| report.hear(event));
     report.end();
     if let Some(checked) = checked? {
-        super::print_line(&format!("{} holds {}", folder.display(), text(&checked)))?;
+        print_line(&format!("{} holds {}", folder.display(), text(&checked)))?;
     }
     Ok(report.findings)
 }
@@ -72,7 +73,7 @@ pub(super) fn repair(flags: &RepairFlags) -> anyhow::Result<()> {
     report.end();
     let repaired = repaired.with_context(|| format!("cannot repair {}", data.display()))?;
     for line in repaired.lines() {
-        super::print_line(&line)?;
+        print_line(&line)?;
     }
     Ok(())
 }
@@ -105,7 +106,7 @@ impl Report {
     fn say(&self, line: &str) {
         match &self.progress {
             Some(progress) => progress.say(line),
-            None => _ = super::print_line(line),
+            None => _ = print_line(line),
         }
     }
 

@@ -20,7 +20,11 @@ pub struct Sources {
 }
 
 /// Variables with a meaning of their own.
-const NOT_SETTINGS: [&str; 2] = ["HOPTRAIL_CONFIG", crate::kill_at::VARIABLE];
+const NOT_SETTINGS: &[&str] = &[
+    "HOPTRAIL_CONFIG",
+    #[cfg(test_hooks)]
+    crate::kill_at::VARIABLE,
+];
 
 /// The effective settings, and the names of `HOPTRAIL_*` variables that set nothing.
 pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {

@@ -47,15 +47,15 @@ pub(crate) fn text(criterion: &mut Criterion) {
     for (name, value) in shapes {
         let values: Vec<String> = (0..ROWS).map(value).collect();
         let slices: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
-        let (page, needle) = (parts::encode_text(&slices), values[ROW].as_bytes());
-        assert_eq!(parts::text_at(&page, ROW).as_deref(), Ok(needle));
+        let (page, value) = (parts::encode_text(&slices), values[ROW].as_bytes());
+        assert_eq!(parts::text_at(&page, ROW).as_deref(), Ok(value));
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(ROWS));
         group.bench_function("encode", |bench| bench.iter(|| parts::encode_text(black_box(&slices))));
         group.bench_function("decode", |bench| {
             bench.iter(|| parts::each_text(black_box(&page), |value| _ = black_box(value)));
         });
-        group.bench_function("find one value", |bench| bench.iter(|| parts::count_text(black_box(&page), needle)));
+        group.bench_function("find one value", |bench| bench.iter(|| parts::count_text(black_box(&page), value)));
         group.bench_function("test each value", |bench| {
             bench.iter(|| parts::count_text_if(black_box(&page), |value| value.ends_with(b"7")));
         });
@@ -71,8 +71,8 @@ fn words(number: u64) -> String {
         "order", "cart", "late", "refund", "stock", "north", "blue", "paper", "river", "cold", "seven", "glass",
         "quick", "round", "empty", "last",
     ];
-    let word = |at: u64| WORDS[(number >> (4 * at) & 15) as usize];
-    (0..6 + number % 5).map(word).collect::<Vec<_>>().join(" ")
+    let digits = (0..6 + number % 5).map(|digit| number >> (4 * digit) & 15);
+    digits.map(|digit| WORDS[digit as usize]).collect::<Vec<_>>().join(" ")
 }
 
 /// A filter over 65,536 members.

@@ -94,8 +94,8 @@ pub(crate) fn scan(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
     let known = first_trace(&requests);
     group.bench_function("filter probe: a trace", |bench| bench.iter(|| segment.may_hold(black_box(known))));
-    let stranger = TraceId([7; 16]);
-    group.bench_function("filter probe: a stranger", |bench| bench.iter(|| segment.may_hold(black_box(stranger))));
+    let unknown = TraceId([7; 16]);
+    group.bench_function("filter probe: an unknown trace", |bench| bench.iter(|| segment.may_hold(black_box(unknown))));
     assert!(segment.trace(known).is_ok_and(|spans| spans > 0), "the trace is in the segment");
     group.bench_function("spans of a trace", |bench| bench.iter(|| segment.trace(black_box(known))));
     group.throughput(Throughput::Elements(head.spans() as u64));
@@ -117,8 +117,6 @@ fn first_trace(requests: &[Vec<u8>]) -> TraceId {
 }
 
 fn filters() -> [(&'static str, Filter); 6] {
-    let span = |key: &str| Field::attribute(AttributeScope::Span, key);
-    let equals = |field, text: &str| Filter::compare(field, CompareOp::Eq, Value::string(text));
     let pattern = Pattern::new(".*/123[0-9](/[a-z]+)?").expect("an expression");
     let long = Value::Duration(100_000_000);
     [
@@ -129,6 +127,14 @@ fn filters() -> [(&'static str, Filter); 6] {
         ("order, integer column", Filter::compare(span("http.response.status_code"), CompareOp::Ge, int(500))),
         ("duration", Filter::compare(Field::Intrinsic(Intrinsic::Duration), CompareOp::Gt, long)),
     ]
+}
+
+fn span(key: &str) -> Field {
+    Field::attribute(AttributeScope::Span, key)
+}
+
+fn equals(field: Field, text: &str) -> Filter {
+    Filter::compare(field, CompareOp::Eq, Value::string(text))
 }
 
 fn int(value: i64) -> Value {

@@ -70,7 +70,7 @@ pub struct Ingest {
     pub cpu_us_per_span: f64,
     /// The same in decode units.
     pub cpu_decode_units: f64,
-    /// The part of it until the last acknowledgement.
+    /// The share of it until the last acknowledgement.
     pub cpu_us_per_span_until_acknowledged: f64,
     /// Spans acknowledged in a second.
     pub spans_per_second: f64,
@@ -78,7 +78,7 @@ pub struct Ingest {
     pub request_p50_ms: f64,
     /// The same for the slowest of a hundred.
     pub request_p99_ms: f64,
-    /// Requests that were told to come back later.
+    /// How often the server asked to retry a request.
     pub refused_requests: u64,
     /// From the last acknowledgement until all was sealed and merged, seconds.
     pub settle_seconds: f64,
@@ -116,7 +116,7 @@ pub struct Disk {
     pub split: Vec<Share>,
 }
 
-/// A part of the space.
+/// A share of the space.
 #[derive(Debug, Clone, Serialize)]
 pub struct Share {
     /// A column, a page or a filter.

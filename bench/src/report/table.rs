@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Query, Report, Run, Share};
 
-/// Parts of the space that have a line of their own.
+/// The largest shares of the space have a line of their own.
 const SHARES: usize = 25;
 
 impl Report {
@@ -35,18 +35,21 @@ impl Report {
                 half_full_p50_ms / p50_ms
             );
         }
-        let most = |count: fn(&Query) -> usize| self.queries.iter().map(count).max().unwrap_or(0);
         let _ = writeln!(
             out,
             "\nQueries: up to {} of a kind with different values, one after the other over one kept-alive HTTP connection, limit 20, \
              from sending to the last byte of the answer. Half-full head: once more while {} later spans are in memory. Cold: {} times for each kind the server was stopped, the kernel told to forget \
              the data files (posix_fadvise, DONTNEED), the server started, the files forgotten again, and one question asked (the middle \
              and the slowest one), then two more with other values. Every answer was compared with what the data holds.",
-            most(|query| query.repetitions),
+            self.most(|query| query.repetitions),
             self.half_full_spans,
-            most(|query| query.cold_starts)
+            self.most(|query| query.cold_starts)
         );
         out
+    }
+
+    fn most(&self, count: fn(&Query) -> usize) -> usize {
+        self.queries.iter().map(count).max().unwrap_or(0)
     }
 
     fn split(&self) -> String {
@@ -104,7 +107,7 @@ impl Report {
                 format!("{:.1} / {:.1} ms", ingest.request_p50_ms, ingest.request_p99_ms),
                 "request to acknowledgement, refusals and pauses included",
             ),
-            ("requests told to come back", ingest.refused_requests.to_string(), "counted by the driver"),
+            ("requests asked to retry", ingest.refused_requests.to_string(), "counted by the driver"),
             (
                 "sealed and merged after",
                 format!("{:.1} s", ingest.settle_seconds),

@@ -22,6 +22,7 @@ pub(crate) struct Batch {
 pub(crate) struct Batches {
     shape: Shape,
     size: usize,
+    /// Spans that wait for their request to become full: a queue for each resource, in each slot.
     waiting: Vec<Vec<OtlpSpan>>,
 }
 
@@ -36,13 +37,13 @@ impl Batches {
     pub(crate) fn add(&mut self, trace: Trace) -> Vec<Batch> {
         let mut full = Vec::new();
         for span in trace.spans {
-            let place = span.slot * self.shape.resources() + span.resource;
-            if self.waiting.len() <= place {
-                self.waiting.resize_with(place + 1, Vec::new);
+            let queue = span.slot * self.shape.resources() + span.resource;
+            if self.waiting.len() <= queue {
+                self.waiting.resize_with(queue + 1, Vec::new);
             }
-            self.waiting[place].push(span.otlp);
-            if self.waiting[place].len() == self.size {
-                full.push(self.take(place));
+            self.waiting[queue].push(span.otlp);
+            if self.waiting[queue].len() == self.size {
+                full.push(self.take(queue));
             }
         }
         full
@@ -51,13 +52,13 @@ impl Batches {
     /// What is left.
     #[must_use]
     pub(crate) fn finish(&mut self) -> Vec<Batch> {
-        let left: Vec<usize> = (0..self.waiting.len()).filter(|place| !self.waiting[*place].is_empty()).collect();
-        left.into_iter().map(|place| self.take(place)).collect()
+        let left: Vec<usize> = (0..self.waiting.len()).filter(|queue| !self.waiting[*queue].is_empty()).collect();
+        left.into_iter().map(|queue| self.take(queue)).collect()
     }
 
-    fn take(&mut self, place: usize) -> Batch {
-        let spans = std::mem::take(&mut self.waiting[place]);
-        let (slot, resource) = (place / self.shape.resources(), place % self.shape.resources());
+    fn take(&mut self, queue: usize) -> Batch {
+        let spans = std::mem::take(&mut self.waiting[queue]);
+        let (slot, resource) = (queue / self.shape.resources(), queue % self.shape.resources());
         let count = spans.len() as u32;
         let (resource, scope) = self.shape.resource(resource);
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }];

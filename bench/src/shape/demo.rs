@@ -27,7 +27,7 @@ struct Demo {
     origins: Vec<(Resource, InstrumentationScope)>,
     /// Service of each origin.
     services: Vec<String>,
-    /// Spans with the number of their origin.
+    /// Spans with the index of their origin.
     traces: Vec<Vec<(usize, OtlpSpan)>>,
     /// Least and most of the keys with many numbers.
     ranges: HashMap<String, (i64, i64)>,
@@ -48,9 +48,9 @@ pub(super) fn resources() -> usize {
     DEMO.origins.len()
 }
 
-/// The resource and scope with this number.
-pub(super) fn resource(number: usize) -> (Resource, InstrumentationScope) {
-    DEMO.origins[number].clone()
+/// The resource and scope with this index.
+pub(super) fn resource(index: usize) -> (Resource, InstrumentationScope) {
+    DEMO.origins[index].clone()
 }
 
 /// Spans in a trace, on average.
@@ -96,18 +96,18 @@ impl Demo {
         let bytes = zstd::decode_all(Cursor::new(CAPTURE)).expect("the fixture is whole");
         let request = ExportTraceServiceRequest::decode(bytes.as_slice()).expect("the fixture is OTLP");
         let (mut origins, mut traces) = (Vec::new(), BTreeMap::new());
-        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut indexes: HashMap<Vec<u8>, usize> = HashMap::new();
         for group in request.resource_spans {
             let resource = group.resource.unwrap_or_default();
             for scoped in group.scope_spans {
                 let scope = scoped.scope.unwrap_or_default();
                 let key = [resource.encode_to_vec(), scope.encode_to_vec()].concat();
-                let number = *numbers.entry(key).or_insert_with(|| {
+                let index = *indexes.entry(key).or_insert_with(|| {
                     origins.push((resource.clone(), scope));
                     origins.len() - 1
                 });
                 for span in scoped.spans {
-                    traces.entry(span.trace_id.clone()).or_insert_with(Vec::new).push((number, span));
+                    traces.entry(span.trace_id.clone()).or_insert_with(Vec::new).push((index, span));
                 }
             }
         }
@@ -143,11 +143,13 @@ fn ranges(traces: &[Vec<(usize, OtlpSpan)>]) -> HashMap<String, (i64, i64)> {
     for attribute in traces.iter().flatten().flat_map(|(_, span)| &span.attributes) {
         seen.entry(&attribute.key).or_default().insert(number_of(attribute));
     }
-    let range = |(key, values): (&str, BTreeSet<Option<i64>>)| {
-        let (least, most) = (values.first().copied().flatten()?, values.last().copied().flatten()?);
-        (values.len() >= MANY).then(|| (key.to_owned(), (least, most)))
-    };
-    seen.into_iter().filter_map(range).collect()
+    seen.into_iter().filter_map(|(key, values)| Some((key.to_owned(), range(&values)?))).collect()
+}
+
+/// Least and most of many values that are all numbers.
+fn range(values: &BTreeSet<Option<i64>>) -> Option<(i64, i64)> {
+    let range = (values.first().copied().flatten()?, values.last().copied().flatten()?);
+    (values.len() >= MANY).then_some(range)
 }
 
 fn names(traces: &[Vec<(usize, OtlpSpan)>]) -> Vec<(String, u64)> {
@@ -222,10 +224,10 @@ impl Fresh {
             Value::StringValue(text) => {
                 if let Some((least, most)) = range {
                     *text = dice.random_range(least..=most).to_string();
-                } else if let Some(at) = find_uuid(text) {
-                    let captured = u64::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
+                } else if let Some(start) = find_uuid(text) {
+                    let captured = u64::from_str_radix(text.get(start..start + 8)?, 16).ok()?;
                     let number = mix(captured ^ self.salt.rotate_left(17));
-                    text.replace_range(at..at + UUID, &uuid(number));
+                    text.replace_range(start..start + UUID, &uuid(number));
                     return Some(number);
                 }
             }
@@ -238,13 +240,14 @@ impl Fresh {
 const UUID: usize = 36;
 
 fn find_uuid(text: &str) -> Option<usize> {
-    let is_uuid = |window: &[u8]| {
-        window.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-    };
     text.as_bytes().windows(UUID).position(is_uuid)
+}
+
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(offset, byte)| match offset {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub(crate) struct Trace {
 pub(crate) struct Span {
     /// As exported.
     pub(crate) otlp: OtlpSpan,
-    /// Number of its resource: each sends requests of its own.
+    /// Index of its resource. Each resource sends requests of its own.
     pub(crate) resource: usize,
     /// Slot of time in which it arrives; 0 unless spans are late.
     pub(crate) slot: usize,
@@ -150,9 +150,7 @@ impl Shape {
             Kind::Big => shop::with_documents(&mut dice, ordinary(start)),
             Kind::Late => {
                 let mut spans = shop::spans(&mut dice, |dice| tree::long(dice, start, SLOT * SLOTS_OF_A_TRACE));
-                let first = self.end_unix_nano - SLOT * SLOTS;
-                let slot = |span: &Span| span.otlp.start_time_unix_nano.saturating_sub(first) / SLOT;
-                spans.iter_mut().for_each(|span| span.slot = slot(span).min(SLOTS - 1) as usize);
+                spans.iter_mut().for_each(|span| span.slot = self.slot(span.otlp.start_time_unix_nano));
                 spans
             }
             Kind::OtelDemo => demo::spans(&mut dice, start),
@@ -161,6 +159,12 @@ impl Shape {
         let mut trace = Trace { id, spans };
         trace.spans.iter_mut().for_each(|span| span.otlp.trace_id = id.to_be_bytes().to_vec());
         trace
+    }
+
+    /// The slot of time in which a late span arrives that begins at `start`.
+    fn slot(&self, start: u64) -> usize {
+        let first = self.end_unix_nano - SLOT * SLOTS;
+        (start.saturating_sub(first) / SLOT).min(SLOTS - 1) as usize
     }
 
     /// The traces from this number on, oldest first.
@@ -209,17 +213,17 @@ impl Shape {
         }
     }
 
-    /// The resource with this number, and the scope of its spans.
+    /// The resource with this index, and the scope of its spans.
     #[must_use]
-    pub(crate) fn resource(&self, number: usize) -> (Resource, InstrumentationScope) {
+    pub(crate) fn resource(&self, index: usize) -> (Resource, InstrumentationScope) {
         match self.kind {
-            Kind::OtelDemo => demo::resource(number),
-            Kind::Wide => wide::resource(number),
-            _ => shop::resource(number),
+            Kind::OtelDemo => demo::resource(index),
+            Kind::Wide => wide::resource(index),
+            _ => shop::resource(index),
         }
     }
 
-    /// The service of the resource with this number.
+    /// The service of the resource with this index.
     #[must_use]
     pub(crate) fn service(&self, resource: usize) -> String {
         let attributes = self.resource(resource).0.attributes;

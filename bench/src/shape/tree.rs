@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::Dice;
 
-/// A span's place in its trace.
+/// A span's position in the tree of its trace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
     /// Its id.

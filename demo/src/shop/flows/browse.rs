@@ -1,13 +1,13 @@
 //! Visitors who look around.
 
-use super::parts::{ads, availability, cart, catalog_list, catalog_product, quote, recommendations, session};
+use super::calls::{ads, availability, cart, catalog_list, catalog_product, quote, recommendations, session};
 use super::visit;
-use crate::demo::backends::{CORE_DB, Message, Sql};
-use crate::demo::dice::{MS, US};
-use crate::demo::http::{Partner, Request};
-use crate::demo::people::{any_product, search_words};
-use crate::demo::services::Service;
-use crate::demo::story::{Fault, Outcome, Story};
+use crate::shop::backends::{CORE_DB, Message, Sql};
+use crate::shop::cluster::Service;
+use crate::shop::dice::{MS, US};
+use crate::shop::http::{Partner, Request};
+use crate::shop::people::{any_product, search_words};
+use crate::shop::story::{Fault, Outcome, Story};
 
 const CATEGORIES: [&str; 7] = ["kitchen", "outdoor", "living", "clothing", "office", "audio", "garden"];
 
@@ -152,12 +152,12 @@ pub(super) fn mobile_feed(s: &mut Story<'_>) -> Vec<Message> {
         s.internal(format!("query {operation}"), |s| {
             s.internal("graphql.validate", |s| s.work(300 * US));
             session(s)?;
-            let products = super::parts::some_products(s, 9);
+            let products = super::calls::some_products(s, 9);
             let mut worst: Outcome = Ok(());
-            s.parallel(products.len(), |s, at| {
+            s.parallel(products.len(), |s, index| {
                 let resolved = s.internal("graphql.resolve product", |s| {
-                    s.attr("graphql.field.path", format!("feed.items.{at}.product"));
-                    catalog_product(s, &products[at])
+                    s.attr("graphql.field.path", format!("feed.items.{index}.product"));
+                    catalog_product(s, &products[index])
                 });
                 if resolved.is_err() {
                     worst = resolved;

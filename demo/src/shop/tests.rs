@@ -10,7 +10,7 @@ use super::dice::SECOND;
 
 const START: u64 = 1_790_000_000 * SECOND;
 
-/// One hour at 50 spans per second, told once for all tests.
+/// One hour at 50 spans per second, made once for all tests.
 fn hour() -> &'static [Vec<TraceSpan>] {
     static TRACES: LazyLock<Vec<Vec<TraceSpan>>> = LazyLock::new(|| traces(3_600, 50.0));
     &TRACES
@@ -35,13 +35,14 @@ fn text<'a>(span: &'a TraceSpan, key: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
-    let tell = |seed| {
-        let mut shop = Shop::new(seed, START, 50.0);
-        (0..50).map(|_| shop.next_trace()).collect::<Vec<_>>()
-    };
-    assert_eq!(tell(3), tell(3));
-    assert_ne!(tell(3), tell(4));
+fn the_same_seed_makes_the_same_traces() {
+    assert_eq!(first_traces(3), first_traces(3));
+    assert_ne!(first_traces(3), first_traces(4));
+}
+
+fn first_traces(seed: u64) -> Vec<Vec<TraceSpan>> {
+    let mut shop = Shop::new(seed, START, 50.0);
+    (0..50).map(|_| shop.next_trace()).collect()
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn spans_lie_inside_their_parents_on_the_same_clock() {
 }
 
 #[test]
-fn errors_are_rare_carry_exceptions_and_come_in_spells() {
+fn errors_are_rare_and_carry_exceptions() {
     let traces = traces(6 * 3_600, 15.0);
     let failed = |spans: &&Vec<TraceSpan>| spans.iter().any(|span| span.span.status.code == StatusCode::Error);
     let share = traces.iter().filter(failed).count() as f64 / traces.len() as f64;
@@ -172,7 +173,7 @@ fn queues_retries_and_slow_tails_occur() {
     assert!(p99 > 4 * median, "{median} {p99}");
 }
 
-/// Prints some traces for people: `cargo test -p hoptrail sketches -- --ignored --nocapture`.
+/// Prints some traces for people: `cargo test --workspace sketches -- --ignored --nocapture`.
 #[test]
 #[ignore = "for people who change the shop"]
 fn sketches_of_traces() {

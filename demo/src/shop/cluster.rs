@@ -152,8 +152,8 @@ impl Cluster {
     /// The library that instruments this on that platform.
     pub(super) fn scope(&self, platform: Platform, library: Library) -> Arc<InstrumentationScope> {
         let exact = SCOPES.iter().position(|scope| scope.platform == platform && scope.library == library);
-        let any = || SCOPES.iter().position(|scope| scope.platform == platform);
-        Arc::clone(&self.scopes[exact.or_else(any).unwrap_or_default()])
+        let index = exact.or_else(|| SCOPES.iter().position(|scope| scope.platform == platform));
+        Arc::clone(&self.scopes[index.unwrap_or_default()])
     }
 }
 
@@ -318,8 +318,8 @@ mod tests {
 
     #[test]
     fn the_table_follows_the_enum() {
-        for (at, facts) in SERVICES.iter().enumerate() {
-            assert_eq!(facts.service as usize, at, "{}", facts.name);
+        for (index, facts) in SERVICES.iter().enumerate() {
+            assert_eq!(facts.service as usize, index, "{}", facts.name);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Chance with a seed: the same seed tells the same story.
+//! Chance with a seed: the same seed gives the same numbers.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
@@ -39,25 +39,25 @@ impl Dice {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// A place in `weights`, as likely as its weight.
+    /// An index into `weights`, each as likely as its weight.
     pub(super) fn weighted(&mut self, weights: &[u32]) -> usize {
         let mut left = self.below(weights.iter().map(|&weight| u64::from(weight)).sum());
-        for (at, &weight) in weights.iter().enumerate() {
+        for (index, &weight) in weights.iter().enumerate() {
             if left < u64::from(weight) {
-                return at;
+                return index;
             }
             left -= u64::from(weight);
         }
         0
     }
 
-    /// A number below `end` where small ones are much more frequent, as popular things are.
+    /// A number below `end`. Small ones are much more frequent, as popular things are.
     pub(super) fn popular(&mut self, end: u64) -> u64 {
         let skewed = self.0.random::<f64>().powi(3);
         ((skewed * end as f64) as u64).min(end.saturating_sub(1))
     }
 
-    /// A duration around `median`: half are shorter; with `spread` 0.5 one in a hundred takes 3 times as long, with 1.0 10 times.
+    /// A duration around `median`: half of them are shorter. One in a hundred is 3 times as long with `spread` 0.5, 10 times with 1.0.
     pub(super) fn log_normal(&mut self, median: u64, spread: f64) -> u64 {
         // Box-Muller; the first factor must not be zero.
         let radius = (-2.0 * (1.0 - self.0.random::<f64>()).ln()).sqrt();

@@ -1,15 +1,15 @@
-//! What happens in the shop: each function tells one kind of trace.
+//! What happens in the shop: each function makes one kind of trace.
 
 mod browse;
+mod calls;
 mod jobs;
 mod order;
-mod parts;
 
 pub(super) use jobs::analytics_batch;
 
 use super::backends::Message;
+use super::cluster::{Library, Service};
 use super::http::Request;
-use super::services::{Library, Service};
 use super::story::{Outcome, Story};
 
 /// A kind of trace.
@@ -47,8 +47,8 @@ pub(super) const FLOWS: [(Flow, u32); 13] = [
     (Flow::PriceImport, 3),
 ];
 
-/// Tells one trace; what it publishes for the analytics comes back.
-pub(super) fn tell(flow: Flow, s: &mut Story<'_>) -> Vec<Message> {
+/// Makes one trace. Returns what it publishes for the analytics.
+pub(super) fn play(flow: Flow, s: &mut Story<'_>) -> Vec<Message> {
     match flow {
         Flow::Home => browse::home(s),
         Flow::ProductPage => browse::product_page(s),

@@ -6,14 +6,14 @@ use hoptrail_proto::model::{
     AnyValue, Attribute, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status, StatusCode, TraceId, TraceSpan,
 };
 
+use super::cluster::{Cluster, Library, Pod};
 use super::dice::Dice;
+use super::incidents::Incident;
 use super::people::Person;
-use super::services::{Cluster, Library, Pod};
-use super::weather::Weather;
 
-/// W3C's sampled flag with OTLP's "parent is remote, yes or no, is known".
+/// Flags of a span: it is sampled (0x1, W3C), and it is known whether its parent is remote (0x100, OTLP).
 const SAMPLED: u32 = 0x101;
-/// The parent is in another process.
+/// One more flag: the parent is in another process.
 const REMOTE: u32 = 0x200;
 
 /// Why something failed.
@@ -56,12 +56,12 @@ pub(super) struct Context {
     span_id: SpanId,
 }
 
-/// A trace under construction. `now` is true time; pods with wrong clocks write down something else.
+/// A trace under construction. `now` is the true time. A pod whose clock is wrong writes down another one.
 #[derive(Debug)]
 pub(super) struct Story<'w> {
     pub(super) cluster: &'w Cluster,
     pub(super) dice: &'w mut Dice,
-    pub(super) weather: Weather,
+    pub(super) incident: Incident,
     pub(super) person: Person,
     /// Nanoseconds since 1970.
     pub(super) now: u64,
@@ -72,16 +72,18 @@ pub(super) struct Story<'w> {
     spans: Vec<TraceSpan>,
 }
 
+/// A span that has not ended.
 #[derive(Debug)]
 struct Open {
-    at: usize,
+    /// Index into the spans.
+    index: usize,
     pod: Arc<Pod>,
 }
 
 impl<'w> Story<'w> {
-    pub(super) fn new(cluster: &'w Cluster, dice: &'w mut Dice, weather: Weather, person: Person, now: u64) -> Self {
+    pub(super) fn new(cluster: &'w Cluster, dice: &'w mut Dice, incident: Incident, person: Person, now: u64) -> Self {
         let trace_id = TraceId(dice.bytes());
-        Self { cluster, dice, weather, person, now, trace_id, parent: None, open: Vec::new(), spans: Vec::new() }
+        Self { cluster, dice, incident, person, now, trace_id, parent: None, open: Vec::new(), spans: Vec::new() }
     }
 
     /// The finished spans, in the order they began.
@@ -96,7 +98,7 @@ impl<'w> Story<'w> {
 
     /// The open span, for links and messages.
     pub(super) fn context(&self) -> Option<Context> {
-        let span = &self.spans.get(self.open.last()?.at)?.span;
+        let span = &self.spans.get(self.open.last()?.index)?.span;
         Some(Context { trace_id: span.trace_id, span_id: span.span_id })
     }
 
@@ -110,7 +112,7 @@ impl<'w> Story<'w> {
         self.now += time;
     }
 
-    /// A span of `pod` around what `inside` tells.
+    /// A span of `pod` around what happens in `inside`.
     pub(super) fn span<T>(
         &mut self,
         pod: &Arc<Pod>,
@@ -120,9 +122,9 @@ impl<'w> Story<'w> {
         inside: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.begin(pod, library, kind, name.into());
-        let told = inside(self);
+        let result = inside(self);
         self.end();
-        told
+        result
     }
 
     /// A span of the pod at work, inside one process.
@@ -150,19 +152,19 @@ impl<'w> Story<'w> {
     pub(super) fn continued<T>(&mut self, context: Context, inside: impl FnOnce(&mut Self) -> T) -> T {
         let open = std::mem::take(&mut self.open);
         let parent = self.parent.replace(context);
-        let told = inside(self);
+        let result = inside(self);
         self.open = open;
         self.parent = parent;
-        told
+        result
     }
 
-    /// Tells `count` strands that happen at the same time; goes on when the slowest is over.
+    /// Plays `count` strands that happen at the same time. Goes on when the slowest is over.
     pub(super) fn parallel(&mut self, count: usize, mut strand: impl FnMut(&mut Self, usize)) {
         let start = self.now;
         let mut end = start;
-        for number in 0..count {
+        for index in 0..count {
             self.now = start + self.dice.below(60_000);
-            strand(self, number);
+            strand(self, index);
             end = end.max(self.now);
         }
         self.now = end;
@@ -207,7 +209,7 @@ impl<'w> Story<'w> {
         }
     }
 
-    /// Loses the open span's record, as a process that dies before its export does. Its children stay, without parent.
+    /// Loses the open span, as a process does that dies before its export. The children stay, without a parent.
     pub(super) fn lose_current(&mut self) {
         if let Some(span) = self.current() {
             span.end_unix_nano = LOST;
@@ -215,7 +217,7 @@ impl<'w> Story<'w> {
     }
 
     fn current(&mut self) -> Option<&mut Span> {
-        self.open.last().and_then(|open| self.spans.get_mut(open.at)).map(|span| &mut span.span)
+        self.open.last().and_then(|open| self.spans.get_mut(open.index)).map(|span| &mut span.span)
     }
 
     fn begin(&mut self, pod: &Arc<Pod>, library: Library, kind: SpanKind, name: String) {
@@ -232,13 +234,13 @@ impl<'w> Story<'w> {
             ..Span::default()
         };
         let scope = self.cluster.scope(pod.service.platform(), library);
-        self.open.push(Open { at: self.spans.len(), pod: Arc::clone(pod) });
+        self.open.push(Open { index: self.spans.len(), pod: Arc::clone(pod) });
         self.spans.push(TraceSpan { span, resource: Arc::clone(&pod.resource), scope });
     }
 
     fn end(&mut self) {
         let Some(open) = self.open.pop() else { return };
-        let Some(span) = self.spans.get_mut(open.at) else { return };
+        let Some(span) = self.spans.get_mut(open.index) else { return };
         if span.span.end_unix_nano != LOST {
             span.span.end_unix_nano = self.now.saturating_add_signed(open.pod.clock_ahead);
         }

@@ -2,15 +2,15 @@
 
 use hoptrail_proto::model::Attribute;
 
-use super::parts::{availability, cart, catalog_product, quote, session, some_products};
+use super::calls::{availability, cart, catalog_product, quote, session, some_products};
 use super::visit;
-use crate::demo::backends::{CORE_DB, Message, Sql, speaks_old_http};
-use crate::demo::dice::{MS, SECOND, US};
-use crate::demo::http::{Partner, Request};
-use crate::demo::people::{Product, any_product};
-use crate::demo::services::{Library, Service};
-use crate::demo::story::{Fault, Outcome, Story};
-use crate::demo::weather::Weather;
+use crate::shop::backends::{CORE_DB, Message, Sql, speaks_old_http};
+use crate::shop::cluster::{Library, Service};
+use crate::shop::dice::{MS, SECOND, US};
+use crate::shop::http::{Partner, Request};
+use crate::shop::incidents::Incident;
+use crate::shop::people::{Product, any_product};
+use crate::shop::story::{Fault, Outcome, Story};
 
 const ACQUIRER: Partner = Partner { host: "api.acquirer.example", median: 160 * MS, spread: 0.5 };
 const CARRIER: Partner = Partner { host: "rates.parcel.example", median: 95 * MS, spread: 0.6 };
@@ -150,7 +150,7 @@ fn charge(s: &mut Story<'_>, order: &str, total: i64) -> Outcome {
 }
 
 fn authorise(s: &mut Story<'_>, order: &str) -> Outcome {
-    let (failing, timeout) = if s.weather == Weather::AcquirerDown { (0.6, 1_200 * MS) } else { (0.015, 2_500 * MS) };
+    let (failing, timeout) = if s.incident == Incident::AcquirerDown { (0.6, 1_200 * MS) } else { (0.015, 2_500 * MS) };
     let mut last = Ok(());
     for attempt in 0..3_i64 {
         last = s.step("RetryingClient.execute", |s| {
@@ -230,7 +230,7 @@ fn fulfil(s: &mut Story<'_>, placed: &Message, products: &[Product]) {
                 )
             })?;
         }
-        let slowness = if s.weather == Weather::ErpDown { 20 } else { 2 };
+        let slowness = if s.incident == Incident::ErpDown { 20 } else { 2 };
         s.http(Service::Inventory, &Request::plain("POST", "/picklists"), |s| {
             s.erp("CreatePickList", 4 * SECOND, slowness)
         })?;

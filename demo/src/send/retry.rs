@@ -1,21 +1,21 @@
 //! When to try again.
 
+use std::error::Error;
 use std::time::Duration;
 
-use hoptrail_proto::model::TraceSpan;
+use bytes::Bytes;
 use hoptrail_proto::otlp::PartialSuccess;
 
 use super::Exporter;
 
-/// Longest that one attempt may take.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why an export did not succeed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Worth another attempt.
+    #[error("{reason}")]
     Temporary {
         /// For people.
         reason: String,
@@ -23,6 +23,7 @@ pub enum Failure {
         pause: Option<Duration>,
     },
     /// Sending the same again is pointless.
+    #[error("{reason}")]
     Final {
         /// For people.
         reason: String,
@@ -30,34 +31,47 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// For people.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Temporary { reason, .. } | Self::Final { reason } => reason,
-        }
+    /// A failure after which the server asks for no pause.
+    pub(super) fn temporary(reason: impl Into<String>) -> Self {
+        Self::Temporary { reason: reason.into(), pause: None }
+    }
+
+    /// The server answered success, and then something else than OTLP.
+    pub(super) fn not_otlp(error: &dyn Error) -> Self {
+        Self::Final { reason: format!("the answer is not OTLP: {error}") }
     }
 }
 
-/// Tries until it works, it is pointless, or `patience` is over.
+/// The error with its causes: hyper's own text says only that sending failed.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Tries again until it works, is pointless, or the time is over.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// Time after which spans are given up.
-    pub patience: Duration,
+    /// Sum of the pauses after which spans are given up.
+    pub timeout: Duration,
 }
 
 impl Retry {
-    /// Exports with as many attempts as it takes; `failed` hears of each failure that is tried again.
+    /// Exports with as many attempts as it takes. `failed` is called for each failure that is followed by another attempt.
     pub async fn export(
         self,
         exporter: &Exporter,
-        spans: &[TraceSpan],
+        request: &Bytes,
         mut failed: impl FnMut(&Failure),
     ) -> Result<PartialSuccess, Failure> {
         let mut pause = FIRST_PAUSE;
-        let mut left = self.patience;
+        let mut left = self.timeout;
         loop {
-            let failure = match exporter.export(spans).await {
+            let failure = match exporter.export(request.clone()).await {
                 Ok(partial) => return Ok(partial),
                 Err(failure) => failure,
             };

@@ -2,29 +2,34 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hoptrail_proto::model::TraceSpan;
-use hoptrail_storage::Clock;
+use hoptrail_proto::otlp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Shop;
-use super::send::{Exporter, Retry};
+use crate::Shop;
+use crate::send::{Exporter, Retry};
 
 /// Spans of one request, as SDKs and Collectors batch by default.
 const BATCH: usize = 512;
-/// Requests under way at once.
+/// Requests in flight at once.
 const IN_FLIGHT: usize = 8;
 /// How often it looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
 /// A server may be away that long, for an upgrade, before spans are given up.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// When told to stop, it does not wait longer than this for a server that does not answer.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// When asked to stop, it does not wait longer than this for a server that does not answer.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Answers the present moment in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Counts of what happened so far.
 #[derive(Debug, Default)]
@@ -33,7 +38,7 @@ pub struct Progress {
     pub traces: AtomicU64,
     /// Spans that the server took.
     pub accepted: AtomicU64,
-    /// Spans that the server refused singly.
+    /// Spans that the server rejected in a partial success.
     pub rejected: AtomicU64,
     /// Spans given up.
     pub lost: AtomicU64,
@@ -50,30 +55,38 @@ impl Progress {
         self.last_failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn failure(&self, reason: &str) {
-        *self.last_failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason.to_owned());
+    fn failure(&self, reason: &impl ToString) {
+        *self.last_failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason.to_string());
     }
 }
 
 /// Sends the shop's traces until the span of time is over or `stop` is cancelled.
-#[derive(Debug)]
 pub struct Runner {
     shop: Shop,
     /// Whether there is a past to catch up with, however long that takes.
     has_past: bool,
     exporter: Exporter,
-    clock: Arc<dyn Clock>,
+    clock: Clock,
     progress: Arc<Progress>,
     pending: BinaryHeap<Reverse<Pending>>,
     batch: Vec<TraceSpan>,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     tasks: TaskTracker,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("exporter", &self.exporter)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Runner {
     /// A shop whose first trace begins `backfill` before now.
-    pub fn new(exporter: Exporter, clock: Arc<dyn Clock>, seed: u64, rate: f64, backfill: Duration) -> Self {
-        let start = clock.now_unix_nano().saturating_sub(nanos(backfill));
+    pub fn new(exporter: Exporter, clock: Clock, seed: u64, rate: f64, backfill: Duration) -> Self {
+        let start = clock().saturating_sub(nanos(backfill));
         Self {
             shop: Shop::new(seed, start, rate),
             has_past: !backfill.is_zero(),
@@ -82,7 +95,7 @@ impl Runner {
             progress: Arc::default(),
             pending: BinaryHeap::new(),
             batch: Vec::new(),
-            turns: Arc::new(Semaphore::new(IN_FLIGHT)),
+            permits: Arc::new(Semaphore::new(IN_FLIGHT)),
             tasks: TaskTracker::new(),
         }
     }
@@ -95,24 +108,24 @@ impl Runner {
 
     /// Sends until `duration` is over or `stop` is cancelled, then what is left. With `None` only `stop` ends it.
     pub async fn run(mut self, duration: Option<Duration>, stop: CancellationToken) {
-        let end = duration.map_or(u64::MAX, |duration| self.clock.now_unix_nano().saturating_add(nanos(duration)));
+        let end = duration.map_or(u64::MAX, |duration| (self.clock)().saturating_add(nanos(duration)));
         while !stop.is_cancelled() {
-            let now = self.clock.now_unix_nano();
-            let told = self.shop.next_start() >= end || (!self.has_past && now >= end);
-            if told && self.pending.is_empty() {
+            let now = (self.clock)();
+            let all_made = self.shop.next_start() >= end || (!self.has_past && now >= end);
+            if all_made && self.pending.is_empty() {
                 break;
             }
             stop.run_until_cancelled(self.advance(now, end)).await;
             stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
         }
         if stop.is_cancelled() {
-            _ = tokio::time::timeout(LAST_WORDS, self.finish()).await;
+            _ = tokio::time::timeout(STOP_TIMEOUT, self.finish()).await;
         } else {
             self.finish().await;
         }
     }
 
-    /// Sends what is still under way in the shop as if it had ended, and waits for the answers.
+    /// Sends what has not ended in the shop as if it had, and waits for the answers.
     async fn finish(&mut self) {
         let rest = std::mem::take(&mut self.pending);
         self.batch.extend(rest.into_iter().map(|Reverse(pending)| pending.span));
@@ -123,12 +136,12 @@ impl Runner {
         self.tasks.wait().await;
     }
 
-    /// Tells the traces that begin before `now` and before `end`, and sends the spans that have ended by `now`.
+    /// Makes the traces that begin before `now` and before `end`, and sends the spans that have ended by `now`.
     async fn advance(&mut self, now: u64, end: u64) {
         while self.shop.next_start() < now.min(end) {
             self.release(self.shop.next_start()).await;
             // A server slower than the rate must not prolong the run.
-            if !self.has_past && self.clock.now_unix_nano() >= end {
+            if !self.has_past && (self.clock)() >= end {
                 break;
             }
             self.progress.traces.fetch_add(1, Ordering::Relaxed);
@@ -153,9 +166,9 @@ impl Runner {
         }
     }
 
-    /// Sends one request of the batch, as soon as few enough are under way.
+    /// Sends one request of the batch, as soon as fewer than [`IN_FLIGHT`] are in flight.
     async fn send(&mut self) {
-        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
         let rest = self.batch.split_off(BATCH.min(self.batch.len()));
         let mut spans = std::mem::replace(&mut self.batch, rest);
         // Spans of one process stand together, as a Collector's batches do.
@@ -163,9 +176,10 @@ impl Runner {
         let (exporter, progress) = (self.exporter.clone(), Arc::clone(&self.progress));
         self.tasks.spawn(async move {
             let count = spans.len() as u64;
-            let sent = Retry { patience: PATIENCE }.export(&exporter, &spans, |failure| {
+            let request = Bytes::from(otlp::encode(&spans));
+            let sent = Retry { timeout: RETRY_TIMEOUT }.export(&exporter, &request, |failure| {
                 progress.retries.fetch_add(1, Ordering::Relaxed);
-                progress.failure(failure.reason());
+                progress.failure(failure);
             });
             match sent.await {
                 Ok(partial) => {
@@ -178,10 +192,10 @@ impl Runner {
                 }
                 Err(failure) => {
                     progress.lost.fetch_add(count, Ordering::Relaxed);
-                    progress.failure(failure.reason());
+                    progress.failure(&failure);
                 }
             }
-            drop(turn);
+            drop(permit);
         });
     }
 }

@@ -1,16 +1,16 @@
 //! What the services do for each other, used by several kinds of traces.
 
-use crate::demo::backends::{CATALOG_DB, CORE_DB, Sql, placeholders};
-use crate::demo::dice::{MS, SECOND, US};
-use crate::demo::http::Request;
-use crate::demo::people::{Product, any_product};
-use crate::demo::services::Service;
-use crate::demo::story::{Fault, Outcome, Story};
-use crate::demo::weather::Weather;
+use crate::shop::backends::{CATALOG_DB, CORE_DB, Sql, placeholders};
+use crate::shop::cluster::Service;
+use crate::shop::dice::{MS, SECOND, US};
+use crate::shop::http::Request;
+use crate::shop::incidents::Incident;
+use crate::shop::people::{Product, any_product};
+use crate::shop::story::{Fault, Outcome, Story};
 
 /// How much slower the catalog's database is than usual.
 fn database_factor(s: &Story<'_>) -> u64 {
-    if s.weather == Weather::DatabaseSlow { 14 } else { 1 }
+    if s.incident == Incident::DatabaseSlow { 14 } else { 1 }
 }
 
 /// One product out of the catalog.
@@ -71,7 +71,7 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
             s.attr("code.function.name", "com.shop.pricing.PriceEngine.evaluate");
             s.work(700 * US + 60 * US * count);
             let version = s.feature_flag("pricing-engine", &["v2", "v2", "v2", "v3"]);
-            if s.weather == Weather::BadRelease && version == "v3" {
+            if s.incident == Incident::BadRelease && version == "v3" {
                 let class = "java.lang.IllegalStateException";
                 let message = format!("no tax rule for region {} in rule set 2026-11", s.person.country);
                 return Err(Fault::new(class, message));
@@ -100,7 +100,7 @@ pub(super) fn availability(s: &mut Story<'_>, product: &Product) -> Outcome {
         if !s.dice.chance(0.22) {
             return Ok(());
         }
-        let slowness = if s.weather == Weather::ErpDown { 20 } else { 1 };
+        let slowness = if s.incident == Incident::ErpDown { 20 } else { 1 };
         if let Err(fault) = s.erp("GetAvailability", 1_500 * MS, slowness) {
             // Old stock figures are better than no page.
             s.event("erp.fallback", vec![hoptrail_proto::model::Attribute::new("reason", fault.message)]);
@@ -147,7 +147,7 @@ pub(super) fn recommendations(s: &mut Story<'_>) {
     }
 }
 
-/// Advertisement; late ones are not waited for.
+/// Advertisements. A page does without those that fail.
 pub(super) fn ads(s: &mut Story<'_>, category: &'static str) {
     let request = Request::plain("GET", "/ads").query(format!("context={category}&slots=3"));
     _ = s.http(Service::Ads, &request, |s| {

@@ -2,8 +2,8 @@
 
 use hoptrail_proto::model::{Attribute, SpanKind};
 
+use super::cluster::{Library, Platform, Service};
 use super::dice::{MS, US};
-use super::services::{Library, Platform, Service};
 use super::story::{Context, Fault, Outcome, Story};
 
 /// A database that reports nothing itself.
@@ -36,7 +36,7 @@ impl Sql {
 
 /// `$1, $2, ...` as drivers write lists.
 pub(super) fn placeholders(count: u64) -> String {
-    (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+    (1..=count).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ")
 }
 
 impl Story<'_> {
@@ -135,7 +135,7 @@ impl Story<'_> {
         });
     }
 
-    /// Reads the cache; on a miss runs `load` and stores what it found.
+    /// Reads the cache. On a miss runs `load`, then stores what it loaded.
     pub(super) fn cached(&mut self, hit_rate: f64, key: &str, load: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
         self.cache("GET", key);
         if self.dice.chance(hit_rate) {
@@ -147,7 +147,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// Puts a message into a topic; what the consumer needs to go on.
+    /// Puts a message into a topic. Returns what a consumer needs to continue the trace.
     pub(super) fn publish(&mut self, topic: &'static str, key: &str) -> Option<Message> {
         let here = self.here().cloned()?;
         let partition = self.dice.below(12);
@@ -162,7 +162,7 @@ impl Story<'_> {
         })
     }
 
-    /// A consumer of one message: goes on in the trace of the sender, as soon as it got round to it.
+    /// Consumes one message, about `delay` after it was sent. The consumer continues the trace of the sender.
     pub(super) fn consume(
         &mut self,
         by: Service,
@@ -268,7 +268,7 @@ impl Story<'_> {
         }
     }
 
-    /// A flag of the experiment service was asked.
+    /// Records that a feature flag was evaluated. Returns its variant.
     pub(super) fn feature_flag(&mut self, key: &'static str, variants: &[&'static str]) -> &'static str {
         let variant = self.dice.pick(variants);
         let attributes = vec![

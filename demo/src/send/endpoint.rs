@@ -5,7 +5,7 @@ use std::str::FromStr;
 use http::{HeaderName, HeaderValue, Uri};
 
 /// How spans travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// OTLP over gRPC.
     Grpc,
@@ -23,22 +23,17 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Reads a URL such as `http://127.0.0.1:4317`. Without `protocol`, a path or port 4318 means HTTP, anything else gRPC.
+    ///
+    /// Fails with a reason for people.
     pub fn new(url: &str, protocol: Option<Protocol>, headers: &[Header]) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{url:?} is no endpoint: {why}");
-        let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = full.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("it must begin with http://, because this client has no TLS"));
-        }
-        if uri.host().unwrap_or_default().is_empty() {
-            return Err(wrong("it names no host"));
-        }
-        let guessed =
-            || if uri.path() != "/" || uri.port_u16() == Some(4318) { Protocol::Http } else { Protocol::Grpc };
-        let protocol = protocol.unwrap_or_else(guessed);
-        let headers = headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
-        let url = complete(&uri, protocol).map_err(|error| wrong(&error.to_string()))?;
-        Ok(Self { url, protocol, headers })
+        let read = || {
+            let uri = parse(url)?;
+            let protocol = protocol.unwrap_or_else(|| usual_protocol(&uri));
+            let headers = headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
+            let url = complete(&uri, protocol).map_err(|error| error.to_string())?;
+            Ok(Self { url, protocol, headers })
+        };
+        read().map_err(|reason: String| format!("{url:?} is no endpoint: {reason}"))
     }
 
     /// How spans travel there.
@@ -58,6 +53,23 @@ impl Endpoint {
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
+}
+
+/// `localhost` as `http://localhost`.
+fn parse(url: &str) -> Result<Uri, String> {
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let uri: Uri = full.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    if uri.scheme_str() != Some("http") {
+        return Err("it must begin with http://, because this client has no TLS".to_owned());
+    }
+    if uri.host().unwrap_or_default().is_empty() {
+        return Err("it names no host".to_owned());
+    }
+    Ok(uri)
+}
+
+fn usual_protocol(uri: &Uri) -> Protocol {
+    if uri.path() != "/" || uri.port_u16() == Some(4318) { Protocol::Http } else { Protocol::Grpc }
 }
 
 /// Adds the port and, over HTTP, the path that the OTLP specification fixes.

@@ -2,8 +2,8 @@
 
 use hoptrail_proto::model::{Attribute, SpanKind};
 
+use super::cluster::{Library, Platform, Service};
 use super::dice::{MS, US};
-use super::services::{Library, Platform, Service};
 use super::story::{Fault, Outcome, Story};
 
 /// A request between two services.

@@ -2,13 +2,13 @@
 
 use hoptrail_proto::model::{Attribute, SpanKind};
 
-use crate::demo::backends::{CATALOG_DB, CORE_DB, Message, Sql, placeholders};
-use crate::demo::dice::{MS, SECOND, US};
-use crate::demo::http::Request;
-use crate::demo::people::any_product;
-use crate::demo::services::{Library, Service};
-use crate::demo::story::{Outcome, Story};
-use crate::demo::weather::Weather;
+use crate::shop::backends::{CATALOG_DB, CORE_DB, Message, Sql, placeholders};
+use crate::shop::cluster::{Library, Service};
+use crate::shop::dice::{MS, SECOND, US};
+use crate::shop::http::Request;
+use crate::shop::incidents::Incident;
+use crate::shop::people::any_product;
+use crate::shop::story::{Outcome, Story};
 
 /// The kubelet asks whether a pod is well.
 pub(super) fn probe(s: &mut Story<'_>) -> Vec<Message> {
@@ -25,7 +25,7 @@ pub(super) fn probe(s: &mut Story<'_>) -> Vec<Message> {
 
 /// Takes stock figures from the ERP, one article after the other: the classic that a waterfall shows at a glance.
 pub(super) fn stock_sync(s: &mut Story<'_>) -> Vec<Message> {
-    let slowness = if s.weather == Weather::ErpDown { 20 } else { 1 };
+    let slowness = if s.incident == Incident::ErpDown { 20 } else { 1 };
     let articles = s.dice.between(20, 68);
     job(s, "stock-sync", |s| {
         s.http(Service::Inventory, &Request::plain("POST", "/jobs/stock-sync"), |s| {
@@ -104,7 +104,7 @@ fn job(s: &mut Story<'_>, name: &'static str, mut inside: impl FnMut(&mut Story<
 }
 
 /// Counts events in batches. A batch belongs to many traces, so it is one of its own with a link to each.
-pub(in crate::demo) fn analytics_batch(s: &mut Story<'_>, messages: &[Message]) {
+pub(in crate::shop) fn analytics_batch(s: &mut Story<'_>, messages: &[Message]) {
     let pod = s.cluster.pod(Service::AnalyticsWorker, s.dice);
     let topic = messages.first().map_or("product.viewed", |message| message.topic);
     s.span(&pod, Library::Messaging, SpanKind::Consumer, format!("process {topic}"), |s| {

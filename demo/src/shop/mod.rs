@@ -1,21 +1,32 @@
-//! The shop as a source of traces: seeded, endless, and without a clock or a network.
+//! The shop as an endless source of traces: it has a seed, and neither a clock nor a network.
+
+mod backends;
+mod cluster;
+mod dice;
+mod flows;
+mod http;
+mod incidents;
+mod people;
+mod story;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
 use hoptrail_proto::model::TraceSpan;
 
-use super::backends::Message;
-use super::dice::{Dice, SECOND};
-use super::flows::{self, FLOWS};
-use super::people::Person;
-use super::services::Cluster;
-use super::story::{LOST, Story};
-use super::weather::{traffic, weather};
+use self::backends::Message;
+use self::cluster::Cluster;
+use self::dice::{Dice, SECOND};
+use self::flows::FLOWS;
+use self::incidents::{incident, traffic};
+use self::people::Person;
+use self::story::{LOST, Story};
 
 /// Messages that one batch of the analytics takes.
 const BATCH: usize = 40;
 
-/// Tells one trace after the other, each a little later than the one before.
+/// Makes one trace after the other, each a little later than the one before.
 #[derive(Debug)]
 pub struct Shop {
     seed: u64,
@@ -30,7 +41,7 @@ pub struct Shop {
 
 impl Shop {
     /// A shop that opens at `start_unix_nano` and makes about `spans_per_second` (at least one in a hundred seconds). The same
-    /// arguments tell the same traces.
+    /// arguments make the same traces.
     #[must_use]
     pub fn new(seed: u64, start_unix_nano: u64, spans_per_second: f64) -> Self {
         let mut dice = Dice::new(seed);
@@ -50,14 +61,14 @@ impl Shop {
         let now = self.next;
         let person = Person::random(&mut self.dice);
         let flow = FLOWS[self.dice.weighted(&FLOWS.map(|(_, weight)| weight))].0;
-        let mut story = Story::new(&self.cluster, &mut self.dice, weather(self.seed, now), person, now);
+        let mut story = Story::new(&self.cluster, &mut self.dice, incident(self.seed, now), person, now);
         if self.uncounted.len() >= BATCH {
             let batch: Vec<Message> = self.uncounted.drain(..BATCH).collect();
             let sent = batch.iter().map(|message| message.sent).max().unwrap_or_default();
             story.now = now.max(sent);
             flows::analytics_batch(&mut story, &batch);
         } else {
-            self.uncounted.extend(flows::tell(flow, &mut story));
+            self.uncounted.extend(flows::play(flow, &mut story));
         }
         let mut spans = story.into_spans();
         spans.retain(|span| span.span.end_unix_nano != LOST);

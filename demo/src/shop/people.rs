@@ -1,4 +1,4 @@
-//! Who shops and what for. Everything follows from a number, so that user 4711 and product 17 are the same each time.
+//! Who shops and what for. A person and a product follow from a number, so that user 4711 and product 17 are the same each time.
 
 use super::dice::{Dice, mix};
 
@@ -157,9 +157,8 @@ pub(super) fn product(number: u64) -> Product {
     let facts = mix(0x5eed, number);
     let adjective = ADJECTIVES[(facts % 24) as usize];
     let (thing, category) = THINGS[(facts / 24 % 24) as usize];
-    let letters = |shift: u32| char::from(b'A' + ((facts >> shift) % 26) as u8);
     Product {
-        id: format!("{}{}{}-{:05}", letters(8), letters(16), letters(24), number + 10_000),
+        id: format!("{}{}{}-{:05}", letter(facts >> 8), letter(facts >> 16), letter(facts >> 24), number + 10_000),
         name: format!("{adjective} {thing}"),
         slug: format!("{}-{}-{}", adjective.to_lowercase(), thing.to_lowercase(), number + 10_000),
         category,
@@ -167,7 +166,11 @@ pub(super) fn product(number: u64) -> Product {
     }
 }
 
-/// A product that someone looks at; some sell much more than others.
+fn letter(number: u64) -> char {
+    char::from(b'A' + (number % 26) as u8)
+}
+
+/// A product that someone looks at. Some sell much more than others.
 pub(super) fn any_product(dice: &mut Dice) -> Product {
     product(dice.popular(PRODUCTS))
 }
