@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod circles;
+
 use crate::harness::{Server, get};
 
 /// Files may not be longer.

@@ -8,6 +8,7 @@ pub mod checks;
 mod error;
 mod invisible;
 pub mod pairs;
+mod quoting;
 mod service;
 pub mod tempo;
 pub mod traceql;
@@ -18,4 +19,5 @@ pub use hoptrail_storage::{
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
+pub use quoting::quoted;
 pub use service::{Answer, Config, Cut, Service};

@@ -1,11 +1,8 @@
 //! What went wrong, said to the visitor: what happened, what to do, and the right status.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use hoptrail_proto::model::{ParseIdError, TraceId};
 use hoptrail_query::{Error, ReadError};
-
-use crate::pages::error::ErrorPage;
 
 /// Why there is no page.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -78,18 +75,5 @@ impl PageError {
             Self::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
-    }
-}
-
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        let mut response = crate::chrome::page(self.status(), &ErrorPage::new(&self));
-        if matches!(self, Self::Busy | Self::Cancelled) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        if matches!(self, Self::WrongMethod) {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        response
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -35,7 +36,7 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, notices: Notice
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))
         .route("/help", get(pages::start::show))
-        .route("/assets/{hash}/{name}", get(assets::serve))
+        .route("/assets/{hash}/{name}", get(asset))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -56,6 +57,12 @@ fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Header
 
 async fn home() -> Redirect {
     Redirect::temporary("/search")
+}
+
+/// `GET /assets/{hash}/{name}`.
+async fn asset(uri: Uri, path: Result<Path<(String, String)>, PathRejection>) -> Result<Response, PageError> {
+    let answer = path.ok().and_then(|Path((hash, name))| assets::answer(&hash, &name));
+    answer.ok_or_else(|| PageError::NoSuchPage(uri.path().to_owned()))
 }
 
 async fn not_found(uri: Uri) -> PageError {

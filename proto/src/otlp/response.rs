@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::wire::{WireValue, put_field};
+use super::wire::{WireValue, put_field, signed};
 
 /// An `ExportTraceServiceResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Status {
     #[must_use]
     pub fn to_protobuf(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put_field(&mut out, 1, WireValue::Varint(i64::from(self.code) as u64));
+        put_field(&mut out, 1, signed(self.code));
         put_text(&mut out, 2, &self.message);
         for detail in &self.details {
             let mut any = Vec::new();

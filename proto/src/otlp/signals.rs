@@ -1,9 +1,9 @@
 //! The signals that are no traces: read far enough to know that a request is what its address says, and who sends it.
 
+use super::malformed::{Malformation, MalformedRequest};
 use super::schema::is_camel_case;
-use super::validate::MalformedRequest;
 use super::warnings::Warning;
-use super::wire::{Fields, WireError, WireValue};
+use super::wire::{Fields, WireValue};
 
 /// A signal of OTLP besides traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,23 +98,26 @@ impl Signal {
 
     /// Looks at a request in protobuf down to the fields of each metric or log record. Linear in the body's length.
     pub fn check(self, body: &[u8]) -> Result<(), MalformedRequest> {
-        let malformed = |reason: String| MalformedRequest { place: "request".to_owned(), reason };
         let mut named = body.is_empty();
         for field in Fields::new(body) {
-            match field.map_err(|error| malformed(error.to_string()))? {
+            match field.map_err(|error| MalformedRequest::new("request", error))? {
                 (1, WireValue::Bytes(group)) => {
                     named = true;
-                    self.check_group(group).map_err(|why| malformed(format!("{}: {why}", self.field())))?;
+                    self.check_group(group).map_err(|reason| MalformedRequest::new(self.field(), reason))?;
                 }
-                (1, _) => return Err(malformed(format!("{} is no message", self.field()))),
+                (1, _) => return Err(MalformedRequest::new("request", format!("{} is no message", self.field()))),
                 _ => {}
             }
         }
-        if named { Ok(()) } else { Err(malformed(format!("there are no {} in it", self.field()))) }
+        if named {
+            Ok(())
+        } else {
+            Err(MalformedRequest::new("request", format!("there are no {} in it", self.field())))
+        }
     }
 
     /// A `ResourceMetrics` or its like: the resource, and what each scope has measured.
-    fn check_group(self, group: &[u8]) -> Result<(), String> {
+    fn check_group(self, group: &[u8]) -> Result<(), Malformation> {
         each_message(group, |number, message| match number {
             1 => well_formed(message),
             2 => each_message(message, |number, message| match number {
@@ -127,11 +130,11 @@ impl Signal {
     }
 
     /// A metric or a log record. A span is neither: its times and its kind have other types.
-    fn check_item(self, item: &[u8]) -> Result<(), String> {
+    fn check_item(self, item: &[u8]) -> Result<(), Malformation> {
         for field in Fields::new(item) {
-            let (number, value) = field.map_err(|error| error.to_string())?;
+            let (number, value) = field?;
             if !self.fits(number, value) {
-                return Err(format!("field {number} of {} has a wrong type", self.name()));
+                return Err(format!("field {number} of {} has a wrong type", self.name()).into());
             }
         }
         Ok(())
@@ -152,11 +155,14 @@ impl Signal {
 }
 
 /// Calls `then` with each field that is a message or text; the first two must be.
-fn each_message(bytes: &[u8], mut then: impl FnMut(u32, &[u8]) -> Result<(), String>) -> Result<(), String> {
+fn each_message(
+    bytes: &[u8],
+    mut then: impl FnMut(u32, &[u8]) -> Result<(), Malformation>,
+) -> Result<(), Malformation> {
     for field in Fields::new(bytes) {
-        match field.map_err(|error| error.to_string())? {
+        match field? {
             (number, WireValue::Bytes(message)) => then(number, message)?,
-            (number @ 1..=2, _) => return Err(format!("field {number} is no message")),
+            (number @ 1..=2, _) => return Err(format!("field {number} is no message").into()),
             _ => {}
         }
     }
@@ -174,8 +180,8 @@ fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     messages::<1>(body).flat_map(messages::<2>).flat_map(messages::<2>)
 }
 
-fn well_formed(message: &[u8]) -> Result<(), String> {
-    Fields::new(message).try_for_each(|field| field.map(drop)).map_err(|error: WireError| error.to_string())
+fn well_formed(message: &[u8]) -> Result<(), Malformation> {
+    Ok(Fields::new(message).try_for_each(|field| field.map(drop))?)
 }
 
 /// The `service.name` of the first resource of a request of any signal, traces included; none when it is not easily found.
@@ -235,9 +241,9 @@ mod tests {
         let record = message(&[(1, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (8, WireValue::Fixed32(1))]);
         let times = [(7, WireValue::Fixed64(7)), (8, WireValue::Fixed64(8))];
         let span = message(&[&[(1, WireValue::Bytes(&[1; 16])), (2, WireValue::Bytes(&[2; 8]))], &times[..]].concat());
-        assert_eq!(Signal::Metrics.check(&request("a", &metric)), Ok(()));
-        assert_eq!(Signal::Logs.check(&request("a", &record)), Ok(()));
-        assert_eq!(Signal::Profiles.check(&request("a", &record)), Ok(()));
+        assert!(Signal::Metrics.check(&request("a", &metric)).is_ok());
+        assert!(Signal::Logs.check(&request("a", &record)).is_ok());
+        assert!(Signal::Profiles.check(&request("a", &record)).is_ok());
         for (signal, item) in
             [(Signal::Metrics, &span), (Signal::Logs, &span), (Signal::Metrics, &record), (Signal::Logs, &metric)]
         {
@@ -269,9 +275,9 @@ mod tests {
     #[test]
     fn nothing_is_an_empty_request_and_other_bytes_say_what_is_missing() {
         for signal in Signal::ALL {
-            assert_eq!(signal.check(&[]), Ok(()));
+            assert!(signal.check(&[]).is_ok());
             let whole = request("a", &[]);
-            assert_eq!(signal.check(&whole), Ok(()));
+            assert!(signal.check(&whole).is_ok());
             for cut in 1..whole.len() {
                 assert!(signal.check(&whole[..cut]).is_err(), "{signal:?} {cut}");
             }

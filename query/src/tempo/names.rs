@@ -11,15 +11,7 @@ use super::Api;
 use super::ask::Ask;
 use super::error::{ApiError, shown};
 use super::respond::{message, truncated};
-
-/// The scopes of attributes, in the order of the answer.
-const SCOPES: [(&str, AttributeScope); 5] = [
-    ("resource", AttributeScope::Resource),
-    ("span", AttributeScope::Span),
-    ("event", AttributeScope::Event),
-    ("link", AttributeScope::Link),
-    ("instrumentation", AttributeScope::Instrumentation),
-];
+use crate::traceql::SCOPES;
 
 /// The intrinsics that an editor offers.
 const INTRINSICS: [&str; 20] = [

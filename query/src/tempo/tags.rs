@@ -42,13 +42,11 @@ fn pair(key: &str, text: &str) -> Result<Filter, ApiError> {
     let field = field(key);
     match field {
         Field::Intrinsic(Intrinsic::Status) => {
-            let all = [StatusCode::Unset, StatusCode::Ok, StatusCode::Error];
-            let status = keyword(key, text, &all, StatusCode::name)?;
+            let status = keyword(key, text, &StatusCode::ALL, StatusCode::name)?;
             Ok(Filter::compare(field, CompareOp::Eq, Value::Status(status)))
         }
         Field::Intrinsic(Intrinsic::Kind) => {
-            let all: [SpanKind; 6] = std::array::from_fn(|number| SpanKind::from_otlp(number as i32));
-            let kind = keyword(key, text, &all, SpanKind::name)?;
+            let kind = keyword(key, text, &SpanKind::ALL, SpanKind::name)?;
             Ok(Filter::compare(field, CompareOp::Eq, Value::Kind(kind)))
         }
         Field::Intrinsic(_) => contains(field, text),

@@ -84,17 +84,7 @@ fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
         Intrinsic::Status => {
             Some(keywords(&[StatusCode::Error, StatusCode::Ok, StatusCode::Unset].map(StatusCode::name)))
         }
-        Intrinsic::Kind => Some(keywords(
-            &[
-                SpanKind::Unspecified,
-                SpanKind::Internal,
-                SpanKind::Server,
-                SpanKind::Client,
-                SpanKind::Producer,
-                SpanKind::Consumer,
-            ]
-            .map(SpanKind::name),
-        )),
+        Intrinsic::Kind => Some(keywords(&SpanKind::ALL.map(SpanKind::name))),
         Intrinsic::Duration
         | Intrinsic::TraceDuration
         | Intrinsic::EventTimeSinceStart

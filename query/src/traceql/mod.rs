@@ -7,6 +7,7 @@ pub mod ast;
 mod check;
 mod duration;
 mod error;
+mod fields;
 mod fold;
 mod lenient;
 mod lex;
@@ -14,18 +15,18 @@ mod names;
 mod number;
 mod parse;
 mod plan;
+mod power;
 mod print;
 mod tokens;
 
 pub use duration::{format_duration, parse_duration};
 pub use error::{QueryError, render_errors};
+pub use fields::{field_label, field_text, known_field, parse_field};
 pub use lenient::lenient_filter;
-pub use names::{field_label, field_text, known_field, parse_field};
 pub use parse::{MAX_QUERY_BYTES, parse};
 pub use plan::Compiled;
-pub use print::quoted;
 
-pub(crate) use names::SCOPES;
+pub(crate) use names::{SCOPES, scope_name};
 
 /// Parses, checks and plans a query.
 ///

@@ -1,9 +1,11 @@
-//! The page instead of a page.
+//! The page that says why there is no page.
 
 use askama::Template;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::TraceId;
 
-use crate::chrome::Chrome;
+use crate::chrome::{Chrome, page};
 use crate::error::PageError;
 use crate::filters;
 
@@ -31,6 +33,19 @@ impl ErrorPage {
             advice: advice.to_vec(),
             links: links(error),
         }
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = page(self.status(), &ErrorPage::new(&self));
+        if matches!(self, Self::Busy | Self::Cancelled) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::WrongMethod) {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
     }
 }
 

@@ -13,12 +13,12 @@ use serde_json::value::RawValue;
 
 use super::leaf;
 use super::reader::Reader;
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::schema::{Field, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
-use crate::otlp::validate::{
-    Limits, MAX_VALUE_DEPTH, MalformedRequest, Reason, Refusals, Repairs, Validated, repaired,
-};
+use crate::otlp::validate::{Limits, MAX_VALUE_DEPTH, Reason, Refusals, Repairs, Validated, repaired};
 use crate::otlp::warnings::Warnings;
-use crate::otlp::wire::{put_length_before, put_varint};
+use crate::otlp::wire::put_length_before;
+use crate::varint::put_varint;
 
 /// After so many levels of values the JSON parser starts anew: it counts at most 128 levels, four for each level of values.
 const LEVELS_AT_ONCE: usize = 16;
@@ -57,8 +57,7 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedReques
         let mut json = serde_json::Deserializer::from_str(&text);
         let depth = limits.value_depth.min(MAX_VALUE_DEPTH);
         let read = MessageSeed { reader: &mut reader, table: &REQUEST, depth }.deserialize(&mut json);
-        read.and_then(|_| json.end())
-            .map_err(|error| MalformedRequest { place: "json".to_owned(), reason: error.to_string() })?;
+        read.and_then(|_| json.end()).map_err(|error| MalformedRequest::new("json", error))?;
     }
     let Reader { out, malformed, refused, warnings, repairs, .. } = reader;
     match malformed {

@@ -1,7 +1,8 @@
 //! What the reader of OTLP/JSON has written, and what it has to say of it.
 
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::signals::Signal;
-use crate::otlp::validate::{MalformedRequest, Notes, Path, Reason, Refusals, Repairs, cut};
+use crate::otlp::validate::{Notes, Path, Reason, Refusals, Repairs, cut};
 use crate::otlp::warnings::{Warning, Warnings};
 
 pub(super) struct Reader {
@@ -48,8 +49,8 @@ impl Reader {
 
     /// What is read is no request.
     pub(super) fn malformed(&mut self, reason: String) {
-        let place = || self.path.text();
-        self.malformed.get_or_insert_with(|| MalformedRequest { place: place(), reason });
+        let path = &self.path;
+        self.malformed.get_or_insert_with(|| MalformedRequest::new(path.text(), reason));
     }
 
     /// The span that is being read cannot be kept.

@@ -9,9 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::read::utf8;
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::schema::is_camel_case;
 use crate::otlp::signals::Signal;
-use crate::otlp::validate::MalformedRequest;
 
 /// Looks at a request of `signal` in JSON; the `service.name` of its first resource, where it has one.
 pub fn check_signal(signal: Signal, body: &[u8]) -> Result<Option<String>, MalformedRequest> {
@@ -21,7 +21,7 @@ pub fn check_signal(signal: Signal, body: &[u8]) -> Result<Option<String>, Malfo
     }
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = Request(signal).deserialize(&mut json).and_then(|service| json.end().map(|()| service));
-    read.map_err(|error| MalformedRequest { place: "json".to_owned(), reason: error.to_string() })
+    read.map_err(|error| MalformedRequest::new("json", error))
 }
 
 struct Request(Signal);

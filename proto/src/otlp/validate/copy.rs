@@ -2,7 +2,8 @@
 
 use super::{Notes, Path, REPAIRED, Reason, merge};
 use crate::otlp::schema::{Field, Kind, Message};
-use crate::otlp::wire::{Fields, WireValue, put_field, put_length_before, put_varint};
+use crate::otlp::wire::{Fields, WireValue, put_field, put_length_before};
+use crate::varint::put_varint;
 
 /// Why a message cannot be kept.
 #[derive(Debug)]

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::copy::{Fault, copy, not_utf8};
-use super::{MalformedRequest, Notes, Reason, Refusals, Repairs, Validated};
+use super::{Notes, Reason, Refusals, Repairs, Validated};
+use crate::otlp::malformed::{Malformation, MalformedRequest};
 use crate::otlp::schema::{INSTRUMENTATION_LIBRARY_SPANS, Message, RESOURCE, SCOPE, SPAN};
 use crate::otlp::warnings::{Warning, Warnings};
-use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before, put_varint};
+use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before};
+use crate::varint::put_varint;
 
 /// Field numbers of attributes in `Resource`, `InstrumentationScope` and `Span`.
 const RESOURCE_ATTRIBUTES: u32 = 1;
@@ -65,12 +67,12 @@ fn each<'a>(
     Ok(())
 }
 
-fn broken(place: &str, offset: usize, error: WireError) -> MalformedRequest {
-    MalformedRequest { place: format!("{place}, byte {offset}"), reason: error.to_string() }
+fn broken(path: &str, offset: usize, error: WireError) -> MalformedRequest {
+    MalformedRequest::new(format!("{path}, byte {offset}"), error)
 }
 
-fn wrong_type(place: &str, field: &str) -> MalformedRequest {
-    MalformedRequest { place: place.to_owned(), reason: format!("field {field} has the wrong wire type") }
+fn wrong_type(path: &str, field: &str) -> MalformedRequest {
+    MalformedRequest::new(path, Malformation::Content(format!("field {field} has the wrong wire type")))
 }
 
 #[derive(Default)]

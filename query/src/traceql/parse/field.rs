@@ -1,38 +1,27 @@
 //! Expressions over the fields of one span.
 
 use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, Place, UnaryOp};
+use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
 
-/// How tightly operators bind, loosest first.
-pub(in crate::traceql) mod power {
-    pub(in crate::traceql) const LOGIC: u8 = 1;
-    pub(in crate::traceql) const COMPARE: u8 = 2;
-    pub(in crate::traceql) const ADD: u8 = 3;
-    pub(in crate::traceql) const NOT: u8 = 4;
-    pub(in crate::traceql) const MULTIPLY: u8 = 5;
-    pub(in crate::traceql) const POW: u8 = 6;
-    pub(in crate::traceql) const NEGATE: u8 = 7;
-    pub(in crate::traceql) const ATOM: u8 = 8;
-}
-
-/// The operator that a sign is between two scalars, and how tightly it binds.
-pub(super) fn binary_op(sign: Sign) -> Option<(BinaryOp, u8)> {
+/// The operator that a sign is between two scalars.
+pub(super) fn binary_op(sign: Sign) -> Option<BinaryOp> {
     Some(match sign {
-        Sign::Eq => (BinaryOp::Eq, power::COMPARE),
-        Sign::Ne => (BinaryOp::Ne, power::COMPARE),
-        Sign::Lt => (BinaryOp::Lt, power::COMPARE),
-        Sign::Le => (BinaryOp::Le, power::COMPARE),
-        Sign::Gt => (BinaryOp::Gt, power::COMPARE),
-        Sign::Ge => (BinaryOp::Ge, power::COMPARE),
-        Sign::Match => (BinaryOp::Match, power::COMPARE),
-        Sign::NotMatch => (BinaryOp::NotMatch, power::COMPARE),
-        Sign::Plus => (BinaryOp::Add, power::ADD),
-        Sign::Minus => (BinaryOp::Sub, power::ADD),
-        Sign::Star => (BinaryOp::Mul, power::MULTIPLY),
-        Sign::Slash => (BinaryOp::Div, power::MULTIPLY),
-        Sign::Percent => (BinaryOp::Mod, power::MULTIPLY),
-        Sign::Caret => (BinaryOp::Pow, power::POW),
+        Sign::Eq => BinaryOp::Eq,
+        Sign::Ne => BinaryOp::Ne,
+        Sign::Lt => BinaryOp::Lt,
+        Sign::Le => BinaryOp::Le,
+        Sign::Gt => BinaryOp::Gt,
+        Sign::Ge => BinaryOp::Ge,
+        Sign::Match => BinaryOp::Match,
+        Sign::NotMatch => BinaryOp::NotMatch,
+        Sign::Plus => BinaryOp::Add,
+        Sign::Minus => BinaryOp::Sub,
+        Sign::Star => BinaryOp::Mul,
+        Sign::Slash => BinaryOp::Div,
+        Sign::Percent => BinaryOp::Mod,
+        Sign::Caret => BinaryOp::Pow,
         _ => return None,
     })
 }
@@ -44,11 +33,6 @@ pub(super) fn logic_op(sign: Sign) -> Option<LogicOp> {
         Sign::Or => Some(LogicOp::Or),
         _ => None,
     }
-}
-
-/// The least power that the right operand's operators must have.
-pub(super) fn right_power(op: BinaryOp, power: u8) -> u8 {
-    if op == BinaryOp::Pow { power } else { power + 1 }
 }
 
 impl Parser {
@@ -97,9 +81,9 @@ impl Parser {
                         parser.count_link(&mut links);
                     }
                     left = join(op, left, right);
-                } else if let Some((op, power)) = binary_op(sign).filter(|(_, power)| *power >= least) {
+                } else if let Some(op) = binary_op(sign).filter(|op| op.power() >= least) {
                     parser.next();
-                    let right = parser.field_operators(right_power(op, power));
+                    let right = parser.field_operators(op.side_powers().1);
                     let place = left.place.to(right.place);
                     let kind = FieldKind::Binary { op, left: Box::new(left), right: Box::new(right) };
                     left = FieldExpr { kind, place };

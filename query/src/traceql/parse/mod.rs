@@ -4,8 +4,6 @@ mod field;
 mod literal;
 mod pipeline;
 
-pub(super) use field::power;
-
 use super::QueryError;
 use super::ast::{FieldExpr, FieldKind, Place, Query};
 use super::lex::lex;

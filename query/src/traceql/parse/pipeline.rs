@@ -4,9 +4,10 @@ use super::super::ast::{
     Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
     Relation, Stage, StageKind, StructuralMode, StructuralOp,
 };
+use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
-use super::field::{binary_op, logic_op, power, right_power};
+use super::field::{binary_op, logic_op};
 
 impl Parser {
     /// Reads a whole query.
@@ -76,7 +77,7 @@ impl Parser {
     /// A comparison after `topk(…)`.
     fn keep(&mut self) -> Option<Stage> {
         let TokenKind::Sign(sign) = *self.peek() else { return None };
-        let (op, _) = binary_op(sign).filter(|(_, found)| *found == power::COMPARE)?;
+        let op = binary_op(sign).filter(|op| op.power() == power::COMPARE)?;
         let start = self.next();
         let value = self.number()?;
         Some(Stage { place: start.to(value.place), kind: StageKind::Keep { op, value } })
@@ -150,11 +151,9 @@ impl Parser {
                     let place = left.place.to(right.place);
                     let kind = ExprKind::Structural { op, left: Box::new(left), right: Box::new(right) };
                     left = Expr { kind, place };
-                } else if let Some((op, power)) =
-                    binary_op(sign).filter(|(_, power)| structural.is_none() && *power >= least)
-                {
+                } else if let Some(op) = binary_op(sign).filter(|op| structural.is_none() && op.power() >= least) {
                     parser.next();
-                    let right = parser.expr(right_power(op, power));
+                    let right = parser.expr(op.side_powers().1);
                     parser.count_link(&mut links);
                     let place = left.place.to(right.place);
                     let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };

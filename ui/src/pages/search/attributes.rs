@@ -1,14 +1,15 @@
 //! Attributes as people type them: `http.route=/cart error=true user.name="Jane Doe"`, all of which must hold.
 
+use hoptrail_proto::model::SpanKind;
 use hoptrail_query::pairs::{self, Pair, Word};
-use hoptrail_query::traceql::{field_text, quoted};
-use hoptrail_query::{AttributeScope, Field};
+use hoptrail_query::traceql::field_text;
+use hoptrail_query::{AttributeScope, Field, quoted};
 
-use super::form::{FieldError, KINDS, caret};
+use super::field_error::FieldError;
 
 /// The pairs as conditions of TraceQL. A bare value matches whatever its type: `status=200` finds the int and the string.
 pub(super) fn conditions(text: &str) -> Result<Vec<String>, FieldError> {
-    let pairs = pairs::read(text).map_err(|error| caret("q", text, &[error]))?;
+    let pairs = pairs::read(text).map_err(|error| FieldError::of_query(text, &[error]))?;
     Ok(pairs.iter().map(condition).collect())
 }
 
@@ -36,7 +37,9 @@ fn intrinsic(pair: &Pair) -> Option<(&'static str, &str, bool)> {
         _ if pair.key.quoted || pair.value.quoted => None,
         (None, "error", "true") => Some(("status", "error", false)),
         (None, "error", "false") => Some(("status", "error", true)),
-        (Some(AttributeScope::Span), "kind", value) if KINDS.contains(&value) => Some(("kind", value, false)),
+        (Some(AttributeScope::Span), "kind", value) if SpanKind::ALL.iter().any(|kind| kind.name() == value) => {
+            Some(("kind", value, false))
+        }
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Find traces: the form, what it found, and what to do when it found nothing.
 
 mod attributes;
+mod field_error;
 mod form;
 mod range;
 mod results;
@@ -14,7 +15,8 @@ use hoptrail_query::{
     Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, SearchRequest, Value,
 };
 
-use self::form::{FieldError, Form, Question, write_name};
+use self::field_error::FieldError;
+use self::form::{Form, Question, write_name};
 use self::range::{Edge, TimeInput};
 use self::results::Row;
 use self::scatter::Scatter;

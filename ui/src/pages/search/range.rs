@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::form::FieldError;
+use super::field_error::FieldError;
 use crate::format;
 
 /// Which end of the range a time is.

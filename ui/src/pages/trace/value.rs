@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 use hoptrail_query::assemble::Interval;
-use hoptrail_query::traceql::{field_text, quoted};
+use hoptrail_query::quoted;
+use hoptrail_query::traceql::field_text;
 use hoptrail_query::{AttributeScope, Field};
 use jiff::tz::TimeZone;
 
