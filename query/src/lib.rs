@@ -6,6 +6,7 @@ pub mod assemble;
 #[doc(hidden)]
 pub mod checks;
 mod error;
+mod http;
 mod invisible;
 pub mod pairs;
 mod quoting;

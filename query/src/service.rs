@@ -286,7 +286,7 @@ impl Service {
             let cut = context.cut_to().map(|(spans, known)| Cut { spans, known, memory_mb });
             Ok(Answer { value, left_out: context.left_out(), cut })
         });
-        answer.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(|error: ReadError| Error::from(error))
+        answer.await.map_err(Error::internal)?.map_err(Error::Read)
     }
 
     /// Waits for a place among the running queries.
@@ -302,7 +302,7 @@ impl Service {
         }
         let _waiting = Waiting::enter(&self.waiting, self.config.waiting).ok_or(Error::Busy)?;
         let permit = tokio::time::timeout(limit, Arc::clone(places).acquire_owned()).await;
-        permit.map_err(|_| ReadError::Deadline { limit })?.map_err(|error| Error::Internal(error.to_string()))
+        permit.map_err(|_| ReadError::Deadline { limit })?.map_err(Error::internal)
     }
 }
 
@@ -311,7 +311,6 @@ fn outcome(answer: Result<bool, &Error>) -> &'static str {
     match answer {
         Ok(true) => "ok",
         Ok(false) => "incomplete",
-        Err(Error::Invalid(_)) => "invalid",
         Err(Error::Busy) => "busy",
         Err(Error::Read(ReadError::Deadline { .. })) => "deadline",
         Err(Error::Read(ReadError::Cancelled)) => "cancelled",

@@ -77,5 +77,5 @@ async fn wrong_method() -> PageError {
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("unknown"), "a page panicked");
-    PageError::Internal.into_response()
+    PageError::Panicked.into_response()
 }

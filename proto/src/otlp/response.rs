@@ -90,10 +90,10 @@ impl Status {
     #[must_use]
     pub fn to_json(&self) -> String {
         let details: Vec<Value> = self.details.iter().map(Detail::to_json).collect();
-        let mut status = json!({"code": self.code, "message": self.message});
-        if !details.is_empty() {
-            status["details"] = Value::Array(details);
-        }
+        let status = match details.as_slice() {
+            [] => json!({"code": self.code, "message": self.message}),
+            details => json!({"code": self.code, "message": self.message, "details": details}),
+        };
         status.to_string()
     }
 }

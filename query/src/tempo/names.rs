@@ -7,10 +7,8 @@ use axum::response::Response;
 use hoptrail_proto::tempo::{MetadataMetrics, SearchTagsResponse, SearchTagsV2Response, SearchTagsV2Scope};
 use hoptrail_storage::AttributeScope;
 
-use super::Api;
-use super::ask::Ask;
-use super::error::{ApiError, shown};
-use super::respond::{message, truncated};
+use super::range;
+use crate::http::{Api, ApiError, Ask, message, shown, truncated};
 use crate::traceql::SCOPES;
 
 /// The intrinsics that an editor offers.
@@ -87,7 +85,7 @@ fn wanted(ask: &Ask) -> Result<Wanted, ApiError> {
 /// The scopes that have keys, each with at most `limit`, and what was cut.
 async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV2Scope>, Option<String>), ApiError> {
     let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
-    let range = ask.params.open_range()?;
+    let range = range::open(&ask.params)?;
     let mut out = Vec::new();
     if matches!(wanted, Wanted::All | Wanted::Attributes(_)) {
         let keys = api.service.attribute_keys(&ask.tenant, range).await?.value;

@@ -5,11 +5,8 @@ use axum::response::Response;
 use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
 
 use super::answer::search_response;
-use super::ask::Ask;
-use super::error::ApiError;
-use super::params::Params;
-use super::respond::{message, truncated, warned};
-use super::{Api, tags};
+use super::{range, tags};
+use crate::http::{Api, ApiError, Ask, Params, message, truncated, warned};
 use crate::traceql::{Compiled, compile, render_errors};
 
 const DEFAULT_LIMIT: usize = 20;
@@ -27,7 +24,7 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let compiled = condition(params)?;
     let request = SearchRequest {
         filter: with_trace_duration(compiled.filter, params)?,
-        range: params.search_range(api.clock.now_unix_nano())?,
+        range: range::of_search(params, api.clock.now_unix_nano())?,
         // One more than asked for tells whether there are more.
         limit: limit + 1,
         spans_per_trace: spans_per_trace(params)?,

@@ -1,8 +1,12 @@
-//! Signs of life.
+//! Signs of life, and what is said where nothing is.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use serde::Serialize;
+
+use crate::http::shown;
 
 /// `/api/echo`: Grafana's health check.
 pub(super) async fn echo() -> &'static str {
@@ -38,4 +42,14 @@ pub(super) async fn build_info() -> Json<BuildInfo> {
         build_date: "",
         go_version: "",
     })
+}
+
+/// The answer for an address where nothing is.
+pub(super) async fn not_here(request: Request) -> impl IntoResponse {
+    let text = format!(
+        "there is nothing at {}: this is the Tempo API, with /api/search, /api/search/tags, /api/search/tag/{{name}}/values \
+         and /api/traces/{{id}}, the last four also as /api/v2/..., and /api/echo, /ready, /health and /metrics\n",
+        shown(request.uri().path())
+    );
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 
-use super::error::{ApiError, shown};
+use crate::http::{ApiError, shown};
 use crate::pairs;
 use crate::traceql::{Compiled, QueryError, render_errors};
 

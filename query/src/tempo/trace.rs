@@ -6,12 +6,9 @@ use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::{Places, TraceId, TraceSpan};
 use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
-use super::Api;
-use super::ask::{Ask, Named};
-use super::error::{ApiError, shown};
-use super::params::Params;
-use super::respond::{Format, json, message, protobuf, warned};
+use super::range;
 use crate::Error;
+use crate::http::{Api, ApiError, Ask, Format, Named, Params, json, message, protobuf, shown, warned};
 
 /// Parameters of Tempo 3.1 that change which spans are answered. Ignoring them would answer another question.
 const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_depth", "span_pruning"];
@@ -57,14 +54,14 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask)
 /// The id, when it and the other parameters are sound. The time and the places to look in are no more than hints to Tempo; here a
 /// trace is always looked for everywhere.
 fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
-    params.open_range()?;
+    range::open(params)?;
     if let Some(mode) = params.get("mode").filter(|mode| !["all", "blocks", "ingesters", "external"].contains(mode)) {
         return Err(ApiError::invalid(format!(
             "invalid mode {}; there are all, blocks, ingesters and external",
             shown(mode)
         )));
     }
-    if let (Some(start), Some(end)) = (params.seconds("start")?, params.seconds("end")?)
+    if let (Some(start), Some(end)) = (range::seconds(params, "start")?, range::seconds(params, "end")?)
         && end <= start
     {
         return Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")));
@@ -75,7 +72,7 @@ fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
 /// Large traces take a while to encode: not on a thread that others wait for.
 async fn encode(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static) -> Result<Response, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| ApiError::from(Error::Internal(error.to_string())))?
+    done.map_err(Error::internal)?
 }
 
 /// The spans by start, but those of one resource together, and in it those of one scope.

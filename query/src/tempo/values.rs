@@ -8,11 +8,9 @@ use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_proto::tempo::{SearchTagValuesResponse, SearchTagValuesV2Response, TagValue};
 use hoptrail_storage::{AttributeScope, Field, FieldValuesRequest, Filter, Intrinsic, Value};
 
-use super::ask::{Ask, Named};
-use super::error::ApiError;
 use super::names::one_job;
-use super::respond::{message, truncated};
-use super::{Api, tags};
+use super::{range, tags};
+use crate::http::{Api, ApiError, Ask, Named, message, truncated};
 use crate::traceql::{known_field, lenient_filter};
 
 /// Values listed when no limit is given.
@@ -52,7 +50,7 @@ fn name_of(path: &str) -> Result<&str, ApiError> {
 async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagValue>, Option<String>), ApiError> {
     let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-    let range = ask.params.open_range()?;
+    let range = range::open(&ask.params)?;
     let filter = ask.params.get("q").map_or(Filter::True, lenient_filter);
     let fields = match field {
         None => return Ok((Vec::new(), None)),

@@ -38,6 +38,7 @@ impl ErrorPage {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
+        self.log();
         let mut response = page(self.status(), &ErrorPage::new(&self));
         if matches!(self, Self::Busy | Self::Cancelled) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -86,7 +87,9 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
                 "Check that all digits were copied.",
             ],
         ),
-        PageError::Invalid(_) => ("The request cannot be understood", &["Change what is named above and try again."]),
+        PageError::BadPath(_) | PageError::Invalid(_) => {
+            ("The request cannot be understood", &["Change what is named above and try again."])
+        }
         PageError::NoTenant => (
             "No tenant",
             &["This server keeps tenants apart: the proxy in front of it must send the header X-Scope-OrgID."],
@@ -113,11 +116,11 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             ],
         ),
         PageError::Cancelled => ("Cancelled", &["Try again."]),
-        PageError::Store => (
+        PageError::Damaged | PageError::Store(_) => (
             "Stored data cannot be read",
             &["Nothing is wrong with your request. The server's log says which file is at fault."],
         ),
-        PageError::Internal => (
+        PageError::Query(_) | PageError::NotDrawn(_) | PageError::Panicked => (
             "That is our fault",
             &["The server's log has the details. Please report them together with the address of this page."],
         ),

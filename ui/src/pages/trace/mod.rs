@@ -38,10 +38,7 @@ pub(crate) async fn show(
     // A large trace takes a while to assemble: not on a thread that serves others.
     let work =
         tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit, damage)));
-    work.await.map_err(|error| {
-        tracing::error!(%error, "a trace could not be drawn");
-        PageError::Internal
-    })
+    work.await.map_err(PageError::NotDrawn)
 }
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
@@ -60,7 +57,7 @@ pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathReject
 }
 
 fn asked_for(path: Result<Path<String>, PathRejection>) -> Result<TraceId, PageError> {
-    let Path(text) = path.map_err(|error| PageError::Invalid(error.body_text()))?;
+    let Path(text) = path.map_err(PageError::BadPath)?;
     if let Some((first, second)) = text.split_once("...") {
         return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
     }
@@ -75,7 +72,7 @@ async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Resu
     match answer.value.filter(|trace| !trace.spans.is_empty()) {
         Some(trace) => Ok((trace, damage)),
         // Nobody knows whether it was there.
-        None if damage.is_some() => Err(PageError::Store),
+        None if damage.is_some() => Err(PageError::Damaged),
         None => Err(PageError::UnknownTrace(id)),
     }
 }

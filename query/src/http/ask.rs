@@ -12,10 +12,10 @@ use super::respond::Format;
 
 /// The common part of a request.
 #[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) tenant: TenantId,
-    pub(super) params: Params,
-    pub(super) format: Format,
+pub(crate) struct Ask {
+    pub(crate) tenant: TenantId,
+    pub(crate) params: Params,
+    pub(crate) format: Format,
 }
 
 impl FromRequestParts<Api> for Ask {
@@ -32,7 +32,7 @@ impl FromRequestParts<Api> for Ask {
 
 /// The changing part of the path.
 #[derive(Debug)]
-pub(super) struct Named(pub(super) String);
+pub(crate) struct Named(pub(crate) String);
 
 impl FromRequestParts<Api> for Named {
     type Rejection = ApiError;
