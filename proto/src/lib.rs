@@ -3,6 +3,7 @@
 //! This crate is pure: no clock, no I/O, no store. It is the only one that names `opentelemetry-proto` and `prost` types of
 //! OTLP; everything else works on [`model`] values or on the views of [`otlp`].
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests measure how long something takes"))]
 #![cfg_attr(
     not(test),
     deny(

@@ -1,5 +1,14 @@
-//! `key=value` pairs as people type them and clients send them (logfmt), and single names as a field of a form holds them: one reader,
-//! and one writer whose text the reader reads back.
+//! `key=value` pairs as people type them and clients send them (logfmt), and single names as a field of a form holds them. There is
+//! one reader, and one writer whose text the reader reads back.
+//!
+//! ```
+//! use hoptrail_query::pairs;
+//!
+//! let pairs = pairs::read(r#"http.route=/cart user.name!="Jane Doe""#).unwrap();
+//! assert_eq!((pairs[0].key.text.as_str(), pairs[0].value.text.as_str()), ("http.route", "/cart"));
+//! assert!(pairs[1].negated && pairs[1].value.quoted);
+//! assert_eq!(pairs::write(&pairs), r#"http.route=/cart user.name!="Jane Doe""#);
+//! ```
 //!
 //! A word in quotes means itself and nothing else. Inside, `\"`, `\\`, `\n`, `\r`, `\t`, `\u202E` and `\U0001F600` are escapes; any
 //! other backslash is a backslash, so that `"App\Jobs\Sync"` needs none.
@@ -44,7 +53,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The key together with its scope, for those who know no scopes.
+    /// The key together with its scope, for callers that know no scopes.
     #[must_use]
     pub fn whole_key(&self) -> String {
         let prefix = self.scope.map(prefix).unwrap_or_default();
@@ -55,7 +64,7 @@ impl Pair {
 /// Reads pairs with white space between them.
 ///
 /// # Errors
-/// The first fault, with its place.
+/// The first fault, with its bytes.
 pub fn read(text: &str) -> Result<Vec<Pair>, QueryError> {
     let mut reader = Reader { text, chars: text.char_indices().peekable() };
     let mut pairs = Vec::new();

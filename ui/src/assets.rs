@@ -41,7 +41,7 @@ pub(crate) fn answer(hash: &str, name: &str) -> Option<Response> {
     Some(([(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)], asset.bytes).into_response())
 }
 
-/// `GET /favicon.ico`, for browsers that ask without being told of the icon.
+/// `GET /favicon.ico`, for browsers that ask although the page names its icon.
 pub(crate) async fn favicon() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[2].bytes)
 }

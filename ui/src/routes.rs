@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, Path};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -13,21 +12,27 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::context::{App, Notices};
+use crate::context::{App, NoticeSource};
 use crate::error::PageError;
+use crate::url::Named;
 use crate::{Config, assets, pages};
 
 /// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The pages over `service`; `notices` has what the page for senders says besides.
-pub fn router(service: Arc<Service>, config: &Config, notices: Notices) -> Router {
+/// The web UI over `service`. The page for senders also shows what `notices` gives.
+pub fn router(service: Arc<Service>, config: &Config, notices: NoticeSource) -> Router {
     router_with_clock(service, config, notices, Arc::new(SystemClock))
 }
 
-/// The pages over `service`, with the time of day from `clock`.
-pub fn router_with_clock(service: Arc<Service>, config: &Config, notices: Notices, clock: Arc<dyn Clock>) -> Router {
+/// The web UI over `service`, with the time of day from `clock`.
+pub fn router_with_clock(
+    service: Arc<Service>,
+    config: &Config,
+    notices: NoticeSource,
+    clock: Arc<dyn Clock>,
+) -> Router {
     let app = Arc::new(App::new(service, config, notices, clock));
     Router::new()
         .route("/", get(home))
@@ -60,9 +65,8 @@ async fn home() -> Redirect {
 }
 
 /// `GET /assets/{hash}/{name}`.
-async fn asset(uri: Uri, path: Result<Path<(String, String)>, PathRejection>) -> Result<Response, PageError> {
-    let answer = path.ok().and_then(|Path((hash, name))| assets::answer(&hash, &name));
-    answer.ok_or_else(|| PageError::NoSuchPage(uri.path().to_owned()))
+async fn asset(uri: Uri, Named((hash, name)): Named<(String, String)>) -> Result<Response, PageError> {
+    assets::answer(&hash, &name).ok_or_else(|| PageError::NoSuchPage(uri.path().to_owned()))
 }
 
 async fn not_found(uri: Uri) -> PageError {

@@ -148,14 +148,14 @@ fn same_value(view: ValueView<'_>, value: Option<&Value>) {
             let decoded = AnyValue::decode(message).expect("accepted bytes decode");
             assert_eq!(decoded.encode_to_vec(), AnyValue { value: Some(expected.clone()) }.encode_to_vec());
         }
-        // A value by its place in a table of strings, which requests for traces do not have.
+        // A value by its index in a table of strings, which requests for traces do not have.
         (ValueView::Empty, None | Some(Value::StringValueStrindex(_))) => {}
         _ => panic!("{view:?} is not {value:?}"),
     }
 }
 
 /// A request that prost decodes has no text to repair, and no values that are too deep. Of its spans those are kept that have ids;
-/// wrong parents are dropped, and so are texts given by their place in a table.
+/// wrong parents are dropped, and so are texts given by their index in a table.
 fn nothing_lost(mut original: ExportTraceServiceRequest, mut kept: ExportTraceServiceRequest, validated: &Validated) {
     let reasons: Vec<Reason> = validated.refused.counts().map(|(reason, _)| reason).collect();
     let malformed = reasons.iter().any(|reason| matches!(reason, Reason::Span | Reason::Resource | Reason::Scope));

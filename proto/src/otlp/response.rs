@@ -63,7 +63,7 @@ pub enum Detail {
     RetryInfo(Duration),
     /// `google.rpc.BadRequest` with one violation.
     BadRequest {
-        /// The place in the request.
+        /// The path in the request.
         field: String,
         /// What is wrong there.
         description: String,

@@ -64,12 +64,12 @@ impl Signal {
         Self::ALL.into_iter().find(|signal| signal.field() == field || is_camel_case(signal.field(), field))
     }
 
-    /// Logs or metrics, when a request for traces holds nothing else. Profiles cannot be told from spans that are broken.
+    /// Logs or metrics, when a request for traces holds nothing else. Profiles look like spans that are broken.
     pub(crate) fn of(body: &[u8]) -> Option<Self> {
-        [Self::Logs, Self::Metrics].into_iter().find(|signal| signal.check(body).is_ok() && signal.is_told_by(body))
+        [Self::Logs, Self::Metrics].into_iter().find(|signal| signal.check(body).is_ok() && signal.is_evident_in(body))
     }
 
-    /// Its name and its addresses, for senders that came to that of traces.
+    /// Its name and its addresses, for senders that used the address of traces.
     pub(crate) fn elsewhere(self) -> String {
         format!("{}, which go to {} (gRPC: {})", self.name(), self.path(), self.method())
     }
@@ -84,7 +84,7 @@ impl Signal {
     }
 
     /// Whether every item has a field that it has and a span has not: a log record its time, a metric its name and data.
-    fn is_told_by(self, body: &[u8]) -> bool {
+    fn is_evident_in(self, body: &[u8]) -> bool {
         items(body).next().is_some()
             && items(body).all(|item| {
                 let mut fields = Fields::new(item).map_while(Result::ok);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_and_metrics_are_told_from_spans_that_are_broken() {
+    fn logs_and_metrics_are_not_taken_for_broken_spans() {
         let record = message(&[(11, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (5, WireValue::Bytes(&[]))]);
         let data = message(&[(1, WireValue::Bytes(b"")), (2, WireValue::Varint(2)), (3, WireValue::Varint(1))]);
         let metric = message(&[(1, WireValue::Bytes(b"requests")), (7, WireValue::Bytes(&data))]);

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_ends_the_walk_at_its_place() {
+    fn an_error_ends_the_walk_at_its_offset() {
         let mut fields = Fields::new(&[0x08, 1, 0x0b, 0x08, 1]);
         assert_eq!(fields.next(), Some(Ok((1, WireValue::Varint(1)))));
         assert_eq!(fields.next(), Some(Err(WireError::WireType(3))));

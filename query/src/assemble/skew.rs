@@ -27,7 +27,7 @@ pub struct ClockSkew {
     pub calls: usize,
 }
 
-/// Resource attributes that tell one clock from another, best first.
+/// Resource attributes that name a clock, best first.
 const HOST_KEYS: [&str; 6] =
     ["host.id", "k8s.node.name", "host.name", "service.instance.id", "k8s.pod.name", "service.name"];
 

@@ -22,7 +22,7 @@ pub(super) fn arrange(drafts: Vec<Draft<'_>>) -> Vec<Node<'_>> {
     build(drafts, &plan)
 }
 
-/// (draft, depth, parent's place) in drawing order.
+/// Draft, depth and the parent's index, in drawing order.
 fn depth_first(roots: &[usize], children: &Children) -> Vec<(usize, usize, Option<usize>)> {
     let mut plan = Vec::new();
     let mut stack: Vec<(usize, usize, Option<usize>)> = roots.iter().rev().map(|&root| (root, 0, None)).collect();

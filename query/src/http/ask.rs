@@ -1,4 +1,6 @@
-//! What every request says: whose data, which parameters, which form of answer.
+//! What every request says: whose data it asks for, with which parameters, and in which form.
+
+#![expect(clippy::disallowed_types, reason = "our extractors are made of axum's")]
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
@@ -30,7 +32,7 @@ impl FromRequestParts<Api> for Ask {
     }
 }
 
-/// The changing part of the path.
+/// The part of the path that names something.
 #[derive(Debug)]
 pub(crate) struct Named(pub(crate) String);
 

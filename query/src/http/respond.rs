@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::ApiError;
 use crate::Error;
 
-/// Tells that an answer is cut, and by what. The messages have no place for it.
+/// Says that an answer is cut, and by what. The messages have no field for it.
 const TRUNCATED: HeaderName = HeaderName::from_static("hoptrail-truncated");
 
 /// The form of an answer.
@@ -60,7 +60,7 @@ pub(crate) fn truncated(mut response: Response, cut: Option<String>) -> Response
     response
 }
 
-/// The answer, with a warning when it is without something. Clients read JSON strictly, so it is in no message that has no place for it.
+/// The answer, with a warning when something is missing in it. Clients read JSON strictly, so no message gets a field for it.
 pub(crate) fn warned(mut response: Response, notice: Option<String>) -> Response {
     let warning = notice.map(|notice| format!("199 hoptrail \"{}\"", notice.replace(['"', '\\'], "'")));
     if let Some(warning) = warning.and_then(|warning| HeaderValue::try_from(warning).ok()) {

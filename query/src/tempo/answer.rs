@@ -15,7 +15,7 @@ pub(super) fn search_response(answer: SearchAnswer) -> SearchResponse {
     SearchResponse { traces: answer.hits.into_iter().map(trace).collect(), metrics: Some(metrics(answer.inspected)) }
 }
 
-/// A whole search is one job. Sizes of whole segments are not told: no query reads them.
+/// A whole search is one job. Sizes of whole segments are left out: no query reads them.
 fn metrics(inspected: Inspected) -> SearchMetrics {
     SearchMetrics {
         inspected_traces: saturated(inspected.traces),

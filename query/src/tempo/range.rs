@@ -6,7 +6,7 @@ use crate::http::{ApiError, Params, shown};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Digits of today's time in other units than seconds.
+/// How many digits the time of today has in other units than seconds: the digits, the unit, and how many of it make a second.
 const OTHER_UNITS: [(usize, &str, u64); 3] =
     [(13, "milliseconds", 1_000), (16, "microseconds", 1_000_000), (19, "nanoseconds", SECOND)];
 
@@ -42,7 +42,7 @@ pub(super) fn open(params: &Params) -> Result<Option<TimeRange>, ApiError> {
     }
 }
 
-/// The time of `start` and `end`, or of `since` until any time to come.
+/// The time of `start` and `end`, or from `since` ago on without an end.
 pub(super) fn of_search(params: &Params, now: u64) -> Result<Option<TimeRange>, ApiError> {
     let given = closed(params)?;
     let since = params.duration("since")?;

@@ -25,7 +25,7 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let request = SearchRequest {
         filter: with_trace_duration(compiled.filter, params)?,
         range: range::of_search(params, api.clock.now_unix_nano())?,
-        // One more than asked for tells whether there are more.
+        // One more than was asked for shows whether there are more.
         limit: limit + 1,
         spans_per_trace: spans_per_trace(params)?,
         select: compiled.select,

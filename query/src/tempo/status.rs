@@ -1,12 +1,11 @@
 //! Signs of life, and what is said where nothing is.
 
-use axum::Json;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::http::shown;
+use crate::http::{ApiError, json, shown};
 
 /// `/api/echo`: Grafana's health check.
 pub(super) async fn echo() -> &'static str {
@@ -23,7 +22,7 @@ const TEMPO_VERSION: &str = "2.10.0";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BuildInfo {
+struct BuildInfo {
     version: &'static str,
     revision: &'static str,
     branch: &'static str,
@@ -33,8 +32,8 @@ pub(super) struct BuildInfo {
 }
 
 /// `/api/status/buildinfo`.
-pub(super) async fn build_info() -> Json<BuildInfo> {
-    Json(BuildInfo {
+pub(super) async fn build_info() -> Result<Response, ApiError> {
+    json(&BuildInfo {
         version: TEMPO_VERSION,
         revision: concat!("hoptrail-", env!("CARGO_PKG_VERSION")),
         branch: "",

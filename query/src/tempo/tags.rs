@@ -28,9 +28,9 @@ pub(super) fn condition(pairs: &[(String, String)]) -> Result<Compiled, ApiError
     let mut known = HashSet::new();
     for (key, _) in pairs {
         let field = field(key);
-        let told_anyway =
+        let is_always_answered =
             matches!(field, Field::Intrinsic(Intrinsic::Name | Intrinsic::RootName | Intrinsic::RootService));
-        if !told_anyway && known.insert(field.clone()) {
+        if !is_always_answered && known.insert(field.clone()) {
             select.push(field);
         }
     }

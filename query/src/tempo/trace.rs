@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::{Places, TraceId, TraceSpan};
+use hoptrail_proto::model::{Distinct, TraceId, TraceSpan};
 use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
 use super::range;
@@ -51,8 +51,8 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask)
     Ok(warned(response.await?, notice))
 }
 
-/// The id, when it and the other parameters are sound. The time and the places to look in are no more than hints to Tempo; here a
-/// trace is always looked for everywhere.
+/// The id, when it and the other parameters are valid. To Tempo, the time and the kind of server to ask are hints. Here a trace is
+/// always looked for everywhere.
 fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
     range::open(params)?;
     if let Some(mode) = params.get("mode").filter(|mode| !["all", "blocks", "ingesters", "external"].contains(mode)) {
@@ -78,16 +78,16 @@ async fn encode(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'stat
 /// The spans by start, but those of one resource together, and in it those of one scope.
 fn side_by_side(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
     spans.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
-    let mut resources = Places::default();
-    let mut scopes = Places::default();
+    let mut resources = Distinct::default();
+    let mut scopes = Distinct::default();
     let mut placed: Vec<((usize, usize), TraceSpan)> = spans
         .into_iter()
         .map(|span| {
-            let resource = resources.of(&span.resource);
-            let scope = scopes.of(&span.scope);
+            let resource = resources.index_of(&span.resource);
+            let scope = scopes.index_of(&span.scope);
             ((resource, scope), span)
         })
         .collect();
-    placed.sort_by_key(|(place, _)| *place);
+    placed.sort_by_key(|(order, _)| *order);
     placed.into_iter().map(|(_, span)| span).collect()
 }

@@ -58,7 +58,7 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
             Some(values) => return Ok((values, None)),
             None => vec![Field::Intrinsic(intrinsic)],
         },
-        // Without a scope, the values of both places where people look.
+        // Without a scope: the values of the two scopes where people look.
         Some(Field::Attribute { scope: AttributeScope::Any, key }) => {
             [AttributeScope::Span, AttributeScope::Resource].map(|scope| Field::attribute(scope, key.as_str())).into()
         }
@@ -75,7 +75,7 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
     Ok(cut(values, limit))
 }
 
-/// Values known without looking; none for durations, and for ids, of which there are too many to choose from.
+/// Values that are known without asking the store. Durations and ids have none: there are too many to choose from.
 fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
     let keywords = |names: &[&str]| names.iter().map(|name| tag("keyword", *name)).collect();
     match intrinsic {
@@ -99,7 +99,7 @@ fn tag(kind: &str, value: impl Into<String>) -> TagValue {
     TagValue { kind: kind.to_owned(), value: value.into() }
 }
 
-/// Adds the value, of an array its elements. Bytes and nested lists cannot be written in a query.
+/// Adds the value; of an array, its elements. Bytes and nested lists cannot be written in a query.
 fn push(value: &Value, out: &mut Vec<TagValue>) {
     let Value::Any(value) = value else { return };
     out.push(match value {

@@ -9,7 +9,7 @@ use super::print::attribute_text;
 /// Reads the name of one field, such as `resource.service.name`, `.x` or `status`.
 ///
 /// # Errors
-/// A text that says why it is none, or none the store knows.
+/// A text that says why it is no field, or that the store does not know the field yet.
 pub fn parse_field(text: &str) -> Result<Field, String> {
     known_field(text)?.ok_or_else(|| format!("{text:?} is not supported yet"))
 }
@@ -25,7 +25,14 @@ pub fn known_field(text: &str) -> Result<Option<Field>, String> {
     }
 }
 
-/// The name under which Tempo's search answers tell a field: the bare key, or the intrinsic's word.
+/// The name of a field in Tempo's search answers: the bare key, or the intrinsic's word.
+///
+/// ```
+/// use hoptrail_query::traceql::{field_label, field_text, parse_field};
+///
+/// let field = parse_field("span.http.route").unwrap();
+/// assert_eq!((field_label(&field), field_text(&field).as_str()), ("http.route", "span.http.route"));
+/// ```
 #[must_use]
 pub fn field_label(field: &Field) -> &str {
     match field {

@@ -1,7 +1,7 @@
 //! TraceQL: text -> tokens -> immutable tree -> checked -> plan.
 //!
 //! Everything here is pure and never panics, whatever the text. The parser knows the whole language; [`compile`] answers what
-//! the store cannot do yet with an error that names the place.
+//! the store cannot do yet with an error that names the range.
 
 pub mod ast;
 mod check;
@@ -29,6 +29,18 @@ pub use plan::Compiled;
 pub(crate) use names::{SCOPES, scope_name};
 
 /// Parses, checks and plans a query.
+///
+/// ```
+/// use hoptrail_query::traceql::{compile, render_errors};
+///
+/// let compiled = compile("{ name = \"GET /cart\" && span.http.route = \"/cart\" }").unwrap();
+/// assert_eq!(compiled.select.len(), 1, "each answer has the span name anyway");
+///
+/// let query = "{ name = }";
+/// let errors = compile(query).unwrap_err();
+/// assert_eq!(&query[errors[0].range.clone()], "}");
+/// assert!(render_errors(query, &errors).contains('^'));
+/// ```
 ///
 /// # Errors
 /// Every fault found, in the order of the text, each with its byte range in `q`.

@@ -17,9 +17,7 @@ use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_query::traceql::compile;
 use hoptrail_query::{Config, Service};
-use hoptrail_storage::{
-    MemoryStore, SearchRequest, SpanBatch, SpanWriter, Store, SystemClock, TraceReader,
-};
+use hoptrail_storage::{MemoryStore, SearchRequest, SpanBatch, SpanWriter, Store, SystemClock, TraceReader};
 use prometheus_client::registry::Registry;
 use prost::Message;
 use tempfile::TempDir;

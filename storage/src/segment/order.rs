@@ -70,7 +70,7 @@ fn pieces(parts: &[&Rows]) -> Vec<Piece> {
 
 /// The traces by the places of their starts, then by id.
 fn by_start<'p>(parts: &[&Rows], pieces: &'p [Piece], known: &KnownStarts) -> Vec<(u64, TraceId, &'p [Piece])> {
-    let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).extent().place()).min();
+    let start = |piece: &Piece| piece.rows(parts).map(|row| span(parts, row).extent().order_start()).min();
     let trace = |pieces: &'p [Piece]| {
         let first = pieces.first()?;
         let start = pieces.iter().filter_map(start).chain(known.get(&first.id).copied()).min()?;

@@ -71,7 +71,7 @@ impl Part {
         let starts = || spans.iter().map(|span| span.start);
         self.earliest.fetch_min(starts().min().unwrap_or(u64::MAX), Ordering::Release);
         self.latest.fetch_max(starts().max().unwrap_or(0), Ordering::Release);
-        let places = spans.iter().map(|span| span.extent().place());
+        let places = spans.iter().map(|span| span.extent().order_start());
         self.latest_place.fetch_max(places.max().unwrap_or(0), Ordering::Release);
     }
 

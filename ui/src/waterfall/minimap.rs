@@ -26,7 +26,7 @@ pub(crate) struct Block {
     pub(crate) error: bool,
 }
 
-/// The blocks and the number of lanes. `service` numbers the service of a node.
+/// The blocks and the number of lanes. `service` gives the index of a node's service.
 pub(crate) fn minimap(tree: &TraceTree<'_>, service: impl Fn(usize) -> usize) -> (Vec<Block>, usize) {
     let scale = Scale::new(tree.interval);
     let spans: Vec<usize> = (0..tree.nodes.len()).filter(|&index| is_drawn(tree, index)).collect();

@@ -59,7 +59,7 @@ impl View {
         }
     }
 
-    /// URL of the trace in this view, with the place on the page to go to.
+    /// URL of the trace in this view, with the part of the page to go to.
     pub(crate) fn href(&self, trace: &str, fragment: &str) -> String {
         let text = |key: &Option<NodeKey>| key.map(|key| key.to_string()).unwrap_or_default();
         let windows: Vec<String> =

@@ -22,7 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A value that is not of the kind of its field.
 #[derive(Debug)]
-pub(super) struct Odd {
+pub(super) struct Mismatch {
     /// What became of it.
     pub(super) outcome: &'static str,
     /// What was expected, and what was there.
@@ -31,13 +31,13 @@ pub(super) struct Odd {
 
 /// Writes a field from the text of its JSON value. `null` writes nothing. What is not of its kind is left out; only a number that is
 /// no 64-bit integer is kept as a double, since JavaScript has no integers and its SDK takes `1e21` for one.
-pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Odd> {
+pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Mismatch> {
     if json == "null" {
         return Ok(());
     }
-    let odd = |outcome| {
+    let mismatch = |outcome| {
         let shown: String = json.chars().take(40).collect();
-        Odd { outcome, what: format!("expected {}, not {shown}", expected(field.kind)) }
+        Mismatch { outcome, what: format!("expected {}, not {shown}", expected(field.kind)) }
     };
     let bytes = bytes_of(field.kind, json);
     let value = bytes.as_deref().map(WireValue::Bytes).or_else(|| number(field.kind, json));
@@ -48,9 +48,9 @@ pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Od
     match finite(unquoted(json)) {
         Some(number) if matches!(field.kind, Kind::Int64) => {
             put_field(out, DOUBLE_VALUE, WireValue::Fixed64(number.to_bits()));
-            Err(odd("kept as a double"))
+            Err(mismatch("kept as a double"))
         }
-        _ => Err(odd("dropped")),
+        _ => Err(mismatch("dropped")),
     }
 }
 

@@ -111,10 +111,10 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
         let Self { reader, field, depth } = self;
         let Kind::Message(table) = field.kind else {
             let raw = <&RawValue>::deserialize(json)?;
-            if let Err(odd) = leaf::put(field, raw.get(), &mut reader.out) {
+            if let Err(mismatch) = leaf::put(field, raw.get(), &mut reader.out) {
                 match id_reason(field) {
-                    Some(reason) => reader.unusable(reason, &odd.what),
-                    None => reader.odd(odd.outcome, &odd.what),
+                    Some(reason) => reader.unusable(reason, &mismatch.what),
+                    None => reader.mismatch(mismatch.outcome, &mismatch.what),
                 }
             }
             return Ok(());
@@ -254,7 +254,7 @@ fn wrong<E>(MessageSeed { reader, table, .. }: MessageSeed<'_>, found: &str) -> 
     match () {
         () if std::ptr::eq(table, &REQUEST) => reader.malformed(what),
         () if std::ptr::eq(table, &SPAN) => reader.unusable(Reason::Span, &what),
-        () => reader.odd("dropped", &what),
+        () => reader.mismatch("dropped", &what),
     }
     Ok(false)
 }
@@ -280,7 +280,7 @@ impl ListSeed<'_> {
         self.reader.path.push(self.field, 0);
         match self.field.kind {
             Kind::Message(table) if std::ptr::eq(table, &RESOURCE_SPANS) => self.reader.malformed(what),
-            _ => self.reader.odd("dropped", &what),
+            _ => self.reader.mismatch("dropped", &what),
         }
         self.reader.path.pop();
         Ok(())

@@ -2,7 +2,7 @@
 
 use hoptrail_storage::AttributeScope;
 
-use super::{Literal, Place};
+use super::{Literal, TextRange};
 
 /// An expression over the fields of one span.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct FieldExpr {
     /// What it is.
     pub kind: FieldKind,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// The forms of a field expression.

@@ -1,6 +1,6 @@
 //! Expressions over the fields of one span.
 
-use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, Place, UnaryOp};
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, TextRange, UnaryOp};
 use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
@@ -42,7 +42,7 @@ impl Parser {
     }
 
     /// Reads `{ … }`, the brace being here; `None` for `{ }`.
-    pub(super) fn filter(&mut self) -> (Option<FieldExpr>, Place) {
+    pub(super) fn filter(&mut self) -> (Option<FieldExpr>, TextRange) {
         let start = self.next();
         if self.at_sign(Sign::CloseBrace) {
             return (None, start.to(self.next()));
@@ -50,7 +50,7 @@ impl Parser {
         let mut expr = self.field_expr();
         while !self.at_sign(Sign::CloseBrace) && !self.at_end() {
             self.unexpected("an operator or `}`");
-            let fault = FieldExpr { kind: FieldKind::Error, place: self.here() };
+            let fault = FieldExpr { kind: FieldKind::Error, range: self.here() };
             self.skip_to_next_condition();
             expr = join(LogicOp::And, expr, fault);
             if self.take(Sign::And) || self.take(Sign::Or) {
@@ -69,7 +69,7 @@ impl Parser {
     }
 
     fn field_operators(&mut self, least: u8) -> FieldExpr {
-        let failed = |place| FieldExpr { kind: FieldKind::Error, place };
+        let failed = |range| FieldExpr { kind: FieldKind::Error, range };
         self.deeper(failed, |parser| {
             let mut left = parser.field_operand();
             let mut links = 0;
@@ -84,9 +84,9 @@ impl Parser {
                 } else if let Some(op) = binary_op(sign).filter(|op| op.power() >= least) {
                     parser.next();
                     let right = parser.field_operators(op.side_powers().1);
-                    let place = left.place.to(right.place);
+                    let range = left.range.to(right.range);
                     let kind = FieldKind::Binary { op, left: Box::new(left), right: Box::new(right) };
-                    left = FieldExpr { kind, place };
+                    left = FieldExpr { kind, range };
                     parser.count_link(&mut links);
                 } else {
                     break;
@@ -99,14 +99,14 @@ impl Parser {
     fn field_operand(&mut self) -> FieldExpr {
         let start = self.here();
         if let Some(literal) = self.literal() {
-            return FieldExpr { place: literal.place, kind: FieldKind::Literal(literal) };
+            return FieldExpr { range: literal.range, kind: FieldKind::Literal(literal) };
         }
         match self.peek().clone() {
             TokenKind::Sign(Sign::OpenParen) => {
                 self.next();
                 let inner = self.field_expr();
                 self.expect(Sign::CloseParen);
-                FieldExpr { kind: inner.kind, place: start.to(self.before()) }
+                FieldExpr { kind: inner.kind, range: start.to(self.before()) }
             }
             TokenKind::Sign(Sign::Not) => self.unary(UnaryOp::Not, power::NOT + 1),
             TokenKind::Sign(Sign::Minus) => self.unary(UnaryOp::Negate, power::NEGATE),
@@ -120,7 +120,7 @@ impl Parser {
                         format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"),
                     );
                     self.next();
-                    FieldExpr { kind: FieldKind::Error, place: start }
+                    FieldExpr { kind: FieldKind::Error, range: start }
                 }
             },
             _ => self.missing_operand(),
@@ -130,18 +130,18 @@ impl Parser {
     fn unary(&mut self, op: UnaryOp, least: u8) -> FieldExpr {
         let start = self.next();
         let operand = self.field_operators(least);
-        let place = start.to(operand.place);
-        FieldExpr { kind: FieldKind::Unary { op, operand: Box::new(operand) }, place }
+        let range = start.to(operand.range);
+        FieldExpr { kind: FieldKind::Unary { op, operand: Box::new(operand) }, range }
     }
 
     fn field(&mut self, field: FieldRef) -> FieldExpr {
-        FieldExpr { kind: FieldKind::Field(field), place: self.next() }
+        FieldExpr { kind: FieldKind::Field(field), range: self.next() }
     }
 
     /// Reports what stands where a value should; it is skipped unless it goes on or closes something.
     fn missing_operand(&mut self) -> FieldExpr {
         self.unexpected("a field or a value");
-        let place = self.here();
+        let range = self.here();
         let goes_on = match self.peek() {
             TokenKind::Sign(sign) => {
                 let closes = matches!(sign, Sign::CloseBrace | Sign::CloseParen | Sign::Comma | Sign::Pipe);
@@ -152,20 +152,20 @@ impl Parser {
         if !goes_on {
             self.next();
         }
-        FieldExpr { kind: FieldKind::Error, place }
+        FieldExpr { kind: FieldKind::Error, range }
     }
 }
 
 /// `left op right`, operands of the same operator in one list.
 fn join(op: LogicOp, left: FieldExpr, right: FieldExpr) -> FieldExpr {
-    let place = left.place.to(right.place);
+    let range = left.range.to(right.range);
     let mut operands = match left.kind {
         FieldKind::Logic { op: inner, operands } if inner == op => operands,
-        kind => vec![FieldExpr { kind, place: left.place }],
+        kind => vec![FieldExpr { kind, range: left.range }],
     };
     match right.kind {
         FieldKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
-        kind => operands.push(FieldExpr { kind, place: right.place }),
+        kind => operands.push(FieldExpr { kind, range: right.range }),
     }
-    FieldExpr { kind: FieldKind::Logic { op, operands }, place }
+    FieldExpr { kind: FieldKind::Logic { op, operands }, range }
 }

@@ -5,7 +5,7 @@ mod literal;
 mod pipeline;
 
 use super::QueryError;
-use super::ast::{FieldExpr, FieldKind, Place, Query};
+use super::ast::{FieldExpr, FieldKind, Query, TextRange};
 use super::lex::lex;
 use super::tokens::{Sign, Token, TokenKind};
 
@@ -103,17 +103,17 @@ impl Parser {
     }
 
     /// The bytes of the token here.
-    fn here(&self) -> Place {
-        self.tokens.get(self.at).map_or(Place::default(), |token| Place::new(token.range.clone()))
+    fn here(&self) -> TextRange {
+        self.tokens.get(self.at).map_or(TextRange::default(), |token| TextRange::new(token.range.clone()))
     }
 
     /// The bytes of the token before.
-    fn before(&self) -> Place {
+    fn before(&self) -> TextRange {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        last.map_or(Place::default(), |token| Place::new(token.range.clone()))
+        last.map_or(TextRange::default(), |token| TextRange::new(token.range.clone()))
     }
 
-    fn next(&mut self) -> Place {
+    fn next(&mut self) -> TextRange {
         let here = self.here();
         if !self.at_end() {
             self.at += 1;
@@ -129,9 +129,9 @@ impl Parser {
         found
     }
 
-    fn error(&mut self, place: Place, message: impl Into<String>) {
+    fn error(&mut self, range: TextRange, message: impl Into<String>) {
         if !self.too_deep {
-            self.errors.push(QueryError::new(place.range(), message));
+            self.errors.push(QueryError::new(range.bytes(), message));
         }
     }
 
@@ -155,7 +155,7 @@ impl Parser {
     }
 
     /// Runs `inner` one level deeper; past the limit everything that is left is skipped.
-    fn deeper<T>(&mut self, failed: impl FnOnce(Place) -> T, inner: impl FnOnce(&mut Self) -> T) -> T {
+    fn deeper<T>(&mut self, failed: impl FnOnce(TextRange) -> T, inner: impl FnOnce(&mut Self) -> T) -> T {
         if self.depth >= MAX_DEPTH {
             return failed(self.give_up("the query nests too deeply"));
         }
@@ -174,7 +174,7 @@ impl Parser {
         }
     }
 
-    fn give_up(&mut self, message: &str) -> Place {
+    fn give_up(&mut self, message: &str) -> TextRange {
         let here = self.here();
         self.error(here, message);
         self.too_deep = true;

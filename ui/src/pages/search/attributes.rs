@@ -24,13 +24,14 @@ fn condition(pair: &Pair) -> String {
     match (pair.negated, other) {
         (false, None) => as_text,
         (false, Some(other)) => format!("({as_text} || {field} = {other})"),
-        // Of another type is different as well, but not being there is not.
+        // A value of another type differs as well. A span without the attribute does not.
         (true, None) => format!("({field} != nil && !({as_text}))"),
         (true, Some(other)) => format!("({field} != nil && !({as_text} || {field} = {other}))"),
     }
 }
 
-/// Jaeger's words for what is no attribute here: the field, its constant, and whether it is the constant that must not be.
+/// Jaeger's words for what is no attribute here: the field, its constant, and whether the field must differ from it. `error=false`
+/// is `status != error`.
 fn intrinsic(pair: &Pair) -> Option<(&'static str, &str, bool)> {
     let value = pair.value.text.as_str();
     match (pair.scope, pair.key.text.as_str(), value) {
@@ -55,7 +56,7 @@ fn constant(text: &str) -> Option<String> {
     if plain { int().or_else(double) } else { None }
 }
 
-/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form; what is neither stays, and its faults are told.
+/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form; what is neither stays as it is, and its faults are shown.
 pub(super) fn of_jaeger(text: &str) -> String {
     from_jaeger(text).unwrap_or_else(|| text.trim().to_owned())
 }

@@ -135,7 +135,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let (status, errors, found) = match form.question(visit.now, &visit.zone) {
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(question) => {
-            // One more than is shown tells whether there are older ones.
+            // One more than is shown says whether there are older ones.
             let request = SearchRequest { limit: question.request.limit + 1, ..question.request.clone() };
             let answer = visit.service().search(&visit.tenant, request).await?;
             (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services.names)))

@@ -10,7 +10,7 @@ use crate::format;
 use crate::pages::search::shown_service;
 use crate::waterfall::{Line, Rest, Scale, View};
 
-/// Levels that are indented; deeper ones stay there and say their number.
+/// Levels that are indented; deeper ones are not indented further, and say which level they are.
 const MOST_INDENTED: usize = 20;
 /// Gaps in the critical path narrower than this are not drawn: about a pixel, in percent.
 const NARROW: f64 = 0.12;
@@ -181,7 +181,7 @@ impl Drawing<'_> {
             .map(|(time, name)| {
                 let after = format::duration(time.saturating_sub(node.interval.start));
                 (
-                    format!("{:.3}", self.scale.place(time)),
+                    format!("{:.3}", self.scale.position(time)),
                     format!("{} at +{after}", plain_text(&format::shortened(name, 60))),
                 )
             })

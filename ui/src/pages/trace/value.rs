@@ -65,7 +65,7 @@ pub(crate) struct Pair {
     pub(crate) kind: &'static str,
     /// Whether it is long enough to be folded.
     pub(crate) long: bool,
-    /// What stands in its place while it is.
+    /// What is shown instead while it is folded.
     pub(crate) preview: String,
     /// A search for other spans with this value; empty when there is none.
     pub(crate) search: String,
@@ -87,7 +87,7 @@ impl SearchTime {
         Self(vec![("from", from), ("to", time(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
     }
 
-    /// For a span whose own time cannot be.
+    /// The same for a span whose own time cannot be real.
     pub(super) fn all() -> Self {
         Self(vec![("lookback", "all".to_owned())])
     }
