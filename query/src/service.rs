@@ -113,8 +113,8 @@ const LONGEST_DOWNLOAD: Duration = Duration::from_secs(3600);
 /// - **Bounded in time and memory.** A query past its timeout fails with [`ReadError::Deadline`], and one that would hold too much
 ///   fails with [`ReadError::Memory`]. Only a whole trace is cut instead: [`Answer::cut`] then says so.
 /// - **Cancelled with its caller.** Whoever drops the future ends the query. Its slot is free when the store has stopped.
-/// - **Honest.** What is damaged is missing in the answer and named in [`Answer::left_out`]. An answer without either is complete:
-///   whatever was acknowledged before the query began is in it.
+/// - **Honest.** What is damaged is missing in the answer and named in [`Answer::left_out`]. An answer without either has
+///   all that was asked for, out of everything that was acknowledged before the query began.
 /// - **One tenant a query.** No answer has anything of another tenant.
 ///
 /// ```

@@ -189,19 +189,23 @@ fn well_formed(message: &[u8]) -> Result<(), Malformation> {
 pub fn service_name(body: &[u8]) -> Option<String> {
     let resource = first_message(first_message(body)?)?;
     messages::<1>(resource).find_map(|pair| {
-        let value = |bytes| Fields::new(bytes).map_while(Result::ok);
-        let is_name = value(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
-        let (_, WireValue::Bytes(any)) = value(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
-        match value(any).next()? {
+        let is_name = fields(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
+        let (_, WireValue::Bytes(any)) = fields(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
+        match fields(any).next()? {
             (1, WireValue::Bytes(text)) => Some(String::from_utf8_lossy(text).into_owned()),
             _ => None,
         }
     })
 }
 
+/// The fields of a message up to the first that is broken.
+fn fields(bytes: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
+    Fields::new(bytes).map_while(Result::ok)
+}
+
 /// The messages in field `N`.
 fn messages<const N: u32>(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Fields::new(bytes).map_while(Result::ok).filter_map(|field| match field {
+    fields(bytes).filter_map(|field| match field {
         (number, WireValue::Bytes(message)) if number == N => Some(message),
         _ => None,
     })

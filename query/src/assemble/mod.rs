@@ -160,6 +160,22 @@ impl<'a> TraceTree<'a> {
 }
 
 /// Resolves parents, times and peers of a trace.
+///
+/// ```
+/// use std::sync::Arc;
+/// use hoptrail_proto::model::{Span, SpanId, Trace, TraceId, TraceSpan};
+/// use hoptrail_query::assemble::{Clocks, Warning, assemble};
+///
+/// let span = Span { span_id: SpanId([1; 8]), parent_span_id: Some(SpanId([2; 8])), ..Span::default() };
+/// let spans = vec![TraceSpan { span, resource: Arc::default(), scope: Arc::default() }];
+/// let trace = Trace { id: TraceId([1; 16]), spans };
+///
+/// let tree = assemble(&trace, Clocks::AsSent);
+/// // The parent was not received: a placeholder stands above the span.
+/// assert_eq!(tree.nodes.len(), 2);
+/// assert_eq!(tree.nodes[1].parent, Some(0));
+/// assert!(tree.nodes[1].warnings.contains(&Warning::MissingParent(SpanId([2; 8]))));
+/// ```
 #[must_use]
 pub fn assemble(trace: &Trace, clocks: Clocks) -> TraceTree<'_> {
     let mut drafts = resolve::link(&trace.spans);

@@ -30,11 +30,14 @@ pub(super) fn link(spans: &[TraceSpan]) -> Vec<Draft<'_>> {
 
 /// Orders spans by start, and the same way whatever order they came in.
 fn by_identity(a: &TraceSpan, b: &TraceSpan) -> Ordering {
-    let times = |span: &TraceSpan| (span.span.start_unix_nano, span.span.span_id, span.span.end_unix_nano);
     times(a)
         .cmp(&times(b))
         .then_with(|| (a.span.kind, &a.span.name).cmp(&(b.span.kind, &b.span.name)))
         .then_with(|| a.resource.service_name().cmp(b.resource.service_name()))
+}
+
+fn times(span: &TraceSpan) -> (u64, SpanId, u64) {
+    (span.span.start_unix_nano, span.span.span_id, span.span.end_unix_nano)
 }
 
 /// Indexes of spans by id. Nearly always there is one span for each.

@@ -3,7 +3,7 @@
 use super::error::{ApiError, shown};
 use crate::traceql::parse_duration;
 
-/// The parameters of a URL, decoded. One that is empty counts as missing, of a repeated one the first counts.
+/// The parameters of a URL, decoded. An empty one counts as missing; of a repeated one the first counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Params(Vec<(String, String)>);
 

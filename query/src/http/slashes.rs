@@ -5,7 +5,8 @@ use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Uri};
 use tower::ServiceExt;
 
-/// The router for paths that begin with several slashes, too: clients put `/api/…` behind the URL they were given, which may end in one.
+/// The router, which then takes paths that begin with several slashes as well. Clients put `/api/…` behind the URL that they were
+/// given, and that may end in a slash.
 pub(crate) fn with_one_slash(router: Router) -> Router {
     Router::new().fallback(move |mut request: Request| {
         if let Some(uri) = one_slash(request.uri()) {

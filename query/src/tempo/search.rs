@@ -69,13 +69,16 @@ fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiErr
     if least.zip(most).is_some_and(|(least, most)| least > most) {
         return Err(ApiError::invalid("invalid maxDuration: it is shorter than minDuration"));
     }
-    let bound = |op, nanos: Option<u64>| {
-        nanos.map(|nanos| Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos)))
-    };
-    let bounds: Vec<Filter> = bound(CompareOp::Ge, least).into_iter().chain(bound(CompareOp::Le, most)).collect();
+    let least = least.map(|nanos| trace_duration(CompareOp::Ge, nanos));
+    let most = most.map(|nanos| trace_duration(CompareOp::Le, nanos));
+    let bounds: Vec<Filter> = least.into_iter().chain(most).collect();
     Ok(match (bounds.is_empty(), filter) {
         (true, filter) => filter,
         (false, Filter::True) => Filter::And(bounds),
         (false, filter) => Filter::And([vec![filter], bounds].concat()),
     })
+}
+
+fn trace_duration(op: CompareOp, nanos: u64) -> Filter {
+    Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos))
 }

@@ -77,7 +77,6 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
 
 /// Values that are known without asking the store. Durations and ids have none: there are too many to choose from.
 fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
-    let keywords = |names: &[&str]| names.iter().map(|name| tag("keyword", *name)).collect();
     match intrinsic {
         Intrinsic::Status => {
             Some(keywords(&[StatusCode::Error, StatusCode::Ok, StatusCode::Unset].map(StatusCode::name)))
@@ -93,6 +92,10 @@ fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
         | Intrinsic::LinkSpanId => Some(Vec::new()),
         _ => None,
     }
+}
+
+fn keywords(names: &[&str]) -> Vec<TagValue> {
+    names.iter().map(|name| tag("keyword", *name)).collect()
 }
 
 fn tag(kind: &str, value: impl Into<String>) -> TagValue {

@@ -30,7 +30,7 @@ pub fn lenient_filter(q: &str) -> Filter {
     }
 }
 
-/// The filter; `None` for what is incomplete, at fault, or a bare field that more will follow.
+/// The filter; `None` for an expression that is incomplete or at fault, and for a bare field, behind which an operator may follow.
 fn understood(expr: &FieldExpr) -> Option<Filter> {
     match &expr.kind {
         FieldKind::Logic { op: LogicOp::And, operands } => {

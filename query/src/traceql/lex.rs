@@ -180,7 +180,7 @@ impl<'a> Lexer<'a> {
     fn code_point(&mut self, start: usize, radix: u32, digits: usize, letter: char) -> Option<char> {
         let text: String = self.rest().chars().take(digits).take_while(|c| c.is_digit(radix)).collect();
         self.at += text.len();
-        // Below \u, Go's escapes name bytes; text is UTF-8 here, so only those that are characters alone can be meant.
+        // Go's `\x` and octal escapes name bytes. Text is UTF-8 here, so only bytes that are a character alone can be meant.
         let most = if matches!(letter, 'u' | 'U') { u32::MAX } else { 0x7f };
         let code = u32::from_str_radix(&text, radix).ok().filter(|code| text.len() == digits && *code <= most);
         let found = code.and_then(char::from_u32);

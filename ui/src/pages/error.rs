@@ -59,11 +59,14 @@ fn sentence(text: &str) -> String {
 }
 
 fn links(error: &PageError) -> Vec<(String, String)> {
-    let trace = |id: &TraceId| (format!("/trace/{id}"), format!("Trace {id}"));
     match error {
-        PageError::Compare(a, b) => vec![trace(a), trace(b)],
+        PageError::Compare(a, b) => vec![trace_link(a), trace_link(b)],
         _ => vec![],
     }
+}
+
+fn trace_link(id: &TraceId) -> (String, String) {
+    (format!("/trace/{id}"), format!("Trace {id}"))
 }
 
 fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {

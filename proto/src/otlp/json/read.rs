@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::Utf8Chunk;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -78,8 +79,12 @@ pub fn memory(body: &[u8]) -> usize {
 const ESCAPE: &str = "\\udfff";
 
 fn escaped_length(body: &[u8]) -> usize {
-    let wrong = |chunk: std::str::Utf8Chunk<'_>| if chunk.invalid().is_empty() { 0 } else { ESCAPE.len() };
-    body.utf8_chunks().map(|chunk| chunk.valid().len() + wrong(chunk)).sum()
+    body.utf8_chunks().map(|chunk| chunk.valid().len() + escape_after(&chunk).len()).sum()
+}
+
+/// The escape of what is not UTF-8 behind a chunk; empty behind the last one.
+fn escape_after(chunk: &Utf8Chunk<'_>) -> &'static str {
+    if chunk.invalid().is_empty() { "" } else { ESCAPE }
 }
 
 /// The body as UTF-8. Bytes that are not become [`ESCAPE`].
@@ -90,9 +95,7 @@ pub(super) fn utf8(body: &[u8]) -> Cow<'_, str> {
     let mut text = String::with_capacity(escaped_length(body));
     for chunk in body.utf8_chunks() {
         text += chunk.valid();
-        if !chunk.invalid().is_empty() {
-            text += ESCAPE;
-        }
+        text += escape_after(&chunk);
     }
     Cow::Owned(text)
 }

@@ -95,7 +95,7 @@ struct Walk {
 struct Envelope<'a> {
     about: Option<Vec<u8>>,
     bytes: &'a [u8],
-    /// The number that the inner messages had before, or their number of now.
+    /// The field number that the inner messages had in old versions of OTLP; else the one that they have now.
     former: u32,
     /// How many inner messages there are: too many small ones to keep a list of them.
     count: u32,

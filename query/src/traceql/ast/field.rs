@@ -207,7 +207,7 @@ impl BinaryOp {
         matches!(self, Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Mod | Self::Pow)
     }
 
-    /// The comparison that holds with the sides exchanged; `None` for what has sides.
+    /// The operator with its sides exchanged: `<` becomes `>`. `None` for an operator that needs its field on the left, such as `=~`.
     #[must_use]
     pub fn flipped(self) -> Option<Self> {
         match self {

@@ -25,6 +25,11 @@ impl Type {
         matches!(self, Self::Int | Self::Float | Self::Duration)
     }
 
+    /// Whether `<` and `>` mean something for it.
+    fn has_order(self) -> bool {
+        !matches!(self, Self::Bool | Self::Status | Self::Kind)
+    }
+
     fn compares_with(self, other: Self) -> bool {
         self == other || self == Self::Any || other == Self::Any || (self.is_number() && other.is_number())
     }
@@ -188,8 +193,7 @@ impl Checker {
             return self.error(range, format!("{} does not compare with {}{advice}", a.name(), b.name()));
         }
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::Ne);
-        let unordered = |found: &Type| matches!(found, Type::Bool | Type::Status | Type::Kind);
-        if let Some(found) = [a, b].into_iter().find(unordered).filter(|_| ordered) {
+        if let Some(found) = [a, b].into_iter().find(|found| !found.has_order()).filter(|_| ordered) {
             self.error(range, format!("`{symbol}` needs an order, which {} has not; use = or !=", found.name()));
         }
     }
@@ -237,7 +241,7 @@ fn names_field(expr: &FieldExpr) -> bool {
     }
 }
 
-/// Whether a regular expression is sound; that it is not too large is seen when it is compiled.
+/// Whether a regular expression is valid. Whether it is too large is found when it is compiled.
 fn check_regex(source: &str) -> Result<(), String> {
     let Err(reason) = Pattern::check(source) else { return Ok(()) };
     let reason = reason.rsplit_once("error: ").map_or(reason.as_str(), |(_, reason)| reason);

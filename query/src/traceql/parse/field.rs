@@ -138,7 +138,7 @@ impl Parser {
         FieldExpr { kind: FieldKind::Field(field), range: self.next() }
     }
 
-    /// Reports what stands where a value should; it is skipped unless it goes on or closes something.
+    /// Reports the token that stands where a value should stand. It is skipped, unless it is `&&` or `||` or closes something.
     fn missing_operand(&mut self) -> FieldExpr {
         self.unexpected("a field or a value");
         let range = self.here();

@@ -13,7 +13,8 @@ use super::tokens::{Sign, Token, TokenKind};
 pub const MAX_QUERY_BYTES: usize = 128 << 10;
 /// How deep expressions may nest. The tree is walked by recursion, which must never exhaust a thread's stack.
 const MAX_DEPTH: usize = 200;
-/// How many operators a query may chain without brackets, `&&` and `||` of one kind not counted: each makes the tree deeper.
+/// How many operators a query may chain without brackets. Each makes the tree deeper, except a further `&&` after `&&` and a further
+/// `||` after `||`.
 const MAX_CHAIN: usize = 200;
 /// Most errors gathered.
 const MAX_ERRORS: usize = 100;
@@ -165,7 +166,7 @@ impl Parser {
         out
     }
 
-    /// Counts an operator of one run, whose first makes the tree no deeper than its brackets do.
+    /// Counts an operator of a run without brackets. The first one is free, as the depth of the run itself has been counted.
     fn count_link(&mut self, links: &mut usize) {
         *links += 1;
         self.chain += usize::from(*links > 1);

@@ -242,6 +242,7 @@ fn is_condition(expr: &FieldExpr) -> bool {
 
 /// Joins conditions by `&&`. When there is no other operator among them, one event must satisfy all those about events, and one
 /// link all those about links; with any `||` or `!` each condition asks for itself.
+/// So `{ event.a = 1 && event.b = 2 }` finds spans with an event that has both.
 pub(in crate::traceql) fn conjunction(parts: Vec<Filter>) -> Filter {
     let mut parts = parts;
     if parts.iter().all(is_plain) {

@@ -69,9 +69,13 @@ fn from_jaeger(text: &str) -> Option<String> {
         };
     }
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pairs: Vec<Pair> = object.iter().map(|(key, of_key)| pair(key, &value(of_key))).collect();
+    let pairs: Vec<Pair> = object.iter().map(|(key, value)| pair(key, &text_of(value))).collect();
     Some(pairs::write(&pairs))
+}
+
+/// A text as it is, anything else as JSON.
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A pair of Jaeger, which knows no scopes.

@@ -47,7 +47,6 @@ pub(crate) struct Question {
 impl Form {
     /// Reads the parameters; times of Jaeger's links (`start`, `end`, microseconds) are shown in `zone`.
     pub(crate) fn read(params: &Params, zone: &TimeZone) -> Self {
-        let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
         let operation = Some(params.text("operation")).filter(|name| *name != ANY).unwrap_or_default().to_owned();
         let time = |edge, name| range::normal(params.text(name), zone, edge);
         let mut form = Self {
@@ -59,10 +58,10 @@ impl Form {
             kind: params.text("kind").to_owned(),
             min: params.first(&["minDuration", "min"]).to_owned(),
             max: params.first(&["maxDuration", "max"]).to_owned(),
-            lookback: or(params.text("lookback"), DEFAULT_LOOKBACK),
+            lookback: text_or(params.text("lookback"), DEFAULT_LOOKBACK),
             from: time(Edge::From, "from"),
             to: time(Edge::To, "to"),
-            limit: or(params.text("limit"), DEFAULT_LIMIT),
+            limit: text_or(params.text("limit"), DEFAULT_LIMIT),
             sort: params.text("sort").to_owned(),
         };
         if form.query.is_empty() {
@@ -193,6 +192,10 @@ impl Form {
             },
         }
     }
+}
+
+fn text_or(text: &str, default: &str) -> String {
+    if text.is_empty() { default } else { text }.to_owned()
 }
 
 /// A name from a field: in quotes it is that name, whatever it is; without them `all` is any name, as in Jaeger's links.

@@ -47,16 +47,14 @@ struct Axis {
 
 impl Axis {
     fn of(durations: impl Iterator<Item = u64> + Clone) -> Self {
-        let log = |nanos: Option<u64>| (nanos.unwrap_or(1).max(1) as f64).log10();
-        let (least, most) = (log(durations.clone().min()), log(durations.max()));
+        let (least, most) = (log(durations.clone().min().unwrap_or(1)), log(durations.max().unwrap_or(1)));
         // A third of a decade above and below keeps points off the edges and single points in the middle.
         Self { least: (least - 0.33).max(0.0), most: most + 0.33 }
     }
 
     /// Percent from the top.
     fn position(&self, nanos: u64) -> f64 {
-        let log = (nanos.max(1) as f64).log10();
-        100.0 - 100.0 * (log - self.least) / (self.most - self.least)
+        100.0 - 100.0 * (log(nanos) - self.least) / (self.most - self.least)
     }
 
     /// Round durations: every power of ten, with few of them also twice and five times these, with many every other one.
@@ -71,6 +69,11 @@ impl Axis {
         let tick = |value: u64| Tick { at: format!("{:.2}", self.position(value)), label: format::duration(value) };
         inside.step_by(if decades > 4.5 { 2 } else { 1 }).map(tick).collect()
     }
+}
+
+/// The logarithm of a duration. Nothing is shorter than a nanosecond on the axis.
+fn log(nanos: u64) -> f64 {
+    (nanos.max(1) as f64).log10()
 }
 
 /// The plot of these traces; `None` when there are too few to compare. A trace that started before `earliest`, the start of the

@@ -82,15 +82,18 @@ impl SearchTime {
         if day.contains(&trace.start) && day.contains(&trace.end) {
             return Self(vec![("lookback", "24h".to_owned())]);
         }
-        let time = |nanos: u64| format::exact_time(nanos - nanos % SECOND, &TimeZone::UTC);
-        let from = time(trace.start.saturating_sub(HALF_A_DAY));
-        Self(vec![("from", from), ("to", time(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
+        let from = whole_second(trace.start.saturating_sub(HALF_A_DAY));
+        Self(vec![("from", from), ("to", whole_second(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
     }
 
     /// The same for a span whose own time cannot be real.
     pub(super) fn all() -> Self {
         Self(vec![("lookback", "all".to_owned())])
     }
+}
+
+fn whole_second(nanos: u64) -> String {
+    format::exact_time(nanos - nanos % SECOND, &TimeZone::UTC)
 }
 
 /// Attributes sorted by key, with links that search for their values in `scope`.
