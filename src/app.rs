@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use hoptrail_collector::{Collector, Listener, Ports};
 use hoptrail_query::{Service, tempo};
 use hoptrail_storage::{Room, Store, SystemClock, Watch};
-use hoptrail_ui::Told;
+use hoptrail_ui::Notices;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -138,7 +138,7 @@ impl App {
         let (collector, store) = (Arc::clone(&self.collector), Arc::clone(&self.store));
         let notices = Arc::new(move || {
             let Room { refused, misfits } = store.room();
-            Told { refused, warnings: misfits, notices: collector.notices() }
+            Notices { refused, warnings: misfits, notices: collector.notices() }
         });
         let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui, notices).merge(self.admin.router());
         let served = [

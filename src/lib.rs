@@ -2,6 +2,8 @@
 //!
 //! A library only so that the tests and the bench can use its parts; nothing here is a promise to other programs.
 
+#![allow(clippy::disallowed_methods, reason = "not every one asks the clock yet")]
+
 pub mod admin;
 pub mod app;
 pub mod commands;

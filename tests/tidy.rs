@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod circles;
+mod dependencies;
+
 use crate::harness::{Server, get};
 
 /// Files may not be longer.

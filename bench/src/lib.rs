@@ -3,6 +3,8 @@
 //!
 //! A library so that the tests can run a short form of it.
 
+#![expect(clippy::disallowed_methods, reason = "a bench measures time, and needs none that can be set")]
+
 mod account;
 mod all;
 mod chart;

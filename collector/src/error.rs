@@ -139,7 +139,7 @@ impl Failure {
             description: description.to_owned(),
         };
         let detail = match self {
-            Self::Malformed(error) => Some(bad(&error.place, &error.reason)),
+            Self::Malformed(error) => Some(bad(&error.path, &error.reason.to_string())),
             Self::NotUnderstood(what) => Some(bad("request", what)),
             Self::Compression { encoding, reason } => Some(bad(encoding, reason)),
             Self::Write(WriteError::Invalid(reason)) => Some(bad("request", reason)),
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn only_what_may_be_retried_says_when() {
-        let malformed = MalformedRequest { place: "request".to_owned(), reason: "no".to_owned() };
+        let malformed = MalformedRequest::new("request", "no".to_owned());
         let overloaded = WriteError::Overloaded { retry_after: Duration::from_millis(1200) };
         let unavailable = WriteError::Unavailable { cause: "disk full".into(), retry_after: Duration::from_secs(30) };
         let cases = [

@@ -2,7 +2,7 @@
 
 use crate::traceql::{QueryError, compile, lenient_filter, parse, render_errors};
 
-/// Any text is refused with the places at fault, or read; what was read is the same after it was printed and read again.
+/// Any text is read, or refused with the bytes at fault. What was read is the same after it was printed and read again.
 pub fn traceql(text: &str) {
     match parse(text) {
         Ok(query) => {

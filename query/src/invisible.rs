@@ -1,7 +1,11 @@
 //! Characters that a reader does not see.
 
-/// Whether a character shows nothing of itself: controls, marks that turn the direction of text, and what has no width. What senders
-/// write may have them, and a page or an answer shows them by their number.
+/// Whether a reader does not see a character: a control, a mark that turns the direction of text, or one without a width. Text of
+/// senders may have them; a page or an answer shows their code points instead.
+///
+/// ```
+/// assert!(hoptrail_query::is_invisible('\u{202e}') && !hoptrail_query::is_invisible(' '));
+/// ```
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
@@ -16,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_told_from_what_can() {
+    fn what_cannot_be_seen_is_known() {
         for c in [
             '\0',
             '\t',

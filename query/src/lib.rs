@@ -2,12 +2,16 @@
 //!
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests measure how long something takes"))]
+
 pub mod assemble;
 #[doc(hidden)]
 pub mod checks;
 mod error;
+mod http;
 mod invisible;
 pub mod pairs;
+mod quoting;
 mod service;
 pub mod tempo;
 pub mod traceql;
@@ -18,4 +22,5 @@ pub use hoptrail_storage::{
     SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
+pub use quoting::quoted;
 pub use service::{Answer, Config, Cut, Service};

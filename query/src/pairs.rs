@@ -1,5 +1,14 @@
-//! `key=value` pairs as people type them and clients send them (logfmt), and single names as a field of a form holds them: one reader,
-//! and one writer whose text the reader reads back.
+//! `key=value` pairs as people type them and clients send them (logfmt), and single names as a field of a form holds them. There is
+//! one reader, and one writer whose text the reader reads back.
+//!
+//! ```
+//! use hoptrail_query::pairs;
+//!
+//! let pairs = pairs::read(r#"http.route=/cart user.name!="Jane Doe""#).unwrap();
+//! assert_eq!((pairs[0].key.text.as_str(), pairs[0].value.text.as_str()), ("http.route", "/cart"));
+//! assert!(pairs[1].negated && pairs[1].value.quoted);
+//! assert_eq!(pairs::write(&pairs), r#"http.route=/cart user.name!="Jane Doe""#);
+//! ```
 //!
 //! A word in quotes means itself and nothing else. Inside, `\"`, `\\`, `\n`, `\r`, `\t`, `\u202E` and `\U0001F600` are escapes; any
 //! other backslash is a backslash, so that `"App\Jobs\Sync"` needs none.
@@ -11,7 +20,8 @@ use std::str::CharIndices;
 use hoptrail_storage::AttributeScope;
 
 use crate::invisible::is_invisible;
-use crate::traceql::{QueryError, SCOPES, quoted};
+use crate::quoting::{escaped, quoted};
+use crate::traceql::{QueryError, SCOPES, scope_name};
 
 /// A key or a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +53,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The key together with its scope, for those who know no scopes.
+    /// The key together with its scope, for callers that know no scopes.
     #[must_use]
     pub fn whole_key(&self) -> String {
         let prefix = self.scope.map(prefix).unwrap_or_default();
@@ -54,7 +64,7 @@ impl Pair {
 /// Reads pairs with white space between them.
 ///
 /// # Errors
-/// The first fault, with its place.
+/// The first fault, with its bytes.
 pub fn read(text: &str) -> Result<Vec<Pair>, QueryError> {
     let mut reader = Reader { text, chars: text.char_indices().peekable() };
     let mut pairs = Vec::new();
@@ -104,8 +114,7 @@ pub fn write_name(name: &str) -> String {
 
 /// What stands before a key of a scope.
 fn prefix(scope: AttributeScope) -> String {
-    let name = SCOPES.into_iter().find(|(_, known)| *known == scope).map_or("", |(name, _)| name);
-    format!("{name}.")
+    format!("{}.", scope_name(scope))
 }
 
 /// The scope that a key without quotes begins with, and what follows.
@@ -142,6 +151,10 @@ impl<'a> Reader<'a> {
 
     fn skip(&mut self, wanted: impl Fn(char) -> bool) {
         while self.chars.next_if(|(_, c)| wanted(*c)).is_some() {}
+    }
+
+    fn skip_to(&mut self, end: usize) {
+        while self.chars.next_if(|(at, _)| *at < end).is_some() {}
     }
 
     fn take(&mut self, wanted: char) -> bool {
@@ -182,7 +195,7 @@ impl<'a> Reader<'a> {
         let found = self.scope_before_quotes();
         if let Some((scope, length)) = found {
             let end = self.at() + length;
-            while self.chars.next_if(|(at, _)| *at < end).is_some() {}
+            self.skip_to(end);
             let text = self.quoted_word()?.unwrap_or_default();
             return Ok((Some(scope), Word { text, quoted: true }));
         }
@@ -196,7 +209,7 @@ impl<'a> Reader<'a> {
         if let Some(key) = text.strip_suffix('!').filter(|_| joined) {
             text = key;
             self.chars = before;
-            while self.chars.next_if(|(at, _)| *at < range.end - 1).is_some() {}
+            self.skip_to(range.end - 1);
         }
         Ok(match split_scope(text) {
             Some((scope, key)) => (Some(scope), Word::bare(key)),
@@ -245,32 +258,10 @@ impl<'a> Reader<'a> {
 
     /// What a backslash stands for. One that begins no escape is itself.
     fn escaped(&mut self) -> char {
-        let Some((_, letter)) = self.chars.peek().copied() else { return '\\' };
-        let found = match letter {
-            '"' | '\\' => Some(letter),
-            'n' => Some('\n'),
-            'r' => Some('\r'),
-            't' => Some('\t'),
-            'u' => return self.code_point(4),
-            'U' => return self.code_point(8),
-            _ => None,
-        };
-        if found.is_some() {
-            self.chars.next();
-        }
-        found.unwrap_or('\\')
-    }
-
-    fn code_point(&mut self, digits: usize) -> char {
-        let mut after = self.chars.clone();
-        after.next();
-        let hex: String = after.by_ref().take(digits).map(|(_, c)| c).collect();
-        let all = hex.len() == digits && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let found = u32::from_str_radix(&hex, 16).ok().filter(|_| all).and_then(char::from_u32);
-        if found.is_some() {
-            self.chars = after;
-        }
-        found.unwrap_or('\\')
+        let at = self.at();
+        let Some((found, length)) = self.text.get(at..).and_then(escaped) else { return '\\' };
+        self.skip_to(at + length);
+        found
     }
 }
 

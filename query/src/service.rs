@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_storage::{
     AttributeScope, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange, TraceReader,
-    Value,
+    Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -52,12 +52,12 @@ impl Default for Config {
     }
 }
 
-/// What the store said.
+/// What the store answered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer<T> {
     /// The answer.
     pub value: T,
-    /// Damaged places of the store that it is without; empty when it is complete.
+    /// Damaged locations of the store whose content is missing; empty when nothing is.
     pub left_out: Vec<String>,
     /// How many of a trace's spans there was memory for, when not for all.
     pub cut: Option<Cut>,
@@ -88,7 +88,7 @@ impl<T> Answer<T> {
         let cut = self.cut.map(|Cut { spans, known, memory_mb }| {
             format!(
                 "the trace has {known} spans, and query.memory_mb={memory_mb} has room for the first {spans} by start; \
-                 the others are missing here, and the download in the pages has all"
+                 the others are missing here, and the download in the web UI has all"
             )
         });
         let parts: Vec<String> = damage.into_iter().chain(cut).collect();
@@ -103,7 +103,34 @@ const AHEAD: usize = 2;
 /// How long a download may take. What bounds it is `query.timeout_seconds`, in which the client must take each batch.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(3600);
 
-/// Asks the store.
+/// Runs queries on a store for everything that answers people: Tempo's API, the web UI, and the APIs to come.
+///
+/// # Contract
+///
+/// - **Off the async threads.** The store is asked on a thread of its own. A caller may await any number of queries.
+/// - **Bounded in number.** At most `concurrency` queries run and at most `waiting` wait; further ones fail with [`Error::Busy`] at
+///   once. Downloads have slots of their own, since they last as long as their clients do.
+/// - **Bounded in time and memory.** A query past its timeout fails with [`ReadError::Deadline`], and one that would hold too much
+///   fails with [`ReadError::Memory`]. Only a whole trace is cut instead: [`Answer::cut`] then says so.
+/// - **Cancelled with its caller.** Whoever drops the future ends the query. Its slot is free when the store has stopped.
+/// - **Honest.** What is damaged is missing in the answer and named in [`Answer::left_out`]. An answer without either has
+///   all that was asked for, out of everything that was acknowledged before the query began.
+/// - **One tenant a query.** No answer has anything of another tenant.
+///
+/// ```
+/// use std::sync::Arc;
+/// use hoptrail_proto::model::{TenantId, TraceId};
+/// use hoptrail_query::{Config, Service};
+/// use hoptrail_storage::MemoryStore;
+/// use prometheus_client::registry::Registry;
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// let store = Arc::new(MemoryStore::default());
+/// let service = Service::new(&Config::default(), store, &mut Registry::default());
+/// let answer = service.trace(&TenantId::single(), TraceId([1; 16])).await.unwrap();
+/// assert_eq!((answer.value, answer.left_out.len()), (None, 0));
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Service {
     config: Config,
@@ -127,19 +154,19 @@ struct Metrics {
     running: Gauge,
 }
 
-/// A place among the running queries, held until the store is done with it: also when the client has gone.
-struct Turn {
+/// A slot among the running queries. It is held until the store is done, also when the client has gone.
+struct Slot {
     _permit: OwnedSemaphorePermit,
     running: Gauge,
 }
 
-impl Drop for Turn {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.running.dec();
     }
 }
 
-/// Tells the running query that nobody waits for it any more.
+/// Cancels the running query when nobody waits for it any more.
 struct CancelOnDrop(Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
@@ -178,8 +205,8 @@ impl Service {
         self.run("trace", move |reader, context| reader.trace(&tenant, id, context)).await
     }
 
-    /// What `make` makes of all spans of a trace, batch by batch, however many there are, and then `end`: without it something failed.
-    /// Nothing comes when no span is known.
+    /// All spans of a trace, however many there are, batch by batch: what `make` makes of each batch, and then `end`. Without `end` the
+    /// download has failed. Nothing is sent when no span is known.
     pub async fn download<T: Send + 'static>(
         &self,
         tenant: &TenantId,
@@ -260,7 +287,7 @@ impl Service {
         kind: &'static str,
         question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
-        let started = Instant::now();
+        let started = clock::instant();
         let answer = self.run_bounded(question).await;
         let is_whole = answer.as_ref().map(|answer| answer.left_out.is_empty() && answer.cut.is_none());
         let outcome = outcome(is_whole);
@@ -278,31 +305,31 @@ impl Service {
         let _cancel = CancelOnDrop(Arc::clone(&cancelled));
         let memory_mb = self.config.memory_mb;
         let context = QueryContext::new(limit, self.memory(), cancelled);
-        let turn = self.turn(limit).await?;
+        let slot = self.slot(limit).await?;
         let reader = Arc::clone(&self.reader);
         let answer = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _slot = slot;
             let value = question(reader.as_ref(), &context)?;
             let cut = context.cut_to().map(|(spans, known)| Cut { spans, known, memory_mb });
             Ok(Answer { value, left_out: context.left_out(), cut })
         });
-        answer.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(|error: ReadError| Error::from(error))
+        answer.await.map_err(Error::internal)?.map_err(Error::Read)
     }
 
-    /// Waits for a place among the running queries.
-    async fn turn(&self, limit: Duration) -> Result<Turn, Error> {
+    /// Waits for a slot among the running queries.
+    async fn slot(&self, limit: Duration) -> Result<Slot, Error> {
         let permit = self.permit(&self.running, limit).await?;
         self.metrics.running.inc();
-        Ok(Turn { _permit: permit, running: self.metrics.running.clone() })
+        Ok(Slot { _permit: permit, running: self.metrics.running.clone() })
     }
 
-    async fn permit(&self, places: &Arc<Semaphore>, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
-        if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
+    async fn permit(&self, slots: &Arc<Semaphore>, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
             return Ok(permit);
         }
         let _waiting = Waiting::enter(&self.waiting, self.config.waiting).ok_or(Error::Busy)?;
-        let permit = tokio::time::timeout(limit, Arc::clone(places).acquire_owned()).await;
-        permit.map_err(|_| ReadError::Deadline { limit })?.map_err(|error| Error::Internal(error.to_string()))
+        let permit = tokio::time::timeout(limit, Arc::clone(slots).acquire_owned()).await;
+        permit.map_err(|_| ReadError::Deadline { limit })?.map_err(Error::internal)
     }
 }
 
@@ -311,7 +338,6 @@ fn outcome(answer: Result<bool, &Error>) -> &'static str {
     match answer {
         Ok(true) => "ok",
         Ok(false) => "incomplete",
-        Err(Error::Invalid(_)) => "invalid",
         Err(Error::Busy) => "busy",
         Err(Error::Read(ReadError::Deadline { .. })) => "deadline",
         Err(Error::Read(ReadError::Cancelled)) => "cancelled",
@@ -319,13 +345,13 @@ fn outcome(answer: Result<bool, &Error>) -> &'static str {
     }
 }
 
-/// A place in the queue, given back also when the client leaves.
+/// A slot in the queue. It is given back also when the client leaves.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn enter(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let place = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+        let slot = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < most).then_some(slot)
     }
 }
 

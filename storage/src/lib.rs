@@ -4,6 +4,8 @@
 //! says what the answers are. Nothing outside this crate knows where spans live.
 //!
 //! Without the feature `rocksdb` there is no [`Store`]: the fuzz targets are built so, in seconds instead of the minutes that RocksDB takes.
+
+#![allow(clippy::disallowed_methods, reason = "not every one asks the clock yet")]
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "rocksdb")]
@@ -11,7 +13,7 @@ mod backend;
 mod catalog;
 #[doc(hidden)]
 pub mod checks;
-mod clock;
+pub mod clock;
 mod codec;
 #[cfg(all(test, feature = "rocksdb"))]
 mod conformance;

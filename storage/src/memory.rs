@@ -78,7 +78,7 @@ impl TraceReader for MemoryStore {
             answer.inspected.spans += spans.len() as u64;
             answer.hits.extend(hit(*id, spans, request, context)?);
         }
-        answer.hits.sort_by_key(|hit| std::cmp::Reverse((Extent::place_of(hit.start_unix_nano), hit.trace_id)));
+        answer.hits.sort_by_key(|hit| std::cmp::Reverse((Extent::order_start_of(hit.start_unix_nano), hit.trace_id)));
         answer.hits.truncate(request.limit);
         answer.inspected = Inspected { segments: 1, ..answer.inspected };
         Ok(answer)
@@ -175,7 +175,7 @@ fn sort_in_time(spans: &mut [&TraceSpan]) {
 /// Service and name of the earliest span without a parent.
 fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
     let roots = || spans.iter().filter(|span| span.span.parent_span_id.is_none());
-    let key = |root: &TraceSpan| (root.span.extent().place(), key(root));
+    let key = |root: &TraceSpan| (root.span.extent().order_start(), key(root));
     let earliest = roots().map(key).min()?;
     let mut first: Vec<&TraceSpan> = roots().filter(|root| key(root) == earliest).collect();
     sort_in_time(&mut first);

@@ -1,4 +1,4 @@
-//! A real browser: a traced page of another origin that sends its spans, and a person who looks for a request in the pages.
+//! A real browser: a traced page of another origin that sends its spans, and a person who looks for a request in the web UI.
 
 use serde_json::Value;
 

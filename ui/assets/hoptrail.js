@@ -38,35 +38,35 @@
     });
   }
 
-  // Links that change only a part of the page keep the place on the screen and the focus.
-  const PLACE = "hoptrail-place";
+  // Links that change only a part of the page keep the position on the screen and the focus.
+  const POSITION = "hoptrail-position";
   const keep = (link) => {
     const item = link.closest(".item");
-    const place = item ? { id: item.id, top: item.getBoundingClientRect().top } : { y: scrollY };
-    place.path = location.pathname;
-    place.fold = link.matches(".fold:focus");
-    sessionStorage.setItem(PLACE, JSON.stringify(place));
+    const position = item ? { id: item.id, top: item.getBoundingClientRect().top } : { y: scrollY };
+    position.path = location.pathname;
+    position.fold = link.matches(".fold:focus");
+    sessionStorage.setItem(POSITION, JSON.stringify(position));
   };
   addEventListener("click", (event) => {
     const link = event.target.closest("a[data-keep]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) keep(link);
   });
-  const restore = (place) => {
-    const item = place.id && document.getElementById(place.id);
+  const restore = (position) => {
+    const item = position.id && document.getElementById(position.id);
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const focus = item || target;
-    if (item) scrollTo(0, scrollY + item.getBoundingClientRect().top - place.top);
-    else if (place.y !== undefined && !target) scrollTo(0, place.y);
-    const link = place.fold && focus?.querySelector("a.fold");
+    if (item) scrollTo(0, scrollY + item.getBoundingClientRect().top - position.top);
+    else if (position.y !== undefined && !target) scrollTo(0, position.y);
+    const link = position.fold && focus?.querySelector("a.fold");
     (link || focus?.querySelector("a.name"))?.focus({ preventScroll: true });
   };
   try {
-    const place = JSON.parse(sessionStorage.getItem(PLACE));
-    sessionStorage.removeItem(PLACE);
-    if (place?.path === location.pathname) {
-      restore(place);
+    const position = JSON.parse(sessionStorage.getItem(POSITION));
+    sessionStorage.removeItem(POSITION);
+    if (position?.path === location.pathname) {
+      restore(position);
       // The browser goes to the URL's fragment when all is loaded, and takes the focus away.
-      addEventListener("load", () => setTimeout(() => restore(place)));
+      addEventListener("load", () => setTimeout(() => restore(position)));
     }
   } catch {
     // Without storage the browser goes to the fragment.
@@ -126,7 +126,7 @@
       if (b - a < 0.005) return;
       const url = new URL(area.dataset.base, location.href);
       url.searchParams.set("zoom", `${Math.round(offset + a * length)}-${Math.round(offset + b * length)}`);
-      sessionStorage.setItem(PLACE, JSON.stringify({ path: location.pathname, y: scrollY }));
+      sessionStorage.setItem(POSITION, JSON.stringify({ path: location.pathname, y: scrollY }));
       location.href = url;
     });
   }

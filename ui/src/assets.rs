@@ -2,11 +2,8 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-
-use crate::error::PageError;
 
 struct Asset {
     name: &'static str,
@@ -36,18 +33,15 @@ pub(crate) fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *HASH)
 }
 
-/// `GET /assets/{hash}/{name}`.
-pub(crate) async fn serve(path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>) -> Response {
-    let Ok(Path((hash, name))) = path else { return PageError::NoSuchPage("/assets".into()).into_response() };
-    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
-        return PageError::NoSuchPage(format!("/assets/{hash}/{name}")).into_response();
-    };
-    // A page of an older version may ask under its hash: it gets what there is, uncached.
+/// The answer for an asset; `None` when there is none of this name.
+pub(crate) fn answer(hash: &str, name: &str) -> Option<Response> {
+    let asset = ASSETS.iter().find(|asset| asset.name == name)?;
+    // A page of an older version may ask under its hash: it gets the asset of now, uncached.
     let cache = if hash == *HASH { "public, max-age=31536000, immutable" } else { "no-cache" };
-    (StatusCode::OK, [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)], asset.bytes).into_response()
+    Some(([(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)], asset.bytes).into_response())
 }
 
-/// `GET /favicon.ico`, for browsers that ask without being told of the icon.
+/// `GET /favicon.ico`, for browsers that ask although the page names its icon.
 pub(crate) async fn favicon() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[2].bytes)
 }

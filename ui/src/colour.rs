@@ -27,7 +27,7 @@ impl Palette {
         Self(colours)
     }
 
-    /// The colour's number.
+    /// The index of a service's colour.
     pub(crate) fn colour(&self, service: &str) -> usize {
         self.0.get(service).copied().unwrap_or_else(|| wish(service))
     }

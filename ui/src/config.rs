@@ -1,12 +1,12 @@
-//! Settings of the pages.
+//! Settings of the web UI.
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the pages.
+/// Settings of the web UI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// IANA name of the zone in which times are shown, for example `Europe/Berlin`. Empty: the browser's zone, which its
-    /// script tells in a cookie, and UTC without it.
+    /// script sends in a cookie, and UTC without it.
     pub time_zone: String,
 }

@@ -14,24 +14,24 @@ use jiff::tz::TimeZone;
 use crate::Config;
 use crate::error::PageError;
 
-/// Asked for what those who send spans should read.
-pub type Notices = Arc<dyn Fn() -> Told + Send + Sync>;
+/// Gives, whenever it is asked, what those who send spans should read.
+pub type NoticeSource = Arc<dyn Fn() -> Notices + Send + Sync>;
 
 /// What those who send spans should read, as of now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct Notices {
     /// Why spans are refused; none while they are taken.
     pub refused: Option<String>,
     /// Sentences about what will go wrong.
     pub warnings: Vec<String>,
-    /// Sentences about anything else, such as that more than spans arrives.
+    /// Sentences about anything else, for example that metrics arrive as well.
     pub notices: Vec<String>,
 }
 
 /// What all requests share.
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
-    pub(crate) notices: Notices,
+    pub(crate) notices: NoticeSource,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
@@ -44,7 +44,7 @@ impl fmt::Debug for App {
 }
 
 impl App {
-    pub(crate) fn new(service: Arc<Service>, config: &Config, notices: Notices, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(service: Arc<Service>, config: &Config, notices: NoticeSource, clock: Arc<dyn Clock>) -> Self {
         let zone = (!config.time_zone.is_empty()).then(|| {
             TimeZone::get(&config.time_zone).unwrap_or_else(|error| {
                 tracing::warn!(zone = config.time_zone, %error, "unknown time zone; showing UTC");

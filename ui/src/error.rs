@@ -1,21 +1,26 @@
-//! What went wrong, said to the visitor: what happened, what to do, and the right status.
+//! Why there is no page, said to the visitor: what happened, what to do, and the right status.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
 use hoptrail_proto::model::{ParseIdError, TraceId};
 use hoptrail_query::{Error, ReadError};
-
-use crate::pages::error::ErrorPage;
+use tokio::task::JoinError;
 
 /// Why there is no page.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum PageError {
     #[error("there is no page at {0}")]
     NoSuchPage(String),
     #[error("pages are only read: use GET")]
     WrongMethod,
+    #[error("{0}")]
+    BadPath(#[source] PathRejection),
     #[error("{text:?} is no trace ID: {reason}")]
-    BadTraceId { text: String, reason: ParseIdError },
+    BadTraceId {
+        text: String,
+        #[source]
+        reason: ParseIdError,
+    },
     #[error("traces {0} and {1} cannot be compared yet")]
     Compare(TraceId, TraceId),
     #[error("no span of trace {0} is known")]
@@ -27,69 +32,63 @@ pub(crate) enum PageError {
     #[error("too many queries are running")]
     Busy,
     #[error("the query took too long: {0}")]
-    TooSlow(String),
+    TooSlow(#[source] ReadError),
     #[error("the query needs too much memory: {0}")]
-    TooLarge(String),
+    TooLarge(#[source] ReadError),
     #[error("the query was cancelled")]
     Cancelled,
+    /// All of what was asked for is damaged, which the store has logged.
     #[error("stored data cannot be read")]
-    Store,
+    Damaged,
+    #[error("stored data cannot be read")]
+    Store(#[source] ReadError),
     #[error("a fault inside of hoptrail")]
-    Internal,
+    Query(#[source] Error),
+    #[error("a fault inside of hoptrail")]
+    NotDrawn(#[source] JoinError),
+    /// Whoever caught the panic has logged it.
+    #[error("a fault inside of hoptrail")]
+    Panicked,
 }
 
 impl From<Error> for PageError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(text) => Self::Invalid(text),
             Error::Busy => Self::Busy,
-            Error::Read(read) => Self::from_read(&read),
-            other => {
-                tracing::error!(error = %other, "a query failed");
-                Self::Internal
-            }
+            Error::Read(read @ ReadError::Deadline { .. }) => Self::TooSlow(read),
+            Error::Read(read @ ReadError::Memory { .. }) => Self::TooLarge(read),
+            Error::Read(ReadError::Cancelled) => Self::Cancelled,
+            Error::Read(read) => Self::Store(read),
+            other => Self::Query(other),
         }
     }
 }
 
 impl PageError {
-    fn from_read(error: &ReadError) -> Self {
-        match error {
-            ReadError::Deadline { .. } => Self::TooSlow(error.to_string()),
-            ReadError::Memory { .. } => Self::TooLarge(error.to_string()),
-            ReadError::Cancelled => Self::Cancelled,
-            other => {
-                tracing::error!(error = %other, "the store cannot answer");
-                Self::Store
-            }
-        }
-    }
-
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NoSuchPage(_) | Self::UnknownTrace(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
-            Self::BadTraceId { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_) | Self::BadTraceId { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::NoTenant => StatusCode::UNAUTHORIZED,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Damaged | Self::Store(_) | Self::Query(_) | Self::NotDrawn(_) | Self::Panicked => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
-}
 
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        let mut response = crate::chrome::page(self.status(), &ErrorPage::new(&self));
-        if matches!(self, Self::Busy | Self::Cancelled) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    /// Logs what only its operator can mend.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Store(error) => tracing::error!(%error, "the store cannot answer"),
+            Self::Query(error) => tracing::error!(%error, "a query failed"),
+            Self::NotDrawn(error) => tracing::error!(%error, "a trace could not be drawn"),
+            _ => {}
         }
-        if matches!(self, Self::WrongMethod) {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        response
     }
 }

@@ -1,5 +1,5 @@
-//! What senders wrote, on a page: kept apart from the text around it, so that it cannot turn that round, and with every character
-//! seen. A character that shows nothing of itself stands there by its number, such as `U+202E`. Links and downloads have it as it is.
+//! Text of senders on a page. It is kept apart from the text around it, so that it cannot turn that text round. A character that
+//! nobody sees is shown by its code point, such as `U+202E`. Links and downloads have the text as it is.
 
 #![expect(unreachable_pub, reason = "askama makes a public function of each filter")]
 

@@ -10,19 +10,21 @@ const DAY: u64 = 24 * HOUR;
 
 /// Three digits and a unit: `1.23 ms`, `45.6 s`; from a minute on two units: `2 min 5 s`.
 pub(crate) fn duration(nanos: u64) -> String {
-    let parts = |big: u64, small: u64, big_name: &str, small_name: &str| {
-        let (whole, rest) = (nanos / big, nanos % big / small);
-        if rest == 0 { format!("{whole} {big_name}") } else { format!("{whole} {big_name} {rest} {small_name}") }
-    };
     match nanos {
         0..1_000 => format!("{nanos} ns"),
         1_000..999_500 => digits(nanos, 1_000, "µs"),
         999_500..999_500_000 => digits(nanos, 1_000_000, "ms"),
         999_500_000..60_000_000_000 => digits(nanos, SECOND, "s"),
-        _ if nanos < HOUR => parts(MINUTE, SECOND, "min", "s"),
-        _ if nanos < DAY => parts(HOUR, MINUTE, "h", "min"),
-        _ => parts(DAY, HOUR, "d", "h"),
+        _ if nanos < HOUR => two_units(nanos, (MINUTE, "min"), (SECOND, "s")),
+        _ if nanos < DAY => two_units(nanos, (HOUR, "h"), (MINUTE, "min")),
+        _ => two_units(nanos, (DAY, "d"), (HOUR, "h")),
     }
+}
+
+/// Whole ones of the larger unit, and of the smaller one unless there are none.
+fn two_units(nanos: u64, (large, large_name): (u64, &str), (small, small_name): (u64, &str)) -> String {
+    let (whole, rest) = (nanos / large, nanos % large / small);
+    if rest == 0 { format!("{whole} {large_name}") } else { format!("{whole} {large_name} {rest} {small_name}") }
 }
 
 /// A duration with its sign.

@@ -1,7 +1,7 @@
 //! The web UI: pages over [`hoptrail_query::Service`], complete without JavaScript.
 //!
 //! A page is a struct, a template and a handler in `pages/`. What is drawn where is decided in `waterfall/`, which is pure.
-//! The pages keep Jaeger's URLs (`/search`, `/trace/{id}`) and their parameters.
+//! They keep Jaeger's URLs (`/search`, `/trace/{id}`) and their parameters.
 
 mod assets;
 mod chrome;
@@ -19,5 +19,5 @@ mod url;
 mod waterfall;
 
 pub use config::Config;
-pub use context::{Notices, Told};
+pub use context::{NoticeSource, Notices};
 pub use routes::{router, router_with_clock};

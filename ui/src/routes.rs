@@ -12,21 +12,27 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::context::{App, Notices};
+use crate::context::{App, NoticeSource};
 use crate::error::PageError;
+use crate::url::Named;
 use crate::{Config, assets, pages};
 
 /// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The pages over `service`; `notices` has what the page for senders says besides.
-pub fn router(service: Arc<Service>, config: &Config, notices: Notices) -> Router {
+/// The web UI over `service`. The page for senders also shows what `notices` gives.
+pub fn router(service: Arc<Service>, config: &Config, notices: NoticeSource) -> Router {
     router_with_clock(service, config, notices, Arc::new(SystemClock))
 }
 
-/// The pages over `service`, with the time of day from `clock`.
-pub fn router_with_clock(service: Arc<Service>, config: &Config, notices: Notices, clock: Arc<dyn Clock>) -> Router {
+/// The web UI over `service`, with the time of day from `clock`.
+pub fn router_with_clock(
+    service: Arc<Service>,
+    config: &Config,
+    notices: NoticeSource,
+    clock: Arc<dyn Clock>,
+) -> Router {
     let app = Arc::new(App::new(service, config, notices, clock));
     Router::new()
         .route("/", get(home))
@@ -35,7 +41,7 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, notices: Notice
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))
         .route("/help", get(pages::start::show))
-        .route("/assets/{hash}/{name}", get(assets::serve))
+        .route("/assets/{hash}/{name}", get(asset))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -58,6 +64,11 @@ async fn home() -> Redirect {
     Redirect::temporary("/search")
 }
 
+/// `GET /assets/{hash}/{name}`.
+async fn asset(uri: Uri, Named((hash, name)): Named<(String, String)>) -> Result<Response, PageError> {
+    assets::answer(&hash, &name).ok_or_else(|| PageError::NoSuchPage(uri.path().to_owned()))
+}
+
 async fn not_found(uri: Uri) -> PageError {
     PageError::NoSuchPage(uri.path().to_owned())
 }
@@ -70,5 +81,5 @@ async fn wrong_method() -> PageError {
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("unknown"), "a page panicked");
-    PageError::Internal.into_response()
+    PageError::Panicked.into_response()
 }

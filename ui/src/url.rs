@@ -1,11 +1,16 @@
-//! Query strings: read with every repetition, written with every odd character escaped.
+//! URLs: what a path names; query strings, read with every repetition and written with every unusual character escaped.
+
+#![expect(clippy::disallowed_types, reason = "our extractors are made of axum's")]
 
 use std::convert::Infallible;
 use std::fmt::Write;
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::Uri;
 use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::error::PageError;
 
 /// The parameters of a URL, in its order.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +42,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::of(&parts.uri))
+    }
+}
+
+/// The part of a path that names something.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name)).map_err(PageError::BadPath)
     }
 }
 
@@ -73,11 +90,11 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let odd = "a b+c&d=e%ü\"<>#?~\n";
-        let url = href("/search", [("q", odd), ("empty", ""), ("x", "1")]);
+        let unusual = "a b+c&d=e%ü\"<>#?~\n";
+        let url = href("/search", [("q", unusual), ("empty", ""), ("x", "1")]);
         assert!(url.is_ascii() && !url.contains(['"', '<', ' ', '#']), "{url}");
         let params = Params::of(&url.parse().expect("uri"));
-        assert_eq!(params.all("q").next(), Some(odd));
+        assert_eq!(params.all("q").next(), Some(unusual));
         assert_eq!((params.text("x"), params.text("empty"), params.first(&["empty", "x"])), ("1", "", "1"));
     }
 

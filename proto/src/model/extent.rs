@@ -6,7 +6,8 @@ use std::ops::Range;
 /// set, from another unit, or from a value that is missing.
 const REAL: Range<u64> = 946_684_800_000_000_000..4_102_444_800_000_000_000;
 
-/// The time by which a span counts, or several together: those whose time can be real, and the others only when none can.
+/// The time by which a span counts, or several spans together. Spans whose time can be real decide; the others count only when there
+/// is none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// Whether the time can be real.
@@ -18,8 +19,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Of a span that starts and ends then. An end before the start, or one that cannot be real, counts as the start; a start that is
-    /// missing or too early as the end.
+    /// The extent of one span. An end that lies before the start, or that cannot be real, counts as the start. A start that is missing
+    /// or too early counts as the end.
     #[must_use]
     pub fn of(start: u64, end: u64) -> Self {
         match (REAL.contains(&start), REAL.contains(&end)) {
@@ -30,7 +31,7 @@ impl Extent {
         }
     }
 
-    /// Of both together.
+    /// The extent of both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self.is_real, other.is_real) {
@@ -40,7 +41,7 @@ impl Extent {
         }
     }
 
-    /// Of all together; `None` when there are none.
+    /// The extent of all together; `None` when there are none.
     #[must_use]
     pub fn of_all(spans: impl IntoIterator<Item = Self>) -> Option<Self> {
         spans.into_iter().reduce(Self::and)
@@ -52,10 +53,12 @@ impl Extent {
         self.end - self.start
     }
 
-    /// Where it stands in the order of starts. What several have together is the least that one of them has, so that who knows only some
-    /// spans of a trace knows the latest place that it can have; therefore those without a real time come after all others.
+    /// The start by which traces are ordered. Extents without a real time come after all others.
+    ///
+    /// The order start of several extents together is the least of theirs. So whoever knows only some spans of a trace knows a bound:
+    /// the whole trace cannot come later in the order.
     #[must_use]
-    pub fn place(&self) -> u64 {
+    pub fn order_start(&self) -> u64 {
         match self.is_real {
             true => self.start,
             false if self.start < REAL.start => REAL.end + self.start,
@@ -63,13 +66,13 @@ impl Extent {
         }
     }
 
-    /// The place of a start that [`Extent::start`] told.
+    /// The order start of an extent with this [`start`](Extent::start).
     #[must_use]
-    pub fn place_of(start: u64) -> u64 {
-        Self { is_real: REAL.contains(&start), start, end: start }.place()
+    pub fn order_start_of(start: u64) -> u64 {
+        Self { is_real: REAL.contains(&start), start, end: start }.order_start()
     }
 
-    /// Whether no span that starts in between needs a closer look: all these starts can be real.
+    /// Whether every start between these two, both included, can be real.
     #[must_use]
     pub fn are_real(earliest: u64, latest: u64) -> bool {
         REAL.contains(&earliest) && REAL.contains(&latest)
@@ -100,9 +103,9 @@ mod tests {
         ] {
             assert_eq!(Extent::of(start, end), extent, "{start} {end}");
         }
-        let odd = [Extent::of(0, 0), Extent::of(u64::MAX, u64::MAX)];
-        assert_eq!(Extent::of_all(odd).map(|odd| odd.nanos()), Some(u64::MAX), "when all are odd, all count");
-        assert_eq!(Extent::of_all(odd.into_iter().chain([real(1, 2), real(3, 9)])), Some(real(1, 9)));
+        let unreal = [Extent::of(0, 0), Extent::of(u64::MAX, u64::MAX)];
+        assert_eq!(Extent::of_all(unreal).map(|all| all.nanos()), Some(u64::MAX), "when none is real, all count");
+        assert_eq!(Extent::of_all(unreal.into_iter().chain([real(1, 2), real(3, 9)])), Some(real(1, 9)));
     }
 
     fn time() -> impl Strategy<Value = u64> {
@@ -111,14 +114,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_place_of_several_is_the_least_of_their_places(times in prop::collection::vec((time(), time()), 1..5)) {
+        fn the_order_start_of_several_is_the_least_of_theirs(times in prop::collection::vec((time(), time()), 1..5)) {
             let extents = || times.iter().map(|(start, end)| Extent::of(*start, *end));
             let all = Extent::of_all(extents()).expect("there is one");
-            prop_assert_eq!(Some(all.place()), extents().map(|extent| extent.place()).min());
-            prop_assert_eq!(Extent::place_of(all.start), all.place());
+            prop_assert_eq!(Some(all.order_start()), extents().map(|extent| extent.order_start()).min());
+            prop_assert_eq!(Extent::order_start_of(all.start), all.order_start());
             prop_assert!(all.start <= all.end);
             // A span is looked for by its start alone.
-            prop_assert!(times.iter().zip(extents()).all(|((start, _), extent)| extent.place() >= *start));
+            prop_assert!(times.iter().zip(extents()).all(|((start, _), extent)| extent.order_start() >= *start));
         }
     }
 }

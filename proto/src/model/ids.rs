@@ -41,23 +41,27 @@ fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     if digits == 0 || digits > 2 * N {
         return Err(ParseIdError::Length { max: 2 * N, found: digits });
     }
-    let mut out = [0u8; N];
+    let mut number = 0u128;
     for (at, found) in text.char_indices() {
         let digit = found.to_digit(16).ok_or(ParseIdError::Digit { found, at })?;
-        let place = 2 * N - digits + at;
-        out[place / 2] |= (digit as u8) << if place.is_multiple_of(2) { 4 } else { 0 };
+        number = number << 4 | u128::from(digit);
     }
-    if out == [0u8; N] { Err(ParseIdError::Zero) } else { Ok(out) }
+    let bytes = number.to_be_bytes().last_chunk::<N>().copied();
+    bytes.filter(|bytes| *bytes != [0; N]).ok_or(ParseIdError::Zero)
 }
 
 /// The lower-case hex digits of `bytes`, without allocating.
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [0u8; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
-        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
     }
-    f.pad(std::str::from_utf8(&text[..2 * bytes.len()]).unwrap_or_default())
+    let digits = text.get(..2 * bytes.len()).unwrap_or_default();
+    f.pad(std::str::from_utf8(digits).unwrap_or_default())
+}
+
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 macro_rules! id {

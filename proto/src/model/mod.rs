@@ -1,16 +1,16 @@
 //! The trace model in OpenTelemetry's own words, lossless against OTLP v1.
 
+mod distinct;
 mod extent;
 mod ids;
 mod memory;
-mod places;
 mod span;
 mod tenant;
 mod value;
 
+pub use distinct::Distinct;
 pub use extent::Extent;
 pub use ids::{ParseIdError, SpanId, TraceId};
-pub use places::Places;
 pub use span::{
     EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanKind, SpanLink, Status, StatusCode, Trace,
     TraceSpan,

@@ -72,6 +72,10 @@ pub enum SpanKind {
 }
 
 impl SpanKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Unspecified, Self::Internal, Self::Server, Self::Client, Self::Producer, Self::Consumer];
+
     /// The kind of an OTLP number; a number that OTLP does not know counts as unspecified.
     #[must_use]
     pub fn from_otlp(number: i32) -> Self {
@@ -112,6 +116,9 @@ pub enum StatusCode {
 }
 
 impl StatusCode {
+    /// All codes.
+    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
+
     /// The code of an OTLP number; a number that OTLP does not know counts as unset.
     #[must_use]
     pub fn from_otlp(number: i32) -> Self {

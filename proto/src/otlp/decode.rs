@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::validate::MAX_VALUE_DEPTH;
 use super::view::{EventView, LinkView, Malformed, Origin, SpanView, ValueView, any_value, each_span, key_value};
-use super::wire::{Fields, WireError, WireValue};
+use super::wire::{Fields, WireError, WireValue, uint32};
 use crate::model::{
     AnyValue, Attribute, EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink,
     Status, StatusCode, TraceId, TraceSpan,
@@ -34,7 +34,7 @@ pub fn decode_origin_resource(message: &[u8], schema_url: &str) -> Result<Resour
     for field in Fields::new(message) {
         match field? {
             (1, WireValue::Bytes(pair)) => resource.attributes.push(attribute(pair, MAX_VALUE_DEPTH)?),
-            (2, WireValue::Varint(count)) => resource.dropped_attributes_count = count as u32,
+            (2, WireValue::Varint(count)) => resource.dropped_attributes_count = uint32(count),
             (3, WireValue::Bytes(entity)) => resource.entity_refs.push(entity_ref(entity)?),
             _ => {}
         }
@@ -50,7 +50,7 @@ pub fn decode_origin_scope(message: &[u8], schema_url: &str) -> Result<Instrumen
             (1, WireValue::Bytes(name)) => scope.name = text(name)?,
             (2, WireValue::Bytes(version)) => scope.version = text(version)?,
             (3, WireValue::Bytes(pair)) => scope.attributes.push(attribute(pair, MAX_VALUE_DEPTH)?),
-            (4, WireValue::Varint(count)) => scope.dropped_attributes_count = count as u32,
+            (4, WireValue::Varint(count)) => scope.dropped_attributes_count = uint32(count),
             _ => {}
         }
     }

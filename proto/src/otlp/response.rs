@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::wire::{WireValue, put_field};
+use super::wire::{WireValue, put_field, signed};
 
 /// An `ExportTraceServiceResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub enum Detail {
     RetryInfo(Duration),
     /// `google.rpc.BadRequest` with one violation.
     BadRequest {
-        /// The place in the request.
+        /// The path in the request.
         field: String,
         /// What is wrong there.
         description: String,
@@ -75,7 +75,7 @@ impl Status {
     #[must_use]
     pub fn to_protobuf(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put_field(&mut out, 1, WireValue::Varint(i64::from(self.code) as u64));
+        put_field(&mut out, 1, signed(self.code));
         put_text(&mut out, 2, &self.message);
         for detail in &self.details {
             let mut any = Vec::new();
@@ -90,10 +90,10 @@ impl Status {
     #[must_use]
     pub fn to_json(&self) -> String {
         let details: Vec<Value> = self.details.iter().map(Detail::to_json).collect();
-        let mut status = json!({"code": self.code, "message": self.message});
-        if !details.is_empty() {
-            status["details"] = Value::Array(details);
-        }
+        let status = match details.as_slice() {
+            [] => json!({"code": self.code, "message": self.message}),
+            details => json!({"code": self.code, "message": self.message, "details": details}),
+        };
         status.to_string()
     }
 }

@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     Int64,
     /// A varint.
     Uint32,
-    /// A varint: a place in a table of strings, which only requests for profiles have. It counts as absent.
+    /// A varint: an index into a table of strings, which only requests for profiles have. It counts as absent.
     StringIndex,
     /// A varint; its names from 0 on.
     Enum(&'static [&'static str]),

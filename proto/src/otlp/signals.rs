@@ -1,9 +1,9 @@
 //! The signals that are no traces: read far enough to know that a request is what its address says, and who sends it.
 
+use super::malformed::{Malformation, MalformedRequest};
 use super::schema::is_camel_case;
-use super::validate::MalformedRequest;
 use super::warnings::Warning;
-use super::wire::{Fields, WireError, WireValue};
+use super::wire::{Fields, WireValue};
 
 /// A signal of OTLP besides traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,12 +64,12 @@ impl Signal {
         Self::ALL.into_iter().find(|signal| signal.field() == field || is_camel_case(signal.field(), field))
     }
 
-    /// Logs or metrics, when a request for traces holds nothing else. Profiles cannot be told from spans that are broken.
+    /// Logs or metrics, when a request for traces holds nothing else. Profiles look like spans that are broken.
     pub(crate) fn of(body: &[u8]) -> Option<Self> {
-        [Self::Logs, Self::Metrics].into_iter().find(|signal| signal.check(body).is_ok() && signal.is_told_by(body))
+        [Self::Logs, Self::Metrics].into_iter().find(|signal| signal.check(body).is_ok() && signal.is_evident_in(body))
     }
 
-    /// Its name and its addresses, for senders that came to that of traces.
+    /// Its name and its addresses, for senders that used the address of traces.
     pub(crate) fn elsewhere(self) -> String {
         format!("{}, which go to {} (gRPC: {})", self.name(), self.path(), self.method())
     }
@@ -84,7 +84,7 @@ impl Signal {
     }
 
     /// Whether every item has a field that it has and a span has not: a log record its time, a metric its name and data.
-    fn is_told_by(self, body: &[u8]) -> bool {
+    fn is_evident_in(self, body: &[u8]) -> bool {
         items(body).next().is_some()
             && items(body).all(|item| {
                 let mut fields = Fields::new(item).map_while(Result::ok);
@@ -98,23 +98,26 @@ impl Signal {
 
     /// Looks at a request in protobuf down to the fields of each metric or log record. Linear in the body's length.
     pub fn check(self, body: &[u8]) -> Result<(), MalformedRequest> {
-        let malformed = |reason: String| MalformedRequest { place: "request".to_owned(), reason };
         let mut named = body.is_empty();
         for field in Fields::new(body) {
-            match field.map_err(|error| malformed(error.to_string()))? {
+            match field.map_err(|error| MalformedRequest::new("request", error))? {
                 (1, WireValue::Bytes(group)) => {
                     named = true;
-                    self.check_group(group).map_err(|why| malformed(format!("{}: {why}", self.field())))?;
+                    self.check_group(group).map_err(|reason| MalformedRequest::new(self.field(), reason))?;
                 }
-                (1, _) => return Err(malformed(format!("{} is no message", self.field()))),
+                (1, _) => return Err(MalformedRequest::new("request", format!("{} is no message", self.field()))),
                 _ => {}
             }
         }
-        if named { Ok(()) } else { Err(malformed(format!("there are no {} in it", self.field()))) }
+        if named {
+            Ok(())
+        } else {
+            Err(MalformedRequest::new("request", format!("there are no {} in it", self.field())))
+        }
     }
 
     /// A `ResourceMetrics` or its like: the resource, and what each scope has measured.
-    fn check_group(self, group: &[u8]) -> Result<(), String> {
+    fn check_group(self, group: &[u8]) -> Result<(), Malformation> {
         each_message(group, |number, message| match number {
             1 => well_formed(message),
             2 => each_message(message, |number, message| match number {
@@ -127,11 +130,11 @@ impl Signal {
     }
 
     /// A metric or a log record. A span is neither: its times and its kind have other types.
-    fn check_item(self, item: &[u8]) -> Result<(), String> {
+    fn check_item(self, item: &[u8]) -> Result<(), Malformation> {
         for field in Fields::new(item) {
-            let (number, value) = field.map_err(|error| error.to_string())?;
+            let (number, value) = field?;
             if !self.fits(number, value) {
-                return Err(format!("field {number} of {} has a wrong type", self.name()));
+                return Err(format!("field {number} of {} has a wrong type", self.name()).into());
             }
         }
         Ok(())
@@ -152,11 +155,14 @@ impl Signal {
 }
 
 /// Calls `then` with each field that is a message or text; the first two must be.
-fn each_message(bytes: &[u8], mut then: impl FnMut(u32, &[u8]) -> Result<(), String>) -> Result<(), String> {
+fn each_message(
+    bytes: &[u8],
+    mut then: impl FnMut(u32, &[u8]) -> Result<(), Malformation>,
+) -> Result<(), Malformation> {
     for field in Fields::new(bytes) {
-        match field.map_err(|error| error.to_string())? {
+        match field? {
             (number, WireValue::Bytes(message)) => then(number, message)?,
-            (number @ 1..=2, _) => return Err(format!("field {number} is no message")),
+            (number @ 1..=2, _) => return Err(format!("field {number} is no message").into()),
             _ => {}
         }
     }
@@ -174,8 +180,8 @@ fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     messages::<1>(body).flat_map(messages::<2>).flat_map(messages::<2>)
 }
 
-fn well_formed(message: &[u8]) -> Result<(), String> {
-    Fields::new(message).try_for_each(|field| field.map(drop)).map_err(|error: WireError| error.to_string())
+fn well_formed(message: &[u8]) -> Result<(), Malformation> {
+    Ok(Fields::new(message).try_for_each(|field| field.map(drop))?)
 }
 
 /// The `service.name` of the first resource of a request of any signal, traces included; none when it is not easily found.
@@ -183,19 +189,23 @@ fn well_formed(message: &[u8]) -> Result<(), String> {
 pub fn service_name(body: &[u8]) -> Option<String> {
     let resource = first_message(first_message(body)?)?;
     messages::<1>(resource).find_map(|pair| {
-        let value = |bytes| Fields::new(bytes).map_while(Result::ok);
-        let is_name = value(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
-        let (_, WireValue::Bytes(any)) = value(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
-        match value(any).next()? {
+        let is_name = fields(pair).next() == Some((1, WireValue::Bytes(b"service.name")));
+        let (_, WireValue::Bytes(any)) = fields(pair).find(|(number, _)| is_name && *number == 2)? else { return None };
+        match fields(any).next()? {
             (1, WireValue::Bytes(text)) => Some(String::from_utf8_lossy(text).into_owned()),
             _ => None,
         }
     })
 }
 
+/// The fields of a message up to the first that is broken.
+fn fields(bytes: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
+    Fields::new(bytes).map_while(Result::ok)
+}
+
 /// The messages in field `N`.
 fn messages<const N: u32>(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Fields::new(bytes).map_while(Result::ok).filter_map(|field| match field {
+    fields(bytes).filter_map(|field| match field {
         (number, WireValue::Bytes(message)) if number == N => Some(message),
         _ => None,
     })
@@ -235,9 +245,9 @@ mod tests {
         let record = message(&[(1, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (8, WireValue::Fixed32(1))]);
         let times = [(7, WireValue::Fixed64(7)), (8, WireValue::Fixed64(8))];
         let span = message(&[&[(1, WireValue::Bytes(&[1; 16])), (2, WireValue::Bytes(&[2; 8]))], &times[..]].concat());
-        assert_eq!(Signal::Metrics.check(&request("a", &metric)), Ok(()));
-        assert_eq!(Signal::Logs.check(&request("a", &record)), Ok(()));
-        assert_eq!(Signal::Profiles.check(&request("a", &record)), Ok(()));
+        assert!(Signal::Metrics.check(&request("a", &metric)).is_ok());
+        assert!(Signal::Logs.check(&request("a", &record)).is_ok());
+        assert!(Signal::Profiles.check(&request("a", &record)).is_ok());
         for (signal, item) in
             [(Signal::Metrics, &span), (Signal::Logs, &span), (Signal::Metrics, &record), (Signal::Logs, &metric)]
         {
@@ -247,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_and_metrics_are_told_from_spans_that_are_broken() {
+    fn logs_and_metrics_are_not_taken_for_broken_spans() {
         let record = message(&[(11, WireValue::Fixed64(7)), (2, WireValue::Varint(9)), (5, WireValue::Bytes(&[]))]);
         let data = message(&[(1, WireValue::Bytes(b"")), (2, WireValue::Varint(2)), (3, WireValue::Varint(1))]);
         let metric = message(&[(1, WireValue::Bytes(b"requests")), (7, WireValue::Bytes(&data))]);
@@ -269,9 +279,9 @@ mod tests {
     #[test]
     fn nothing_is_an_empty_request_and_other_bytes_say_what_is_missing() {
         for signal in Signal::ALL {
-            assert_eq!(signal.check(&[]), Ok(()));
+            assert!(signal.check(&[]).is_ok());
             let whole = request("a", &[]);
-            assert_eq!(signal.check(&whole), Ok(()));
+            assert!(signal.check(&whole).is_ok());
             for cut in 1..whole.len() {
                 assert!(signal.check(&whole[..cut]).is_err(), "{signal:?} {cut}");
             }

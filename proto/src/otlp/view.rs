@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::wire::{Fields, WireError, WireValue};
+use super::wire::{Fields, WireError, WireValue, int32, int64, uint32};
 
 /// Bytes that are no OTLP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -172,14 +172,14 @@ impl<'a> SpanView<'a> {
                 (3, WireValue::Bytes(bytes)) => self.trace_state = bytes,
                 (4, WireValue::Bytes(bytes)) => self.parent_span_id = bytes,
                 (5, WireValue::Bytes(bytes)) => self.name = bytes,
-                (6, WireValue::Varint(number)) => self.kind = number as i32,
+                (6, WireValue::Varint(number)) => self.kind = int32(number),
                 (7, WireValue::Fixed64(nanos)) => self.start_unix_nano = nanos,
                 (8, WireValue::Fixed64(nanos)) => self.end_unix_nano = nanos,
-                (10, WireValue::Varint(count)) => self.dropped_attributes_count = count as u32,
+                (10, WireValue::Varint(count)) => self.dropped_attributes_count = uint32(count),
                 (11, WireValue::Bytes(bytes)) => self.events.push(bytes),
-                (12, WireValue::Varint(count)) => self.dropped_events_count = count as u32,
+                (12, WireValue::Varint(count)) => self.dropped_events_count = uint32(count),
                 (13, WireValue::Bytes(bytes)) => self.links.push(bytes),
-                (14, WireValue::Varint(count)) => self.dropped_links_count = count as u32,
+                (14, WireValue::Varint(count)) => self.dropped_links_count = uint32(count),
                 (15, WireValue::Bytes(bytes)) => self.read_status(bytes)?,
                 (16, WireValue::Fixed32(flags)) => self.flags = flags,
                 _ => {}
@@ -192,7 +192,7 @@ impl<'a> SpanView<'a> {
         for field in Fields::new(status) {
             match field? {
                 (2, WireValue::Bytes(bytes)) => self.status_message = bytes,
-                (3, WireValue::Varint(number)) => self.status_code = number as i32,
+                (3, WireValue::Varint(number)) => self.status_code = int32(number),
                 _ => {}
             }
         }
@@ -209,7 +209,7 @@ impl<'a> EventView<'a> {
                 (1, WireValue::Fixed64(nanos)) => event.time_unix_nano = nanos,
                 (2, WireValue::Bytes(bytes)) => event.name = bytes,
                 (3, WireValue::Bytes(bytes)) => event.attributes.push(bytes),
-                (4, WireValue::Varint(count)) => event.dropped_attributes_count = count as u32,
+                (4, WireValue::Varint(count)) => event.dropped_attributes_count = uint32(count),
                 _ => {}
             }
         }
@@ -227,7 +227,7 @@ impl<'a> LinkView<'a> {
                 (2, WireValue::Bytes(bytes)) => link.span_id = bytes,
                 (3, WireValue::Bytes(bytes)) => link.trace_state = bytes,
                 (4, WireValue::Bytes(bytes)) => link.attributes.push(bytes),
-                (5, WireValue::Varint(count)) => link.dropped_attributes_count = count as u32,
+                (5, WireValue::Varint(count)) => link.dropped_attributes_count = uint32(count),
                 (6, WireValue::Fixed32(flags)) => link.flags = flags,
                 _ => {}
             }
@@ -258,7 +258,7 @@ pub fn any_value(message: &[u8]) -> Result<ValueView<'_>, Malformed> {
         value = match field? {
             (1, WireValue::Bytes(text)) => ValueView::Text(text),
             (2, WireValue::Varint(number)) => ValueView::Bool(number != 0),
-            (3, WireValue::Varint(number)) => ValueView::Int(number as i64),
+            (3, WireValue::Varint(number)) => ValueView::Int(int64(number)),
             (4, WireValue::Fixed64(bits)) => ValueView::Double(f64::from_bits(bits)),
             (5 | 6, WireValue::Bytes(_)) => ValueView::Nested(message),
             (7, WireValue::Bytes(bytes)) => ValueView::Bytes(bytes),

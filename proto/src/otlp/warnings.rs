@@ -1,4 +1,4 @@
-//! What of a request is not read, besides spans that are refused: its sender is told.
+//! What of a request is not read, besides spans that are refused. The sender is warned.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Warning {
     Logs,
     /// Profiles.
     Profiles,
-    /// Texts given by their place in a table of strings, which only requests for profiles have.
+    /// Texts given by their index in a table of strings, which only requests for profiles have.
     StringIndex,
 }
 
@@ -70,7 +70,7 @@ impl Warnings {
         }
     }
 
-    /// Notes texts that are given by their places in a table.
+    /// Notes texts that are given by their index in a table.
     pub(crate) fn string_indexes(&mut self, texts: usize) {
         self.count(Warning::StringIndex, u32::try_from(texts).unwrap_or(u32::MAX));
     }
@@ -96,7 +96,7 @@ impl fmt::Display for Warnings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts = self.counts().find(|(warning, _)| *warning == Warning::StringIndex).map(|(_, count)| {
             format!(
-                "{count} texts count as absent: string_value_strindex and key_strindex name places in a table of strings, \
+                "{count} texts count as absent: string_value_strindex and key_strindex are indexes into a table of strings, \
                  which only requests for profiles have"
             )
         });

@@ -3,9 +3,12 @@
 //! [`Fields`] walks the fields of one message. Sub-messages are [`WireValue::Bytes`] to be walked in turn; the caller bounds how
 //! deep. Groups, which proto3 does not have, are errors.
 
+use crate::varint::put_varint;
+
 /// Why bytes are no protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WireError {
+#[non_exhaustive]
+pub enum WireError {
     /// The message ends inside a field.
     #[error("the bytes end inside a field")]
     Truncated,
@@ -17,7 +20,7 @@ pub(crate) enum WireError {
     FieldNumber,
     /// Wire type 3, 4 (groups), 6 or 7.
     #[error("wire type {0} is not allowed")]
-    WireType(u8),
+    WireType(u32),
     /// A text that is not UTF-8.
     #[error("a text is not UTF-8")]
     Utf8,
@@ -95,7 +98,7 @@ impl<'a> Fields<'a> {
                 WireValue::Bytes(take(rest, length)?)
             }
             5 => WireValue::Fixed32(u32::from_le_bytes(take_array(rest)?)),
-            other => return Err(WireError::WireType(other as u8)),
+            other => return Err(WireError::WireType(other)),
         };
         Ok((number, value))
     }
@@ -119,6 +122,31 @@ impl<'a> Iterator for Fields<'a> {
         self.rest = rest;
         Some(field)
     }
+}
+
+/// A varint as a `uint32`. Protobuf takes its lowest 32 bits, whatever stands above them.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "protobuf takes the lowest 32 bits")]
+pub(crate) fn uint32(varint: u64) -> u32 {
+    varint as u32
+}
+
+/// A varint as an `int32` or an enum.
+#[inline(always)]
+pub(crate) fn int32(varint: u64) -> i32 {
+    uint32(varint).cast_signed()
+}
+
+/// A varint as an `int64`.
+#[inline(always)]
+pub(crate) fn int64(varint: u64) -> i64 {
+    varint.cast_signed()
+}
+
+/// The varint of an `int64`, an `int32` or an enum. A negative one has all its high bits set: -1 is `u64::MAX`.
+#[inline(always)]
+pub(crate) fn signed(number: impl Into<i64>) -> WireValue<'static> {
+    WireValue::Varint(number.into().cast_unsigned())
 }
 
 #[inline(always)]
@@ -164,15 +192,6 @@ fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], WireError> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(WireError::Truncated)?;
     *rest = tail;
     Ok(*head)
-}
-
-/// Appends a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 /// Puts the length before what was written from `start` on.
@@ -269,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_ends_the_walk_at_its_place() {
+    fn an_error_ends_the_walk_at_its_offset() {
         let mut fields = Fields::new(&[0x08, 1, 0x0b, 0x08, 1]);
         assert_eq!(fields.next(), Some(Ok((1, WireValue::Varint(1)))));
         assert_eq!(fields.next(), Some(Err(WireError::WireType(3))));

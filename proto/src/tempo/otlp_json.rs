@@ -1,5 +1,7 @@
 //! OTLP messages as Tempo writes them in JSON. Unlike OTLP's own JSON: base64 ids and enum names.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
@@ -7,8 +9,6 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-
-use super::json::base64;
 
 /// Writes a message by these rules.
 pub(super) struct Json<'a, T>(pub(super) &'a T);
@@ -22,7 +22,7 @@ impl<M: SerializeMap> Object<M> {
     }
 
     fn bytes(&mut self, key: &str, value: &[u8]) -> Result<(), M::Error> {
-        self.text(key, &base64(value))
+        self.text(key, &STANDARD.encode(value))
     }
 
     fn u32(&mut self, key: &str, value: u32) -> Result<(), M::Error> {
@@ -168,7 +168,7 @@ impl Serialize for Json<'_, AnyValue> {
                 Some(name) => object.serialize_entry("doubleValue", name)?,
                 None => object.serialize_entry("doubleValue", value)?,
             },
-            Some(Value::BytesValue(bytes)) => object.serialize_entry("bytesValue", &base64(bytes))?,
+            Some(Value::BytesValue(bytes)) => object.serialize_entry("bytesValue", &STANDARD.encode(bytes))?,
             Some(Value::ArrayValue(array)) => object.serialize_entry("arrayValue", &Values(&array.values))?,
             Some(Value::KvlistValue(list)) => object.serialize_entry("kvlistValue", &Values(&list.values))?,
         }

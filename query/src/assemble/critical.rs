@@ -1,6 +1,6 @@
 //! The critical path: at every moment of the trace, the span that its end was waiting for.
 //!
-//! Walked backwards from the latest end. Inside a span, the child that ended last before the moment under scrutiny is what the span
+//! Walked backwards from the latest end. Inside a span, the child that ended last before the moment that is looked at is what the span
 //! waited for; a child still running then was not waited for; where no child is on the path, the span itself is. A child that
 //! runs on in the background after its parent ended counts with its latest descendant's end, so that an asynchronous consumer that
 //! ends last is on the path with the producer that fed it; time in which nobody ran (a queue) belongs to nobody.

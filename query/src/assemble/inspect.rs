@@ -1,4 +1,4 @@
-//! What is odd about a span by itself.
+//! Warnings about a span by itself.
 
 use std::collections::HashSet;
 

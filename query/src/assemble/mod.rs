@@ -1,7 +1,7 @@
 //! From the spans of a trace, in any order and any condition, to a tree that can be drawn. Pure: no clock, no I/O.
 //!
-//! Nothing is lost: every span becomes exactly one node, whatever its ids and times say, and what is odd about it is marked
-//! with a [`Warning`]. No step recurses, so a chain of 100,000 spans is as good as a bush of them.
+//! Nothing is lost: every span becomes exactly one node, whatever its ids and times say, and what is unusual about it is
+//! marked with a [`Warning`]. No step recurses, so a chain of 100,000 spans is as good as a bush of them.
 
 mod critical;
 mod draft;
@@ -64,7 +64,7 @@ pub enum NodeKind<'a> {
     Inferred(Peer),
 }
 
-/// A place in the tree.
+/// A node of the tree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node<'a> {
     /// Names the node; the same span keeps its key when other spans arrive later.
@@ -81,13 +81,13 @@ pub struct Node<'a> {
     pub interval: Interval,
     /// By how much correction moved it, in nanoseconds.
     pub shift_nanos: i64,
-    /// Its time cannot be real, while that of other spans can: the trace's own range leaves it out.
+    /// Its time cannot be real, while the time of other spans can. The trace's own range leaves it out.
     pub outlier: bool,
     /// Time in which no child of it ran, in nanoseconds.
     pub self_nanos: u64,
     /// When it decided how long the trace takes; ascending, not overlapping.
     pub critical: Vec<Interval>,
-    /// What is odd about it.
+    /// What a reader should know of it.
     pub warnings: Vec<Warning>,
 }
 
@@ -160,6 +160,22 @@ impl<'a> TraceTree<'a> {
 }
 
 /// Resolves parents, times and peers of a trace.
+///
+/// ```
+/// use std::sync::Arc;
+/// use hoptrail_proto::model::{Span, SpanId, Trace, TraceId, TraceSpan};
+/// use hoptrail_query::assemble::{Clocks, Warning, assemble};
+///
+/// let span = Span { span_id: SpanId([1; 8]), parent_span_id: Some(SpanId([2; 8])), ..Span::default() };
+/// let spans = vec![TraceSpan { span, resource: Arc::default(), scope: Arc::default() }];
+/// let trace = Trace { id: TraceId([1; 16]), spans };
+///
+/// let tree = assemble(&trace, Clocks::AsSent);
+/// // The parent was not received: a placeholder stands above the span.
+/// assert_eq!(tree.nodes.len(), 2);
+/// assert_eq!(tree.nodes[1].parent, Some(0));
+/// assert!(tree.nodes[1].warnings.contains(&Warning::MissingParent(SpanId([2; 8]))));
+/// ```
 #[must_use]
 pub fn assemble(trace: &Trace, clocks: Clocks) -> TraceTree<'_> {
     let mut drafts = resolve::link(&trace.spans);

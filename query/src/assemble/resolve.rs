@@ -1,4 +1,4 @@
-//! Who is whose parent, whatever the ids say.
+//! Which span is the parent of which, whatever the ids say.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,17 +12,17 @@ use super::{Interval, NodeKey, NodeKind, Warning};
 pub(super) fn link(spans: &[TraceSpan]) -> Vec<Draft<'_>> {
     let mut sorted: Vec<&TraceSpan> = spans.iter().collect();
     sorted.sort_by(|a, b| by_identity(a, b));
-    let twins = Twins::of(&sorted);
+    let by_id = ById::of(&sorted);
     let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(spans.len());
     for (index, span) in sorted.iter().enumerate() {
-        let key = NodeKey { twin: twins.number(index), ..NodeKey::of(span.span.span_id) };
+        let key = NodeKey { repeat: by_id.repeat(index), ..NodeKey::of(span.span.span_id) };
         let interval = Interval { start: span.span.start_unix_nano, end: span.span.end_unix_nano };
         drafts.push(Draft::new(key, NodeKind::Span(span), interval));
     }
-    mark_twins(&mut drafts, &sorted, &twins);
+    mark_duplicates(&mut drafts, &sorted, &by_id);
     let mut missing = HashMap::new();
     for index in 0..sorted.len() {
-        attach(index, &mut drafts, &sorted, &twins, &mut missing);
+        attach(index, &mut drafts, &sorted, &by_id, &mut missing);
     }
     cut_cycles(&mut drafts);
     drafts
@@ -30,36 +30,39 @@ pub(super) fn link(spans: &[TraceSpan]) -> Vec<Draft<'_>> {
 
 /// Orders spans by start, and the same way whatever order they came in.
 fn by_identity(a: &TraceSpan, b: &TraceSpan) -> Ordering {
-    let times = |span: &TraceSpan| (span.span.start_unix_nano, span.span.span_id, span.span.end_unix_nano);
     times(a)
         .cmp(&times(b))
         .then_with(|| (a.span.kind, &a.span.name).cmp(&(b.span.kind, &b.span.name)))
         .then_with(|| a.resource.service_name().cmp(b.resource.service_name()))
 }
 
-/// Spans by id. Nearly always one each.
-struct Twins {
+fn times(span: &TraceSpan) -> (u64, SpanId, u64) {
+    (span.span.start_unix_nano, span.span.span_id, span.span.end_unix_nano)
+}
+
+/// Indexes of spans by id. Nearly always there is one span for each.
+struct ById {
     first: HashMap<SpanId, usize>,
     more: HashMap<SpanId, Vec<usize>>,
     numbers: HashMap<usize, u32>,
 }
 
-impl Twins {
+impl ById {
     fn of(sorted: &[&TraceSpan]) -> Self {
-        let mut twins =
+        let mut by_id =
             Self { first: HashMap::with_capacity(sorted.len()), more: HashMap::new(), numbers: HashMap::new() };
         for (index, span) in sorted.iter().enumerate() {
             let id = span.span.span_id;
-            if *twins.first.entry(id).or_insert(index) != index {
-                let more = twins.more.entry(id).or_default();
+            if *by_id.first.entry(id).or_insert(index) != index {
+                let more = by_id.more.entry(id).or_default();
                 more.push(index);
-                twins.numbers.insert(index, u32::try_from(more.len()).unwrap_or(u32::MAX));
+                by_id.numbers.insert(index, u32::try_from(more.len()).unwrap_or(u32::MAX));
             }
         }
-        twins
+        by_id
     }
 
-    fn number(&self, index: usize) -> u32 {
+    fn repeat(&self, index: usize) -> u32 {
         self.numbers.get(&index).copied().unwrap_or_default()
     }
 
@@ -71,9 +74,9 @@ impl Twins {
 }
 
 /// Marks spans that share an id, and puts a server side under the client side whose id it shares.
-fn mark_twins(drafts: &mut [Draft<'_>], sorted: &[&TraceSpan], twins: &Twins) {
-    for (&id, more) in &twins.more {
-        let all: Vec<usize> = twins.get(id).collect();
+fn mark_duplicates(drafts: &mut [Draft<'_>], sorted: &[&TraceSpan], by_id: &ById) {
+    for (&id, more) in &by_id.more {
+        let all: Vec<usize> = by_id.get(id).collect();
         if let &[a, b] = all.as_slice()
             && let Some((client, server)) = sides(sorted, a, b)
         {
@@ -102,35 +105,35 @@ fn attach<'a>(
     index: usize,
     drafts: &mut Vec<Draft<'a>>,
     sorted: &[&'a TraceSpan],
-    twins: &Twins,
+    by_id: &ById,
     missing: &mut HashMap<SpanId, usize>,
 ) {
     let span = sorted[index];
     let Some(parent) = span.span.parent_span_id else { return };
     if drafts[index].parent.is_some() {
-        return; // The server side of a shared id already has its place.
+        return; // The server side of a shared id already has its parent.
     }
     if parent == span.span.span_id {
         drafts[index].warnings.push(Warning::SelfParent);
-    } else if let Some(best) = best_parent(span, parent, sorted, twins) {
+    } else if let Some(best) = best_parent(span, parent, sorted, by_id) {
         drafts[index].parent = Some(best);
     } else {
-        let place = *missing.entry(parent).or_insert_with(|| {
+        let placeholder = *missing.entry(parent).or_insert_with(|| {
             let interval = Interval { start: span.span.start_unix_nano, end: span.span.end_unix_nano };
             let mut draft = Draft::new(NodeKey::of(parent), NodeKind::Missing, interval);
             draft.warnings.push(Warning::NotReceived);
             drafts.push(draft);
             drafts.len() - 1
         });
-        drafts[index].parent = Some(place);
+        drafts[index].parent = Some(placeholder);
         drafts[index].warnings.push(Warning::MissingParent(parent));
     }
 }
 
 /// Of several spans with the parent's id: one of the child's service, else a server side, else the earliest.
-fn best_parent(child: &TraceSpan, id: SpanId, sorted: &[&TraceSpan], twins: &Twins) -> Option<usize> {
+fn best_parent(child: &TraceSpan, id: SpanId, sorted: &[&TraceSpan], by_id: &ById) -> Option<usize> {
     let service = child.resource.service_name();
-    twins.get(id).min_by_key(|&index| {
+    by_id.get(id).min_by_key(|&index| {
         let candidate = sorted[index];
         let serves = matches!(candidate.span.kind, SpanKind::Server | SpanKind::Consumer);
         (candidate.resource.service_name() != service, !serves)

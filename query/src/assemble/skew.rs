@@ -27,7 +27,7 @@ pub struct ClockSkew {
     pub calls: usize,
 }
 
-/// Resource attributes that tell one clock from another, best first.
+/// Resource attributes that name a clock, best first.
 const HOST_KEYS: [&str; 6] =
     ["host.id", "k8s.node.name", "host.name", "service.instance.id", "k8s.pod.name", "service.name"];
 
@@ -77,14 +77,15 @@ impl Hosts {
 }
 
 fn host_name(resource: &Resource) -> String {
-    let value = |key: &&str| {
-        let found = resource.attributes.iter().find(|attribute| attribute.key == *key)?;
-        match &found.value {
-            AnyValue::String(text) if !text.is_empty() => Some(text.clone()),
-            _ => None,
-        }
-    };
-    HOST_KEYS.iter().find_map(value).unwrap_or_default()
+    HOST_KEYS.iter().find_map(|key| text_of(resource, key)).unwrap_or_default()
+}
+
+fn text_of(resource: &Resource, key: &str) -> Option<String> {
+    let found = resource.attributes.iter().find(|attribute| attribute.key == key)?;
+    match &found.value {
+        AnyValue::String(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    }
 }
 
 /// What is known about `clock of the second host + x = clock of the first`, the hosts in ascending order.
@@ -144,12 +145,7 @@ fn call(drafts: &[Draft<'_>], hosts: &Hosts, index: usize) -> Option<Call> {
     let (child, parent_at) = (&drafts[index], drafts[index].parent?);
     let parent = &drafts[parent_at];
     let (inner, outer) = (child.span()?, parent.span()?);
-    // Times that are not drawn as they were sent say nothing about clocks.
-    let as_sent = |draft: &Draft<'_>, span: &TraceSpan| {
-        let Interval { start, end } = draft.interval;
-        !draft.outlier && (start, end) == (span.span.start_unix_nano, span.span.end_unix_nano)
-    };
-    if !as_sent(child, inner) || !as_sent(parent, outer) {
+    if !is_as_sent(child, inner) || !is_as_sent(parent, outer) {
         return None;
     }
     let pair = outer.span.kind == SpanKind::Client && inner.span.kind == SpanKind::Server;
@@ -157,6 +153,12 @@ fn call(drafts: &[Draft<'_>], hosts: &Hosts, index: usize) -> Option<Call> {
     let waited = pair && fits && outer.span.status.code != StatusCode::Error;
     let (caller, callee) = (hosts.of[parent_at]?, hosts.of[index]?);
     Some(Call { caller, callee, outer: parent.interval, inner: child.interval, waited })
+}
+
+/// Whether a span is drawn with its own times. Others say nothing about clocks.
+fn is_as_sent(draft: &Draft<'_>, span: &TraceSpan) -> bool {
+    let Interval { start, end } = draft.interval;
+    !draft.outlier && (start, end) == (span.span.start_unix_nano, span.span.end_unix_nano)
 }
 
 type Pairs = HashMap<(usize, usize), Bounds>;
@@ -184,12 +186,9 @@ fn bounds(drafts: &[Draft<'_>], hosts: &Hosts) -> Pairs {
 
 /// How coarse the clock is that read these times: a millisecond, a microsecond, or a nanosecond.
 fn grain(interval: Interval) -> i128 {
-    let multiple = |of: u64| interval.start.is_multiple_of(of) && interval.end.is_multiple_of(of);
-    match () {
-        () if multiple(1_000_000) => 1_000_000,
-        () if multiple(1_000) => 1_000,
-        () => 1,
-    }
+    let times = [interval.start, interval.end];
+    let grain = [1_000_000, 1_000].into_iter().find(|grain| times.iter().all(|time| time.is_multiple_of(*grain)));
+    i128::from(grain.unwrap_or(1))
 }
 
 /// Marks children that stick out of their parents.

@@ -5,8 +5,8 @@ use hoptrail_proto::model::Extent;
 use super::draft::Draft;
 use super::{Interval, Node, NodeKind, Warning};
 
-/// Gives every span the interval by which it counts, and marks those whose time cannot be real while that of others can. What is said
-/// of a trace's start and duration is so the same here and in a search.
+/// Gives every span the interval by which it counts, and marks the spans whose time cannot be real while the time of others can. So a
+/// trace has the same start and duration here as in the answer of a search.
 pub(super) fn settle(drafts: &mut [Draft<'_>], order: &[usize]) {
     let any_is_real = drafts.iter().filter_map(Draft::span).any(|span| span.span.extent().is_real);
     for &index in order {

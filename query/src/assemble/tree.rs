@@ -22,7 +22,7 @@ pub(super) fn arrange(drafts: Vec<Draft<'_>>) -> Vec<Node<'_>> {
     build(drafts, &plan)
 }
 
-/// (draft, depth, parent's place) in drawing order.
+/// Draft, depth and the parent's index, in drawing order.
 fn depth_first(roots: &[usize], children: &Children) -> Vec<(usize, usize, Option<usize>)> {
     let mut plan = Vec::new();
     let mut stack: Vec<(usize, usize, Option<usize>)> = roots.iter().rev().map(|&root| (root, 0, None)).collect();
@@ -73,13 +73,12 @@ pub(super) fn siblings<'t>(
 
 /// The earliest root that is a span without a parent, else the earliest root.
 pub(super) fn main_root(nodes: &[Node<'_>]) -> Option<usize> {
-    let is_true = |index: &usize| {
-        let span = match nodes[*index].kind {
-            NodeKind::Span(span) => span,
-            NodeKind::Missing | NodeKind::Inferred(_) => return false,
-        };
-        span.span.parent_span_id.is_none()
-    };
-    let roots = || siblings(nodes, 0, nodes.len());
-    roots().find(is_true).or_else(|| roots().next())
+    let mut roots = siblings(nodes, 0, nodes.len());
+    let first = roots.next();
+    first.into_iter().chain(roots).find(|index| has_no_parent(&nodes[*index])).or(first)
+}
+
+/// Whether it is a span that names no parent.
+fn has_no_parent(node: &Node<'_>) -> bool {
+    matches!(node.kind, NodeKind::Span(span) if span.span.parent_span_id.is_none())
 }

@@ -1,4 +1,4 @@
-//! What can be odd about a span.
+//! Warnings about a span.
 
 use std::fmt;
 

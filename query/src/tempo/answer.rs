@@ -15,7 +15,7 @@ pub(super) fn search_response(answer: SearchAnswer) -> SearchResponse {
     SearchResponse { traces: answer.hits.into_iter().map(trace).collect(), metrics: Some(metrics(answer.inspected)) }
 }
 
-/// A whole search is one job. Sizes of whole segments are not told: no query reads them.
+/// A whole search is one job. Sizes of whole segments are left out: no query reads them.
 fn metrics(inspected: Inspected) -> SearchMetrics {
     SearchMetrics {
         inspected_traces: saturated(inspected.traces),
@@ -35,9 +35,6 @@ fn trace(hit: TraceHit) -> TraceSearchMetadata {
         attributes: Vec::new(),
     };
     let (root_service_name, root_trace_name) = hit.root.unwrap_or_else(|| (NO_ROOT.to_owned(), String::new()));
-    let stats = |stats: hoptrail_storage::ServiceStats| {
-        (stats.service, ServiceStats { span_count: stats.spans, error_count: stats.errors })
-    };
     TraceSearchMetadata {
         trace_id: hit.trace_id.to_string(),
         root_service_name,
@@ -46,8 +43,12 @@ fn trace(hit: TraceHit) -> TraceSearchMetadata {
         duration_ms: saturated(hit.duration_nanos / 1_000_000),
         span_set: Some(set.clone()),
         span_sets: vec![set],
-        service_stats: hit.services.into_iter().map(stats).collect(),
+        service_stats: hit.services.into_iter().map(service_stats).collect(),
     }
+}
+
+fn service_stats(stats: hoptrail_storage::ServiceStats) -> (String, ServiceStats) {
+    (stats.service, ServiceStats { span_count: stats.spans, error_count: stats.errors })
 }
 
 fn span(hit: SpanHit) -> Span {

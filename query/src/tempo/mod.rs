@@ -4,12 +4,8 @@
 //! "Tag" is this API's word for attribute.
 
 mod answer;
-mod ask;
-mod error;
-mod lost;
 mod names;
-mod params;
-mod respond;
+mod range;
 mod search;
 mod status;
 mod tags;
@@ -20,17 +16,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::any;
-use hoptrail_storage::{Clock, SystemClock};
+use hoptrail_storage::SystemClock;
 use tower_http::compression::CompressionLayer;
 
 use crate::Service;
-
-/// What every handler works with.
-#[derive(Debug, Clone)]
-struct Api {
-    service: Arc<Service>,
-    clock: Arc<dyn Clock>,
-}
+use crate::http::{Api, with_one_slash};
 
 /// The routes of the API and those `beside` it, for a listener on port 3200.
 pub fn router(service: Arc<Service>, beside: Router) -> Router {
@@ -52,7 +42,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/metrics/query", any(status::no_metrics))
         .layer(CompressionLayer::new())
         .with_state(api);
-    lost::with_one_slash(routes.merge(beside).fallback(lost::not_here))
+    with_one_slash(routes.merge(beside).fallback(status::not_here))
 }
 
 #[cfg(test)]

@@ -7,19 +7,9 @@ use axum::response::Response;
 use hoptrail_proto::tempo::{MetadataMetrics, SearchTagsResponse, SearchTagsV2Response, SearchTagsV2Scope};
 use hoptrail_storage::AttributeScope;
 
-use super::Api;
-use super::ask::Ask;
-use super::error::{ApiError, shown};
-use super::respond::{message, truncated};
-
-/// The scopes of attributes, in the order of the answer.
-const SCOPES: [(&str, AttributeScope); 5] = [
-    ("resource", AttributeScope::Resource),
-    ("span", AttributeScope::Span),
-    ("event", AttributeScope::Event),
-    ("link", AttributeScope::Link),
-    ("instrumentation", AttributeScope::Instrumentation),
-];
+use super::range;
+use crate::http::{Api, ApiError, Ask, message, shown, truncated};
+use crate::traceql::SCOPES;
 
 /// The intrinsics that an editor offers.
 const INTRINSICS: [&str; 20] = [
@@ -45,9 +35,9 @@ const INTRINSICS: [&str; 20] = [
     "traceDuration",
 ];
 
-/// Which scopes are asked for.
+/// The scopes that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum Scopes {
     All,
     Attributes(AttributeScope),
     Intrinsics,
@@ -57,9 +47,9 @@ enum Wanted {
 
 /// `/api/search/tags`: the keys of all scopes; intrinsics only when asked for.
 pub(super) async fn names(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let wanted = wanted(&ask)?;
-    let (scopes, cut) = scopes(&api, &ask, wanted).await?;
-    let attributes = scopes.into_iter().filter(|scope| wanted != Wanted::All || scope.name != "intrinsic");
+    let asked = asked_scopes(&ask)?;
+    let (scopes, cut) = scopes(&api, &ask, asked).await?;
+    let attributes = scopes.into_iter().filter(|scope| asked != Scopes::All || scope.name != "intrinsic");
     let keys: BTreeSet<String> = attributes.flat_map(|scope| scope.tags).collect();
     let answer = SearchTagsResponse { tag_names: keys.into_iter().collect(), metrics: Some(one_job()) };
     Ok(truncated(message(ask.format, &answer)?, cut))
@@ -67,8 +57,8 @@ pub(super) async fn names(State(api): State<Api>, ask: Ask) -> Result<Response, 
 
 /// `/api/v2/search/tags`: the keys by scope.
 pub(super) async fn names_v2(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let wanted = wanted(&ask)?;
-    let (scopes, cut) = scopes(&api, &ask, wanted).await?;
+    let asked = asked_scopes(&ask)?;
+    let (scopes, cut) = scopes(&api, &ask, asked).await?;
     let answer = SearchTagsV2Response { scopes, metrics: Some(one_job()) };
     Ok(truncated(message(ask.format, &answer)?, cut))
 }
@@ -78,13 +68,13 @@ pub(super) fn one_job() -> MetadataMetrics {
     MetadataMetrics { total_jobs: 1, completed_jobs: 1, ..MetadataMetrics::default() }
 }
 
-fn wanted(ask: &Ask) -> Result<Wanted, ApiError> {
-    let Some(name) = ask.params.get("scope") else { return Ok(Wanted::All) };
+fn asked_scopes(ask: &Ask) -> Result<Scopes, ApiError> {
+    let Some(name) = ask.params.get("scope") else { return Ok(Scopes::All) };
     match (SCOPES.into_iter().find(|(known, _)| *known == name), name) {
-        (Some((_, scope)), _) => Ok(Wanted::Attributes(scope)),
-        (None, "none") => Ok(Wanted::All),
-        (None, "intrinsic") => Ok(Wanted::Intrinsics),
-        (None, "trace") => Ok(Wanted::Nothing),
+        (Some((_, scope)), _) => Ok(Scopes::Attributes(scope)),
+        (None, "none") => Ok(Scopes::All),
+        (None, "intrinsic") => Ok(Scopes::Intrinsics),
+        (None, "trace") => Ok(Scopes::Nothing),
         _ => Err(ApiError::invalid(format!(
             "invalid scope {}; there are resource, span, event, link, instrumentation, intrinsic, trace and none",
             shown(name)
@@ -93,14 +83,14 @@ fn wanted(ask: &Ask) -> Result<Wanted, ApiError> {
 }
 
 /// The scopes that have keys, each with at most `limit`, and what was cut.
-async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV2Scope>, Option<String>), ApiError> {
+async fn scopes(api: &Api, ask: &Ask, asked: Scopes) -> Result<(Vec<SearchTagsV2Scope>, Option<String>), ApiError> {
     let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
-    let range = ask.params.open_range()?;
+    let range = range::open(&ask.params)?;
     let mut out = Vec::new();
-    if matches!(wanted, Wanted::All | Wanted::Attributes(_)) {
+    if matches!(asked, Scopes::All | Scopes::Attributes(_)) {
         let keys = api.service.attribute_keys(&ask.tenant, range).await?.value;
         for (name, scope) in SCOPES {
-            if wanted == Wanted::All || wanted == Wanted::Attributes(scope) {
+            if asked == Scopes::All || asked == Scopes::Attributes(scope) {
                 let of_scope = keys.iter().filter(|(found, _)| *found == scope);
                 let tags: Vec<String> = of_scope.map(|(_, key)| key.clone()).collect();
                 out.push(SearchTagsV2Scope { name: name.to_owned(), tags });
@@ -108,7 +98,7 @@ async fn scopes(api: &Api, ask: &Ask, wanted: Wanted) -> Result<(Vec<SearchTagsV
         }
         out.retain(|scope| !scope.tags.is_empty());
     }
-    if matches!(wanted, Wanted::All | Wanted::Intrinsics) {
+    if matches!(asked, Scopes::All | Scopes::Intrinsics) {
         let tags = INTRINSICS.into_iter().map(str::to_owned).collect();
         out.push(SearchTagsV2Scope { name: "intrinsic".to_owned(), tags });
     }

@@ -5,11 +5,8 @@ use axum::response::Response;
 use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
 
 use super::answer::search_response;
-use super::ask::Ask;
-use super::error::ApiError;
-use super::params::Params;
-use super::respond::{message, truncated, warned};
-use super::{Api, tags};
+use super::{range, tags};
+use crate::http::{Api, ApiError, Ask, Params, message, truncated, warned};
 use crate::traceql::{Compiled, compile, render_errors};
 
 const DEFAULT_LIMIT: usize = 20;
@@ -27,8 +24,8 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let compiled = condition(params)?;
     let request = SearchRequest {
         filter: with_trace_duration(compiled.filter, params)?,
-        range: params.search_range(api.clock.now_unix_nano())?,
-        // One more than asked for tells whether there are more.
+        range: range::of_search(params, api.clock.now_unix_nano())?,
+        // One more than was asked for shows whether there are more.
         limit: limit + 1,
         spans_per_trace: spans_per_trace(params)?,
         select: compiled.select,
@@ -72,13 +69,16 @@ fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiErr
     if least.zip(most).is_some_and(|(least, most)| least > most) {
         return Err(ApiError::invalid("invalid maxDuration: it is shorter than minDuration"));
     }
-    let bound = |op, nanos: Option<u64>| {
-        nanos.map(|nanos| Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos)))
-    };
-    let bounds: Vec<Filter> = bound(CompareOp::Ge, least).into_iter().chain(bound(CompareOp::Le, most)).collect();
+    let least = least.map(|nanos| trace_duration(CompareOp::Ge, nanos));
+    let most = most.map(|nanos| trace_duration(CompareOp::Le, nanos));
+    let bounds: Vec<Filter> = least.into_iter().chain(most).collect();
     Ok(match (bounds.is_empty(), filter) {
         (true, filter) => filter,
         (false, Filter::True) => Filter::And(bounds),
         (false, filter) => Filter::And([vec![filter], bounds].concat()),
     })
+}
+
+fn trace_duration(op: CompareOp, nanos: u64) -> Filter {
+    Filter::compare(Field::Intrinsic(Intrinsic::TraceDuration), op, Value::Duration(nanos))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 
-use super::error::{ApiError, shown};
+use crate::http::{ApiError, shown};
 use crate::pairs;
 use crate::traceql::{Compiled, QueryError, render_errors};
 
@@ -28,9 +28,9 @@ pub(super) fn condition(pairs: &[(String, String)]) -> Result<Compiled, ApiError
     let mut known = HashSet::new();
     for (key, _) in pairs {
         let field = field(key);
-        let told_anyway =
+        let is_always_answered =
             matches!(field, Field::Intrinsic(Intrinsic::Name | Intrinsic::RootName | Intrinsic::RootService));
-        if !told_anyway && known.insert(field.clone()) {
+        if !is_always_answered && known.insert(field.clone()) {
             select.push(field);
         }
     }
@@ -42,13 +42,11 @@ fn pair(key: &str, text: &str) -> Result<Filter, ApiError> {
     let field = field(key);
     match field {
         Field::Intrinsic(Intrinsic::Status) => {
-            let all = [StatusCode::Unset, StatusCode::Ok, StatusCode::Error];
-            let status = keyword(key, text, &all, StatusCode::name)?;
+            let status = keyword(key, text, &StatusCode::ALL, StatusCode::name)?;
             Ok(Filter::compare(field, CompareOp::Eq, Value::Status(status)))
         }
         Field::Intrinsic(Intrinsic::Kind) => {
-            let all: [SpanKind; 6] = std::array::from_fn(|number| SpanKind::from_otlp(number as i32));
-            let kind = keyword(key, text, &all, SpanKind::name)?;
+            let kind = keyword(key, text, &SpanKind::ALL, SpanKind::name)?;
             Ok(Filter::compare(field, CompareOp::Eq, Value::Kind(kind)))
         }
         Field::Intrinsic(_) => contains(field, text),

@@ -3,15 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::{Places, TraceId, TraceSpan};
+use hoptrail_proto::model::{Distinct, TraceId, TraceSpan};
 use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
 
-use super::Api;
-use super::ask::{Ask, Named};
-use super::error::{ApiError, shown};
-use super::params::Params;
-use super::respond::{Format, json, message, protobuf, warned};
+use super::range;
 use crate::Error;
+use crate::http::{Api, ApiError, Ask, Format, Named, Params, json, message, protobuf, shown, warned};
 
 /// Parameters of Tempo 3.1 that change which spans are answered. Ignoring them would answer another question.
 const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_depth", "span_pruning"];
@@ -54,17 +51,17 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask)
     Ok(warned(response.await?, notice))
 }
 
-/// The id, when it and the other parameters are sound. The time and the places to look in are no more than hints to Tempo; here a
-/// trace is always looked for everywhere.
+/// The id, when it and the other parameters are valid. To Tempo, the time and the kind of server to ask are hints. Here a trace is
+/// always looked for everywhere.
 fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
-    params.open_range()?;
+    range::open(params)?;
     if let Some(mode) = params.get("mode").filter(|mode| !["all", "blocks", "ingesters", "external"].contains(mode)) {
         return Err(ApiError::invalid(format!(
             "invalid mode {}; there are all, blocks, ingesters and external",
             shown(mode)
         )));
     }
-    if let (Some(start), Some(end)) = (params.seconds("start")?, params.seconds("end")?)
+    if let (Some(start), Some(end)) = (range::seconds(params, "start")?, range::seconds(params, "end")?)
         && end <= start
     {
         return Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")));
@@ -75,22 +72,22 @@ fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
 /// Large traces take a while to encode: not on a thread that others wait for.
 async fn encode(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static) -> Result<Response, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| ApiError::from(Error::Internal(error.to_string())))?
+    done.map_err(Error::internal)?
 }
 
 /// The spans by start, but those of one resource together, and in it those of one scope.
 fn side_by_side(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
     spans.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
-    let mut resources = Places::default();
-    let mut scopes = Places::default();
+    let mut resources = Distinct::default();
+    let mut scopes = Distinct::default();
     let mut placed: Vec<((usize, usize), TraceSpan)> = spans
         .into_iter()
         .map(|span| {
-            let resource = resources.of(&span.resource);
-            let scope = scopes.of(&span.scope);
+            let resource = resources.index_of(&span.resource);
+            let scope = scopes.index_of(&span.scope);
             ((resource, scope), span)
         })
         .collect();
-    placed.sort_by_key(|(place, _)| *place);
+    placed.sort_by_key(|(order, _)| *order);
     placed.into_iter().map(|(_, span)| span).collect()
 }

@@ -8,11 +8,9 @@ use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 use hoptrail_proto::tempo::{SearchTagValuesResponse, SearchTagValuesV2Response, TagValue};
 use hoptrail_storage::{AttributeScope, Field, FieldValuesRequest, Filter, Intrinsic, Value};
 
-use super::ask::{Ask, Named};
-use super::error::ApiError;
 use super::names::one_job;
-use super::respond::{message, truncated};
-use super::{Api, tags};
+use super::{range, tags};
+use crate::http::{Api, ApiError, Ask, Named, message, truncated};
 use crate::traceql::{known_field, lenient_filter};
 
 /// Values listed when no limit is given.
@@ -52,7 +50,7 @@ fn name_of(path: &str) -> Result<&str, ApiError> {
 async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagValue>, Option<String>), ApiError> {
     let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-    let range = ask.params.open_range()?;
+    let range = range::open(&ask.params)?;
     let filter = ask.params.get("q").map_or(Filter::True, lenient_filter);
     let fields = match field {
         None => return Ok((Vec::new(), None)),
@@ -60,7 +58,7 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
             Some(values) => return Ok((values, None)),
             None => vec![Field::Intrinsic(intrinsic)],
         },
-        // Without a scope, the values of both places where people look.
+        // Without a scope: the values of the two scopes where people look.
         Some(Field::Attribute { scope: AttributeScope::Any, key }) => {
             [AttributeScope::Span, AttributeScope::Resource].map(|scope| Field::attribute(scope, key.as_str())).into()
         }
@@ -77,24 +75,13 @@ async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagVa
     Ok(cut(values, limit))
 }
 
-/// Values known without looking; none for durations, and for ids, of which there are too many to choose from.
+/// Values that are known without asking the store. Durations and ids have none: there are too many to choose from.
 fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
-    let keywords = |names: &[&str]| names.iter().map(|name| tag("keyword", *name)).collect();
     match intrinsic {
         Intrinsic::Status => {
             Some(keywords(&[StatusCode::Error, StatusCode::Ok, StatusCode::Unset].map(StatusCode::name)))
         }
-        Intrinsic::Kind => Some(keywords(
-            &[
-                SpanKind::Unspecified,
-                SpanKind::Internal,
-                SpanKind::Server,
-                SpanKind::Client,
-                SpanKind::Producer,
-                SpanKind::Consumer,
-            ]
-            .map(SpanKind::name),
-        )),
+        Intrinsic::Kind => Some(keywords(&SpanKind::ALL.map(SpanKind::name))),
         Intrinsic::Duration
         | Intrinsic::TraceDuration
         | Intrinsic::EventTimeSinceStart
@@ -107,11 +94,15 @@ fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
     }
 }
 
+fn keywords(names: &[&str]) -> Vec<TagValue> {
+    names.iter().map(|name| tag("keyword", *name)).collect()
+}
+
 fn tag(kind: &str, value: impl Into<String>) -> TagValue {
     TagValue { kind: kind.to_owned(), value: value.into() }
 }
 
-/// Adds the value, of an array its elements. Bytes and nested lists cannot be written in a query.
+/// Adds the value; of an array, its elements. Bytes and nested lists cannot be written in a query.
 fn push(value: &Value, out: &mut Vec<TagValue>) {
     let Value::Any(value) = value else { return };
     out.push(match value {

@@ -16,6 +16,10 @@ const YEAR: (&str, u128) = ("y", 365 * 86_400_000_000_000);
 
 /// Reads `1h30m`, `1.5s`, `2d`, or a bare `0`: nanoseconds. A fraction below a nanosecond is cut.
 ///
+/// ```
+/// assert_eq!(hoptrail_query::traceql::parse_duration("1m30s"), Ok(90_000_000_000));
+/// ```
+///
 /// # Errors
 /// A text that says what is wrong: no number, no or an unknown unit, or more than 292 years.
 pub fn parse_duration(text: &str) -> Result<i64, String> {

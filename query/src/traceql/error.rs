@@ -27,7 +27,7 @@ const MOST_SHOWN: usize = 10;
 /// Most characters of a line shown around a fault.
 const WIDTH: usize = 160;
 
-/// Plain text for people: each fault with its line of the query and carets below the place.
+/// Plain text for people: each fault with its line of the query and carets below the range.
 #[must_use]
 pub fn render_errors(q: &str, errors: &[QueryError]) -> String {
     let mut out = String::new();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_places_do_not_panic() {
+    fn wrong_ranges_do_not_panic() {
         let reversed = Range { start: 2, end: 1 };
         for range in [0..0, 1..2, reversed, 90..99] {
             assert!(render_errors("ü\nx", &[QueryError::new(range, "m")]).contains("m\n"));

@@ -34,7 +34,7 @@ pub(super) fn fold(expr: &FieldExpr) -> Option<Result<LiteralKind, QueryError>> 
 }
 
 fn fault(expr: &FieldExpr, message: &str) -> QueryError {
-    QueryError::new(expr.place.range(), message)
+    QueryError::new(expr.range.bytes(), message)
 }
 
 fn unary(op: UnaryOp, value: &LiteralKind, expr: &FieldExpr) -> Result<LiteralKind, QueryError> {

@@ -8,8 +8,15 @@ use super::check::check_condition;
 use super::parse::parse_recovering;
 use super::plan::{Planner, conjunction};
 
-/// The filter of the conditions in `q` that are complete. Everything else counts as true; a text that is not one spanset filter
-/// is no filter at all.
+/// The filter of the conditions in `q` that are complete. Everything else counts as true. A text that is not one filter in braces
+/// filters nothing.
+///
+/// ```
+/// use hoptrail_query::traceql::{compile, lenient_filter};
+///
+/// let complete = compile("{ .a = 1 }").unwrap().filter;
+/// assert_eq!(lenient_filter("{ .a = 1 && .b = "), complete);
+/// ```
 #[must_use]
 pub fn lenient_filter(q: &str) -> Filter {
     let (Some(query), _) = parse_recovering(q) else { return Filter::True };
@@ -23,7 +30,7 @@ pub fn lenient_filter(q: &str) -> Filter {
     }
 }
 
-/// The filter; `None` for what is incomplete, at fault, or a bare field that more will follow.
+/// The filter; `None` for an expression that is incomplete or at fault, and for a bare field, behind which an operator may follow.
 fn understood(expr: &FieldExpr) -> Option<Filter> {
     match &expr.kind {
         FieldKind::Logic { op: LogicOp::And, operands } => {

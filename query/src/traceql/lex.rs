@@ -5,10 +5,10 @@ use std::ops::Range;
 use hoptrail_storage::AttributeScope;
 
 use super::ast::Name;
-use super::duration::parse_duration;
-use super::names::SCOPES;
+use super::names::{SCOPES, begins_word, ends_key, is_in_word};
 use super::tokens::{Sign, Token, TokenKind};
 use super::{QueryError, number};
+use crate::quoting::escaped;
 
 /// Reads a whole text. The last token is always `End`.
 pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<QueryError>) {
@@ -86,7 +86,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 self.attribute(self.at - 1, false, AttributeScope::Any)
             }
-            c if is_word_start(c) => self.word(),
+            c if begins_word(c) => self.word(),
             _ => self.sign(c),
         }
     }
@@ -147,20 +147,20 @@ impl<'a> Lexer<'a> {
     fn escape(&mut self) -> Option<char> {
         let start = self.at;
         self.at += 1;
+        if let Some((c, length)) = escaped(self.rest()) {
+            self.at += length;
+            return Some(c);
+        }
         let Some(c) = self.peek() else {
             self.error(start..self.at, "this string has no end; a \" is missing");
             return None;
         };
         self.at += c.len_utf8();
         let (radix, digits) = match c {
-            'n' => return Some('\n'),
-            't' => return Some('\t'),
-            'r' => return Some('\r'),
             'a' => return Some('\x07'),
             'b' => return Some('\x08'),
             'f' => return Some('\x0c'),
             'v' => return Some('\x0b'),
-            '"' | '\\' => return Some(c),
             'x' => (16, 2),
             'u' => (16, 4),
             'U' => (16, 8),
@@ -180,7 +180,7 @@ impl<'a> Lexer<'a> {
     fn code_point(&mut self, start: usize, radix: u32, digits: usize, letter: char) -> Option<char> {
         let text: String = self.rest().chars().take(digits).take_while(|c| c.is_digit(radix)).collect();
         self.at += text.len();
-        // Below \u, Go's escapes name bytes; text is UTF-8 here, so only those that are characters alone can be meant.
+        // Go's `\x` and octal escapes name bytes. Text is UTF-8 here, so only bytes that are a character alone can be meant.
         let most = if matches!(letter, 'u' | 'U') { u32::MAX } else { 0x7f };
         let code = u32::from_str_radix(&text, radix).ok().filter(|code| text.len() == digits && *code <= most);
         let found = code.and_then(char::from_u32);
@@ -193,7 +193,7 @@ impl<'a> Lexer<'a> {
     /// A keyword, `scope.key` or `scope:intrinsic`.
     fn word(&mut self) -> TokenKind {
         let start = self.at;
-        let word = self.take_while(is_word);
+        let word = self.take_while(is_in_word);
         match self.peek() {
             Some('.') if word == "parent" => {
                 self.at += 1;
@@ -216,7 +216,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn unknown_scope(&mut self, start: usize, word: &str) -> TokenKind {
-        self.take_while(|c| !ends_name(c));
+        self.take_while(|c| !ends_key(c));
         let name = &self.text[start..self.at];
         let advice = format!("{word:?} is no scope; write .{name}, span.{name} or resource.{name}");
         self.error(start..self.at, advice)
@@ -224,7 +224,7 @@ impl<'a> Lexer<'a> {
 
     fn scoped_intrinsic(&mut self, start: usize, scope: &str) -> TokenKind {
         self.at += 1;
-        self.take_while(is_word);
+        self.take_while(is_in_word);
         let text = &self.text[start..self.at];
         if let Some(name) = Name::of_scoped(text) {
             return TokenKind::Intrinsic(name);
@@ -242,7 +242,7 @@ impl<'a> Lexer<'a> {
     fn attribute(&mut self, start: usize, of_parent: bool, scope: AttributeScope) -> TokenKind {
         let mut key = String::new();
         loop {
-            key.push_str(self.take_while(|c| !ends_name(c) && c != '"'));
+            key.push_str(self.take_while(|c| !ends_key(c) && c != '"'));
             if self.peek() != Some('"') {
                 break;
             }
@@ -283,24 +283,6 @@ impl<'a> Lexer<'a> {
             }
         }
     }
-}
-
-fn is_word_start(c: char) -> bool {
-    c.is_alphabetic() || c == '_'
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Whether a character ends the plain part of an attribute's name.
-pub(super) fn ends_name(c: char) -> bool {
-    c.is_whitespace() || "{}()=~!<>&|^,".contains(c)
-}
-
-/// The duration that a text of digits and units is.
-pub(super) fn duration_token(text: &str) -> Result<TokenKind, String> {
-    parse_duration(text).map(TokenKind::Duration)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn scoped_intrinsics_are_one_token() {
 }
 
 #[test]
-fn every_fault_is_reported_with_its_place() {
+fn every_fault_is_reported_with_its_bytes() {
     for (text, range, message) in [
         (r#"{ "abc"#, 2..6, "no end"),
         ("\"a\nb", 0..2, "no end"),

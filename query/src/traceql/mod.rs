@@ -1,12 +1,13 @@
 //! TraceQL: text -> tokens -> immutable tree -> checked -> plan.
 //!
 //! Everything here is pure and never panics, whatever the text. The parser knows the whole language; [`compile`] answers what
-//! the store cannot do yet with an error that names the place.
+//! the store cannot do yet with an error that names the range.
 
 pub mod ast;
 mod check;
 mod duration;
 mod error;
+mod fields;
 mod fold;
 mod lenient;
 mod lex;
@@ -14,20 +15,32 @@ mod names;
 mod number;
 mod parse;
 mod plan;
+mod power;
 mod print;
 mod tokens;
 
 pub use duration::{format_duration, parse_duration};
 pub use error::{QueryError, render_errors};
+pub use fields::{field_label, field_text, known_field, parse_field};
 pub use lenient::lenient_filter;
-pub use names::{field_label, field_text, known_field, parse_field};
 pub use parse::{MAX_QUERY_BYTES, parse};
 pub use plan::Compiled;
-pub use print::quoted;
 
-pub(crate) use names::SCOPES;
+pub(crate) use names::{SCOPES, scope_name};
 
 /// Parses, checks and plans a query.
+///
+/// ```
+/// use hoptrail_query::traceql::{compile, render_errors};
+///
+/// let compiled = compile("{ name = \"GET /cart\" && span.http.route = \"/cart\" }").unwrap();
+/// assert_eq!(compiled.select.len(), 1, "each answer has the span name anyway");
+///
+/// let query = "{ name = }";
+/// let errors = compile(query).unwrap_err();
+/// assert_eq!(&query[errors[0].range.clone()], "}");
+/// assert!(render_errors(query, &errors).contains('^'));
+/// ```
 ///
 /// # Errors
 /// Every fault found, in the order of the text, each with its byte range in `q`.

@@ -2,9 +2,7 @@
 
 use hoptrail_storage::{AttributeScope, Field, Intrinsic};
 
-use super::ast::{FieldExpr, FieldKind, FieldRef, Name};
-use super::parse;
-use super::print::attribute_text;
+use super::ast::{FieldRef, Name};
 
 /// Names without a scope.
 const WORDS: [(&str, Name); 12] = [
@@ -44,7 +42,7 @@ const SCOPED: [(&str, Name); 18] = [
     ("instrumentation:version", Name::ScopeVersion),
 ];
 
-/// The scopes that `scope.key` may have.
+/// The scopes that `scope.key` may have, in the order of Tempo's answers.
 pub(crate) const SCOPES: [(&str, AttributeScope); 5] = [
     ("resource", AttributeScope::Resource),
     ("span", AttributeScope::Span),
@@ -52,6 +50,26 @@ pub(crate) const SCOPES: [(&str, AttributeScope); 5] = [
     ("link", AttributeScope::Link),
     ("instrumentation", AttributeScope::Instrumentation),
 ];
+
+/// The word before the key of an attribute; empty for one of any scope, which is written `.key`.
+pub(crate) fn scope_name(scope: AttributeScope) -> &'static str {
+    SCOPES.into_iter().find(|(_, known)| *known == scope).map_or("", |(name, _)| name)
+}
+
+/// Whether a character begins a word, such as a keyword or a scope.
+pub(super) fn begins_word(c: char) -> bool {
+    c.is_alphabetic() || c == '_'
+}
+
+/// Whether a character belongs to a word.
+pub(super) fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether a character ends the key of an attribute that stands without quotes.
+pub(super) fn ends_key(c: char) -> bool {
+    c.is_whitespace() || "{}()=~!<>&|^,".contains(c)
+}
 
 impl Name {
     /// The name that a word without a scope is.
@@ -115,61 +133,6 @@ impl FieldRef {
     }
 }
 
-/// Reads the name of one field, such as `resource.service.name`, `.x` or `status`.
-///
-/// # Errors
-/// A text that says why it is none, or none the store knows.
-pub fn parse_field(text: &str) -> Result<Field, String> {
-    known_field(text)?.ok_or_else(|| format!("{text:?} is not supported yet"))
-}
-
-/// Like [`parse_field`]; `None` for a field of the language that the store does not know yet.
-///
-/// # Errors
-/// A text that says why it is no field.
-pub fn known_field(text: &str) -> Result<Option<Field>, String> {
-    match parse::parse_field_expr(text) {
-        Ok(FieldExpr { kind: FieldKind::Field(found), .. }) => Ok(found.stored()),
-        _ => Err(format!("{text:?} is no field; write .key, span.key, resource.key or an intrinsic such as name")),
-    }
-}
-
-/// The name under which Tempo's search answers tell a field: the bare key, or the intrinsic's word.
-#[must_use]
-pub fn field_label(field: &Field) -> &str {
-    match field {
-        Field::Attribute { key, .. } => key,
-        Field::Intrinsic(intrinsic) => match intrinsic {
-            Intrinsic::Name => "name",
-            Intrinsic::Duration => "duration",
-            Intrinsic::Kind => "kind",
-            Intrinsic::Status => "status",
-            Intrinsic::StatusMessage => "statusMessage",
-            Intrinsic::TraceId => "trace:id",
-            Intrinsic::SpanId => "span:id",
-            Intrinsic::ParentId => "span:parentID",
-            Intrinsic::TraceDuration => "traceDuration",
-            Intrinsic::RootName => "rootName",
-            Intrinsic::RootService => "rootServiceName",
-            Intrinsic::EventName => "event:name",
-            Intrinsic::EventTimeSinceStart => "event:timeSinceStart",
-            Intrinsic::LinkTraceId => "link:traceID",
-            Intrinsic::LinkSpanId => "link:spanID",
-            Intrinsic::ScopeName => "instrumentation:name",
-            Intrinsic::ScopeVersion => "instrumentation:version",
-        },
-    }
-}
-
-/// How a field is written in a query, quoted where it must be.
-#[must_use]
-pub fn field_text(field: &Field) -> String {
-    match field {
-        Field::Attribute { scope, key } => attribute_text(*scope, key),
-        Field::Intrinsic(_) => field_label(field).to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,25 +142,6 @@ mod tests {
         for (text, name) in WORDS.into_iter().chain(SCOPED) {
             assert_eq!(name.text(), text);
             assert_eq!(Name::of_word(text).or_else(|| Name::of_scoped(text)), Some(name));
-        }
-    }
-
-    #[test]
-    fn fields_are_read_from_their_text() {
-        let attribute = Field::attribute;
-        for (text, field) in [
-            (".x", attribute(AttributeScope::Any, "x")),
-            ("span.http.url/path", attribute(AttributeScope::Span, "http.url/path")),
-            ("resource.\"a b\"", attribute(AttributeScope::Resource, "a b")),
-            ("status", Field::Intrinsic(Intrinsic::Status)),
-            ("trace:rootService", Field::Intrinsic(Intrinsic::RootService)),
-            ("instrumentation.x", attribute(AttributeScope::Instrumentation, "x")),
-        ] {
-            assert_eq!(parse_field(text), Ok(field.clone()), "{text}");
-            assert_eq!(parse_field(&field_text(&field)), Ok(field), "{text}");
-        }
-        for text in ["", "foo", "5", ".a = 1", "span.", "parent", "nestedSetLeft", "{", "span.a span.b", "-.a"] {
-            assert!(parse_field(text).is_err(), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers and durations as tokens.
 
-use super::lex::duration_token;
+use super::duration::parse_duration;
 use super::tokens::TokenKind;
 
 /// The beginning of `text` that is one number or duration, readable or not.
@@ -43,5 +43,5 @@ pub(super) fn read(text: &str) -> Result<TokenKind, String> {
             Err(_) => Err(format!("{text:?} is no number")),
         };
     }
-    duration_token(text)
+    parse_duration(text).map(TokenKind::Duration)
 }

@@ -5,14 +5,13 @@ use std::fmt::{self, Display, Formatter};
 use hoptrail_storage::AttributeScope;
 
 use super::ast::{
-    BinaryOp, Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Hint, Literal, LiteralKind, MetricsCall, MetricsFunction,
-    Pipeline, Query, Rank, StageKind, UnaryOp,
+    Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Hint, Literal, LiteralKind, MetricsCall, MetricsFunction, Pipeline,
+    Query, Rank, StageKind, UnaryOp,
 };
 use super::duration::format_duration;
-use super::lex::ends_name;
-use super::names::SCOPES;
-use super::parse::power;
-use crate::invisible::is_invisible;
+use super::names::{SCOPES, ends_key, scope_name};
+use super::power;
+use crate::quoting::quoted;
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -86,7 +85,7 @@ impl Display for Expr {
                 bracketed(f, inner, inner.power() < power::NEGATE || inner.starts_number())
             }
             ExprKind::Binary { op, left, right } => {
-                let (left_least, right_least) = sides(*op);
+                let (left_least, right_least) = op.side_powers();
                 bracketed(f, left, left.power() < left_least)?;
                 write!(f, " {} ", op.symbol())?;
                 bracketed(f, right, right.power() < right_least)
@@ -102,7 +101,7 @@ impl Expr {
         match &self.kind {
             ExprKind::Logic { .. } => power::LOGIC,
             ExprKind::Structural { .. } => power::COMPARE,
-            ExprKind::Binary { op, .. } => op_power(*op),
+            ExprKind::Binary { op, .. } => op.power(),
             ExprKind::Negate(_) => power::NEGATE,
             _ => power::ATOM,
         }
@@ -164,7 +163,7 @@ impl Display for FieldExpr {
                 bracketed(f, operand, operand.power() < power::NEGATE || literal)
             }
             FieldKind::Binary { op, left, right } => {
-                let (left_least, right_least) = sides(*op);
+                let (left_least, right_least) = op.side_powers();
                 bracketed(f, left, left.power() < left_least)?;
                 write!(f, " {} ", op.symbol())?;
                 bracketed(f, right, right.power() < right_least)
@@ -186,7 +185,7 @@ impl FieldExpr {
     fn power(&self) -> u8 {
         match &self.kind {
             FieldKind::Logic { .. } => power::LOGIC,
-            FieldKind::Binary { op, .. } => op_power(*op),
+            FieldKind::Binary { op, .. } => op.power(),
             FieldKind::Unary { op: UnaryOp::Not, .. } => power::NOT,
             FieldKind::Unary { op: UnaryOp::Negate, .. } => power::NEGATE,
             _ => power::ATOM,
@@ -219,9 +218,9 @@ impl Display for FieldRef {
 
 /// `span.key`, the key quoted where the plain form would read differently.
 pub(super) fn attribute_text(scope: AttributeScope, key: &str) -> String {
-    let prefix = SCOPES.into_iter().find(|(_, known)| *known == scope).map_or("", |(name, _)| name);
+    let prefix = scope_name(scope);
     let digit_first = scope == AttributeScope::Any && key.starts_with(|c: char| c.is_ascii_digit());
-    if digit_first || key.chars().any(|c| ends_name(c) || c == '"') {
+    if digit_first || key.chars().any(|c| ends_key(c) || c == '"') {
         format!("{prefix}.\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
         format!("{prefix}.{key}")
@@ -241,43 +240,6 @@ impl Display for Literal {
             LiteralKind::Nil => f.write_str("nil"),
         }
     }
-}
-
-/// A string constant. What a reader would not see, or a browser would change, is written by its number.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_invisible(c) => match u32::from(c) {
-                code @ ..=0xffff => out.push_str(&format!("\\u{code:04x}")),
-                code => out.push_str(&format!("\\U{code:08x}")),
-            },
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-fn op_power(op: BinaryOp) -> u8 {
-    match op {
-        BinaryOp::Add | BinaryOp::Sub => power::ADD,
-        BinaryOp::Mul | BinaryOp::Div | BinaryOp::Mod => power::MULTIPLY,
-        BinaryOp::Pow => power::POW,
-        _ => power::COMPARE,
-    }
-}
-
-/// The least powers that the sides of an operator may have without brackets.
-fn sides(op: BinaryOp) -> (u8, u8) {
-    let own = op_power(op);
-    if op == BinaryOp::Pow { (own + 1, own) } else { (own, own + 1) }
 }
 
 fn bracketed(f: &mut Formatter<'_>, inner: &dyn Display, brackets: bool) -> fmt::Result {

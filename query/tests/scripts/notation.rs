@@ -71,9 +71,8 @@ fn span(trace_id: TraceId, fixed: [&str; 6], more: &[&str]) -> Result<TraceSpan,
     }
     let mut scope = InstrumentationScope::default();
     for word in more {
-        let kinds: [SpanKind; 6] = std::array::from_fn(|kind| SpanKind::from_otlp(kind as i32));
         let statuses = [StatusCode::Ok, StatusCode::Error];
-        if let Some(kind) = kinds.into_iter().find(|kind| kind.name() == *word) {
+        if let Some(kind) = SpanKind::ALL.into_iter().find(|kind| kind.name() == *word) {
             span.kind = kind;
         } else if let Some(status) = statuses.into_iter().find(|status| status.name() == *word) {
             span.status.code = status;

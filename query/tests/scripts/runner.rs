@@ -1,4 +1,4 @@
-//! Runs the scripts in `traceql/*.test` through the service.
+//! Runs the scripts in `traceql/*.test` through the service, on the plain store and on the one on disk.
 //!
 //! ```text
 //! # a comment
@@ -17,9 +17,10 @@ use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_query::traceql::compile;
 use hoptrail_query::{Config, Service};
-use hoptrail_storage::{MemoryStore, SearchRequest, SpanBatch, SpanWriter};
+use hoptrail_storage::{MemoryStore, SearchRequest, SpanBatch, SpanWriter, Store, SystemClock, TraceReader};
 use prometheus_client::registry::Registry;
 use prost::Message;
+use tempfile::TempDir;
 
 use crate::notation::read_line;
 
@@ -57,11 +58,48 @@ fn read(path: &Path) -> Script {
     script
 }
 
-async fn service_with(spans: &[TraceSpan]) -> Arc<Service> {
-    let store = Arc::new(MemoryStore::default());
-    let body = otlp::to_request(spans).encode_to_vec().into();
-    let batch = SpanBatch { tenant: TenantId::single(), body, spans: spans.len() as u32 };
-    store.write(batch).await.expect("the store takes the spans");
+/// Where the spans of a script are when its queries run. All three must answer alike.
+#[derive(Debug, Clone, Copy)]
+enum Home {
+    /// In the plain store, which says what the right answers are.
+    Plain,
+    /// In the head of the store on disk.
+    Head,
+    /// In a segment of the store on disk.
+    Segment,
+}
+
+/// A service over a store that holds the spans of a script.
+struct Filled {
+    service: Arc<Service>,
+    /// Where the store is, unless it is the plain one. Removed after the store is closed, which its last owner does.
+    _folder: Option<TempDir>,
+}
+
+impl Filled {
+    async fn with(spans: &[TraceSpan], home: Home) -> Self {
+        if let Home::Plain = home {
+            return Self { service: service(Arc::new(MemoryStore::default()), spans).await, _folder: None };
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (config, clock) = (hoptrail_storage::Config::default(), Arc::new(SystemClock));
+        let store = Store::open(folder.path(), &config, clock, &mut Registry::default()).expect("the store opens");
+        let service = service(Arc::clone(&store), spans).await;
+        if let Home::Segment = home {
+            store.settle().expect("the spans are sealed");
+            assert_eq!(store.sizes().head_spans, 0, "all of them");
+        }
+        Self { service, _folder: Some(folder) }
+    }
+}
+
+/// A service over the store, which takes the spans before.
+async fn service<S: SpanWriter + TraceReader + 'static>(store: Arc<S>, spans: &[TraceSpan]) -> Arc<Service> {
+    if !spans.is_empty() {
+        let body = otlp::to_request(spans).encode_to_vec().into();
+        let batch = SpanBatch { tenant: TenantId::single(), body, spans: spans.len() as u32 };
+        store.write(batch).await.expect("the store takes the spans");
+    }
     Service::new(&Config::default(), store, &mut Registry::default())
 }
 
@@ -112,17 +150,32 @@ fn scripts() -> Vec<PathBuf> {
     paths
 }
 
-#[tokio::test]
-async fn scripts_hold() {
+/// Runs all scripts with their spans there.
+async fn scripts_hold(home: Home) {
     let (mut cases, mut faults) = (0, Vec::new());
     for path in scripts() {
         let script = read(&path);
-        let service = service_with(&script.spans).await;
+        let filled = Filled::with(&script.spans, home).await;
         for case in &script.cases {
             cases += 1;
-            faults.extend(fault(&service, case).await.map(|fault| format!("{}\n{fault}", path.display())));
+            faults.extend(fault(&filled.service, case).await.map(|fault| format!("{}\n{fault}", path.display())));
         }
     }
     assert!(cases > 100, "only {cases} cases");
-    assert!(faults.is_empty(), "{} of {cases} cases fail\n\n{}", faults.len(), faults.join("\n\n"));
+    assert!(faults.is_empty(), "{home:?}: {} of {cases} cases fail\n\n{}", faults.len(), faults.join("\n\n"));
+}
+
+#[tokio::test]
+async fn scripts_hold_on_the_plain_store() {
+    scripts_hold(Home::Plain).await;
+}
+
+#[tokio::test]
+async fn scripts_hold_in_the_head() {
+    scripts_hold(Home::Head).await;
+}
+
+#[tokio::test]
+async fn scripts_hold_in_a_segment() {
+    scripts_hold(Home::Segment).await;
 }

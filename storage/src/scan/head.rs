@@ -248,7 +248,7 @@ impl RowGroup for HeadGroup<'_> {
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
         let spans = self.rows.trace_rows(id).filter_map(|row| self.rows.spans.get(row as usize));
-        Ok(spans.map(|span| span.extent().place()).min())
+        Ok(spans.map(|span| span.extent().order_start()).min())
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
@@ -273,12 +273,12 @@ impl RowGroup for HeadGroup<'_> {
         let (Some((earliest, _)), Some((latest, _))) = (keys.first(), keys.last()) else { return Ok(None) };
         let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
         let Some(extent) = Extent::of_all(rows().map(|(_, span)| span.extent())) else { return Ok(None) };
-        let root_key = |span: &SpanRow| (span.extent().place(), key(span));
+        let root_key = |span: &SpanRow| (span.extent().order_start(), key(span));
         let is_root =
             |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| root_key(span) < root);
         let roots = rows().filter(|(_, span)| is_root(span));
         Ok(Some(Outline {
-            known_start: extent.place(),
+            known_start: extent.order_start(),
             starts: (*earliest, *latest),
             extent,
             shapes: tally(rows().map(|(row, _)| shape(row)).collect()),

@@ -26,7 +26,7 @@ impl SegmentGroup<'_> {
                 return Err(wrong(pages::TRACES, "traces out of order"));
             }
             last = Some((start, id));
-            if Extent::of_all(rows.clone().filter_map(extent)).is_some_and(|extent| extent.place() < start) {
+            if Extent::of_all(rows.clone().filter_map(extent)).is_some_and(|extent| extent.order_start() < start) {
                 return Err(wrong(pages::TRACES, "a trace that starts after its first span"));
             }
             let mut previous = None;

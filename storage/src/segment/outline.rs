@@ -67,7 +67,7 @@ impl SegmentGroup<'_> {
             let duration = durations.get(row).map_err(self.corrupt(pages::DURATIONS))?;
             let shape = shapes.get(row).map_err(self.corrupt(pages::SPAN_SHAPES))? as u32;
             let extent = Extent::of(key.0, key.0.wrapping_add(duration));
-            let root_key = (extent.place(), key);
+            let root_key = (extent.order_start(), key);
             let is_first = [root, first_root.map(|(key, _)| key)].into_iter().flatten().all(|known| root_key < known);
             if is_first && self.parent(row)? == SpanId::default() {
                 first_root = Some((root_key, shape));

@@ -362,7 +362,7 @@ mod tests {
                 let of_trace = |id: TraceId| read.iter().filter(move |span| span.span.trace_id == id);
                 for (id, start, of_it) in group.trace_table().unwrap() {
                     let earliest = of_trace(id).map(|span| span.span.start_unix_nano).min().unwrap();
-                    let place = of_trace(id).map(|span| span.span.extent().place()).min().unwrap();
+                    let place = of_trace(id).map(|span| span.span.extent().order_start()).min().unwrap();
                     prop_assert_eq!(start, known.get(&id).map_or(place, |known| place.min(*known)));
                     prop_assert_eq!(group.outline(id, None).unwrap().unwrap().starts.0, earliest);
                     let (from, after) = (group.rows_from(start).unwrap(), start.checked_add(1));

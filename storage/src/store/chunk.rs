@@ -69,7 +69,7 @@ impl Chunk {
         let latest = spans.iter().map(|span| span.start).max();
         self.earliest.fetch_min(earliest.unwrap_or(u64::MAX), Ordering::Release);
         self.latest.fetch_max(latest.unwrap_or(0), Ordering::Release);
-        let order_starts = spans.iter().map(|span| span.extent().place());
+        let order_starts = spans.iter().map(|span| span.extent().order_start());
         self.latest_order_start.fetch_max(order_starts.max().unwrap_or(0), Ordering::Release);
     }
 

@@ -1,9 +1,11 @@
-//! The page instead of a page.
+//! The page that says why there is no page.
 
 use askama::Template;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::TraceId;
 
-use crate::chrome::Chrome;
+use crate::chrome::{Chrome, page};
 use crate::error::PageError;
 use crate::filters;
 
@@ -34,6 +36,20 @@ impl ErrorPage {
     }
 }
 
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = page(self.status(), &ErrorPage::new(&self));
+        if matches!(self, Self::Busy | Self::Cancelled) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::WrongMethod) {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
 /// The first letter large, a full stop at the end.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
@@ -43,11 +59,14 @@ fn sentence(text: &str) -> String {
 }
 
 fn links(error: &PageError) -> Vec<(String, String)> {
-    let trace = |id: &TraceId| (format!("/trace/{id}"), format!("Trace {id}"));
     match error {
-        PageError::Compare(a, b) => vec![trace(a), trace(b)],
+        PageError::Compare(a, b) => vec![trace_link(a), trace_link(b)],
         _ => vec![],
     }
+}
+
+fn trace_link(id: &TraceId) -> (String, String) {
+    (format!("/trace/{id}"), format!("Trace {id}"))
 }
 
 fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
@@ -71,7 +90,9 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
                 "Check that all digits were copied.",
             ],
         ),
-        PageError::Invalid(_) => ("The request cannot be understood", &["Change what is named above and try again."]),
+        PageError::BadPath(_) | PageError::Invalid(_) => {
+            ("The request cannot be understood", &["Change what is named above and try again."])
+        }
         PageError::NoTenant => (
             "No tenant",
             &["This server keeps tenants apart: the proxy in front of it must send the header X-Scope-OrgID."],
@@ -98,11 +119,11 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             ],
         ),
         PageError::Cancelled => ("Cancelled", &["Try again."]),
-        PageError::Store => (
+        PageError::Damaged | PageError::Store(_) => (
             "Stored data cannot be read",
             &["Nothing is wrong with your request. The server's log says which file is at fault."],
         ),
-        PageError::Internal => (
+        PageError::Query(_) | PageError::NotDrawn(_) | PageError::Panicked => (
             "That is our fault",
             &["The server's log has the details. Please report them together with the address of this page."],
         ),

@@ -1,4 +1,4 @@
-//! The pages, one folder or file each.
+//! The pages of the web UI, one folder or file each.
 
 pub(crate) mod error;
 pub(crate) mod search;

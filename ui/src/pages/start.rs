@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::chrome::{Chrome, page};
-use crate::context::{Told, Visit};
+use crate::context::{Notices, Visit};
 
 /// The way from nothing to a first trace.
 #[derive(Debug, Template)]
@@ -15,17 +15,17 @@ pub(crate) struct StartPage {
     /// Whether the store has no spans, so that the page waits for them.
     empty: bool,
     /// What the reader should know of what arrives.
-    told: Told,
+    notices: Notices,
 }
 
 impl StartPage {
     pub(crate) fn empty_store(visit: &Visit) -> Self {
-        Self { chrome: Chrome::new(), empty: true, told: (visit.app.notices)() }
+        Self { chrome: Chrome::new(), empty: true, notices: (visit.app.notices)() }
     }
 }
 
 /// `GET /help`.
 pub(crate) async fn show(visit: Visit) -> Response {
-    let told = (visit.app.notices)();
-    page(StatusCode::OK, &StartPage { chrome: Chrome::new(), empty: false, told })
+    let notices = (visit.app.notices)();
+    page(StatusCode::OK, &StartPage { chrome: Chrome::new(), empty: false, notices })
 }

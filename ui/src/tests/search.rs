@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use hoptrail_proto::model::Attribute;
 
-use crate::Told;
+use crate::Notices;
 
 use super::server::{NOTICE, Server, order, shop, span, trace_id};
 
@@ -237,16 +237,16 @@ async fn an_empty_store_tells_how_to_send_the_first_span() {
 
 #[tokio::test]
 async fn pages_say_that_spans_are_refused_and_why() {
-    let told = Told {
+    let notices = Notices {
         refused: Some("the disk is full".to_owned()),
         warnings: vec!["the volume is small".to_owned()],
         notices: vec!["logs arrived".to_owned()],
     };
     let config = hoptrail_query::Config::default;
-    let empty = Server::telling(told.clone(), config(), vec![]).await.get("/search").await;
+    let empty = Server::with_notices(notices.clone(), config(), vec![]).await.get("/search").await;
     assert_eq!(empty.one("h1"), "Spans are refused");
     assert!(!empty.text().contains("Waiting for"), "{}", empty.text());
-    let filled = Server::telling(told.clone(), config(), order()).await;
+    let filled = Server::with_notices(notices.clone(), config(), order()).await;
     for page in [empty, filled.get("/help").await] {
         let notices = page.all(".notice");
         let parts = ["refused: the disk is full. Senders", "the volume is small.", "logs arrived"];
@@ -255,6 +255,6 @@ async fn pages_say_that_spans_are_refused_and_why() {
     }
     assert_eq!(filled.get("/search").await.all(".notice"), ["New spans are refused: the disk is full."]);
     // A disk that is only small takes spans.
-    let small = Server::telling(Told { refused: None, ..told }, config(), vec![]).await.get("/search").await;
+    let small = Server::with_notices(Notices { refused: None, ..notices }, config(), vec![]).await.get("/search").await;
     assert_eq!((small.one("h1").as_str(), small.all(".notice").len()), ("Waiting for the first span", 2));
 }

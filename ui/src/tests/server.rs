@@ -19,7 +19,7 @@ use prost::Message;
 use scraper::{Html, Selector};
 use tower::ServiceExt;
 
-use crate::{Config, Told, router_with_clock};
+use crate::{Config, Notices, router_with_clock};
 
 /// 2025-10-09T08:53:20Z.
 pub(super) const NOW: u64 = 1_760_000_000_000_000_000;
@@ -69,11 +69,11 @@ impl Server {
     }
 
     pub(super) async fn with(config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
-        Self::telling(Told { notices: vec![NOTICE.to_owned()], ..Told::default() }, config, spans).await
+        Self::with_notices(Notices { notices: vec![NOTICE.to_owned()], ..Notices::default() }, config, spans).await
     }
 
     /// Pages that tell this.
-    pub(super) async fn telling(told: Told, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
+    pub(super) async fn with_notices(notices: Notices, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
         let store = MemoryStore::default();
         let body = Bytes::from(otlp::to_request(&spans).encode_to_vec());
         let count = u32::try_from(spans.len()).expect("few spans");
@@ -82,7 +82,7 @@ impl Server {
         Self(router_with_clock(
             service,
             &Config::default(),
-            Arc::new(move || told.clone()),
+            Arc::new(move || notices.clone()),
             Arc::new(FakeClock::at(NOW)),
         ))
     }

@@ -1,5 +1,5 @@
-//! Which nodes of a tree become lines. A small trace is shown whole; of a large one the upper levels and the first children, as
-//! many as a page holds, so that opening it costs the same whatever its size. The reader opens the rest.
+//! Which nodes of a tree become lines. A small trace is shown whole. Of a large one the upper levels and the first children are
+//! shown, as many as a page holds, so that opening it costs the same whatever its size. The reader opens the rest.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -32,7 +32,7 @@ const NEAR: usize = 12;
 pub(crate) enum Line {
     /// A node.
     Node {
-        /// Its place in the tree.
+        /// Its index in the tree.
         index: usize,
         /// Steps below the top of the view.
         level: usize,
@@ -49,7 +49,7 @@ pub(crate) struct Rest {
     /// The node; `None` for roots.
     pub(crate) parent: Option<usize>,
     pub(crate) level: usize,
-    /// The first hidden child's place among the children.
+    /// The index of the first hidden child among the children.
     pub(crate) first: usize,
     /// How many are hidden.
     pub(crate) hidden: usize,

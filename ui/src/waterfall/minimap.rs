@@ -26,7 +26,7 @@ pub(crate) struct Block {
     pub(crate) error: bool,
 }
 
-/// The blocks and the number of lanes. `service` numbers the service of a node.
+/// The blocks and the number of lanes. `service` gives the index of a node's service.
 pub(crate) fn minimap(tree: &TraceTree<'_>, service: impl Fn(usize) -> usize) -> (Vec<Block>, usize) {
     let scale = Scale::new(tree.interval);
     let spans: Vec<usize> = (0..tree.nodes.len()).filter(|&index| is_drawn(tree, index)).collect();
@@ -72,10 +72,9 @@ fn fill(
     for &index in members {
         let node = &tree.nodes[index];
         let Some((x, width)) = scale.bar(node.interval) else { continue };
-        let column = |percent: f64| ((percent / 100.0 * COLUMNS as f64) as usize).min(COLUMNS - 1);
         let mark = if node.is_error() { ERROR } else { SPAN };
-        for place in &mut columns[column(x)..=column(x + width)] {
-            *place = mark.max(*place);
+        for column in &mut columns[column(x)..=column(x + width)] {
+            *column = mark.max(*column);
         }
         let time = time_of.entry(service(index)).or_default();
         *time = time.saturating_add(node.self_nanos);
@@ -90,6 +89,11 @@ fn fill(
         }
         at += run.len();
     }
+}
+
+/// The column at so many percent from the left.
+fn column(percent: f64) -> usize {
+    ((percent / 100.0 * COLUMNS as f64) as usize).min(COLUMNS - 1)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ impl Scale {
     }
 
     /// Percent from the left; moments outside lie at the edges.
-    pub(crate) fn place(&self, moment: u64) -> f64 {
+    pub(crate) fn position(&self, moment: u64) -> f64 {
         let length = self.range.nanos();
         if length == 0 {
             return 0.0;
@@ -28,8 +28,8 @@ impl Scale {
         if interval.end < self.range.start || interval.start > self.range.end {
             return None;
         }
-        let left = self.place(interval.start);
-        Some((left, self.place(interval.end) - left))
+        let left = self.position(interval.start);
+        Some((left, self.position(interval.end) - left))
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn places_are_clamped_and_bars_cut() {
         let scale = Scale::new(Interval { start: 100, end: 300 });
-        assert_eq!((scale.place(0), scale.place(150), scale.place(900)), (0.0, 25.0, 100.0));
+        assert_eq!((scale.position(0), scale.position(150), scale.position(900)), (0.0, 25.0, 100.0));
         assert_eq!(scale.bar(Interval { start: 0, end: 200 }), Some((0.0, 50.0)));
         assert_eq!(scale.bar(Interval { start: 300, end: 900 }), Some((100.0, 0.0)));
         assert_eq!(scale.bar(Interval { start: 301, end: 900 }), None);

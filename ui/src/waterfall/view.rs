@@ -41,7 +41,6 @@ pub(crate) struct View {
 impl View {
     /// Reads the parameters; what cannot be read counts as absent, as a link may be cut or of another version.
     pub(crate) fn read(params: &Params) -> Self {
-        let key = |text: &str| text.parse::<NodeKey>().ok();
         // Jaeger's links name a span or words in `uiFind`.
         let jaeger = params.text("uiFind");
         let jaeger_span = key(jaeger).filter(|_| jaeger.len() == 16);
@@ -59,16 +58,18 @@ impl View {
         }
     }
 
-    /// URL of the trace in this view, with the place on the page to go to.
+    /// URL of the trace in this view, with the part of the page to go to.
     pub(crate) fn href(&self, trace: &str, fragment: &str) -> String {
-        let text = |key: &Option<NodeKey>| key.map(|key| key.to_string()).unwrap_or_default();
-        let windows: Vec<String> =
-            self.windows.iter().map(|(key, window)| format!("{}:{}-{}", text(key), window.start, window.len)).collect();
+        let windows: Vec<String> = self
+            .windows
+            .iter()
+            .map(|(key, window)| format!("{}:{}-{}", written(*key), window.start, window.len))
+            .collect();
         let mut url = href(
             &format!("/trace/{trace}"),
             [
-                ("root", text(&self.root).as_str()),
-                ("span", &text(&self.span)),
+                ("root", written(self.root).as_str()),
+                ("span", &written(self.span)),
                 ("find", &self.find),
                 ("clocks", if self.clocks == Clocks::Corrected { "corrected" } else { "" }),
                 ("level", &self.level.map(|level| level.to_string()).unwrap_or_default()),
@@ -132,10 +133,20 @@ fn joined(keys: &[NodeKey]) -> String {
     keys.iter().map(NodeKey::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// A key of the URL; `None` for a text that is none.
+fn key(text: &str) -> Option<NodeKey> {
+    text.parse().ok()
+}
+
+/// A key for the URL; empty when there is none.
+fn written(key: Option<NodeKey>) -> String {
+    key.map(|key| key.to_string()).unwrap_or_default()
+}
+
 /// `KEY:START-LEN`.
 fn window(text: &str) -> Option<(Option<NodeKey>, Window)> {
-    let (key, place) = text.split_once(':')?;
-    let (start, len) = place.split_once('-')?;
+    let (key, window) = text.split_once(':')?;
+    let (start, len) = window.split_once('-')?;
     let key = if key.is_empty() { None } else { Some(key.parse().ok()?) };
     Some((key, Window { start: start.parse().ok()?, len: len.parse().ok().filter(|len| *len > 0)? }))
 }

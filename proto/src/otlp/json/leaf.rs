@@ -10,7 +10,7 @@ use serde::Deserializer;
 use serde::de::Visitor;
 
 use crate::otlp::schema::{Field, Kind};
-use crate::otlp::wire::{WireValue, put_field};
+use crate::otlp::wire::{WireValue, put_field, signed};
 
 /// Base64 as protobuf's JSON mapping wants it read: with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -22,7 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A value that is not of the kind of its field.
 #[derive(Debug)]
-pub(super) struct Odd {
+pub(super) struct Mismatch {
     /// What became of it.
     pub(super) outcome: &'static str,
     /// What was expected, and what was there.
@@ -31,13 +31,13 @@ pub(super) struct Odd {
 
 /// Writes a field from the text of its JSON value. `null` writes nothing. What is not of its kind is left out; only a number that is
 /// no 64-bit integer is kept as a double, since JavaScript has no integers and its SDK takes `1e21` for one.
-pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Odd> {
+pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Mismatch> {
     if json == "null" {
         return Ok(());
     }
-    let odd = |outcome| {
+    let mismatch = |outcome| {
         let shown: String = json.chars().take(40).collect();
-        Odd { outcome, what: format!("expected {}, not {shown}", expected(field.kind)) }
+        Mismatch { outcome, what: format!("expected {}, not {shown}", expected(field.kind)) }
     };
     let bytes = bytes_of(field.kind, json);
     let value = bytes.as_deref().map(WireValue::Bytes).or_else(|| number(field.kind, json));
@@ -48,9 +48,9 @@ pub(super) fn put(field: &Field, json: &str, out: &mut Vec<u8>) -> Result<(), Od
     match finite(unquoted(json)) {
         Some(number) if matches!(field.kind, Kind::Int64) => {
             put_field(out, DOUBLE_VALUE, WireValue::Fixed64(number.to_bits()));
-            Err(odd("kept as a double"))
+            Err(mismatch("kept as a double"))
         }
-        _ => Err(odd("dropped")),
+        _ => Err(mismatch("dropped")),
     }
 }
 
@@ -85,13 +85,13 @@ fn bytes_of(kind: Kind, json: &str) -> Option<Cow<'_, [u8]>> {
 fn number(kind: Kind, json: &str) -> Option<WireValue<'static>> {
     Some(match kind {
         Kind::Bool => WireValue::Varint(u64::from(json.parse::<bool>().ok()?)),
-        Kind::Int64 => WireValue::Varint(integer::<i64>(json)? as u64),
-        Kind::StringIndex => WireValue::Varint(i64::from(integer::<i32>(json)?) as u64),
+        Kind::Int64 => signed(integer::<i64>(json)?),
+        Kind::StringIndex => signed(integer::<i32>(json)?),
         Kind::Uint32 => WireValue::Varint(u64::from(integer::<u32>(json)?)),
         Kind::Fixed32 => WireValue::Fixed32(integer(json)?),
         Kind::Fixed64 => WireValue::Fixed64(integer(json)?),
         Kind::Double => WireValue::Fixed64(double(json)?.to_bits()),
-        Kind::Enum(names) => WireValue::Varint(number_of(names, json)?),
+        Kind::Enum(names) => enumeration(names, json)?,
         Kind::Text | Kind::Id | Kind::Base64 | Kind::Message(_) => return None,
     })
 }
@@ -101,12 +101,15 @@ fn integer<T: TryFrom<i128>>(json: &str) -> Option<T> {
     let digits = unquoted(json);
     let value = match digits.parse::<i128>() {
         Ok(value) => value,
-        Err(_) => {
-            let value = finite(digits)?;
-            (value.fract() == 0.0 && value.abs() < 1e20).then_some(value as i128)?
-        }
+        Err(_) => whole(finite(digits)?)?,
     };
     T::try_from(value).ok()
+}
+
+/// A number without a fraction. None is needed that has more than 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "it has no fraction, and is far below the largest i128")]
+fn whole(value: f64) -> Option<i128> {
+    (value.fract() == 0.0 && value.abs() < 1e20).then_some(value as i128)
 }
 
 fn double(json: &str) -> Option<f64> {
@@ -130,20 +133,23 @@ fn unquoted(json: &str) -> &str {
 }
 
 /// An enum by number or name. Names that OTLP does not know count as 0, unspecified.
-fn number_of(names: &[&str], json: &str) -> Option<u64> {
+fn enumeration(names: &[&str], json: &str) -> Option<WireValue<'static>> {
     if let Some(number) = integer::<i32>(json) {
-        return Some(i64::from(number) as u64);
+        return Some(signed(number));
     }
     let name = json.starts_with('"').then(|| unquoted(json))?;
-    Some(names.iter().position(|known| *known == name).unwrap_or(0) as u64)
+    Some(WireValue::Varint(names.iter().position(|known| *known == name).unwrap_or(0) as u64))
 }
 
 fn hex(digits: &[u8]) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    digits.as_chunks::<2>().0.iter().map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
+    digits.as_chunks::<2>().0.iter().map(|[high, low]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?)).collect()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
 }
 
 /// Standard or URL-safe base64.

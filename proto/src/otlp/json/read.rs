@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::Utf8Chunk;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -13,12 +14,12 @@ use serde_json::value::RawValue;
 
 use super::leaf;
 use super::reader::Reader;
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::schema::{Field, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN};
-use crate::otlp::validate::{
-    Limits, MAX_VALUE_DEPTH, MalformedRequest, Reason, Refusals, Repairs, Validated, repaired,
-};
+use crate::otlp::validate::{Limits, MAX_VALUE_DEPTH, Reason, Refusals, Repairs, Validated, repaired};
 use crate::otlp::warnings::Warnings;
-use crate::otlp::wire::{put_length_before, put_varint};
+use crate::otlp::wire::put_length_before;
+use crate::varint::put_varint;
 
 /// After so many levels of values the JSON parser starts anew: it counts at most 128 levels, four for each level of values.
 const LEVELS_AT_ONCE: usize = 16;
@@ -57,8 +58,7 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<JsonRequest, MalformedReques
         let mut json = serde_json::Deserializer::from_str(&text);
         let depth = limits.value_depth.min(MAX_VALUE_DEPTH);
         let read = MessageSeed { reader: &mut reader, table: &REQUEST, depth }.deserialize(&mut json);
-        read.and_then(|_| json.end())
-            .map_err(|error| MalformedRequest { place: "json".to_owned(), reason: error.to_string() })?;
+        read.and_then(|_| json.end()).map_err(|error| MalformedRequest::new("json", error))?;
     }
     let Reader { out, malformed, refused, warnings, repairs, .. } = reader;
     match malformed {
@@ -79,8 +79,12 @@ pub fn memory(body: &[u8]) -> usize {
 const ESCAPE: &str = "\\udfff";
 
 fn escaped_length(body: &[u8]) -> usize {
-    let wrong = |chunk: std::str::Utf8Chunk<'_>| if chunk.invalid().is_empty() { 0 } else { ESCAPE.len() };
-    body.utf8_chunks().map(|chunk| chunk.valid().len() + wrong(chunk)).sum()
+    body.utf8_chunks().map(|chunk| chunk.valid().len() + escape_after(&chunk).len()).sum()
+}
+
+/// The escape of what is not UTF-8 behind a chunk; empty behind the last one.
+fn escape_after(chunk: &Utf8Chunk<'_>) -> &'static str {
+    if chunk.invalid().is_empty() { "" } else { ESCAPE }
 }
 
 /// The body as UTF-8. Bytes that are not become [`ESCAPE`].
@@ -91,9 +95,7 @@ pub(super) fn utf8(body: &[u8]) -> Cow<'_, str> {
     let mut text = String::with_capacity(escaped_length(body));
     for chunk in body.utf8_chunks() {
         text += chunk.valid();
-        if !chunk.invalid().is_empty() {
-            text += ESCAPE;
-        }
+        text += escape_after(&chunk);
     }
     Cow::Owned(text)
 }
@@ -112,10 +114,10 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
         let Self { reader, field, depth } = self;
         let Kind::Message(table) = field.kind else {
             let raw = <&RawValue>::deserialize(json)?;
-            if let Err(odd) = leaf::put(field, raw.get(), &mut reader.out) {
+            if let Err(mismatch) = leaf::put(field, raw.get(), &mut reader.out) {
                 match id_reason(field) {
-                    Some(reason) => reader.unusable(reason, &odd.what),
-                    None => reader.odd(odd.outcome, &odd.what),
+                    Some(reason) => reader.unusable(reason, &mismatch.what),
+                    None => reader.mismatch(mismatch.outcome, &mismatch.what),
                 }
             }
             return Ok(());
@@ -255,7 +257,7 @@ fn wrong<E>(MessageSeed { reader, table, .. }: MessageSeed<'_>, found: &str) -> 
     match () {
         () if std::ptr::eq(table, &REQUEST) => reader.malformed(what),
         () if std::ptr::eq(table, &SPAN) => reader.unusable(Reason::Span, &what),
-        () => reader.odd("dropped", &what),
+        () => reader.mismatch("dropped", &what),
     }
     Ok(false)
 }
@@ -281,7 +283,7 @@ impl ListSeed<'_> {
         self.reader.path.push(self.field, 0);
         match self.field.kind {
             Kind::Message(table) if std::ptr::eq(table, &RESOURCE_SPANS) => self.reader.malformed(what),
-            _ => self.reader.odd("dropped", &what),
+            _ => self.reader.mismatch("dropped", &what),
         }
         self.reader.path.pop();
         Ok(())

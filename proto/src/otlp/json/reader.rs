@@ -1,7 +1,8 @@
 //! What the reader of OTLP/JSON has written, and what it has to say of it.
 
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::signals::Signal;
-use crate::otlp::validate::{MalformedRequest, Notes, Path, Reason, Refusals, Repairs, cut};
+use crate::otlp::validate::{Notes, Path, Reason, Refusals, Repairs, cut};
 use crate::otlp::warnings::{Warning, Warnings};
 
 pub(super) struct Reader {
@@ -19,7 +20,7 @@ pub(super) struct Reader {
     pub(super) malformed: Option<MalformedRequest>,
     /// Why the span that is being read cannot be kept.
     unusable: Option<(Reason, String)>,
-    /// What was odd in the span that is being read.
+    /// What was repaired in the span that is being read.
     notes: Notes,
     pub(super) repairs: Repairs,
     pub(super) refused: Refusals,
@@ -48,24 +49,24 @@ impl Reader {
 
     /// What is read is no request.
     pub(super) fn malformed(&mut self, reason: String) {
-        let place = || self.path.text();
-        self.malformed.get_or_insert_with(|| MalformedRequest { place: place(), reason });
+        let path = &self.path;
+        self.malformed.get_or_insert_with(|| MalformedRequest::new(path.text(), reason));
     }
 
     /// The span that is being read cannot be kept.
     pub(super) fn unusable(&mut self, reason: Reason, what: &str) {
-        let place = || self.path.text();
-        self.unusable.get_or_insert_with(|| (reason, format!("{}: {what}", place())));
+        let path = || self.path.text();
+        self.unusable.get_or_insert_with(|| (reason, format!("{}: {what}", path())));
     }
 
     /// A value is not of its kind, and this became of it.
-    pub(super) fn odd(&mut self, outcome: &str, what: &str) {
-        self.note(|place| format!("{place} {outcome}: {what}"));
+    pub(super) fn mismatch(&mut self, outcome: &str, what: &str) {
+        self.note(|path| format!("{path} {outcome}: {what}"));
     }
 
     /// A value is deeper than values are kept.
     pub(super) fn too_deep(&mut self) {
-        self.note(|place| cut(&place));
+        self.note(|path| cut(&path));
     }
 
     /// Notes what happens here for the span, scope or resource; where there is none, the sender is warned.
@@ -82,7 +83,7 @@ impl Reader {
         notes.add(|| text(path.text_from(outer)));
     }
 
-    /// A field of an envelope is unknown. A request that has one is told at once.
+    /// A field of an envelope is unknown. In a request itself, the sender is warned at once.
     pub(super) fn foreign(&mut self, name: String, found: &mut Option<String>) {
         if self.path.len() > 0 {
             _ = found.get_or_insert(name);
@@ -100,8 +101,8 @@ impl Reader {
 
     /// An envelope holds nothing else than unknown fields, of which this is one.
     pub(super) fn nothing_known(&mut self, name: &str) {
-        let place = || self.path.text();
-        self.warnings.add(Warning::Fields, || format!("{}: nothing in it is known, but it has {name:?}", place()));
+        let path = || self.path.text();
+        self.warnings.add(Warning::Fields, || format!("{}: nothing in it is known, but it has {name:?}", path()));
     }
 
     /// A span is read; what was written of it begins at `start`.

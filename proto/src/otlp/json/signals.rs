@@ -9,9 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::read::utf8;
+use crate::otlp::malformed::MalformedRequest;
 use crate::otlp::schema::is_camel_case;
 use crate::otlp::signals::Signal;
-use crate::otlp::validate::MalformedRequest;
 
 /// Looks at a request of `signal` in JSON; the `service.name` of its first resource, where it has one.
 pub fn check_signal(signal: Signal, body: &[u8]) -> Result<Option<String>, MalformedRequest> {
@@ -21,7 +21,7 @@ pub fn check_signal(signal: Signal, body: &[u8]) -> Result<Option<String>, Malfo
     }
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = Request(signal).deserialize(&mut json).and_then(|service| json.end().map(|()| service));
-    read.map_err(|error| MalformedRequest { place: "json".to_owned(), reason: error.to_string() })
+    read.map_err(|error| MalformedRequest::new("json", error))
 }
 
 struct Request(Signal);
@@ -61,24 +61,24 @@ impl<'de> Visitor<'de> for Request {
     }
 }
 
-/// What may tell the service.
-trait Tells {
+/// What may name the service.
+trait NamesService {
     fn service(self) -> Option<String>;
 }
 
-/// A list of which the first item that tells the service counts. No item is kept.
+/// A list, of which the first item that names the service counts. No item is kept.
 struct First<T> {
     found: Option<String>,
     item: PhantomData<T>,
 }
 
-impl<'de, T: Tells + Deserialize<'de>> Deserialize<'de> for First<T> {
+impl<'de, T: NamesService + Deserialize<'de>> Deserialize<'de> for First<T> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         json.deserialize_seq(Self { found: None, item: PhantomData })
     }
 }
 
-impl<'de, T: Tells + Deserialize<'de>> Visitor<'de> for First<T> {
+impl<'de, T: NamesService + Deserialize<'de>> Visitor<'de> for First<T> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +104,7 @@ struct Resource {
     attributes: Option<First<Attribute>>,
 }
 
-impl Tells for Group {
+impl NamesService for Group {
     fn service(self) -> Option<String> {
         self.resource?.attributes?.found
     }
@@ -113,7 +113,7 @@ impl Tells for Group {
 /// An attribute of a resource: its text, if it is `service.name`.
 struct Attribute(Option<String>);
 
-impl Tells for Attribute {
+impl NamesService for Attribute {
     fn service(self) -> Option<String> {
         self.0
     }
@@ -154,13 +154,13 @@ mod tests {
             let attributes = format!(r#"{{"attributes":[null,{other},{}]}}"#, pair(value));
             format!(r#"{{"resourceLogs":[{{"resource":{attributes},"scopeLogs":[{{"logRecords":[{{}}]}}]}}]}}"#)
         };
-        let told = |text: &str| check_signal(Signal::Logs, text.as_bytes()).expect("logs");
-        assert_eq!(told(&body(r#"{"stringValue":"caf\u00e9"}"#)).as_deref(), Some("café"));
-        assert_eq!(told(&body(r#"{"string_value":"shop"}"#)).as_deref(), Some("shop"));
+        let service = |text: &str| check_signal(Signal::Logs, text.as_bytes()).expect("logs");
+        assert_eq!(service(&body(r#"{"stringValue":"caf\u00e9"}"#)).as_deref(), Some("café"));
+        assert_eq!(service(&body(r#"{"string_value":"shop"}"#)).as_deref(), Some("shop"));
         for none in
             [&body(r#"{"stringValue":7}"#), "{}", "", " ", r#"{"resource_logs":null}"#, r#"{"resourceLogs":[]}"#]
         {
-            assert_eq!(told(none), None, "{none}");
+            assert_eq!(service(none), None, "{none}");
         }
     }
 

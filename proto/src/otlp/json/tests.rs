@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::checks::otlp_json;
 use crate::model::{AnyValue, Attribute, SpanKind, StatusCode, Trace, TraceId, TraceSpan};
-use crate::otlp::validate::{Limits, MalformedRequest, REPAIRED, Reason, Validated, validate};
+use crate::otlp::malformed::MalformedRequest;
+use crate::otlp::validate::{Limits, REPAIRED, Reason, Validated, validate};
 use crate::otlp::warnings::Warning;
 use crate::otlp::{arbitrary, decode};
 

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::model::{
-    AnyValue, Attribute, EntityRef, InstrumentationScope, Places, Resource, Span, SpanEvent, SpanId, SpanLink, Status,
-    StatusCode, Trace, TraceId, TraceSpan,
+    AnyValue, Attribute, Distinct, EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanLink,
+    Status, StatusCode, Trace, TraceId, TraceSpan,
 };
 
 /// The trace as `TracesData` in OTLP/JSON, `{"resourceSpans":[...]}`. Spans of equal resources and scopes stand together.
@@ -52,9 +52,9 @@ fn group<'a, T: PartialEq + Hash + 'a>(
     spans: impl IntoIterator<Item = &'a TraceSpan>,
     part: impl Fn(&'a TraceSpan) -> &'a Arc<T>,
 ) -> Vec<Vec<&'a TraceSpan>> {
-    let (mut groups, mut places) = (Vec::<Vec<&TraceSpan>>::new(), Places::default());
+    let (mut groups, mut distinct) = (Vec::<Vec<&TraceSpan>>::new(), Distinct::default());
     for span in spans {
-        match groups.get_mut(places.of(part(span))) {
+        match groups.get_mut(distinct.index_of(part(span))) {
             Some(group) => group.push(span),
             None => groups.push(vec![span]),
         }

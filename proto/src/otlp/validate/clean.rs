@@ -1,4 +1,4 @@
-//! The quick walk: is there anything to refuse or repair? It stops at the first doubt and does not say where.
+//! The quick walk: is there anything to refuse or repair? It stops at the first finding and does not say where.
 
 use crate::otlp::schema::{
     INSTRUMENTATION_LIBRARY_SPANS, KEY_VALUE, Kind, Message, REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN,
@@ -17,7 +17,7 @@ pub(super) fn spans(request: &[u8], depth: usize) -> Option<u32> {
     envelope(&REQUEST, request, depth, &mut group).then_some(count)
 }
 
-/// Whether a request, a `ResourceSpans` or a `ScopeSpans` is clean; `inner` judges the messages that it is there to hold.
+/// Whether a request, a `ResourceSpans` or a `ScopeSpans` is clean; `inner` checks the messages that it is there to hold.
 fn envelope(table: &'static Message, bytes: &[u8], depth: usize, inner: &mut impl FnMut(&[u8]) -> bool) -> bool {
     let (mut seen, mut holds_any, mut foreign) = (0u64, false, false);
     let clean = Fields::new(bytes).all(|field| match field {
@@ -42,7 +42,7 @@ fn holds(table: &'static Message, number: u32) -> bool {
     table.field(number).is_some_and(|field| field.repeated)
 }
 
-/// Whether a span is clean and has its ids. By far the most frequent message, so its fields are told apart without the table.
+/// Whether a span is clean and has its ids. By far the most frequent message, so its fields are recognised without the table.
 pub(super) fn span(bytes: &[u8], depth: usize) -> bool {
     let mut seen = 0u32;
     let mut fields = Fields::new(bytes);
@@ -96,8 +96,8 @@ pub(super) fn once(table: &'static Message, number: u32, seen: &mut u64) -> bool
     field.repeated || !again
 }
 
-/// Whether a field has the wire type that its table says and content that is clean. Unknown fields are, and places in tables that
-/// are not there are not.
+/// Whether a field has the wire type that its table says and content that is clean. An unknown field counts as
+/// clean. An index into a table of strings does not, as there is no such table.
 #[inline(always)]
 fn known(table: &'static Message, number: u32, value: WireValue<'_>, depth: usize) -> bool {
     let Some(field) = table.field(number) else { return true };

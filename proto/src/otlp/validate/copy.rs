@@ -1,15 +1,16 @@
-//! Copies one message field by field: what is odd in it is put right, and noted.
+//! Copies one message field by field, and repairs and notes what is invalid in it.
 
 use super::{Notes, Path, REPAIRED, Reason, merge};
 use crate::otlp::schema::{Field, Kind, Message};
-use crate::otlp::wire::{Fields, WireValue, put_field, put_length_before, put_varint};
+use crate::otlp::wire::{Fields, WireValue, put_field, put_length_before};
+use crate::varint::put_varint;
 
 /// Why a message cannot be kept.
 #[derive(Debug)]
 pub(super) struct Fault {
     /// The reason, unless it is the message's own.
     pub(super) reason: Option<Reason>,
-    /// For people: the place and what is wrong there.
+    /// For people: the path and what is wrong there.
     pub(super) text: String,
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Copied {
     pub(super) bytes: Vec<u8>,
     /// What was repaired.
     pub(super) notes: Notes,
-    /// Texts given by their place in a table of strings; they are left out.
+    /// Texts given by their index in a table of strings; they are left out.
     pub(super) string_indexes: usize,
 }
 
@@ -43,8 +44,8 @@ pub(super) fn copy(table: &'static Message, bytes: &[u8], depth: usize) -> Resul
 }
 
 /// Notes that a text is not UTF-8.
-pub(super) fn not_utf8(notes: &mut Notes, place: impl FnOnce() -> String) {
-    notes.add(|| format!("invalid utf-8 in {}", place()));
+pub(super) fn not_utf8(notes: &mut Notes, path: impl FnOnce() -> String) {
+    notes.add(|| format!("invalid utf-8 in {}", path()));
 }
 
 struct Copier {
@@ -54,9 +55,9 @@ struct Copier {
 
 impl Copier {
     fn fault(&self, what: &str) -> Fault {
-        let place = self.path.text();
-        let colon = if place.is_empty() { "" } else { ": " };
-        Fault { reason: None, text: format!("{place}{colon}{what}") }
+        let path = self.path.text();
+        let colon = if path.is_empty() { "" } else { ": " };
+        Fault { reason: None, text: format!("{path}{colon}{what}") }
     }
 
     fn fields(&mut self, table: &'static Message, bytes: &[u8], depth: usize) -> Result<(), Fault> {
@@ -103,8 +104,8 @@ impl Copier {
 }
 
 /// The note that a value is left out.
-pub(crate) fn cut(place: &str) -> String {
-    format!("values nested too deep cut in {place}")
+pub(crate) fn cut(path: &str) -> String {
+    format!("values nested too deep cut in {path}")
 }
 
 /// Appends the attribute [`REPAIRED`] to a message whose attributes have this field number.

@@ -30,9 +30,9 @@ pub(super) fn merged(table: &'static Message, bytes: &[u8]) -> Option<Vec<u8>> {
 fn merge(table: &'static Message, bytes: &[u8]) -> Vec<u8> {
     let (mut out, mut slots) = (Vec::with_capacity(bytes.len()), [const { None::<Slot<'_>> }; 17]);
     for (number, value) in Fields::new(bytes).flatten() {
-        // The fields of a oneof share a place.
-        let place = table.field(number).filter(|field| !field.repeated).map(|_| if table.nests { 0 } else { number });
-        match place.and_then(|place| slots.get_mut(place as usize)) {
+        // The fields of a oneof share a slot.
+        let slot = table.field(number).filter(|field| !field.repeated).map(|_| if table.nests { 0 } else { number });
+        match slot.and_then(|slot| slots.get_mut(slot as usize)) {
             Some(Some(slot)) => slot.take(table, number, value),
             Some(empty) => *empty = Some(Slot { number, value, joined: Vec::new() }),
             None => put_field(&mut out, number, value),

@@ -13,6 +13,7 @@ mod refusals;
 
 use bytes::Bytes;
 
+use super::malformed::MalformedRequest;
 use super::signals::Signal;
 use super::warnings::Warnings;
 
@@ -67,16 +68,6 @@ impl Validated {
     pub fn is_no_request(&self) -> bool {
         self.accepted == 0 && self.refused.total() == 0 && self.warnings.lost_content()
     }
-}
-
-/// A request that cannot be taken apart into spans: nothing of it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("malformed request: {place}: {reason}")]
-pub struct MalformedRequest {
-    /// The message, and the byte inside it, where reading stopped.
-    pub place: String,
-    /// What was wrong there.
-    pub reason: String,
 }
 
 /// Checks an `ExportTraceServiceRequest`. Never panics; time and memory are linear in the body's length.

@@ -41,7 +41,7 @@ impl Notes {
     }
 }
 
-/// Repairs made by who wrote the request, by the number of each message in it.
+/// Repairs made by whoever wrote the request, by the index of each message in it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Repairs {
     /// Of resources: by the `ResourceSpans`.

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::copy::{Fault, copy, not_utf8};
-use super::{MalformedRequest, Notes, Reason, Refusals, Repairs, Validated};
+use super::{Notes, Reason, Refusals, Repairs, Validated};
+use crate::otlp::malformed::{Malformation, MalformedRequest};
 use crate::otlp::schema::{INSTRUMENTATION_LIBRARY_SPANS, Message, RESOURCE, SCOPE, SPAN};
 use crate::otlp::warnings::{Warning, Warnings};
-use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before, put_varint};
+use crate::otlp::wire::{Fields, WireError, WireValue, put_field, put_length_before};
+use crate::varint::put_varint;
 
 /// Field numbers of attributes in `Resource`, `InstrumentationScope` and `Span`.
 const RESOURCE_ATTRIBUTES: u32 = 1;
@@ -29,9 +31,9 @@ pub(super) fn request(
     each(body, "request", |number, value| {
         match (number, value) {
             (1, WireValue::Bytes(group)) => {
-                let place = format!("resource_spans[{}]", walk.groups);
+                let path = format!("resource_spans[{}]", walk.groups);
                 let start = open(&mut out, 1);
-                walk.group(group, &place, &mut out)?;
+                walk.group(group, &path, &mut out)?;
                 put_length_before(&mut out, start);
             }
             (1, _) => return Err(wrong_type("request", "resource_spans")),
@@ -54,30 +56,30 @@ fn open(out: &mut Vec<u8>, number: u32) -> usize {
 /// The fields of an envelope. Broken framing there is the whole request's end.
 fn each<'a>(
     bytes: &'a [u8],
-    place: &str,
+    path: &str,
     mut take: impl FnMut(u32, WireValue<'a>) -> Result<(), MalformedRequest>,
 ) -> Result<(), MalformedRequest> {
     let mut fields = Fields::new(bytes);
     while let Some(field) = fields.next() {
-        let (number, value) = field.map_err(|error| broken(place, fields.offset(), error))?;
+        let (number, value) = field.map_err(|error| broken(path, fields.offset(), error))?;
         take(number, value)?;
     }
     Ok(())
 }
 
-fn broken(place: &str, offset: usize, error: WireError) -> MalformedRequest {
-    MalformedRequest { place: format!("{place}, byte {offset}"), reason: error.to_string() }
+fn broken(path: &str, offset: usize, error: WireError) -> MalformedRequest {
+    MalformedRequest::new(format!("{path}, byte {offset}"), error)
 }
 
-fn wrong_type(place: &str, field: &str) -> MalformedRequest {
-    MalformedRequest { place: place.to_owned(), reason: format!("field {field} has the wrong wire type") }
+fn wrong_type(path: &str, field: &str) -> MalformedRequest {
+    MalformedRequest::new(path, Malformation::Content(format!("field {field} has the wrong wire type")))
 }
 
 #[derive(Default)]
 struct Walk {
     depth: usize,
     messages: usize,
-    /// Those of JSON, of which no resource or scope is refused, so that each message has the number it was written with.
+    /// Those of JSON, of which no resource or scope is refused, so that each message has the index it was written with.
     repairs: Repairs,
     groups: usize,
     scopes: usize,
@@ -93,7 +95,7 @@ struct Walk {
 struct Envelope<'a> {
     about: Option<Vec<u8>>,
     bytes: &'a [u8],
-    /// The number that the inner messages had before, or their number of now.
+    /// The field number that the inner messages had in old versions of OTLP; else the one that they have now.
     former: u32,
     /// How many inner messages there are: too many small ones to keep a list of them.
     count: u32,
@@ -102,15 +104,15 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    fn read(bytes: &'a [u8], place: &str, former: u32) -> Result<Self, MalformedRequest> {
+    fn read(bytes: &'a [u8], path: &str, former: u32) -> Result<Self, MalformedRequest> {
         let mut envelope = Self { bytes, former, ..Self::default() };
-        each(bytes, place, |number, value| {
+        each(bytes, path, |number, value| {
             match (number, value) {
                 (1, WireValue::Bytes(about)) => envelope.about.get_or_insert_default().extend_from_slice(about),
                 (2, WireValue::Bytes(_)) => envelope.count += 1,
                 (number, WireValue::Bytes(_)) if number == former => envelope.count += 1,
                 (3, WireValue::Bytes(url)) => envelope.schema_url = Some(url),
-                (1..=3, _) => return Err(wrong_type(place, &number.to_string())),
+                (1..=3, _) => return Err(wrong_type(path, &number.to_string())),
                 _ => envelope.unknown = Some(number),
             }
             Ok(())
@@ -140,32 +142,32 @@ impl<'a> Envelope<'a> {
 }
 
 impl Walk {
-    fn group(&mut self, bytes: &[u8], place: &str, out: &mut Vec<u8>) -> Result<(), MalformedRequest> {
-        let group = Envelope::read(bytes, place, INSTRUMENTATION_LIBRARY_SPANS)?;
+    fn group(&mut self, bytes: &[u8], path: &str, out: &mut Vec<u8>) -> Result<(), MalformedRequest> {
+        let group = Envelope::read(bytes, path, INSTRUMENTATION_LIBRARY_SPANS)?;
         let repairs = self.repairs.resources.remove(&self.groups);
         self.groups += 1;
-        let head = self.head(&group, place, &RESOURCE, RESOURCE_ATTRIBUTES, repairs);
+        let head = self.head(&group, path, &RESOURCE, RESOURCE_ATTRIBUTES, repairs);
         out.extend_from_slice(head.as_deref().unwrap_or_default());
         for (at, bytes) in group.inner().enumerate() {
-            let place = format!("{place}.scope_spans[{at}]");
-            let scoped = Envelope::read(bytes, &place, SPANS)?;
+            let path = format!("{path}.scope_spans[{at}]");
+            let scoped = Envelope::read(bytes, &path, SPANS)?;
             if let Err(fault) = &head {
-                self.refuse_all(&scoped, &place, Reason::Resource, fault);
+                self.refuse_all(&scoped, &path, Reason::Resource, fault);
                 continue;
             }
             let start = open(out, 2);
-            self.scoped(&scoped, &place, out);
+            self.scoped(&scoped, &path, out);
             put_length_before(out, start);
         }
         Ok(())
     }
 
-    fn scoped(&mut self, scoped: &Envelope<'_>, place: &str, out: &mut Vec<u8>) {
+    fn scoped(&mut self, scoped: &Envelope<'_>, path: &str, out: &mut Vec<u8>) {
         let repairs = self.repairs.scopes.remove(&self.scopes);
         self.scopes += 1;
-        match self.head(scoped, place, &SCOPE, SCOPE_ATTRIBUTES, repairs) {
+        match self.head(scoped, path, &SCOPE, SCOPE_ATTRIBUTES, repairs) {
             Ok(head) => out.extend_from_slice(&head),
-            Err(fault) => return self.refuse_all(scoped, place, Reason::Scope, &fault),
+            Err(fault) => return self.refuse_all(scoped, path, Reason::Scope, &fault),
         }
         for (at, bytes) in scoped.inner().enumerate() {
             match self.span(bytes) {
@@ -174,24 +176,23 @@ impl Walk {
                     self.accepted += 1;
                 }
                 Err(fault) => self.refused.add(fault.reason.unwrap_or(Reason::Span), 1, self.messages, || {
-                    format!("{place}.spans[{at}]{}: {}", named(bytes), fault.text)
+                    format!("{path}.spans[{at}]{}: {}", named(bytes), fault.text)
                 }),
             }
         }
     }
 
-    /// Resource and schema of a group, or scope and schema: repaired and marked where something is odd.
+    /// Resource and schema of a group, or scope and schema: repaired and marked where something is invalid.
     fn head(
         &mut self,
         envelope: &Envelope<'_>,
-        place: &str,
+        path: &str,
         table: &'static Message,
         attributes: u32,
         repairs: Option<Notes>,
     ) -> Result<Vec<u8>, Fault> {
         if let (true, Some(number)) = (envelope.count == 0, envelope.unknown) {
-            self.warnings
-                .add(Warning::Fields, || format!("{place}: nothing in it is known, but it has field {number}"));
+            self.warnings.add(Warning::Fields, || format!("{path}: nothing in it is known, but it has field {number}"));
         }
         let mut copied = match &envelope.about {
             Some(about) => Some(copy(table, about, self.depth)?),
@@ -228,10 +229,9 @@ impl Walk {
         Ok(copied.marked(SPAN_ATTRIBUTES))
     }
 
-    fn refuse_all(&mut self, scoped: &Envelope<'_>, place: &str, reason: Reason, fault: &Fault) {
+    fn refuse_all(&mut self, scoped: &Envelope<'_>, path: &str, reason: Reason, fault: &Fault) {
         let what = if reason == Reason::Scope { "scope" } else { "resource" };
-        self.refused
-            .add(reason, scoped.count, self.messages, || format!("{place}.spans: their {what}: {}", fault.text));
+        self.refused.add(reason, scoped.count, self.messages, || format!("{path}.spans: their {what}: {}", fault.text));
     }
 }
 

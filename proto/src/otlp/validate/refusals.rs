@@ -91,7 +91,7 @@ impl fmt::Display for Refusals {
         for (at, message) in self.messages.iter().enumerate() {
             write!(f, "{}{message}", if at == 0 { ": " } else { "; " })?;
         }
-        let unnamed = self.messages.len() as u32;
-        if total > unnamed && unnamed > 0 { write!(f, "; ...") } else { Ok(()) }
+        let named = self.messages.len();
+        if named > 0 && total as usize > named { write!(f, "; ...") } else { Ok(()) }
     }
 }

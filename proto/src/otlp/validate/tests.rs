@@ -351,7 +351,7 @@ fn broken_framing_refuses_the_request_and_says_where() {
     ];
     for (body, place, reason) in cases {
         let error = check(body).expect_err(place);
-        assert!(error.place.starts_with(place) && error.reason.starts_with(reason), "{error}");
+        assert!(error.path.starts_with(place) && error.reason.to_string().starts_with(reason), "{error}");
     }
 }
 

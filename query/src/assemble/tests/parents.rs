@@ -63,7 +63,7 @@ fn different_spans_of_one_id_are_all_kept_and_children_go_to_their_own_service()
     let tree = assemble(&trace, Clocks::AsSent);
     assert_eq!(shape(&tree), "s1(s2 s2(s3))");
     assert_eq!(tree.nodes[1].warnings, [Warning::DuplicateId { spans: 2 }]);
-    assert_eq!(tree.nodes[2].key, NodeKey { twin: 1, ..NodeKey::of(id(2)) });
+    assert_eq!(tree.nodes[2].key, NodeKey { repeat: 1, ..NodeKey::of(id(2)) });
     assert_eq!(tree.find(&tree.nodes[2].key), Some(2));
 }
 

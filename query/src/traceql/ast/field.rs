@@ -2,7 +2,7 @@
 
 use hoptrail_storage::AttributeScope;
 
-use super::{Literal, Place};
+use super::{Literal, TextRange};
 
 /// An expression over the fields of one span.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct FieldExpr {
     /// What it is.
     pub kind: FieldKind,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// The forms of a field expression.
@@ -207,7 +207,7 @@ impl BinaryOp {
         matches!(self, Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Mod | Self::Pow)
     }
 
-    /// The comparison that holds with the sides exchanged; `None` for what has sides.
+    /// The operator with its sides exchanged: `<` becomes `>`. `None` for an operator that needs its field on the left, such as `=~`.
     #[must_use]
     pub fn flipped(self) -> Option<Self> {
         match self {

@@ -2,7 +2,7 @@
 
 use hoptrail_proto::model::{SpanKind, StatusCode};
 
-use super::Place;
+use super::TextRange;
 
 /// A constant of the text.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Literal {
     /// What it is.
     pub kind: LiteralKind,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// The types of constants.

@@ -13,14 +13,14 @@ pub use pipeline::{
 
 use std::ops::Range;
 
-/// The bytes of the text a node stands for. All places are equal, so that trees compare by what they mean.
+/// The bytes of the text that a node stands for. All ranges are equal, so that trees compare by what they mean.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place {
+pub struct TextRange {
     start: usize,
     end: usize,
 }
 
-impl Place {
+impl TextRange {
     /// The bytes `range`.
     #[must_use]
     pub fn new(range: Range<usize>) -> Self {
@@ -29,7 +29,7 @@ impl Place {
 
     /// The bytes.
     #[must_use]
-    pub fn range(self) -> Range<usize> {
+    pub fn bytes(self) -> Range<usize> {
         self.start..self.end
     }
 
@@ -40,10 +40,10 @@ impl Place {
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for TextRange {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Place {}
+impl Eq for TextRange {}

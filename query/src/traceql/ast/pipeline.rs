@@ -1,6 +1,6 @@
 //! Pipelines: what stands outside of `{ … }`.
 
-use super::{BinaryOp, FieldExpr, Literal, LogicOp, Place};
+use super::{BinaryOp, FieldExpr, Literal, LogicOp, TextRange};
 
 /// A whole query.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Query {
     /// `with(name=value, …)`.
     pub hints: Vec<Hint>,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// A wish about how a query is run.
@@ -21,7 +21,7 @@ pub struct Hint {
     /// Its value.
     pub value: Literal,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// Stages joined by `|`, at least one.
@@ -30,7 +30,7 @@ pub struct Pipeline {
     /// In the order of the text.
     pub stages: Vec<Stage>,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// One stage of a pipeline.
@@ -39,7 +39,7 @@ pub struct Stage {
     /// What it does.
     pub kind: StageKind,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// The stages.
@@ -84,7 +84,7 @@ pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
     /// Where it stands.
-    pub place: Place,
+    pub range: TextRange,
 }
 
 /// The forms of an expression.

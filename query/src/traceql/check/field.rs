@@ -2,7 +2,7 @@
 
 use hoptrail_storage::{AttributeScope, Pattern};
 
-use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LiteralKind, Name, Place, UnaryOp};
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LiteralKind, Name, TextRange, UnaryOp};
 use super::Checker;
 
 /// What an expression is known to be before any span is seen.
@@ -23,6 +23,11 @@ pub(super) enum Type {
 impl Type {
     fn is_number(self) -> bool {
         matches!(self, Self::Int | Self::Float | Self::Duration)
+    }
+
+    /// Whether `<` and `>` mean something for it.
+    fn has_order(self) -> bool {
+        !matches!(self, Self::Bool | Self::Status | Self::Kind)
     }
 
     fn compares_with(self, other: Self) -> bool {
@@ -52,7 +57,7 @@ impl Checker {
 
     fn boolean(&mut self, expr: &FieldExpr, need: &str) {
         if let Some(found) = self.type_of(expr).filter(|found| !matches!(found, Type::Bool | Type::Any)) {
-            self.error(expr.place, format!("{need}, but this is {}", found.name()));
+            self.error(expr.range, format!("{need}, but this is {}", found.name()));
         }
     }
 
@@ -60,7 +65,7 @@ impl Checker {
     pub(super) fn of_span(&mut self, expr: &FieldExpr, what: &str) -> Option<Type> {
         let found = self.type_of(expr);
         if found.is_some() && !names_field(expr) {
-            self.error(expr.place, format!("{what} needs a field of the span"));
+            self.error(expr.range, format!("{what} needs a field of the span"));
         }
         found
     }
@@ -69,7 +74,7 @@ impl Checker {
     pub(super) fn number_of_span(&mut self, expr: &FieldExpr, what: &str) {
         let found = self.of_span(expr, what);
         if let Some(found) = found.filter(|found| !found.is_number() && *found != Type::Any) {
-            self.error(expr.place, format!("{what} needs a number, but this is {}", found.name()));
+            self.error(expr.range, format!("{what} needs a number, but this is {}", found.name()));
         }
     }
 
@@ -78,14 +83,14 @@ impl Checker {
         match &expr.kind {
             FieldKind::Error => None,
             FieldKind::Literal(literal) => Some(literal_type(&literal.kind)),
-            FieldKind::Field(field) => Some(self.field_type(field, expr.place)),
+            FieldKind::Field(field) => Some(self.field_type(field, expr.range)),
             FieldKind::Unary { op: UnaryOp::Not, operand } => {
                 self.boolean(operand, "`!` needs a condition");
                 Some(Type::Bool)
             }
             FieldKind::Unary { op: UnaryOp::Negate, operand } => {
                 let found = self.type_of(operand)?;
-                self.number(found, operand.place, "-").then_some(found)
+                self.number(found, operand.range, "-").then_some(found)
             }
             FieldKind::Logic { op, operands } => {
                 for operand in operands {
@@ -99,13 +104,13 @@ impl Checker {
                 Some(Type::Bool)
             }
             FieldKind::Binary { op, left, right } => {
-                self.comparison(*op, left, right, expr.place);
+                self.comparison(*op, left, right, expr.range);
                 Some(Type::Bool)
             }
         }
     }
 
-    fn field_type(&mut self, field: &FieldRef, place: Place) -> Type {
+    fn field_type(&mut self, field: &FieldRef, range: TextRange) -> Type {
         let FieldRef::Intrinsic(name) = field else { return Type::Any };
         match name {
             Name::Duration
@@ -117,17 +122,17 @@ impl Checker {
             Name::Kind | Name::ScopedKind => Type::Kind,
             Name::NestedSetLeft | Name::NestedSetRight | Name::NestedSetParent | Name::ChildCount => Type::Int,
             Name::Parent => {
-                self.error(place, "`parent` is not supported; compare span:parentID, or use the structural operators");
+                self.error(range, "`parent` is not supported; compare span:parentID, or use the structural operators");
                 Type::Any
             }
             _ => Type::String,
         }
     }
 
-    fn number(&mut self, found: Type, place: Place, symbol: &str) -> bool {
+    fn number(&mut self, found: Type, range: TextRange, symbol: &str) -> bool {
         let sound = found.is_number() || found == Type::Any;
         if !sound {
-            self.error(place, format!("`{symbol}` needs numbers, but this is {}", found.name()));
+            self.error(range, format!("`{symbol}` needs numbers, but this is {}", found.name()));
         }
         sound
     }
@@ -135,7 +140,7 @@ impl Checker {
     fn arithmetic(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr) -> Option<Type> {
         let (a, b) = (self.type_of(left), self.type_of(right));
         let (a, b) = (a?, b?);
-        let sound = self.number(a, left.place, op.symbol()) & self.number(b, right.place, op.symbol());
+        let sound = self.number(a, left.range, op.symbol()) & self.number(b, right.range, op.symbol());
         sound.then_some(match (a, b) {
             (Type::Any, _) | (_, Type::Any) => Type::Float,
             (Type::Duration, _) | (_, Type::Duration) => Type::Duration,
@@ -147,32 +152,32 @@ impl Checker {
     fn pattern(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr) {
         let symbol = op.symbol();
         if let Some(found) = self.type_of(left).filter(|found| !matches!(found, Type::String | Type::Any)) {
-            self.error(left.place, format!("`{symbol}` matches strings, but this is {}", found.name()));
+            self.error(left.range, format!("`{symbol}` matches strings, but this is {}", found.name()));
         }
         match &right.kind {
             FieldKind::Error => {}
             FieldKind::Literal(literal) => match &literal.kind {
                 LiteralKind::String(source) => {
                     if let Err(reason) = check_regex(source) {
-                        self.error(right.place, reason);
+                        self.error(right.range, reason);
                     }
                 }
                 kind => {
                     let found = literal_type(kind).name();
-                    self.error(right.place, format!("`{symbol}` needs a regular expression in quotes, not {found}"));
+                    self.error(right.range, format!("`{symbol}` needs a regular expression in quotes, not {found}"));
                 }
             },
-            _ => self.error(right.place, format!("`{symbol}` needs a regular expression in quotes on its right")),
+            _ => self.error(right.range, format!("`{symbol}` needs a regular expression in quotes on its right")),
         }
     }
 
-    fn comparison(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, place: Place) {
+    fn comparison(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) {
         let (a, b) = (self.type_of(left), self.type_of(right));
         let (Some(a), Some(b)) = (a, b) else { return };
         let symbol = op.symbol();
         if a == Type::Nil || b == Type::Nil {
             let other = if a == Type::Nil { right } else { left };
-            return self.presence(op, other, place);
+            return self.presence(op, other, range);
         }
         if !a.compares_with(b) {
             let advice = match (a, b) {
@@ -185,31 +190,30 @@ impl Checker {
                 }
                 _ => "",
             };
-            return self.error(place, format!("{} does not compare with {}{advice}", a.name(), b.name()));
+            return self.error(range, format!("{} does not compare with {}{advice}", a.name(), b.name()));
         }
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::Ne);
-        let unordered = |found: &Type| matches!(found, Type::Bool | Type::Status | Type::Kind);
-        if let Some(found) = [a, b].into_iter().find(unordered).filter(|_| ordered) {
-            self.error(place, format!("`{symbol}` needs an order, which {} has not; use = or !=", found.name()));
+        if let Some(found) = [a, b].into_iter().find(|found| !found.has_order()).filter(|_| ordered) {
+            self.error(range, format!("`{symbol}` needs an order, which {} has not; use = or !=", found.name()));
         }
     }
 
     /// `x = nil`, `x != nil`.
-    fn presence(&mut self, op: BinaryOp, field: &FieldExpr, place: Place) {
+    fn presence(&mut self, op: BinaryOp, field: &FieldExpr, range: TextRange) {
         if !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
-            return self.error(place, "nil compares with = and != only");
+            return self.error(range, "nil compares with = and != only");
         }
         match &field.kind {
             FieldKind::Field(FieldRef::Intrinsic(name)) if op == BinaryOp::Eq => {
-                self.error(place, format!("{} is never nil", name.text()));
+                self.error(range, format!("{} is never nil", name.text()));
             }
             FieldKind::Field(FieldRef::Attribute { of_parent: false, scope: AttributeScope::Resource, key })
                 if op == BinaryOp::Eq && key == "service.name" =>
             {
-                self.error(place, "resource.service.name is never nil");
+                self.error(range, "resource.service.name is never nil");
             }
             FieldKind::Field(_) => {}
-            _ => self.error(place, "nil compares with a field"),
+            _ => self.error(range, "nil compares with a field"),
         }
     }
 }
@@ -237,7 +241,7 @@ fn names_field(expr: &FieldExpr) -> bool {
     }
 }
 
-/// Whether a regular expression is sound; that it is not too large is seen when it is compiled.
+/// Whether a regular expression is valid. Whether it is too large is found when it is compiled.
 fn check_regex(source: &str) -> Result<(), String> {
     let Err(reason) = Pattern::check(source) else { return Ok(()) };
     let reason = reason.rsplit_once("error: ").map_or(reason.as_str(), |(_, reason)| reason);

@@ -4,7 +4,7 @@ mod field;
 mod pipeline;
 
 use super::QueryError;
-use super::ast::{FieldExpr, Place, Query};
+use super::ast::{FieldExpr, Query, TextRange};
 
 /// Every breach of the rules, in the order of the text.
 pub(super) fn check(query: &Query) -> Vec<QueryError> {
@@ -26,8 +26,8 @@ struct Checker {
 }
 
 impl Checker {
-    fn error(&mut self, place: Place, message: impl Into<String>) {
-        self.errors.push(QueryError::new(place.range(), message));
+    fn error(&mut self, range: TextRange, message: impl Into<String>) {
+        self.errors.push(QueryError::new(range.bytes(), message));
     }
 
     fn into_errors(mut self) -> Vec<QueryError> {

@@ -26,7 +26,7 @@ impl Class {
 impl Checker {
     pub(super) fn query(&mut self, query: &Query) {
         if self.pipeline(&query.pipeline) == Some(Class::Scalar) {
-            self.error(query.pipeline.place, "a query ends in spans or metrics; compare the number, as in count() > 2");
+            self.error(query.pipeline.range, "a query ends in spans or metrics; compare the number, as in count() > 2");
         }
     }
 
@@ -40,11 +40,11 @@ impl Checker {
             if let Some(given) = before.filter(|given| *given != wanted) {
                 let message =
                     format!("this stage needs {}, but the stage before gives {}", wanted.name(), given.name());
-                self.error(stage.place, message);
+                self.error(stage.range, message);
                 sound = false;
             }
             if at == 0 && (wants_series || matches!(stage.kind, StageKind::Coalesce) || is_metrics_call(&stage.kind)) {
-                self.error(stage.place, "this cannot be the first stage; write { } | before it");
+                self.error(stage.range, "this cannot be the first stage; write { } | before it");
                 sound = false;
             }
             let given = self.stage(&stage.kind);
@@ -68,13 +68,13 @@ impl Checker {
             }
             StageKind::Rank { count, .. } => {
                 if !matches!(count.kind, LiteralKind::Int(1..)) {
-                    self.error(count.place, "the number of series is a positive int");
+                    self.error(count.range, "the number of series is a positive int");
                 }
                 Some(Class::Series)
             }
             StageKind::Keep { value, .. } => {
                 if !is_number(&value.kind) {
-                    self.error(value.place, "metrics compare with a number or a duration");
+                    self.error(value.range, "metrics compare with a number or a duration");
                 }
                 Some(Class::Series)
             }
@@ -85,7 +85,7 @@ impl Checker {
         for field in fields {
             let name = matches!(&field.kind, FieldKind::Field(_));
             if !name && !field.has_error() {
-                self.error(field.place, format!("{what} takes names of fields"));
+                self.error(field.range, format!("{what} takes names of fields"));
             }
         }
     }
@@ -116,12 +116,12 @@ impl Checker {
             }
             ExprKind::Literal(literal) if is_number(&literal.kind) => Some(Class::Scalar),
             ExprKind::Literal(literal) => {
-                self.error(literal.place, "only numbers and durations stand outside of braces");
+                self.error(literal.range, "only numbers and durations stand outside of braces");
                 None
             }
             ExprKind::Negate(inner) => match self.expr(inner)? {
                 Class::Spans => {
-                    self.error(inner.place, "`-` needs a number, but this is a set of spans");
+                    self.error(inner.range, "`-` needs a number, but this is a set of spans");
                     None
                 }
                 class => Some(class),
@@ -135,7 +135,7 @@ impl Checker {
     fn spans(&mut self, expr: &Expr, symbol: &str) -> bool {
         let found = self.expr(expr);
         if let Some(found) = found.filter(|found| *found != Class::Spans) {
-            self.error(expr.place, format!("`{symbol}` joins sets of spans, but this is {}", found.name()));
+            self.error(expr.range, format!("`{symbol}` joins sets of spans, but this is {}", found.name()));
         }
         found == Some(Class::Spans)
     }
@@ -144,7 +144,7 @@ impl Checker {
         let (a, b) = (self.expr(left), self.expr(right));
         for (side, class) in [(left, a), (right, b)] {
             if class == Some(Class::Spans) {
-                self.error(side.place, format!("`{symbol}` needs numbers, but this is a set of spans"));
+                self.error(side.range, format!("`{symbol}` needs numbers, but this is a set of spans"));
             }
         }
         match (a?, b?) {
@@ -156,20 +156,20 @@ impl Checker {
 
     fn scalar_filter(&mut self, symbol: &str, left: &Expr, right: &Expr, whole: &Expr) -> Option<Class> {
         if matches!(symbol, "=~" | "!~") {
-            self.error(whole.place, format!("`{symbol}` stands inside of braces only"));
+            self.error(whole.range, format!("`{symbol}` stands inside of braces only"));
             return None;
         }
         match (self.expr(left)?, self.expr(right)?) {
             (Class::Series, Class::Scalar) if is_constant(right) => Some(Class::Series),
             (Class::Scalar, Class::Scalar) if is_constant(right) && !is_constant(left) => Some(Class::Spans),
             (Class::Spans, _) | (_, Class::Spans) => {
-                self.error(whole.place, format!("`{symbol}` compares numbers, not sets of spans"));
+                self.error(whole.range, format!("`{symbol}` compares numbers, not sets of spans"));
                 None
             }
             _ => {
                 let message =
                     "not supported yet: write the function on the left and one number on the right, as in count() > 2";
-                self.error(whole.place, message);
+                self.error(whole.range, message);
                 None
             }
         }
@@ -197,7 +197,7 @@ impl Checker {
                         _ => false,
                     };
                     if !inside {
-                        self.error(quantile.place, "a quantile lies between 0 and 1");
+                        self.error(quantile.range, "a quantile lies between 0 and 1");
                     }
                 }
             }
@@ -207,7 +207,7 @@ impl Checker {
                 }
                 let whole_numbers = numbers.iter().all(|number| matches!(number.kind, LiteralKind::Int(0..)));
                 if !whole_numbers || !matches!(numbers.len(), 0 | 1 | 3) {
-                    self.error(whole.place, "compare() takes a filter, then top N, then start and end in nanoseconds");
+                    self.error(whole.range, "compare() takes a filter, then top N, then start and end in nanoseconds");
                 }
                 most_groups = 0;
             }
@@ -216,7 +216,7 @@ impl Checker {
             self.of_span(key, "by()");
         }
         if call.by.len() > most_groups {
-            self.error(whole.place, format!("this function groups by at most {most_groups} fields"));
+            self.error(whole.range, format!("this function groups by at most {most_groups} fields"));
         }
         Some(Class::Series)
     }

@@ -32,7 +32,7 @@ fn sound_queries_pass() {
 }
 
 #[test]
-fn every_breach_is_told_with_its_place() {
+fn every_breach_is_reported_with_its_bytes() {
     for (q, faults) in [
         // Conditions.
         ("{ 1 }", vec![(2..3, "needs a condition, but this is an int")]),

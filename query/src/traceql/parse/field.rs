@@ -1,38 +1,27 @@
 //! Expressions over the fields of one span.
 
-use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, Place, UnaryOp};
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, TextRange, UnaryOp};
+use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
 
-/// How tightly operators bind, loosest first.
-pub(in crate::traceql) mod power {
-    pub(in crate::traceql) const LOGIC: u8 = 1;
-    pub(in crate::traceql) const COMPARE: u8 = 2;
-    pub(in crate::traceql) const ADD: u8 = 3;
-    pub(in crate::traceql) const NOT: u8 = 4;
-    pub(in crate::traceql) const MULTIPLY: u8 = 5;
-    pub(in crate::traceql) const POW: u8 = 6;
-    pub(in crate::traceql) const NEGATE: u8 = 7;
-    pub(in crate::traceql) const ATOM: u8 = 8;
-}
-
-/// The operator that a sign is between two scalars, and how tightly it binds.
-pub(super) fn binary_op(sign: Sign) -> Option<(BinaryOp, u8)> {
+/// The operator that a sign is between two scalars.
+pub(super) fn binary_op(sign: Sign) -> Option<BinaryOp> {
     Some(match sign {
-        Sign::Eq => (BinaryOp::Eq, power::COMPARE),
-        Sign::Ne => (BinaryOp::Ne, power::COMPARE),
-        Sign::Lt => (BinaryOp::Lt, power::COMPARE),
-        Sign::Le => (BinaryOp::Le, power::COMPARE),
-        Sign::Gt => (BinaryOp::Gt, power::COMPARE),
-        Sign::Ge => (BinaryOp::Ge, power::COMPARE),
-        Sign::Match => (BinaryOp::Match, power::COMPARE),
-        Sign::NotMatch => (BinaryOp::NotMatch, power::COMPARE),
-        Sign::Plus => (BinaryOp::Add, power::ADD),
-        Sign::Minus => (BinaryOp::Sub, power::ADD),
-        Sign::Star => (BinaryOp::Mul, power::MULTIPLY),
-        Sign::Slash => (BinaryOp::Div, power::MULTIPLY),
-        Sign::Percent => (BinaryOp::Mod, power::MULTIPLY),
-        Sign::Caret => (BinaryOp::Pow, power::POW),
+        Sign::Eq => BinaryOp::Eq,
+        Sign::Ne => BinaryOp::Ne,
+        Sign::Lt => BinaryOp::Lt,
+        Sign::Le => BinaryOp::Le,
+        Sign::Gt => BinaryOp::Gt,
+        Sign::Ge => BinaryOp::Ge,
+        Sign::Match => BinaryOp::Match,
+        Sign::NotMatch => BinaryOp::NotMatch,
+        Sign::Plus => BinaryOp::Add,
+        Sign::Minus => BinaryOp::Sub,
+        Sign::Star => BinaryOp::Mul,
+        Sign::Slash => BinaryOp::Div,
+        Sign::Percent => BinaryOp::Mod,
+        Sign::Caret => BinaryOp::Pow,
         _ => return None,
     })
 }
@@ -46,11 +35,6 @@ pub(super) fn logic_op(sign: Sign) -> Option<LogicOp> {
     }
 }
 
-/// The least power that the right operand's operators must have.
-pub(super) fn right_power(op: BinaryOp, power: u8) -> u8 {
-    if op == BinaryOp::Pow { power } else { power + 1 }
-}
-
 impl Parser {
     /// Reads an expression of any operators.
     pub(super) fn field_expr(&mut self) -> FieldExpr {
@@ -58,7 +42,7 @@ impl Parser {
     }
 
     /// Reads `{ … }`, the brace being here; `None` for `{ }`.
-    pub(super) fn filter(&mut self) -> (Option<FieldExpr>, Place) {
+    pub(super) fn filter(&mut self) -> (Option<FieldExpr>, TextRange) {
         let start = self.next();
         if self.at_sign(Sign::CloseBrace) {
             return (None, start.to(self.next()));
@@ -66,7 +50,7 @@ impl Parser {
         let mut expr = self.field_expr();
         while !self.at_sign(Sign::CloseBrace) && !self.at_end() {
             self.unexpected("an operator or `}`");
-            let fault = FieldExpr { kind: FieldKind::Error, place: self.here() };
+            let fault = FieldExpr { kind: FieldKind::Error, range: self.here() };
             self.skip_to_next_condition();
             expr = join(LogicOp::And, expr, fault);
             if self.take(Sign::And) || self.take(Sign::Or) {
@@ -85,7 +69,7 @@ impl Parser {
     }
 
     fn field_operators(&mut self, least: u8) -> FieldExpr {
-        let failed = |place| FieldExpr { kind: FieldKind::Error, place };
+        let failed = |range| FieldExpr { kind: FieldKind::Error, range };
         self.deeper(failed, |parser| {
             let mut left = parser.field_operand();
             let mut links = 0;
@@ -97,12 +81,12 @@ impl Parser {
                         parser.count_link(&mut links);
                     }
                     left = join(op, left, right);
-                } else if let Some((op, power)) = binary_op(sign).filter(|(_, power)| *power >= least) {
+                } else if let Some(op) = binary_op(sign).filter(|op| op.power() >= least) {
                     parser.next();
-                    let right = parser.field_operators(right_power(op, power));
-                    let place = left.place.to(right.place);
+                    let right = parser.field_operators(op.side_powers().1);
+                    let range = left.range.to(right.range);
                     let kind = FieldKind::Binary { op, left: Box::new(left), right: Box::new(right) };
-                    left = FieldExpr { kind, place };
+                    left = FieldExpr { kind, range };
                     parser.count_link(&mut links);
                 } else {
                     break;
@@ -115,14 +99,14 @@ impl Parser {
     fn field_operand(&mut self) -> FieldExpr {
         let start = self.here();
         if let Some(literal) = self.literal() {
-            return FieldExpr { place: literal.place, kind: FieldKind::Literal(literal) };
+            return FieldExpr { range: literal.range, kind: FieldKind::Literal(literal) };
         }
         match self.peek().clone() {
             TokenKind::Sign(Sign::OpenParen) => {
                 self.next();
                 let inner = self.field_expr();
                 self.expect(Sign::CloseParen);
-                FieldExpr { kind: inner.kind, place: start.to(self.before()) }
+                FieldExpr { kind: inner.kind, range: start.to(self.before()) }
             }
             TokenKind::Sign(Sign::Not) => self.unary(UnaryOp::Not, power::NOT + 1),
             TokenKind::Sign(Sign::Minus) => self.unary(UnaryOp::Negate, power::NEGATE),
@@ -136,7 +120,7 @@ impl Parser {
                         format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"),
                     );
                     self.next();
-                    FieldExpr { kind: FieldKind::Error, place: start }
+                    FieldExpr { kind: FieldKind::Error, range: start }
                 }
             },
             _ => self.missing_operand(),
@@ -146,18 +130,18 @@ impl Parser {
     fn unary(&mut self, op: UnaryOp, least: u8) -> FieldExpr {
         let start = self.next();
         let operand = self.field_operators(least);
-        let place = start.to(operand.place);
-        FieldExpr { kind: FieldKind::Unary { op, operand: Box::new(operand) }, place }
+        let range = start.to(operand.range);
+        FieldExpr { kind: FieldKind::Unary { op, operand: Box::new(operand) }, range }
     }
 
     fn field(&mut self, field: FieldRef) -> FieldExpr {
-        FieldExpr { kind: FieldKind::Field(field), place: self.next() }
+        FieldExpr { kind: FieldKind::Field(field), range: self.next() }
     }
 
-    /// Reports what stands where a value should; it is skipped unless it goes on or closes something.
+    /// Reports the token that stands where a value should stand. It is skipped, unless it is `&&` or `||` or closes something.
     fn missing_operand(&mut self) -> FieldExpr {
         self.unexpected("a field or a value");
-        let place = self.here();
+        let range = self.here();
         let goes_on = match self.peek() {
             TokenKind::Sign(sign) => {
                 let closes = matches!(sign, Sign::CloseBrace | Sign::CloseParen | Sign::Comma | Sign::Pipe);
@@ -168,20 +152,20 @@ impl Parser {
         if !goes_on {
             self.next();
         }
-        FieldExpr { kind: FieldKind::Error, place }
+        FieldExpr { kind: FieldKind::Error, range }
     }
 }
 
 /// `left op right`, operands of the same operator in one list.
 fn join(op: LogicOp, left: FieldExpr, right: FieldExpr) -> FieldExpr {
-    let place = left.place.to(right.place);
+    let range = left.range.to(right.range);
     let mut operands = match left.kind {
         FieldKind::Logic { op: inner, operands } if inner == op => operands,
-        kind => vec![FieldExpr { kind, place: left.place }],
+        kind => vec![FieldExpr { kind, range: left.range }],
     };
     match right.kind {
         FieldKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
-        kind => operands.push(FieldExpr { kind, place: right.place }),
+        kind => operands.push(FieldExpr { kind, range: right.range }),
     }
-    FieldExpr { kind: FieldKind::Logic { op, operands }, place }
+    FieldExpr { kind: FieldKind::Logic { op, operands }, range }
 }

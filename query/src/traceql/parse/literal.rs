@@ -26,7 +26,7 @@ impl Parser {
             self.error(start, "9223372036854775808 is larger than the largest int, 9223372036854775807");
         }
         let end = self.next();
-        Some(Literal { kind, place: start.to(end) })
+        Some(Literal { kind, range: start.to(end) })
     }
 
     fn int(&self, value: u64, negative: bool) -> LiteralKind {

@@ -4,10 +4,8 @@ mod field;
 mod literal;
 mod pipeline;
 
-pub(super) use field::power;
-
 use super::QueryError;
-use super::ast::{FieldExpr, FieldKind, Place, Query};
+use super::ast::{FieldExpr, FieldKind, Query, TextRange};
 use super::lex::lex;
 use super::tokens::{Sign, Token, TokenKind};
 
@@ -15,7 +13,8 @@ use super::tokens::{Sign, Token, TokenKind};
 pub const MAX_QUERY_BYTES: usize = 128 << 10;
 /// How deep expressions may nest. The tree is walked by recursion, which must never exhaust a thread's stack.
 const MAX_DEPTH: usize = 200;
-/// How many operators a query may chain without brackets, `&&` and `||` of one kind not counted: each makes the tree deeper.
+/// How many operators a query may chain without brackets. Each makes the tree deeper, except a further `&&` after `&&` and a further
+/// `||` after `||`.
 const MAX_CHAIN: usize = 200;
 /// Most errors gathered.
 const MAX_ERRORS: usize = 100;
@@ -105,17 +104,17 @@ impl Parser {
     }
 
     /// The bytes of the token here.
-    fn here(&self) -> Place {
-        self.tokens.get(self.at).map_or(Place::default(), |token| Place::new(token.range.clone()))
+    fn here(&self) -> TextRange {
+        self.tokens.get(self.at).map_or(TextRange::default(), |token| TextRange::new(token.range.clone()))
     }
 
     /// The bytes of the token before.
-    fn before(&self) -> Place {
+    fn before(&self) -> TextRange {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        last.map_or(Place::default(), |token| Place::new(token.range.clone()))
+        last.map_or(TextRange::default(), |token| TextRange::new(token.range.clone()))
     }
 
-    fn next(&mut self) -> Place {
+    fn next(&mut self) -> TextRange {
         let here = self.here();
         if !self.at_end() {
             self.at += 1;
@@ -131,9 +130,9 @@ impl Parser {
         found
     }
 
-    fn error(&mut self, place: Place, message: impl Into<String>) {
+    fn error(&mut self, range: TextRange, message: impl Into<String>) {
         if !self.too_deep {
-            self.errors.push(QueryError::new(place.range(), message));
+            self.errors.push(QueryError::new(range.bytes(), message));
         }
     }
 
@@ -157,7 +156,7 @@ impl Parser {
     }
 
     /// Runs `inner` one level deeper; past the limit everything that is left is skipped.
-    fn deeper<T>(&mut self, failed: impl FnOnce(Place) -> T, inner: impl FnOnce(&mut Self) -> T) -> T {
+    fn deeper<T>(&mut self, failed: impl FnOnce(TextRange) -> T, inner: impl FnOnce(&mut Self) -> T) -> T {
         if self.depth >= MAX_DEPTH {
             return failed(self.give_up("the query nests too deeply"));
         }
@@ -167,7 +166,7 @@ impl Parser {
         out
     }
 
-    /// Counts an operator of one run, whose first makes the tree no deeper than its brackets do.
+    /// Counts an operator of a run without brackets. The first one is free, as the depth of the run itself has been counted.
     fn count_link(&mut self, links: &mut usize) {
         *links += 1;
         self.chain += usize::from(*links > 1);
@@ -176,7 +175,7 @@ impl Parser {
         }
     }
 
-    fn give_up(&mut self, message: &str) -> Place {
+    fn give_up(&mut self, message: &str) -> TextRange {
         let here = self.here();
         self.error(here, message);
         self.too_deep = true;

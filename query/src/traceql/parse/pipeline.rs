@@ -4,9 +4,10 @@ use super::super::ast::{
     Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
     Relation, Stage, StageKind, StructuralMode, StructuralOp,
 };
+use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
-use super::field::{binary_op, logic_op, power, right_power};
+use super::field::{binary_op, logic_op};
 
 impl Parser {
     /// Reads a whole query.
@@ -20,18 +21,18 @@ impl Parser {
         if !self.at_end() {
             self.unexpected("`|` or the end of the query");
         }
-        Query { place: start.to(self.before()), pipeline, hints }
+        Query { range: start.to(self.before()), pipeline, hints }
     }
 
     fn pipeline(&mut self) -> Pipeline {
-        let failed = |place| Pipeline { stages: Vec::new(), place };
+        let failed = |range| Pipeline { stages: Vec::new(), range };
         self.deeper(failed, |parser| {
             let start = parser.here();
             let mut stages = Vec::new();
             loop {
                 parser.stage(&mut stages);
                 if !parser.take(Sign::Pipe) {
-                    return Pipeline { stages, place: start.to(parser.before()) };
+                    return Pipeline { stages, range: start.to(parser.before()) };
                 }
             }
         })
@@ -67,7 +68,7 @@ impl Parser {
             StageKind::Expr(self.expr(power::LOGIC))
         };
         let ranked = matches!(kind, StageKind::Rank { .. });
-        stages.push(Stage { kind, place: start.to(self.before()) });
+        stages.push(Stage { kind, range: start.to(self.before()) });
         while ranked && let Some(stage) = self.keep() {
             stages.push(stage);
         }
@@ -76,10 +77,10 @@ impl Parser {
     /// A comparison after `topk(…)`.
     fn keep(&mut self) -> Option<Stage> {
         let TokenKind::Sign(sign) = *self.peek() else { return None };
-        let (op, _) = binary_op(sign).filter(|(_, found)| *found == power::COMPARE)?;
+        let op = binary_op(sign).filter(|op| op.power() == power::COMPARE)?;
         let start = self.next();
         let value = self.number()?;
-        Some(Stage { place: start.to(value.place), kind: StageKind::Keep { op, value } })
+        Some(Stage { range: start.to(value.range), kind: StageKind::Keep { op, value } })
     }
 
     /// A number or duration, or an error.
@@ -122,7 +123,7 @@ impl Parser {
             if value.is_none() {
                 parser.unexpected("a value");
             }
-            value.map(|value| Hint { name, place: start.to(value.place), value })
+            value.map(|value| Hint { name, range: start.to(value.range), value })
         })
         .into_iter()
         .flatten()
@@ -130,7 +131,7 @@ impl Parser {
     }
 
     fn expr(&mut self, least: u8) -> Expr {
-        let failed = |place| Expr { kind: ExprKind::Error, place };
+        let failed = |range| Expr { kind: ExprKind::Error, range };
         self.deeper(failed, |parser| {
             let mut left = parser.operand();
             let mut links = 0;
@@ -147,18 +148,16 @@ impl Parser {
                     parser.next();
                     let right = parser.expr(power::COMPARE + 1);
                     parser.count_link(&mut links);
-                    let place = left.place.to(right.place);
+                    let range = left.range.to(right.range);
                     let kind = ExprKind::Structural { op, left: Box::new(left), right: Box::new(right) };
-                    left = Expr { kind, place };
-                } else if let Some((op, power)) =
-                    binary_op(sign).filter(|(_, power)| structural.is_none() && *power >= least)
-                {
+                    left = Expr { kind, range };
+                } else if let Some(op) = binary_op(sign).filter(|op| structural.is_none() && op.power() >= least) {
                     parser.next();
-                    let right = parser.expr(right_power(op, power));
+                    let right = parser.expr(op.side_powers().1);
                     parser.count_link(&mut links);
-                    let place = left.place.to(right.place);
+                    let range = left.range.to(right.range);
                     let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
-                    left = Expr { kind, place };
+                    left = Expr { kind, range };
                 } else {
                     break;
                 }
@@ -170,7 +169,7 @@ impl Parser {
     fn operand(&mut self) -> Expr {
         let start = self.here();
         if let Some(literal) = self.literal() {
-            return Expr { place: literal.place, kind: ExprKind::Literal(literal) };
+            return Expr { range: literal.range, kind: ExprKind::Literal(literal) };
         }
         let kind = match self.peek().clone() {
             TokenKind::Sign(Sign::OpenBrace) => ExprKind::Filter(self.filter().0),
@@ -183,7 +182,7 @@ impl Parser {
             TokenKind::Attribute { .. } | TokenKind::Intrinsic(_) => self.outside_of_braces(),
             _ => self.missing(),
         };
-        Expr { kind, place: start.to(self.before()) }
+        Expr { kind, range: start.to(self.before()) }
     }
 
     /// Reads `( … )`; one expression alone stands for itself.
@@ -373,14 +372,14 @@ impl Expr {
 
 /// `left op right`, operands of the same operator in one list.
 fn join(op: LogicOp, left: Expr, right: Expr) -> Expr {
-    let place = left.place.to(right.place);
+    let range = left.range.to(right.range);
     let mut operands = match left.kind {
         ExprKind::Logic { op: inner, operands } if inner == op => operands,
-        kind => vec![Expr { kind, place: left.place }],
+        kind => vec![Expr { kind, range: left.range }],
     };
     match right.kind {
         ExprKind::Logic { op: inner, operands: more } if inner == op => operands.extend(more),
-        kind => operands.push(Expr { kind, place: right.place }),
+        kind => operands.push(Expr { kind, range: right.range }),
     }
-    Expr { kind: ExprKind::Logic { op, operands }, place }
+    Expr { kind: ExprKind::Logic { op, operands }, range }
 }

@@ -107,13 +107,13 @@ fn the_whole_language_is_read() {
 fn nodes_know_their_bytes() {
     let q = "{ .a = 1 && (.b = 2) } | select(.c)";
     let query = parse(q).expect("sound");
-    let ranges: Vec<&str> = query.pipeline.stages.iter().map(|stage| &q[stage.place.range()]).collect();
+    let ranges: Vec<&str> = query.pipeline.stages.iter().map(|stage| &q[stage.range.bytes()]).collect();
     assert_eq!(ranges, ["{ .a = 1 && (.b = 2) }", "select(.c)"]);
-    assert_eq!(query.place.range(), 0..q.len());
+    assert_eq!(query.range.bytes(), 0..q.len());
 }
 
 #[test]
-fn every_fault_is_told_with_its_place() {
+fn every_fault_is_reported_with_its_bytes() {
     for (q, faults) in [
         ("", vec![(0..0, "query is empty")]),
         ("{", vec![(1..1, "expected a field or a value, found the end")]),

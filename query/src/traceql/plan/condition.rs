@@ -4,7 +4,7 @@ use hoptrail_proto::model::AnyValue;
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 
 use super::super::QueryError;
-use super::super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, Place, UnaryOp};
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, TextRange, UnaryOp};
 use super::super::fold::{compare_op, fold, holds};
 
 /// Gathers what cannot be planned.
@@ -31,8 +31,8 @@ fn negate(filter: Filter) -> Filter {
 }
 
 impl Planner {
-    pub(super) fn error(&mut self, place: Place, message: impl Into<String>) {
-        self.errors.push(QueryError::new(place.range(), message));
+    pub(super) fn error(&mut self, range: TextRange, message: impl Into<String>) {
+        self.errors.push(QueryError::new(range.bytes(), message));
     }
 
     pub(in crate::traceql) fn into_errors(mut self) -> Vec<QueryError> {
@@ -49,7 +49,7 @@ impl Planner {
         })
     }
 
-    /// Like `condition`, but events and links are still judged one by one.
+    /// Like `condition`, but events and links are still tested one by one.
     fn part(&mut self, expr: &FieldExpr) -> Option<Filter> {
         match fold(expr) {
             Some(Ok(value)) => return Some(constant(value == LiteralKind::Bool(true))),
@@ -80,9 +80,9 @@ impl Planner {
             FieldKind::Unary { op: UnaryOp::Not, operand } if is_field(operand) => self.is_bool(operand, false),
             FieldKind::Unary { op: UnaryOp::Not, operand } => self.part(operand).map(negate),
             FieldKind::Field(_) => self.is_bool(expr, true),
-            FieldKind::Binary { op, left, right } => self.binary(*op, left, right, expr.place),
+            FieldKind::Binary { op, left, right } => self.binary(*op, left, right, expr.range),
             FieldKind::Unary { .. } | FieldKind::Literal(_) | FieldKind::Error => {
-                self.error(expr.place, "a filter needs a condition");
+                self.error(expr.range, "a filter needs a condition");
                 None
             }
         }
@@ -93,17 +93,17 @@ impl Planner {
         Some(Filter::compare(field, CompareOp::Eq, Value::Any(AnyValue::Bool(value))))
     }
 
-    fn binary(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, place: Place) -> Option<Filter> {
+    fn binary(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) -> Option<Filter> {
         let (expr, op, constant) = match (fold(left), fold(right)) {
             (None, Some(value)) => (left, op, value),
             (Some(value), None) => match op.flipped() {
                 Some(op) => (right, op, value),
                 None => {
-                    self.error(place, format!("`{}` needs the field on its left", op.symbol()));
+                    self.error(range, format!("`{}` needs the field on its left", op.symbol()));
                     return None;
                 }
             },
-            _ => return self.two_fields(op, left, right, place),
+            _ => return self.two_fields(op, left, right, range),
         };
         let constant = match constant {
             Ok(constant) => constant,
@@ -113,30 +113,30 @@ impl Planner {
             }
         };
         if is_condition(expr) {
-            return self.truth(op, expr, &constant, place);
+            return self.truth(op, expr, &constant, range);
         }
         if !is_field(expr) {
-            self.error(expr.place, "arithmetic with fields is not supported yet");
+            self.error(expr.range, "arithmetic with fields is not supported yet");
             return None;
         }
         let field = self.stored(expr)?;
-        self.with_constant(field, op, constant, place)
+        self.with_constant(field, op, constant, range)
     }
 
     /// `(condition) = true` and the like.
-    fn truth(&mut self, op: BinaryOp, expr: &FieldExpr, constant: &LiteralKind, place: Place) -> Option<Filter> {
+    fn truth(&mut self, op: BinaryOp, expr: &FieldExpr, constant: &LiteralKind, range: TextRange) -> Option<Filter> {
         let filter = self.part(expr)?;
         match (op, constant) {
             (BinaryOp::Eq, LiteralKind::Bool(true)) | (BinaryOp::Ne, LiteralKind::Bool(false)) => Some(filter),
             (BinaryOp::Eq | BinaryOp::Ne, LiteralKind::Bool(_)) => Some(negate(filter)),
             _ => {
-                self.error(place, "a condition compares with true or false");
+                self.error(range, "a condition compares with true or false");
                 None
             }
         }
     }
 
-    fn two_fields(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, place: Place) -> Option<Filter> {
+    fn two_fields(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) -> Option<Filter> {
         if is_condition(left) && is_condition(right) {
             let (a, b) = (self.part(left)?, self.part(right)?);
             let both = Filter::And(vec![a.clone(), b.clone()]);
@@ -145,22 +145,22 @@ impl Planner {
             return Some(if op == BinaryOp::Ne { negate(same) } else { same });
         }
         let what = if op.is_arithmetic() { "arithmetic with fields" } else { "comparing two fields" };
-        self.error(place, format!("{what} is not supported yet"));
+        self.error(range, format!("{what} is not supported yet"));
         None
     }
 
-    fn with_constant(&mut self, field: Field, op: BinaryOp, constant: LiteralKind, place: Place) -> Option<Filter> {
+    fn with_constant(&mut self, field: Field, op: BinaryOp, constant: LiteralKind, range: TextRange) -> Option<Filter> {
         if let (BinaryOp::Match | BinaryOp::NotMatch, LiteralKind::String(source)) = (op, &constant) {
-            // That it is sound is known; it may be too large.
-            let told = |reason| self.error(place, format!("not a regular expression: {reason}"));
-            let pattern = Pattern::new(source).map_err(told).ok()?;
+            // Its syntax has been checked; it may still be too large.
+            let fault = |reason| self.error(range, format!("not a regular expression: {reason}"));
+            let pattern = Pattern::new(source).map_err(fault).ok()?;
             let negated = op == BinaryOp::NotMatch;
             let on_empty = pattern.matches("") != negated;
             let filter = Filter::Matches { field: field.clone(), pattern, negated };
             return Some(or_empty(filter, field, on_empty));
         }
         let Some(op) = compare_op(op) else {
-            self.error(place, "a filter needs a condition");
+            self.error(range, "a filter needs a condition");
             return None;
         };
         if constant == LiteralKind::Nil {
@@ -242,6 +242,7 @@ fn is_condition(expr: &FieldExpr) -> bool {
 
 /// Joins conditions by `&&`. When there is no other operator among them, one event must satisfy all those about events, and one
 /// link all those about links; with any `||` or `!` each condition asks for itself.
+/// So `{ event.a = 1 && event.b = 2 }` finds spans with an event that has both.
 pub(in crate::traceql) fn conjunction(parts: Vec<Filter>) -> Filter {
     let mut parts = parts;
     if parts.iter().all(is_plain) {
@@ -265,7 +266,7 @@ enum Owner {
     Link,
 }
 
-/// Puts the conditions of one owner together at the place of the first; one alone stays as it is.
+/// Puts the conditions of one owner together where the first one stands; one alone stays as it is.
 fn gather(parts: Vec<Filter>, owner: Owner, wrap: fn(Box<Filter>) -> Filter) -> Vec<Filter> {
     if parts.iter().filter(|part| owner_of(part) == Some(owner)).count() < 2 {
         return parts;

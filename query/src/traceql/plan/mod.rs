@@ -5,7 +5,7 @@ mod condition;
 use hoptrail_storage::{Field, Filter, Intrinsic};
 
 use super::QueryError;
-use super::ast::{Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Place, Query, StageKind};
+use super::ast::{Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Query, StageKind, TextRange};
 
 pub(super) use condition::{Planner, conjunction};
 
@@ -14,12 +14,12 @@ pub(super) use condition::{Planner, conjunction};
 pub struct Compiled {
     /// What a span must satisfy.
     pub filter: Filter,
-    /// The fields that the query names, each once, in the order of the text. Not among them: span name, duration, trace
-    /// duration, root name, root service, trace id and span id, which every hit tells anyway.
+    /// The fields that the query names, each once, in the order of the text. Span name, duration, trace duration, root name, root
+    /// service, trace id and span id are not among them: every answer has these anyway.
     pub select: Vec<Field>,
 }
 
-/// Plans a query that `check` found sound.
+/// Plans a query in which `check` found no fault.
 ///
 /// # Errors
 /// Everything in it that the store cannot do yet, in the order of the text.
@@ -41,8 +41,8 @@ pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
                     named_fields(field, &mut select);
                 }
             }
-            StageKind::By(_) => planner.unsupported(stage.place, "by()"),
-            StageKind::Coalesce => planner.unsupported(stage.place, "coalesce()"),
+            StageKind::By(_) => planner.unsupported(stage.range, "by()"),
+            StageKind::Coalesce => planner.unsupported(stage.range, "coalesce()"),
             StageKind::Rank { .. } | StageKind::Keep { .. } => {}
         }
     }
@@ -60,7 +60,7 @@ fn filter_of<'a>(expr: &'a Expr, planner: &mut Planner) -> Option<&'a FieldExpr>
         ExprKind::Pipeline(_) => "a pipeline in brackets",
         _ => "a condition on an aggregate",
     };
-    planner.unsupported(expr.place, what);
+    planner.unsupported(expr.range, what);
     None
 }
 
@@ -75,11 +75,11 @@ fn all(mut filters: Vec<Filter>) -> Filter {
     }
 }
 
-/// Adds the fields of an expression that answers tell, each once.
+/// Adds the fields of an expression that an answer has only when asked, each once.
 fn named_fields(expr: &FieldExpr, out: &mut Vec<Field>) {
     match &expr.kind {
         FieldKind::Field(field) => {
-            let field = field.stored().filter(|field| !is_told_anyway(field) && !out.contains(field));
+            let field = field.stored().filter(|field| !is_always_answered(field) && !out.contains(field));
             out.extend(field);
         }
         FieldKind::Literal(_) | FieldKind::Error => {}
@@ -92,7 +92,7 @@ fn named_fields(expr: &FieldExpr, out: &mut Vec<Field>) {
     }
 }
 
-fn is_told_anyway(field: &Field) -> bool {
+fn is_always_answered(field: &Field) -> bool {
     matches!(
         field,
         Field::Intrinsic(
@@ -108,8 +108,8 @@ fn is_told_anyway(field: &Field) -> bool {
 }
 
 impl Planner {
-    fn unsupported(&mut self, place: Place, what: &str) {
-        self.error(place, format!("{what} is not supported yet"));
+    fn unsupported(&mut self, range: TextRange, what: &str) {
+        self.error(range, format!("{what} is not supported yet"));
     }
 
     /// The store's field that an expression names.
@@ -121,7 +121,7 @@ impl Planner {
                 FieldRef::Intrinsic(name) => name.text().to_owned(),
                 FieldRef::Attribute { .. } => format!("{field}, an attribute of the parent span,"),
             };
-            self.unsupported(expr.place, &what);
+            self.unsupported(expr.range, &what);
         }
         stored
     }

@@ -178,7 +178,7 @@ fn named_fields_are_selected_once() {
 }
 
 #[test]
-fn what_the_store_cannot_do_yet_is_told_with_its_place() {
+fn what_the_store_cannot_do_yet_is_an_error_with_its_bytes() {
     for (q, faults) in [
         ("{ .a } && { .b }", vec![(0..16, "`&&` between sets of spans")]),
         ("{ .a } >> { .b }", vec![(0..16, "the structural operator `>>`")]),

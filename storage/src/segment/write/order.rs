@@ -80,7 +80,7 @@ fn by_start<'p>(sources: &[&Rows], pieces: &'p [Piece], hints: &StartHints) -> V
     for pieces in pieces.chunk_by(|one, other| one.id == other.id) {
         let Some(first) = pieces.first() else { continue };
         let rows = pieces.iter().flat_map(|piece| piece.rows(sources));
-        let starts = rows.map(|row| span(sources, row).extent().place());
+        let starts = rows.map(|row| span(sources, row).extent().order_start());
         if let Some(start) = starts.chain(hints.get(&first.id).copied()).min() {
             traces.push((start, first.id, pieces));
         }

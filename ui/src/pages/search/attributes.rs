@@ -1,14 +1,15 @@
 //! Attributes as people type them: `http.route=/cart error=true user.name="Jane Doe"`, all of which must hold.
 
+use hoptrail_proto::model::SpanKind;
 use hoptrail_query::pairs::{self, Pair, Word};
-use hoptrail_query::traceql::{field_text, quoted};
-use hoptrail_query::{AttributeScope, Field};
+use hoptrail_query::traceql::field_text;
+use hoptrail_query::{AttributeScope, Field, quoted};
 
-use super::form::{FieldError, KINDS, caret};
+use super::field_error::FieldError;
 
 /// The pairs as conditions of TraceQL. A bare value matches whatever its type: `status=200` finds the int and the string.
 pub(super) fn conditions(text: &str) -> Result<Vec<String>, FieldError> {
-    let pairs = pairs::read(text).map_err(|error| caret("q", text, &[error]))?;
+    let pairs = pairs::read(text).map_err(|error| FieldError::of_query(text, &[error]))?;
     Ok(pairs.iter().map(condition).collect())
 }
 
@@ -23,20 +24,23 @@ fn condition(pair: &Pair) -> String {
     match (pair.negated, other) {
         (false, None) => as_text,
         (false, Some(other)) => format!("({as_text} || {field} = {other})"),
-        // Of another type is different as well, but not being there is not.
+        // A value of another type differs as well. A span without the attribute does not.
         (true, None) => format!("({field} != nil && !({as_text}))"),
         (true, Some(other)) => format!("({field} != nil && !({as_text} || {field} = {other}))"),
     }
 }
 
-/// Jaeger's words for what is no attribute here: the field, its constant, and whether it is the constant that must not be.
+/// Jaeger's words for what is no attribute here: the field, its constant, and whether the field must differ from it. `error=false`
+/// is `status != error`.
 fn intrinsic(pair: &Pair) -> Option<(&'static str, &str, bool)> {
     let value = pair.value.text.as_str();
     match (pair.scope, pair.key.text.as_str(), value) {
         _ if pair.key.quoted || pair.value.quoted => None,
         (None, "error", "true") => Some(("status", "error", false)),
         (None, "error", "false") => Some(("status", "error", true)),
-        (Some(AttributeScope::Span), "kind", value) if KINDS.contains(&value) => Some(("kind", value, false)),
+        (Some(AttributeScope::Span), "kind", value) if SpanKind::ALL.iter().any(|kind| kind.name() == value) => {
+            Some(("kind", value, false))
+        }
         _ => None,
     }
 }
@@ -52,7 +56,7 @@ fn constant(text: &str) -> Option<String> {
     if plain { int().or_else(double) } else { None }
 }
 
-/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form; what is neither stays, and its faults are told.
+/// Jaeger's `tags` (a JSON object) or `tag` (`key:value`) as pairs in our form; what is neither stays as it is, and its faults are shown.
 pub(super) fn of_jaeger(text: &str) -> String {
     from_jaeger(text).unwrap_or_else(|| text.trim().to_owned())
 }
@@ -65,9 +69,13 @@ fn from_jaeger(text: &str) -> Option<String> {
         };
     }
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pairs: Vec<Pair> = object.iter().map(|(key, of_key)| pair(key, &value(of_key))).collect();
+    let pairs: Vec<Pair> = object.iter().map(|(key, value)| pair(key, &text_of(value))).collect();
     Some(pairs::write(&pairs))
+}
+
+/// A text as it is, anything else as JSON.
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A pair of Jaeger, which knows no scopes.

@@ -1,9 +1,11 @@
 //! The search form: what the URL says, as typed.
 
-use hoptrail_query::{Filter, SearchRequest, TimeRange, pairs, traceql};
+use hoptrail_proto::model::{SpanKind, StatusCode};
+use hoptrail_query::{Filter, SearchRequest, TimeRange, pairs, quoted, traceql};
 use jiff::tz::TimeZone;
 
 use super::attributes;
+use super::field_error::FieldError;
 use super::range::{self, Edge};
 use crate::format;
 use crate::url::{Params, href};
@@ -12,7 +14,6 @@ use crate::url::{Params, href};
 pub(super) const MOST: usize = 500;
 const DEFAULT_LIMIT: &str = "20";
 const DEFAULT_LOOKBACK: &str = "1h";
-pub(super) const KINDS: [&str; 6] = ["server", "client", "producer", "consumer", "internal", "unspecified"];
 /// What Jaeger calls any service and any span name.
 const ANY: &str = "all";
 const SECOND: u64 = 1_000_000_000;
@@ -35,22 +36,6 @@ pub(crate) struct Form {
     pub(crate) sort: String,
 }
 
-/// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FieldError {
-    /// The field's name in the URL.
-    pub(crate) field: &'static str,
-    pub(crate) message: String,
-    /// The query with carets under the place.
-    pub(crate) caret: Option<String>,
-}
-
-impl FieldError {
-    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into(), caret: None }
-    }
-}
-
 /// What the form asks the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
@@ -62,7 +47,6 @@ pub(crate) struct Question {
 impl Form {
     /// Reads the parameters; times of Jaeger's links (`start`, `end`, microseconds) are shown in `zone`.
     pub(crate) fn read(params: &Params, zone: &TimeZone) -> Self {
-        let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
         let operation = Some(params.text("operation")).filter(|name| *name != ANY).unwrap_or_default().to_owned();
         let time = |edge, name| range::normal(params.text(name), zone, edge);
         let mut form = Self {
@@ -74,10 +58,10 @@ impl Form {
             kind: params.text("kind").to_owned(),
             min: params.first(&["minDuration", "min"]).to_owned(),
             max: params.first(&["maxDuration", "max"]).to_owned(),
-            lookback: or(params.text("lookback"), DEFAULT_LOOKBACK),
+            lookback: text_or(params.text("lookback"), DEFAULT_LOOKBACK),
             from: time(Edge::From, "from"),
             to: time(Edge::To, "to"),
-            limit: or(params.text("limit"), DEFAULT_LIMIT),
+            limit: text_or(params.text("limit"), DEFAULT_LIMIT),
             sort: params.text("sort").to_owned(),
         };
         if form.query.is_empty() {
@@ -158,13 +142,13 @@ impl Form {
     fn conditions(&self, errors: &mut Vec<FieldError>) -> Conditions {
         let mut own = Vec::new();
         if !self.service.is_empty() {
-            own.push(format!("resource.service.name = {}", traceql::quoted(&self.service)));
+            own.push(format!("resource.service.name = {}", quoted(&self.service)));
         }
         if !self.name.is_empty() {
-            own.push(format!("name = {}", traceql::quoted(&self.name)));
+            own.push(format!("name = {}", quoted(&self.name)));
         }
-        one_of("status", &self.status, &["error", "ok", "unset"], &mut own, errors);
-        one_of("kind", &self.kind, &KINDS, &mut own, errors);
+        one_of("status", &self.status, &StatusCode::ALL.map(StatusCode::name), &mut own, errors);
+        one_of("kind", &self.kind, &SpanKind::ALL.map(SpanKind::name), &mut own, errors);
         let bounds = [("minDuration", ">=", &self.min), ("maxDuration", "<=", &self.max)];
         for (field, op, text) in bounds.into_iter().filter(|(_, _, text)| !text.is_empty()) {
             match duration(text) {
@@ -210,6 +194,10 @@ impl Form {
     }
 }
 
+fn text_or(text: &str, default: &str) -> String {
+    if text.is_empty() { default } else { text }.to_owned()
+}
+
 /// A name from a field: in quotes it is that name, whatever it is; without them `all` is any name, as in Jaeger's links.
 fn read_name(text: &str) -> String {
     if text == ANY { String::new() } else { pairs::read_name(text) }
@@ -217,7 +205,7 @@ fn read_name(text: &str) -> String {
 
 /// A name for a field or a link.
 pub(super) fn write_name(name: &str) -> String {
-    if name == ANY { traceql::quoted(name) } else { pairs::write_name(name) }
+    if name == ANY { quoted(name) } else { pairs::write_name(name) }
 }
 
 /// A duration as TraceQL writes it, or as pages show it: `1.5 s`, `2 min 5 s`.
@@ -236,9 +224,9 @@ struct Conditions {
 
 fn compile(conditions: &Conditions) -> Result<(Filter, Option<String>), FieldError> {
     let own = format!("{{ {} }}", conditions.own.join(" && "));
-    let own_filter = traceql::compile(&own).map_err(|errors| caret("q", &own, &errors))?.filter;
+    let own_filter = traceql::compile(&own).map_err(|errors| FieldError::of_query(&own, &errors))?.filter;
     let Some(typed) = &conditions.typed else { return Ok((own_filter, Some(own))) };
-    let typed_filter = traceql::compile(typed).map_err(|errors| caret("q", typed, &errors))?.filter;
+    let typed_filter = traceql::compile(typed).map_err(|errors| FieldError::of_query(typed, &errors))?.filter;
     if conditions.own.is_empty() {
         return Ok((typed_filter, Some(typed.clone())));
     }
@@ -253,11 +241,6 @@ fn joined(own: &[String], typed: &str) -> Option<String> {
     }
     let text = format!("{{ {} && ({inner}) }}", own.join(" && "));
     traceql::compile(&text).is_ok().then_some(text)
-}
-
-pub(super) fn caret(field: &'static str, text: &str, errors: &[traceql::QueryError]) -> FieldError {
-    let message = errors.first().map_or("The query is not valid.".to_owned(), |error| error.message.clone());
-    FieldError { field, message, caret: Some(traceql::render_errors(text, errors)) }
 }
 
 fn one_of(
@@ -327,7 +310,7 @@ mod tests {
             let link = asked.with("sort", "longest");
             let read = form(link.split_once('?').expect("query").1);
             assert_eq!((read.service.as_str(), read.name.as_str()), (name, name), "{link}");
-            let condition = format!("resource.service.name = {}", traceql::quoted(name));
+            let condition = format!("resource.service.name = {}", quoted(name));
             assert!(
                 ask(link.split_once('?').expect("query").1).traceql.is_some_and(|query| query.contains(&condition))
             );

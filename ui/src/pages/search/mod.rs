@@ -1,6 +1,7 @@
 //! Find traces: the form, what it found, and what to do when it found nothing.
 
 mod attributes;
+mod field_error;
 mod form;
 mod range;
 mod results;
@@ -14,7 +15,8 @@ use hoptrail_query::{
     Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, SearchRequest, Value,
 };
 
-use self::form::{FieldError, Form, Question, write_name};
+use self::field_error::FieldError;
+use self::form::{Form, Question, write_name};
 use self::range::{Edge, TimeInput};
 use self::results::Row;
 use self::scatter::Scatter;
@@ -65,6 +67,13 @@ struct Names {
     names: Vec<String>,
     /// Whether there are more.
     cut: bool,
+}
+
+impl Names {
+    /// How many there are, when there are more.
+    fn count_when_cut(&self) -> Option<String> {
+        self.cut.then(|| format::count(self.names.len() as u64))
+    }
 }
 
 /// The search page.
@@ -133,7 +142,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let (status, errors, found) = match form.question(visit.now, &visit.zone) {
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(question) => {
-            // One more than is shown tells whether there are older ones.
+            // One more than is shown says whether there are older ones.
             let request = SearchRequest { limit: question.request.limit + 1, ..question.request.clone() };
             let answer = visit.service().search(&visit.tenant, request).await?;
             (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services.names)))
@@ -167,11 +176,15 @@ async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Names, Pa
     let mut values = visit.service().field_values(&visit.tenant, request).await?.value;
     let cut = values.len() > MOST_NAMES;
     values.truncate(MOST_NAMES);
-    let text = |value: Value| match value {
+    Ok(Names { names: values.into_iter().filter_map(text_of).collect(), cut })
+}
+
+/// The text of a value; `None` when it is empty or no text.
+fn text_of(value: Value) -> Option<String> {
+    match value {
         Value::Any(AnyValue::String(text)) if !text.is_empty() => Some(text),
         _ => None,
-    };
-    Ok(Names { names: values.into_iter().filter_map(text).collect(), cut })
+    }
 }
 
 fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
@@ -238,14 +251,13 @@ fn search_page(
 ) -> SearchPage {
     let offered: Vec<String> = services.names.iter().map(|name| write_name(name)).collect();
     let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
-    let offers = |names: &Names| names.cut.then(|| format::count(names.names.len() as u64));
     let time = |text, edge| range::input(text, &visit.zone, edge);
     SearchPage {
         chrome: Chrome::new(),
         services: choices(std::iter::once(("", "All services")).chain(choosable), &write_name(&form.service)),
         service: write_name(&form.service),
-        services_cut: offers(services),
-        names_cut: offers(names),
+        services_cut: services.count_when_cut(),
+        names_cut: names.count_when_cut(),
         name: write_name(&form.name),
         names: names.names.iter().map(|name| write_name(name)).collect(),
         statuses: choices(STATUSES, &form.status),

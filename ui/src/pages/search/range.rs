@@ -1,12 +1,13 @@
-//! Moments as the form holds them. A time without an offset is in the visitor's zone; where that hour comes twice, a start is the
-//! first one and an end is the second, so that nothing which was asked for is left out. The page writes times with their offset.
+//! Moments as the form holds them. A time without an offset is in the visitor's zone. Where clocks go back, an hour comes twice: a
+//! start is then in the first one and an end in the second, so that the range has all that was asked for. The page writes times
+//! with their offset.
 
 use hoptrail_query::TimeRange;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::form::FieldError;
+use super::field_error::FieldError;
 use crate::format;
 
 /// Which end of the range a time is.
@@ -167,9 +168,9 @@ mod tests {
         let kinds = [(FIRST, Edge::From), (SECOND_TIME, Edge::From), (FIRST, Edge::To), (SECOND_TIME, Edge::To)]
             .map(|(time, edge)| input(&format::exact_time(time, &berlin()), &berlin(), edge).kind);
         assert_eq!(kinds, ["datetime-local", "text", "text", "datetime-local"]);
-        let odd = format::exact_time(FIRST + 123_456_789, &TimeZone::UTC);
-        assert_eq!(odd, "2026-10-25T00:30:00.123456789+00:00");
-        assert_eq!(input(&odd, &TimeZone::UTC, Edge::From), TimeInput { kind: "text", value: odd });
+        let exact = format::exact_time(FIRST + 123_456_789, &TimeZone::UTC);
+        assert_eq!(exact, "2026-10-25T00:30:00.123456789+00:00");
+        assert_eq!(input(&exact, &TimeZone::UTC, Edge::From), TimeInput { kind: "text", value: exact });
         assert_eq!(input("soon", &TimeZone::UTC, Edge::To), TimeInput { kind: "text", value: "soon".into() });
     }
 }

@@ -47,16 +47,14 @@ struct Axis {
 
 impl Axis {
     fn of(durations: impl Iterator<Item = u64> + Clone) -> Self {
-        let log = |nanos: Option<u64>| (nanos.unwrap_or(1).max(1) as f64).log10();
-        let (least, most) = (log(durations.clone().min()), log(durations.max()));
+        let (least, most) = (log(durations.clone().min().unwrap_or(1)), log(durations.max().unwrap_or(1)));
         // A third of a decade above and below keeps points off the edges and single points in the middle.
         Self { least: (least - 0.33).max(0.0), most: most + 0.33 }
     }
 
     /// Percent from the top.
-    fn place(&self, nanos: u64) -> f64 {
-        let log = (nanos.max(1) as f64).log10();
-        100.0 - 100.0 * (log - self.least) / (self.most - self.least)
+    fn position(&self, nanos: u64) -> f64 {
+        100.0 - 100.0 * (log(nanos) - self.least) / (self.most - self.least)
     }
 
     /// Round durations: every power of ten, with few of them also twice and five times these, with many every other one.
@@ -68,13 +66,18 @@ impl Axis {
         let large = LONG.iter().flat_map(|unit| [unit * SECOND, 10 * unit * SECOND]);
         let values: Vec<u64> = small.filter(|value| *value < 60 * SECOND).chain(large).collect();
         let inside = values.into_iter().filter(|value| (self.least..=self.most).contains(&(*value as f64).log10()));
-        let tick = |value: u64| Tick { at: format!("{:.2}", self.place(value)), label: format::duration(value) };
+        let tick = |value: u64| Tick { at: format!("{:.2}", self.position(value)), label: format::duration(value) };
         inside.step_by(if decades > 4.5 { 2 } else { 1 }).map(tick).collect()
     }
 }
 
+/// The logarithm of a duration. Nothing is shorter than a nanosecond on the axis.
+fn log(nanos: u64) -> f64 {
+    (nanos.max(1) as f64).log10()
+}
+
 /// The plot of these traces; `None` when there are too few to compare. A trace that started before `earliest`, the start of the
-/// search's time range, stands at the left edge, as one span with a wrong clock must not squeeze all others together.
+/// search's time range, stands at the left edge, so that one span with a wrong clock does not squeeze all others together.
 pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<Scatter> {
     if hits.len() < 2 {
         return None;
@@ -85,7 +88,7 @@ pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<
     let range = (last - first).max(1);
     let x = |start: u64| 3.0 + 94.0 * (start - first) as f64 / range as f64;
     let points =
-        hits.iter().map(|hit| point(hit, x(hit.start_unix_nano.max(earliest)), axis.place(hit.duration_nanos)));
+        hits.iter().map(|hit| point(hit, x(hit.start_unix_nano.max(earliest)), axis.position(hit.duration_nanos)));
     let times = (0..=4).map(|quarter| {
         let time = first + (u128::from(range) * quarter / 4) as u64;
         Tick { at: format!("{:.2}", x(time.min(last))), label: format::axis_time(time, range, zone) }
@@ -142,9 +145,9 @@ mod tests {
         let hits = [hit(1_000, 5), hit(2_000, 50_000), hit(3_000, 0), hit(1_500, u64::MAX)];
         let plot = plot(&hits, 0, &TimeZone::UTC).expect("plot");
         let number = |text: &str| text.parse::<f64>().expect("number");
-        let places: Vec<(f64, f64)> = plot.points.iter().map(|point| (number(&point.x), number(&point.y))).collect();
-        assert!(places.iter().all(|(x, y)| (0.0..=100.0).contains(x) && (0.0..=100.0).contains(y)), "{places:?}");
-        assert!(places[0].0 < places[1].0 && places[1].1 < places[0].1, "later is right, longer is higher");
+        let positions: Vec<(f64, f64)> = plot.points.iter().map(|point| (number(&point.x), number(&point.y))).collect();
+        assert!(positions.iter().all(|(x, y)| (0.0..=100.0).contains(x) && (0.0..=100.0).contains(y)), "{positions:?}");
+        assert!(positions[0].0 < positions[1].0 && positions[1].1 < positions[0].1, "later is right, longer is higher");
         assert!(plot.durations.iter().all(|tick| (0.0..=100.0).contains(&number(&tick.at))));
         assert_eq!(plot.times.len(), 5);
     }
@@ -159,7 +162,7 @@ mod tests {
     fn a_wrong_clock_does_not_squeeze_the_others() {
         let hits = [hit(10, 5), hit(5_000, 5), hit(5_100, 5)];
         let plot = plot(&hits, 4_900, &TimeZone::UTC).expect("plot");
-        let places: Vec<&str> = plot.points.iter().map(|point| point.x.as_str()).collect();
-        assert_eq!(places, ["3.00", "50.00", "97.00"]);
+        let positions: Vec<&str> = plot.points.iter().map(|point| point.x.as_str()).collect();
+        assert_eq!(positions, ["3.00", "50.00", "97.00"]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use hoptrail_proto::model::Trace;
-use hoptrail_query::assemble::{Clocks, TraceTree, assemble};
+use hoptrail_query::assemble::{ClockSkew, Clocks, TraceTree, assemble};
 
 use super::detail::{Detail, detail};
 use super::find;
@@ -157,7 +157,7 @@ pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit, damage: Opti
         inferred: summary.inferred,
         warned: summary.warned,
         warnings_href: link(&View { find: ":warning".into(), span: None, ..view.clone() }, "waterfall"),
-        skews: skews(&tree),
+        skews: tree.skews.iter().map(skew_text).collect(),
         clocks_href: link(&View { clocks: other(view.clocks), ..view.clone() }, ""),
         corrected: view.clocks == Clocks::Corrected,
         json_href: format!("/trace/{id}/json"),
@@ -230,7 +230,6 @@ fn services(tree: &TraceTree<'_>, palette: &Palette) -> Vec<ServiceRow> {
     let mut before = 0;
     let mut rows = Vec::new();
     for part in parts {
-        let place = |nanos: u64| 100.0 * nanos as f64 / total.max(1) as f64;
         rows.push(ServiceRow {
             name: shown_service(&part.name),
             colour: palette.colour(&part.name),
@@ -239,27 +238,29 @@ fn services(tree: &TraceTree<'_>, palette: &Palette) -> Vec<ServiceRow> {
             self_time: format::duration(part.self_nanos),
             critical: format::duration(part.critical_nanos),
             share: format::percent(part.critical_nanos, total),
-            x: format!("{:.3}", place(before)),
-            width: format!("{:.3}", place(part.critical_nanos)),
+            x: percent(before, total),
+            width: percent(part.critical_nanos, total),
         });
         before += part.critical_nanos;
     }
     rows
 }
 
-fn skews(tree: &TraceTree<'_>) -> Vec<String> {
-    let text = |skew: &hoptrail_query::assemble::ClockSkew| {
-        let direction = if skew.offset_nanos < 0 { "ahead of" } else { "behind" };
-        format!(
-            "The clock of {} is about {} {direction} that of {} (at least {}, measured from {}).",
-            plain_text(&skew.host),
-            format::duration(skew.offset_nanos.unsigned_abs()),
-            plain_text(&skew.reference),
-            format::duration(skew.at_least_nanos),
-            format::counted(skew.calls, "call", "calls"),
-        )
-    };
-    tree.skews.iter().map(text).collect()
+/// A part of the whole in percent, for the style of a bar.
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.3}", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+fn skew_text(skew: &ClockSkew) -> String {
+    let direction = if skew.offset_nanos < 0 { "ahead of" } else { "behind" };
+    format!(
+        "The clock of {} is about {} {direction} that of {} (at least {}, measured from {}).",
+        plain_text(&skew.host),
+        format::duration(skew.offset_nanos.unsigned_abs()),
+        plain_text(&skew.reference),
+        format::duration(skew.at_least_nanos),
+        format::counted(skew.calls, "call", "calls"),
+    )
 }
 
 /// Marks at round times since the start of the trace.
@@ -282,8 +283,8 @@ fn found(tree: &TraceTree<'_>, view: &View, matches: &[usize], selected: Option<
         return Find::default();
     }
     let at = selected.and_then(|index| matches.binary_search(&index).ok());
-    let link = |place: Option<&usize>| {
-        let key = place.map(|&index| tree.nodes[index].key);
+    let link = |match_at: Option<&usize>| {
+        let key = match_at.map(|&index| tree.nodes[index].key);
         key.map(|key| view.selecting(Some(key)).href(id, &format!("s-{key}"))).unwrap_or_default()
     };
     let next = match (at, selected) {

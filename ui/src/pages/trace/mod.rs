@@ -7,8 +7,6 @@ mod rows;
 mod value;
 
 use axum::body::Body;
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::{StreamExt, stream};
@@ -18,7 +16,7 @@ use hoptrail_proto::otlp::json::TraceWriter;
 use crate::chrome::page;
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::url::Params;
+use crate::url::{Named, Params};
 use crate::waterfall::View;
 
 /// `GET /trace?id=...`: the box at the top of every page.
@@ -28,25 +26,18 @@ pub(crate) async fn open(params: Params) -> Result<Redirect, PageError> {
 }
 
 /// `GET /trace/{id}`.
-pub(crate) async fn show(
-    visit: Visit,
-    params: Params,
-    path: Result<Path<String>, PathRejection>,
-) -> Result<Response, PageError> {
-    let (trace, damage) = fetch(&visit, path).await?;
+pub(crate) async fn show(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {
+    let (trace, damage) = fetch(&visit, &id).await?;
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
     let work =
         tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit, damage)));
-    work.await.map_err(|error| {
-        tracing::error!(%error, "a trace could not be drawn");
-        PageError::Internal
-    })
+    work.await.map_err(PageError::NotDrawn)
 }
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
-pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
-    let id = asked_for(path)?;
+pub(crate) async fn download(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
+    let id = asked_for(&id)?;
     let mut writer = TraceWriter::default();
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
     let mut batches = visit.service().download(&visit.tenant, id, write, TraceWriter::END.to_owned()).await?;
@@ -59,23 +50,22 @@ pub(crate) async fn download(visit: Visit, path: Result<Path<String>, PathReject
     Ok((headers, Body::from_stream(text)).into_response())
 }
 
-fn asked_for(path: Result<Path<String>, PathRejection>) -> Result<TraceId, PageError> {
-    let Path(text) = path.map_err(|error| PageError::Invalid(error.body_text()))?;
+fn asked_for(text: &str) -> Result<TraceId, PageError> {
     if let Some((first, second)) = text.split_once("...") {
         return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
     }
-    trace_id(&text)
+    trace_id(text)
 }
 
 /// The trace, and what of it the store could not read.
-async fn fetch(visit: &Visit, path: Result<Path<String>, PathRejection>) -> Result<(Trace, Option<String>), PageError> {
-    let id = asked_for(path)?;
+async fn fetch(visit: &Visit, id: &str) -> Result<(Trace, Option<String>), PageError> {
+    let id = asked_for(id)?;
     let answer = visit.service().trace(&visit.tenant, id).await?;
     let damage = answer.notice();
     match answer.value.filter(|trace| !trace.spans.is_empty()) {
         Some(trace) => Ok((trace, damage)),
         // Nobody knows whether it was there.
-        None if damage.is_some() => Err(PageError::Store),
+        None if damage.is_some() => Err(PageError::Damaged),
         None => Err(PageError::UnknownTrace(id)),
     }
 }

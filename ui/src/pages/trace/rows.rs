@@ -10,7 +10,7 @@ use crate::format;
 use crate::pages::search::shown_service;
 use crate::waterfall::{Line, Rest, Scale, View};
 
-/// Levels that are indented; deeper ones stay there and say their number.
+/// Levels that are indented; deeper ones are not indented further, and say which level they are.
 const MOST_INDENTED: usize = 20;
 /// Gaps in the critical path narrower than this are not drawn: about a pixel, in percent.
 const NARROW: f64 = 0.12;
@@ -156,15 +156,14 @@ impl Drawing<'_> {
     fn bar(&self, node: &Node<'_>) -> Bar {
         let placed = self.scale.bar(node.interval).filter(|_| !node.outlier);
         let (x, width) = placed.unwrap_or_default();
-        let number = |value: f64| format!("{value:.3}");
         let critical = merged(node.critical.iter().filter_map(|part| self.scale.bar(*part)));
         Bar {
             visible: placed.is_some(),
-            critical: critical.into_iter().map(|(x, width)| (number(x), number(width))).collect(),
+            critical: critical.into_iter().map(|(x, width)| (percent(x), percent(width))).collect(),
             events: self.events(node),
-            label_x: number(x + width),
-            x: number(x),
-            width: number(width),
+            label_x: percent(x + width),
+            x: percent(x),
+            width: percent(width),
         }
     }
 
@@ -181,7 +180,7 @@ impl Drawing<'_> {
             .map(|(time, name)| {
                 let after = format::duration(time.saturating_sub(node.interval.start));
                 (
-                    format!("{:.3}", self.scale.place(time)),
+                    percent(self.scale.position(time)),
                     format!("{} at +{after}", plain_text(&format::shortened(name, 60))),
                 )
             })
@@ -238,6 +237,11 @@ impl Drawing<'_> {
         let tail = (more > 0).then(|| format!("{more} other names"));
         named.chain(tail).collect::<Vec<_>>().join(" · ")
     }
+}
+
+/// A number of percent, for the style of a bar.
+fn percent(value: f64) -> String {
+    format!("{value:.3}")
 }
 
 /// Stretches (left edge and width, percent, ascending) without gaps too narrow to be seen, so that there are few of them.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 use hoptrail_query::assemble::Interval;
-use hoptrail_query::traceql::{field_text, quoted};
+use hoptrail_query::quoted;
+use hoptrail_query::traceql::field_text;
 use hoptrail_query::{AttributeScope, Field};
 use jiff::tz::TimeZone;
 
@@ -64,7 +65,7 @@ pub(crate) struct Pair {
     pub(crate) kind: &'static str,
     /// Whether it is long enough to be folded.
     pub(crate) long: bool,
-    /// What stands in its place while it is.
+    /// What is shown instead while it is folded.
     pub(crate) preview: String,
     /// A search for other spans with this value; empty when there is none.
     pub(crate) search: String,
@@ -81,15 +82,18 @@ impl SearchTime {
         if day.contains(&trace.start) && day.contains(&trace.end) {
             return Self(vec![("lookback", "24h".to_owned())]);
         }
-        let time = |nanos: u64| format::exact_time(nanos - nanos % SECOND, &TimeZone::UTC);
-        let from = time(trace.start.saturating_sub(HALF_A_DAY));
-        Self(vec![("from", from), ("to", time(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
+        let from = whole_second(trace.start.saturating_sub(HALF_A_DAY));
+        Self(vec![("from", from), ("to", whole_second(trace.end.saturating_add(HALF_A_DAY + SECOND)))])
     }
 
-    /// For a span whose own time cannot be.
+    /// The same for a span whose own time cannot be real.
     pub(super) fn all() -> Self {
         Self(vec![("lookback", "all".to_owned())])
     }
+}
+
+fn whole_second(nanos: u64) -> String {
+    format::exact_time(nanos - nanos % SECOND, &TimeZone::UTC)
 }
 
 /// Attributes sorted by key, with links that search for their values in `scope`.

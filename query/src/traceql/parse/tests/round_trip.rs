@@ -6,20 +6,20 @@ use proptest::prelude::*;
 use crate::traceql::ast::*;
 use crate::traceql::parse;
 
-fn at() -> Place {
-    Place::default()
+fn at() -> TextRange {
+    TextRange::default()
 }
 
 fn literal(kind: LiteralKind) -> Literal {
-    Literal { kind, place: at() }
+    Literal { kind, range: at() }
 }
 
 fn field_expr(kind: FieldKind) -> FieldExpr {
-    FieldExpr { kind, place: at() }
+    FieldExpr { kind, range: at() }
 }
 
 fn expr(kind: ExprKind) -> Expr {
-    Expr { kind, place: at() }
+    Expr { kind, range: at() }
 }
 
 fn literals() -> impl Strategy<Value = Literal> {
@@ -119,10 +119,10 @@ fn spansets() -> impl Strategy<Value = Expr> {
             }),
             (inner, conditions()).prop_map(|(first, key)| {
                 let stages = vec![
-                    Stage { kind: StageKind::Expr(first), place: at() },
-                    Stage { kind: StageKind::By(key), place: at() },
+                    Stage { kind: StageKind::Expr(first), range: at() },
+                    Stage { kind: StageKind::By(key), range: at() },
                 ];
-                expr(ExprKind::Pipeline(Pipeline { stages, place: at() }))
+                expr(ExprKind::Pipeline(Pipeline { stages, range: at() }))
             }),
         ]
     })
@@ -179,10 +179,10 @@ fn stages() -> impl Strategy<Value = Vec<StageKind>> {
 }
 
 fn queries() -> impl Strategy<Value = Query> {
-    let hint = ("[a-z]{1,5}", literals()).prop_map(|(name, value)| Hint { name, value, place: at() });
+    let hint = ("[a-z]{1,5}", literals()).prop_map(|(name, value)| Hint { name, value, range: at() });
     (stages(), prop::collection::vec(hint, 0..3)).prop_map(|(stages, hints)| {
-        let stages = stages.into_iter().map(|kind| Stage { kind, place: at() }).collect();
-        Query { pipeline: Pipeline { stages, place: at() }, hints, place: at() }
+        let stages = stages.into_iter().map(|kind| Stage { kind, range: at() }).collect();
+        Query { pipeline: Pipeline { stages, range: at() }, hints, range: at() }
     })
 }
 

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::error::ApiError;
 use crate::Error;
 
-/// Tells that an answer is cut, and by what. The messages have no place for it.
+/// Says that an answer is cut, and by what. The messages have no field for it.
 const TRUNCATED: HeaderName = HeaderName::from_static("hoptrail-truncated");
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// `application/json`
     Json,
     /// `application/protobuf`
@@ -22,7 +22,7 @@ pub(super) enum Format {
 
 impl Format {
     /// Protobuf when any `Accept` header names it anywhere, JSON otherwise.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let protobuf = accepted.any(|value| value.contains("application/protobuf"));
         if protobuf { Self::Protobuf } else { Self::Json }
@@ -30,7 +30,7 @@ impl Format {
 }
 
 /// An answer of both forms.
-pub(super) fn message(format: Format, message: &(impl Message + Serialize)) -> Result<Response, ApiError> {
+pub(crate) fn message(format: Format, message: &(impl Message + Serialize)) -> Result<Response, ApiError> {
     match format {
         Format::Json => json(message),
         Format::Protobuf => Ok(protobuf(message)),
@@ -38,13 +38,13 @@ pub(super) fn message(format: Format, message: &(impl Message + Serialize)) -> R
 }
 
 /// An answer in JSON.
-pub(super) fn json(message: &impl Serialize) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(message).map_err(|error| Error::Internal(error.to_string()))?;
+pub(crate) fn json(message: &impl Serialize) -> Result<Response, ApiError> {
+    let body = serde_json::to_vec(message).map_err(Error::internal)?;
     Ok(typed("application/json", body))
 }
 
 /// An answer in protobuf.
-pub(super) fn protobuf(message: &impl Message) -> Response {
+pub(crate) fn protobuf(message: &impl Message) -> Response {
     typed("application/protobuf", message.encode_to_vec())
 }
 
@@ -53,15 +53,15 @@ fn typed(kind: &'static str, body: Vec<u8>) -> Response {
 }
 
 /// The answer, with a note when `cut` says what cut it.
-pub(super) fn truncated(mut response: Response, cut: Option<String>) -> Response {
+pub(crate) fn truncated(mut response: Response, cut: Option<String>) -> Response {
     if let Some(cut) = cut.and_then(|cut| HeaderValue::try_from(cut).ok()) {
         response.headers_mut().insert(TRUNCATED, cut);
     }
     response
 }
 
-/// The answer, with a warning when it is without something. Clients read JSON strictly, so it is in no message that has no place for it.
-pub(super) fn warned(mut response: Response, notice: Option<String>) -> Response {
+/// The answer, with a warning when something is missing in it. Clients read JSON strictly, so no message gets a field for it.
+pub(crate) fn warned(mut response: Response, notice: Option<String>) -> Response {
     let warning = notice.map(|notice| format!("199 hoptrail \"{}\"", notice.replace(['"', '\\'], "'")));
     if let Some(warning) = warning.and_then(|warning| HeaderValue::try_from(warning).ok()) {
         response.headers_mut().insert(header::WARNING, warning);

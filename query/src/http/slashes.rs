@@ -1,16 +1,13 @@
-//! Addresses that are not there, and those that a client wrote a little differently.
+//! Addresses that begin with more than one slash.
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Uri};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use tower::ServiceExt;
 
-use super::error::shown;
-
-/// The router for paths that begin with several slashes, too: clients put `/api/…` behind the URL they were given, which may end in one.
-pub(super) fn with_one_slash(router: Router) -> Router {
+/// The router, which then takes paths that begin with several slashes as well. Clients put `/api/…` behind the URL that they were
+/// given, and that may end in a slash.
+pub(crate) fn with_one_slash(router: Router) -> Router {
     Router::new().fallback(move |mut request: Request| {
         if let Some(uri) = one_slash(request.uri()) {
             *request.uri_mut() = uri;
@@ -26,16 +23,6 @@ fn one_slash(uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(format!("/{rest}")).ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// What is said where nothing is.
-pub(super) async fn not_here(request: Request) -> impl IntoResponse {
-    let text = format!(
-        "there is nothing at {}: this is the Tempo API, with /api/search, /api/search/tags, /api/search/tag/{{name}}/values \
-         and /api/traces/{{id}}, the last four also as /api/v2/..., and /api/echo, /ready, /health and /metrics\n",
-        shown(request.uri().path())
-    );
-    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
 }
 
 #[cfg(test)]

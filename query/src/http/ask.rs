@@ -1,4 +1,6 @@
-//! What every request says: whose data, which parameters, which form of answer.
+//! What every request says: whose data it asks for, with which parameters, and in which form.
+
+#![expect(clippy::disallowed_types, reason = "our extractors are made of axum's")]
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
@@ -12,10 +14,10 @@ use super::respond::Format;
 
 /// The common part of a request.
 #[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) tenant: TenantId,
-    pub(super) params: Params,
-    pub(super) format: Format,
+pub(crate) struct Ask {
+    pub(crate) tenant: TenantId,
+    pub(crate) params: Params,
+    pub(crate) format: Format,
 }
 
 impl FromRequestParts<Api> for Ask {
@@ -30,9 +32,9 @@ impl FromRequestParts<Api> for Ask {
     }
 }
 
-/// The changing part of the path.
+/// The part of the path that names something.
 #[derive(Debug)]
-pub(super) struct Named(pub(super) String);
+pub(crate) struct Named(pub(crate) String);
 
 impl FromRequestParts<Api> for Named {
     type Rejection = ApiError;

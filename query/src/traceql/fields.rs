@@ -1,0 +1,95 @@
+//! Single fields as text: read, written, and named in answers.
+
+use hoptrail_storage::{Field, Intrinsic};
+
+use super::ast::{FieldExpr, FieldKind};
+use super::parse;
+use super::print::attribute_text;
+
+/// Reads the name of one field, such as `resource.service.name`, `.x` or `status`.
+///
+/// # Errors
+/// A text that says why it is no field, or that the store does not know the field yet.
+pub fn parse_field(text: &str) -> Result<Field, String> {
+    known_field(text)?.ok_or_else(|| format!("{text:?} is not supported yet"))
+}
+
+/// Like [`parse_field`]; `None` for a field of the language that the store does not know yet.
+///
+/// # Errors
+/// A text that says why it is no field.
+pub fn known_field(text: &str) -> Result<Option<Field>, String> {
+    match parse::parse_field_expr(text) {
+        Ok(FieldExpr { kind: FieldKind::Field(found), .. }) => Ok(found.stored()),
+        _ => Err(format!("{text:?} is no field; write .key, span.key, resource.key or an intrinsic such as name")),
+    }
+}
+
+/// The name of a field in Tempo's search answers: the bare key, or the intrinsic's word.
+///
+/// ```
+/// use hoptrail_query::traceql::{field_label, field_text, parse_field};
+///
+/// let field = parse_field("span.http.route").unwrap();
+/// assert_eq!((field_label(&field), field_text(&field).as_str()), ("http.route", "span.http.route"));
+/// ```
+#[must_use]
+pub fn field_label(field: &Field) -> &str {
+    match field {
+        Field::Attribute { key, .. } => key,
+        Field::Intrinsic(intrinsic) => match intrinsic {
+            Intrinsic::Name => "name",
+            Intrinsic::Duration => "duration",
+            Intrinsic::Kind => "kind",
+            Intrinsic::Status => "status",
+            Intrinsic::StatusMessage => "statusMessage",
+            Intrinsic::TraceId => "trace:id",
+            Intrinsic::SpanId => "span:id",
+            Intrinsic::ParentId => "span:parentID",
+            Intrinsic::TraceDuration => "traceDuration",
+            Intrinsic::RootName => "rootName",
+            Intrinsic::RootService => "rootServiceName",
+            Intrinsic::EventName => "event:name",
+            Intrinsic::EventTimeSinceStart => "event:timeSinceStart",
+            Intrinsic::LinkTraceId => "link:traceID",
+            Intrinsic::LinkSpanId => "link:spanID",
+            Intrinsic::ScopeName => "instrumentation:name",
+            Intrinsic::ScopeVersion => "instrumentation:version",
+        },
+    }
+}
+
+/// How a field is written in a query, quoted where it must be.
+#[must_use]
+pub fn field_text(field: &Field) -> String {
+    match field {
+        Field::Attribute { scope, key } => attribute_text(*scope, key),
+        Field::Intrinsic(_) => field_label(field).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_storage::AttributeScope;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_read_from_their_text() {
+        let attribute = Field::attribute;
+        for (text, field) in [
+            (".x", attribute(AttributeScope::Any, "x")),
+            ("span.http.url/path", attribute(AttributeScope::Span, "http.url/path")),
+            ("resource.\"a b\"", attribute(AttributeScope::Resource, "a b")),
+            ("status", Field::Intrinsic(Intrinsic::Status)),
+            ("trace:rootService", Field::Intrinsic(Intrinsic::RootService)),
+            ("instrumentation.x", attribute(AttributeScope::Instrumentation, "x")),
+        ] {
+            assert_eq!(parse_field(text), Ok(field.clone()), "{text}");
+            assert_eq!(parse_field(&field_text(&field)), Ok(field), "{text}");
+        }
+        for text in ["", "foo", "5", ".a = 1", "span.", "parent", "nestedSetLeft", "{", "span.a span.b", "-.a"] {
+            assert!(parse_field(text).is_err(), "{text}");
+        }
+    }
+}
