@@ -88,17 +88,7 @@ impl Test {
     pub(crate) fn holds_text(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Present => true,
-            Self::Compare(op, Value::Any(AnyValue::String(constant))) => {
-                let order = bytes.cmp(constant.as_bytes());
-                match op {
-                    CompareOp::Eq => order.is_eq(),
-                    CompareOp::Ne => order.is_ne(),
-                    CompareOp::Lt => order.is_lt(),
-                    CompareOp::Le => order.is_le(),
-                    CompareOp::Gt => order.is_gt(),
-                    CompareOp::Ge => order.is_ge(),
-                }
-            }
+            Self::Compare(op, Value::Any(AnyValue::String(constant))) => op.holds(bytes.cmp(constant.as_bytes())),
             Self::Compare(..) => false,
             Self::Matches { pattern, negated, patience } => {
                 let text = std::str::from_utf8(bytes);
