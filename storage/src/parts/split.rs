@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::ReadError;
 use crate::catalog::SegmentEntry;
-use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
 use crate::segment::{META, Meta, PageId, PageSource, filter_of, pages, shapes_of};
 use crate::store::Db;
 
@@ -53,8 +53,7 @@ const PAGES: [(u32, &str); 8] = [
     (pages::LINKS, "links: span, shape, ids"),
 ];
 
-const KINDS: [TableKind; 3] = [TableKind::Span, TableKind::Event, TableKind::Link];
-const TABLES: [&str; 3] = ["", "event ", "link "];
+const TABLES: PerTable<&str> = PerTable { spans: "", events: "event ", links: "link " };
 
 impl Shares {
     fn add(&mut self, name: &str, bytes: usize) {
@@ -67,7 +66,7 @@ impl Shares {
         let described = source.page(segment, META)?;
         // A page that a group has no use for is not there.
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
-        let shapes = KINDS.map(|kind| len(META.group, shapes_of(kind).page));
+        let shapes = TableKind::ALL.map(|kind| len(META.group, shapes_of(kind).page));
         self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
         let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
         let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
@@ -76,10 +75,10 @@ impl Shares {
             PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
             self.add_columns(&meta, number, |page| len(group, page));
         }
-        for (kind, table) in KINDS.into_iter().zip(&meta.tables) {
+        for (kind, table) in meta.tables.iter() {
             for (column, key) in (0u32..).zip(&table.columns) {
                 let filter = len(META.group, filter_of(kind, column).page);
-                self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
+                self.add(&format!("filter over {}{}", TABLES[kind], name(key)), filter);
             }
         }
         Ok(())
@@ -87,14 +86,12 @@ impl Shares {
 
     fn add_columns(&mut self, meta: &Meta, group: usize, len: impl Fn(u32) -> usize) {
         let Some(group) = meta.groups.get(group) else { return };
-        for (table, columns) in group.columns.iter().enumerate() {
+        for (kind, columns) in group.columns.iter() {
             for (column, place) in columns {
-                let Some(key) = meta.tables.get(table).and_then(|table| table.columns.get(*column as usize)) else {
-                    continue;
-                };
-                let name = format!("{}{}", TABLES.get(table).unwrap_or(&""), name(key));
-                let page = pages::COLUMNS + 3 * column + table as u32;
-                self.add(&name, place.tail.map_or_else(|| len(page), |(_, len)| len as usize));
+                let Some(key) = meta.tables[kind].columns.get(*column as usize) else { continue };
+                let name = format!("{}{}", TABLES[kind], name(key));
+                let page = || len(PageId::column(kind, *column));
+                self.add(&name, place.tail.map_or_else(page, |(_, len)| len as usize));
             }
         }
     }

@@ -8,11 +8,13 @@ mod append;
 mod arena;
 mod dictionary;
 mod materialize;
+mod per_table;
 mod shapes;
 mod table;
 
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
+pub(crate) use per_table::PerTable;
 pub(crate) use shapes::{ColumnKey, Owner, Shape, ShapeList, Shapes, TableKind, ValueType};
 pub(crate) use table::{Column, LONGEST, Slot, Table};
 

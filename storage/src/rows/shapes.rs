@@ -13,6 +13,11 @@ pub(crate) enum TableKind {
     Link,
 }
 
+impl TableKind {
+    /// All of them, in the order in which the format has them.
+    pub(crate) const ALL: [Self; 3] = [Self::Span, Self::Event, Self::Link];
+}
+
 /// The type of a column's values. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ValueType {

@@ -11,12 +11,12 @@ use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, T
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::MOST_VALUES;
-use crate::rows::{Column, ColumnKey, Owner, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
+use crate::rows::{Column, ColumnKey, Owner, PerTable, Rows, ShapeList, Slot, SpanRow, Table, TableKind, ValueType};
 
 /// A view over rows; what a query derives from them is kept for its other conditions.
 pub(crate) struct HeadGroup<'a> {
     rows: &'a Rows,
-    tables: [HeadTable<'a>; 3],
+    tables: PerTable<HeadTable<'a>>,
     starts: OnceCell<Vec<u64>>,
 }
 
@@ -27,8 +27,11 @@ struct HeadTable<'a> {
 
 impl<'a> HeadGroup<'a> {
     pub(crate) fn new(rows: &'a Rows) -> Self {
-        let tables = [&rows.span_table, &rows.event_table, &rows.link_table];
-        let tables = tables.map(|table| HeadTable { table, shape_numbers: OnceCell::new() });
+        let tables = PerTable {
+            spans: HeadTable::new(&rows.span_table),
+            events: HeadTable::new(&rows.event_table),
+            links: HeadTable::new(&rows.link_table),
+        };
         Self { rows, tables, starts: OnceCell::new() }
     }
 
@@ -143,7 +146,11 @@ impl Selection<'_, '_> {
     }
 }
 
-impl HeadTable<'_> {
+impl<'a> HeadTable<'a> {
+    fn new(table: &'a Table) -> Self {
+        Self { table, shape_numbers: OnceCell::new() }
+    }
+
     fn shape_numbers(&self) -> &[u32] {
         self.shape_numbers.get_or_init(|| (0..self.table.len()).map(|row| self.table.shape_of(row)).collect())
     }
@@ -179,7 +186,7 @@ fn key(span: &SpanRow) -> SpanKey {
 
 impl RowGroup for HeadGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
-        Box::new(View(&self.tables[kind as usize]))
+        Box::new(View(&self.tables[kind]))
     }
 
     fn owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {

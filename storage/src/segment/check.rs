@@ -43,8 +43,8 @@ impl SegmentGroup<'_> {
 
     /// Checks that every filter over a column knows all values of the column. Calls `wrong` for each that does not.
     pub(crate) fn check_filters(&self, wrong: &mut dyn FnMut(ReadError)) {
-        for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
-            let mut filtered: Vec<u32> = self.group().columns[kind as usize]
+        for kind in TableKind::ALL {
+            let mut filtered: Vec<u32> = self.group().columns[kind]
                 .iter()
                 .filter_map(|(column, place)| place.filter.then_some(*column))
                 .collect();

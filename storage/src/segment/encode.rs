@@ -132,15 +132,16 @@ impl Translation {
             shapes.push([spans.0, events.0, links.0]);
             columns.push([spans.1, events.1, links.1]);
         }
-        let kinds = [TableKind::Span, TableKind::Event, TableKind::Link];
         let span_shapes = builders[TableKind::Span as usize].shapes.list().clone();
-        for ((builder, table), kind) in builders.into_iter().zip(&mut meta.tables).zip(kinds) {
+        for (builder, kind) in builders.into_iter().zip(TableKind::ALL) {
+            let table = &mut meta.tables[kind];
             table.names = builder.names.iter().map(Into::into).collect();
             at_most(builder.columns.len(), MOST_COLUMNS, "columns")?;
             table.columns = builder.columns;
             pages.insert(shapes_of(kind), shapes::encode(builder.shapes.list())?);
         }
-        let value_types = meta.tables.each_ref().map(|table| table.columns.iter().map(|key| key.value_type).collect());
+        let value_types =
+            TableKind::ALL.map(|kind| meta.tables[kind].columns.iter().map(|key| key.value_type).collect());
         Ok(Self { shapes, columns, value_types, resources: decoded, span_shapes })
     }
 }
@@ -413,7 +414,8 @@ impl GroupPages<'_, '_> {
             ValueType::Bytes | ValueType::Nested => strings::encode(&values.strings, Content::Bytes),
             _ => ints::encode(&values.numbers),
         };
-        let page = pages::COLUMNS + 3 * column + kind as u32;
+        let kind = TableKind::ALL[kind];
+        let page = PageId::column(kind, column);
         let filter = value_type.is_bytes() && bytes.len() >= LEAST_FILTERED && strings::wants_filter(&bytes);
         if filter {
             let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
@@ -427,9 +429,7 @@ impl GroupPages<'_, '_> {
             self.put(page, bytes);
         }
         let place = Place { tail, filter };
-        if let Some(columns) = self.meta.columns.get_mut(kind) {
-            columns.insert(column, place);
-        }
+        self.meta.columns[kind].insert(column, place);
         Ok(())
     }
 }

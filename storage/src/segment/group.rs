@@ -14,7 +14,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
-use crate::rows::{ShapeList, TableKind};
+use crate::rows::{PerTable, ShapeList, TableKind};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
@@ -23,9 +23,10 @@ pub(crate) struct SegmentGroup<'a> {
     pub(super) number: u16,
     pub(super) meta: Arc<Meta>,
     pages: [OnceLock<Page<'a>>; 9],
-    shapes: [OnceLock<Arc<ShapeList>>; 3],
-    shape_numbers: [OnceLock<Vec<u32>>; 3],
-    pub(super) owners: [OnceLock<Vec<u32>>; 2],
+    shapes: PerTable<OnceLock<Arc<ShapeList>>>,
+    shape_numbers: PerTable<OnceLock<Vec<u32>>>,
+    /// Spans have none.
+    pub(super) owners: PerTable<OnceLock<Vec<u32>>>,
     pub(super) starts: OnceLock<Vec<u64>>,
     pub(super) event_times: OnceLock<Vec<u64>>,
     pub(super) link_ids: OnceLock<Vec<(TraceId, SpanId)>>,
@@ -169,7 +170,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// The parts of the event or link page: owners, shapes, the rest.
     pub(super) fn child_parts(&self, kind: TableKind) -> Result<[&[u8]; 3], ReadError> {
-        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        let page = Self::page_of_shapes(kind);
         if self.rows(kind) == 0 {
             return Ok([&[], &[], &[]]);
         }
@@ -186,14 +187,13 @@ impl<'a> SegmentGroup<'a> {
             return Ok(Vec::new());
         }
         let parts = self.child_parts(kind)?;
-        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
         let part = parts.get(part).copied().unwrap_or_default();
-        decode(part, self.rows(kind), map).map_err(self.corrupt(page))
+        decode(part, self.rows(kind), map).map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
         let fetch = || self.source.shapes(self.segment, kind, &self.meta);
-        fill(&self.shapes[kind as usize], fetch).map(|shapes| &**shapes)
+        fill(&self.shapes[kind], fetch).map(|shapes| &**shapes)
     }
 
     /// For each shape whether its rows have the column.
@@ -238,8 +238,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
-        let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
-        let numbers = fill(cell, || {
+        let numbers = fill(&self.shape_numbers[kind], || {
             if self.rows(kind) == 0 {
                 return Ok(Vec::new());
             }
@@ -264,13 +263,13 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn table_meta(&self, kind: TableKind) -> &TableMeta {
-        &self.meta.tables[kind as usize]
+        &self.meta.tables[kind]
     }
 
     /// The bytes of a column, when the group has values of it.
     pub(super) fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
-        let page = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-        match self.group().columns[kind as usize].get(&column) {
+        let page = PageId::column(kind, column);
+        match self.group().columns[kind].get(&column) {
             None => Ok(None),
             Some(Place { tail: None, .. }) => {
                 let id = PageId { group: self.number, page };
@@ -287,7 +286,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// Whether the column may hold this text. A damaged filter rules nothing out.
     pub(super) fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
-        if !self.group().columns[kind as usize].get(&column).is_some_and(|place| place.filter) {
+        if !self.group().columns[kind].get(&column).is_some_and(|place| place.filter) {
             return Ok(true);
         }
         let set = match self.filter(kind, column) {

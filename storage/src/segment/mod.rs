@@ -51,7 +51,7 @@ pub(crate) mod pages {
     pub(crate) const EVENTS: u32 = 6;
     pub(crate) const LINKS: u32 = 7;
     pub(crate) const TAIL: u32 = 8;
-    /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`.
+    /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`: [`PageId::column`](super::PageId::column).
     pub(crate) const COLUMNS: u32 = 1 << 8;
     /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
     pub(crate) const FILTERS: u32 = 1 << 30;
@@ -63,10 +63,16 @@ pub(crate) const META: PageId = PageId { group: u16::MAX, page: 0 };
 /// Whose the segment is and when it arrived, should the catalog forget.
 pub(crate) const ABOUT: PageId = PageId { group: META.group, page: 8 };
 
+impl PageId {
+    /// The page that has the values of a column, in each group that has any. A column that cannot be has the last page.
+    pub(crate) const fn column(kind: TableKind, column: u32) -> u32 {
+        pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32)
+    }
+}
+
 /// Where the filter over a column's values is.
 pub(crate) fn filter_of(kind: TableKind, column: u32) -> PageId {
-    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-    PageId { group: META.group, page: column.saturating_add(pages::FILTERS) }
+    PageId { group: META.group, page: PageId::column(kind, column).saturating_add(pages::FILTERS) }
 }
 
 /// The page with the shapes of a table.

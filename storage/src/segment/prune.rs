@@ -73,8 +73,7 @@ impl<'a> Segment<'a> {
     fn holders(&self, needle: &Needle<'_>) -> Result<Vec<bool>, ReadError> {
         let mut holders = vec![false; self.meta.groups.len()];
         for kind in needle.tables() {
-            let Some(table) = self.meta.tables.get(*kind as usize) else { continue };
-            let named = table.named(Owner::Attribute, needle.key.as_bytes());
+            let named = self.meta.tables[*kind].named(Owner::Attribute, needle.key.as_bytes());
             for (column, key) in named.filter(|(_, key)| key.occurrence < MOST_VALUES) {
                 let filter = self.filter(*kind, column, key)?;
                 self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
@@ -92,7 +91,7 @@ impl<'a> Segment<'a> {
     }
 
     fn place(&self, group: usize, kind: TableKind, column: u32) -> Option<Place> {
-        self.meta.groups.get(group)?.columns.get(kind as usize)?.get(&column).copied()
+        self.meta.groups.get(group)?.columns[kind].get(&column).copied()
     }
 
     fn add_holders(&self, (kind, column): (TableKind, u32), filter: Option<&[u8]>, hash: u64, holders: &mut [bool]) {
@@ -115,7 +114,7 @@ impl Needle<'_> {
             AttributeScope::Span => &[TableKind::Span],
             AttributeScope::Event => &[TableKind::Event],
             AttributeScope::Link => &[TableKind::Link],
-            _ => &[TableKind::Span, TableKind::Event, TableKind::Link],
+            _ => &TableKind::ALL,
         }
     }
 }

@@ -7,8 +7,8 @@ use hoptrail_proto::model::{AnyValue, SpanEvent, SpanLink, TraceId, TraceSpan};
 
 use super::group::SegmentGroup;
 use super::meta::TableMeta;
-use super::pages;
 use super::view::{number_view, string_view};
+use super::{PageId, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::ints::Ints;
@@ -71,7 +71,7 @@ impl SegmentGroup<'_> {
             }
         };
         let Some(key) = self.table_meta(kind).columns.get(column as usize) else { return Ok(()) };
-        let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
+        let corrupt = self.corrupt(PageId::column(kind, column));
         let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
         if key.value_type.is_bytes() {
             let page = Strings::parse(&bytes).map_err(&corrupt)?;

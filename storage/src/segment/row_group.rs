@@ -21,10 +21,11 @@ impl RowGroup for SegmentGroup<'_> {
     }
 
     fn owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {
-        let Some(cell) = (kind as usize).checked_sub(1).and_then(|place| self.owners.get(place)) else {
+        if kind == TableKind::Span {
             return Ok(&[]);
-        };
-        let owners = fill(cell, || self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX)));
+        }
+        let owners =
+            fill(&self.owners[kind], || self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX)));
         owners.map(Vec::as_slice)
     }
 

@@ -7,7 +7,7 @@ use hoptrail_proto::model::{SpanId, TraceId};
 use super::encode::GroupStats;
 use super::group::SegmentGroup;
 use super::meta::TableMeta;
-use super::pages;
+use super::{PageId, pages};
 use crate::ReadError;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
@@ -169,8 +169,7 @@ impl SegmentGroup<'_> {
     }
 
     fn bad_shape(&self, kind: TableKind) -> ReadError {
-        let page = [pages::SPAN_SHAPES, pages::EVENTS, pages::LINKS][kind as usize];
-        self.corrupt(page)(Damaged("shape that is not described"))
+        self.corrupt(Self::page_of_shapes(kind))(Damaged("shape that is not described"))
     }
 
     /// The slots of all values of a column, whose strings go into `table`.
@@ -181,7 +180,7 @@ impl SegmentGroup<'_> {
         (table, number): (&mut Table, u32),
         count: usize,
     ) -> Result<Option<Vec<u64>>, ReadError> {
-        let corrupt = self.corrupt(pages::COLUMNS + 3 * column + kind as u32);
+        let corrupt = self.corrupt(PageId::column(kind, column));
         let bytes = self.column(kind, column)?.ok_or_else(|| corrupt(Damaged("column without values")))?;
         let value_type =
             self.table_meta(kind).columns.get(column as usize).map_or(ValueType::Empty, |key| key.value_type);
@@ -241,8 +240,11 @@ impl SegmentGroup<'_> {
     fn checked_owners(&self, kind: TableKind) -> Result<&[u32], ReadError> {
         let owners = self.owners(kind)?;
         let fits = owners.is_sorted() && owners.last().is_none_or(|last| (*last as usize) < self.rows(TableKind::Span));
-        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
-        if fits { Ok(owners) } else { Err(self.corrupt(page)(Damaged("rows of spans out of order"))) }
+        if fits {
+            Ok(owners)
+        } else {
+            Err(self.corrupt(Self::page_of_shapes(kind))(Damaged("rows of spans out of order")))
+        }
     }
 }
 
@@ -300,7 +302,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::group::tests::InMemory;
-    use super::super::{Built, GROUP_SPANS, KnownStarts, META, Meta, PageId, PageSource, encode_in_groups};
+    use super::super::{Built, GROUP_SPANS, KnownStarts, META, Meta, PageSource, encode_in_groups};
     use super::*;
     use crate::scan::Projection;
     use crate::test_spans::{any_batch, encode as request};

@@ -36,7 +36,7 @@ pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeL
 
 /// Whether everything that shapes name is there.
 fn is_described(list: &ShapeList, kind: TableKind, meta: &Meta) -> bool {
-    let table = &meta.tables[kind as usize];
+    let table = &meta.tables[kind];
     let within = |number: u32, count: usize| (number as usize) < count;
     let origins = |shape: &Shape| {
         within(shape.resource, meta.resource_bytes.len()) && within(shape.scope, meta.scope_bytes.len())
@@ -70,9 +70,9 @@ mod tests {
     fn shapes_name_only_what_is_described() {
         let origin = || vec![OriginBytes { message: Box::default(), schema_url: Box::default() }];
         let mut meta = Meta { resource_bytes: origin(), scope_bytes: origin(), ..Meta::default() };
-        meta.tables[0].names = vec![Box::default()];
+        meta.tables.spans.names = vec![Box::default()];
         let name = Box::default();
-        meta.tables[0].columns =
+        meta.tables.spans.columns =
             vec![ColumnKey { owner: Owner::Attribute, value_type: ValueType::Int, occurrence: 0, name }];
         let read = |shape: Shape, columns: &[u32]| {
             let list = ShapeList { shapes: vec![shape], layouts: vec![columns.into()] };

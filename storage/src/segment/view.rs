@@ -2,9 +2,9 @@
 
 use hoptrail_proto::otlp::view::ValueView;
 
+use super::PageId;
 use super::group::SegmentGroup;
 use super::meta::TableMeta;
-use super::pages;
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
@@ -29,7 +29,7 @@ impl View<'_, '_> {
     }
 
     fn corrupt(&self, column: u32) -> impl Fn(Damaged) -> ReadError + use<> {
-        self.group.corrupt(pages::COLUMNS + 3 * column + self.kind as u32)
+        self.group.corrupt(PageId::column(self.kind, column))
     }
 
     /// A page of strings has no more values than the table has rows.
