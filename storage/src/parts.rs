@@ -17,8 +17,8 @@ use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
 use crate::rows::Rows;
-use crate::scan::{Projection, RowGroup, matching};
-use crate::segment::{GroupStats, META, Meta, Page, PageId, PageSource, SegmentGroup};
+use crate::scan::{Materialize, Projection, TraceIndex, matching};
+use crate::segment::{GroupStats, META, Metadata, Page, PageId, PageSource, SegmentGroup};
 use crate::{Filter, QueryContext, ReadError};
 
 /// Spans in memory, as the head keeps them.
@@ -48,7 +48,7 @@ impl Head {
 #[derive(Debug)]
 pub struct Segment {
     pages: BTreeMap<PageId, Vec<u8>>,
-    meta: Arc<Meta>,
+    meta: Arc<Metadata>,
     groups: Vec<GroupStats>,
 }
 
@@ -58,7 +58,7 @@ impl Segment {
         let rows: Vec<&Rows> = parts.iter().map(|part| &part.0).collect();
         let built = crate::segment::encode(&rows).map_err(|error| error.to_string())?;
         let meta = built.pages.get(&META).ok_or("no description")?;
-        let meta = said(Meta::decode(meta))?;
+        let meta = said(Metadata::decode(meta))?;
         Ok(Self { pages: built.pages, meta: Arc::new(meta), groups: built.groups })
     }
 
@@ -71,7 +71,7 @@ impl Segment {
     /// Reads its description again, as the first query after a start does.
     pub fn describe(&self) -> Result<usize, String> {
         let meta = self.pages.get(&META).ok_or("no description")?;
-        said(Meta::decode(meta)).map(|meta| meta.groups.len())
+        said(Metadata::decode(meta)).map(|meta| meta.groups.len())
     }
 
     /// In how many of its groups the trace may be.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::ReadError;
 use crate::catalog::SegmentEntry;
 use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
-use crate::segment::{META, Meta, PageId, PageSource, filter_of, pages, shapes_of};
+use crate::segment::{META, Metadata, PageId, PageSource, filter_of, pages, shapes_of};
 use crate::store::Db;
 
 /// What something takes.
@@ -69,7 +69,7 @@ impl Shares {
         let shapes = TableKind::ALL.map(|kind| len(META.group, shapes_of(kind).page));
         self.add("descriptions of segments", described.len() + shapes.iter().sum::<usize>());
         let damaged = |reason: String| ReadError::Corrupt { place: format!("segment {segment}"), reason };
-        let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
+        let meta = Metadata::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
             let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;
             PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
@@ -84,7 +84,7 @@ impl Shares {
         Ok(())
     }
 
-    fn add_columns(&mut self, meta: &Meta, group: usize, len: impl Fn(u32) -> usize) {
+    fn add_columns(&mut self, meta: &Metadata, group: usize, len: impl Fn(u32) -> usize) {
         let Some(group) = meta.groups.get(group) else { return };
         for (kind, columns) in group.columns.iter() {
             for (column, place) in columns {

@@ -9,7 +9,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::strings::Strings;
 use crate::codec::{Damaged, fuse};
 use crate::rows::TableKind;
-use crate::scan::RowGroup;
+use crate::scan::SpanColumns;
 
 impl SegmentGroup<'_> {
     /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
@@ -46,7 +46,7 @@ impl SegmentGroup<'_> {
         for kind in TableKind::ALL {
             let mut filtered: Vec<u32> = self.group().columns[kind]
                 .iter()
-                .filter_map(|(column, place)| place.filter.then_some(*column))
+                .filter_map(|(column, location)| location.filter.then_some(*column))
                 .collect();
             filtered.sort_unstable();
             for column in filtered {
@@ -59,8 +59,10 @@ impl SegmentGroup<'_> {
 
     fn check_filter(&self, kind: TableKind, column: u32) -> Result<(), ReadError> {
         let set = self.filter(kind, column)?;
-        let wrong =
-            |error: Damaged| ReadError::Corrupt { place: self.filter_place(kind, column), reason: error.to_string() };
+        let wrong = |error: Damaged| ReadError::Corrupt {
+            place: self.filter_location(kind, column),
+            reason: error.to_string(),
+        };
         // What is wrong with the column itself is found when it is read.
         let Ok(Some(bytes)) = self.column(kind, column) else { return Ok(()) };
         let Ok(page) = Strings::parse(&bytes) else { return Ok(()) };

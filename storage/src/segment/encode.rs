@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use hoptrail_proto::model::{Resource, SpanId, TraceId};
 
 use super::fit::{TooLarge, at_most, fit};
-use super::meta::{GroupMeta, MOST_ROWS, Meta, Place};
+use super::metadata::{ColumnLocation, GroupMeta, MOST_ROWS, Metadata};
 use super::order::{KnownStarts, RowRef, TraceRun, order};
 use super::{META, PageId, pages, shapes, shapes_of, traces};
 use crate::codec::strings::{self, Content};
@@ -29,7 +29,7 @@ const TAIL_BYTES: usize = 16 << 10;
 pub(crate) struct Built {
     /// In key order.
     pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
-    pub(crate) meta: Meta,
+    pub(crate) meta: Metadata,
     pub(crate) groups: Vec<GroupStats>,
     /// Filter over the trace ids of all groups.
     pub(crate) traces: Vec<u8>,
@@ -428,7 +428,7 @@ impl GroupPages<'_, '_> {
         } else {
             self.put(page, bytes);
         }
-        let place = Place { tail, filter };
+        let place = ColumnLocation { tail, filter };
         self.meta.columns[kind].insert(column, place);
         Ok(())
     }

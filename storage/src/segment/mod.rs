@@ -1,27 +1,31 @@
 //! Segments: immutable sets of pages, a page for each column of each row group. `FORMAT.md` describes every byte.
 //!
-//! A segment names nothing outside of itself: [`Meta`] holds its resources, scopes, names, columns and shapes, and pages are
+//! A segment names nothing outside of itself: [`Metadata`] holds its resources, scopes, names, columns and shapes, and pages are
 //! found by (segment, group, page) alone, wherever they live.
 
 mod check;
+mod columns;
 mod encode;
+#[cfg(test)]
+mod face_tests;
 mod fit;
 mod group;
-mod meta;
+mod materialize;
+mod metadata;
 mod order;
-mod outline;
+mod parents;
 mod prune;
-mod read;
-mod row_group;
 mod rows;
 mod shapes;
+mod summary;
+mod trace_index;
 mod traces;
 mod view;
 
 pub(crate) use encode::{Built, GROUP_SPANS, GroupStats, encode, encode_in_groups};
 pub(crate) use fit::TooLarge;
 pub(crate) use group::SegmentGroup;
-pub(crate) use meta::Meta;
+pub(crate) use metadata::Metadata;
 pub(crate) use order::KnownStarts;
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart, nothing_lost};
@@ -89,18 +93,18 @@ pub(crate) trait PageSource: Send + Sync {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
 
     /// The shapes of a table. Whoever is asked often keeps them.
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         read_shapes(self, segment, kind, meta)
     }
 }
 
 /// Reads the description of a segment.
-pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
+pub(crate) fn read_metadata(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Metadata, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         place: format!("segment {segment}, description"),
         reason: error.to_string(),
     };
-    Meta::decode(&source.page(segment, META)?).map_err(corrupt)
+    Metadata::decode(&source.page(segment, META)?).map_err(corrupt)
 }
 
 /// Reads the shapes of a table from their page.
@@ -108,7 +112,7 @@ pub(crate) fn read_shapes(
     source: &(impl PageSource + ?Sized),
     segment: u64,
     kind: TableKind,
-    meta: &Meta,
+    meta: &Metadata,
 ) -> Result<Arc<ShapeList>, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         place: format!("segment {segment}, shapes of table {}", kind as u32),

@@ -2,7 +2,7 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
-use super::meta::{Meta, Place};
+use super::metadata::{ColumnLocation, Metadata};
 use super::{Page, PageSource, filter_of};
 use crate::codec::fuse;
 use crate::matcher::MOST_VALUES;
@@ -14,29 +14,29 @@ use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
 pub(crate) fn possible_groups(
     source: &dyn PageSource,
     segment: u64,
-    meta: &Meta,
+    meta: &Metadata,
     filter: &Filter,
 ) -> Result<Vec<bool>, ReadError> {
     let mut possible = vec![true; meta.groups.len()];
     let mut needed = Vec::new();
     collect(filter, &mut needed);
     let segment = Segment { source, number: segment, meta };
-    for needle in needed.iter().filter(|needle| !segment.has_origin(needle)) {
-        let holders = segment.holders(needle)?;
+    for equality in needed.iter().filter(|equality| !segment.has_origin(equality)) {
+        let holders = segment.holders(equality)?;
         possible.iter_mut().zip(holders).for_each(|(possible, holds)| *possible &= holds);
     }
     Ok(possible)
 }
 
 /// A text that some attribute of a match must have.
-struct Needle<'f> {
+struct Equality<'f> {
     scope: AttributeScope,
     key: &'f str,
     hash: u64,
 }
 
 /// The equalities that every match needs.
-fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
+fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Equality<'f>>) {
     match filter {
         Filter::And(parts) => parts.iter().for_each(|part| collect(part, needed)),
         Filter::Event(inner) | Filter::Link(inner) => collect(inner, needed),
@@ -44,7 +44,7 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
             field: Field::Attribute { scope, key },
             op: CompareOp::Eq,
             value: Value::Any(AnyValue::String(text)),
-        } => needed.push(Needle { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
+        } => needed.push(Equality { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
         _ => {}
     }
 }
@@ -52,14 +52,14 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
 struct Segment<'a> {
     source: &'a dyn PageSource,
     number: u64,
-    meta: &'a Meta,
+    meta: &'a Metadata,
 }
 
 impl<'a> Segment<'a> {
     /// Whether a resource or scope may have the attribute: these are no columns.
-    fn has_origin(&self, needle: &Needle<'_>) -> bool {
-        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == needle.key);
-        match needle.scope {
+    fn has_origin(&self, equality: &Equality<'_>) -> bool {
+        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == equality.key);
+        match equality.scope {
             AttributeScope::Resource | AttributeScope::Instrumentation => true,
             AttributeScope::Any => {
                 self.meta.resources.iter().any(|resource| has(&resource.attributes))
@@ -70,13 +70,13 @@ impl<'a> Segment<'a> {
     }
 
     /// For each group whether a column of this key may hold the text.
-    fn holders(&self, needle: &Needle<'_>) -> Result<Vec<bool>, ReadError> {
+    fn holders(&self, equality: &Equality<'_>) -> Result<Vec<bool>, ReadError> {
         let mut holders = vec![false; self.meta.groups.len()];
-        for kind in needle.tables() {
-            let named = self.meta.tables[*kind].named(Owner::Attribute, needle.key.as_bytes());
+        for kind in equality.tables() {
+            let named = self.meta.tables[*kind].named(Owner::Attribute, equality.key.as_bytes());
             for (column, key) in named.filter(|(_, key)| key.occurrence < MOST_VALUES) {
                 let filter = self.filter(*kind, column, key)?;
-                self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
+                self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), equality.hash, &mut holders);
             }
         }
         Ok(holders)
@@ -84,22 +84,22 @@ impl<'a> Segment<'a> {
 
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
-        let place = |group| self.place(group, kind, column);
-        let filtered = (0..self.meta.groups.len()).any(|group| place(group).is_some_and(|place| place.filter));
+        let location = |group| self.location(group, kind, column);
+        let filtered = (0..self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
         wanted.then(|| self.source.page(self.number, filter_of(kind, column))).transpose()
     }
 
-    fn place(&self, group: usize, kind: TableKind, column: u32) -> Option<Place> {
+    fn location(&self, group: usize, kind: TableKind, column: u32) -> Option<ColumnLocation> {
         self.meta.groups.get(group)?.columns[kind].get(&column).copied()
     }
 
     fn add_holders(&self, (kind, column): (TableKind, u32), filter: Option<&[u8]>, hash: u64, holders: &mut [bool]) {
         for (group, holds) in holders.iter_mut().enumerate() {
-            *holds |= match (self.place(group, kind, column), filter) {
+            *holds |= match (self.location(group, kind, column), filter) {
                 (None, _) => false,
                 // A damaged filter rules nothing out.
-                (Some(Place { filter: true, .. }), Some(filter)) => {
+                (Some(ColumnLocation { filter: true, .. }), Some(filter)) => {
                     fuse::may_hold(filter, fuse::hash_in(group as u16, hash)).unwrap_or(true)
                 }
                 _ => true,
@@ -108,7 +108,7 @@ impl<'a> Segment<'a> {
     }
 }
 
-impl Needle<'_> {
+impl Equality<'_> {
     fn tables(&self) -> &'static [TableKind] {
         match self.scope {
             AttributeScope::Span => &[TableKind::Span],
@@ -148,7 +148,7 @@ mod tests {
         let (spans, mut rows) = (spans(40_000), Rows::default());
         rows.append_request(&request(&spans)).expect("good");
         let source = InMemory(encode(&[&rows]).expect("fits").pages);
-        let meta = Meta::decode(&source.page(0, META).expect("there")).expect("decodes");
+        let meta = Metadata::decode(&source.page(0, META).expect("there")).expect("decodes");
         let groups = meta.groups.len();
         assert!(groups > 3, "{groups}");
         let mut possible = 0;

@@ -1,7 +1,7 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
 
 use super::fit::TooLarge;
-use super::meta::{Meta, number, seal, unseal};
+use super::metadata::{Metadata, number, seal, unseal};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
 use crate::rows::{Shape, ShapeList, TableKind};
@@ -23,7 +23,7 @@ pub(super) fn encode(list: &ShapeList) -> Result<Vec<u8>, TooLarge> {
 }
 
 /// The shapes of table `kind` of the segment that `meta` describes.
-pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeList, Damaged> {
+pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Metadata) -> Result<ShapeList, Damaged> {
     let raw = unseal(page)?;
     let mut input = Input(&raw);
     let count = input.count(8)?;
@@ -35,7 +35,7 @@ pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeL
 }
 
 /// Whether everything that shapes name is there.
-fn is_described(list: &ShapeList, kind: TableKind, meta: &Meta) -> bool {
+fn is_described(list: &ShapeList, kind: TableKind, meta: &Metadata) -> bool {
     let table = &meta.tables[kind];
     let within = |number: u32, count: usize| (number as usize) < count;
     let origins = |shape: &Shape| {
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn shapes_name_only_what_is_described() {
         let origin = || vec![OriginBytes { message: Box::default(), schema_url: Box::default() }];
-        let mut meta = Meta { resource_bytes: origin(), scope_bytes: origin(), ..Meta::default() };
+        let mut meta = Metadata { resource_bytes: origin(), scope_bytes: origin(), ..Metadata::default() };
         meta.tables.spans.names = vec![Box::default()];
         let name = Box::default();
         meta.tables.spans.columns =

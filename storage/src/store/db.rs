@@ -22,7 +22,7 @@ use rustix::fs::{Advice, fadvise};
 use super::state::LogHalf;
 use crate::ReadError;
 use crate::rows::{ShapeList, TableKind};
-use crate::segment::{Built, Meta, Page, PageId, PageSource, read_shapes};
+use crate::segment::{Built, Metadata, Page, PageId, PageSource, read_shapes};
 pub(crate) use files::SegmentFile;
 pub use open::OpenError;
 pub(crate) use rebuild::each_in_tables;
@@ -264,7 +264,7 @@ impl PageSource for Db {
         }
     }
 
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(self, segment, kind, meta))
     }
 }

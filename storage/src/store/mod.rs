@@ -44,7 +44,7 @@ use quick_cache::sync::Cache;
 
 use crate::catalog::SegmentEntry;
 use crate::rows::LONGEST;
-use crate::segment::{Meta, read_meta};
+use crate::segment::{Metadata, read_metadata};
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Clock, Done, ReadError, Step, Task, Watch, WriteError};
 use commit::{Queue, Waiting};
@@ -88,7 +88,7 @@ struct Shared {
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
     /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
     unnamed: Mutex<BTreeSet<u64>>,
-    descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
+    descriptions: Cache<u64, Arc<Metadata>, MetaWeight>,
     summaries: read::Summaries,
     /// Segments that are not merged: damaged, or too large together.
     unmergeable: Mutex<BTreeSet<u64>>,
@@ -100,8 +100,8 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct MetaWeight;
 
-impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
-    fn weight(&self, _: &u64, meta: &Arc<Meta>) -> u64 {
+impl quick_cache::Weighter<u64, Arc<Metadata>> for MetaWeight {
+    fn weight(&self, _: &u64, meta: &Arc<Metadata>) -> u64 {
         meta.memory() as u64 + 1
     }
 }
@@ -342,7 +342,7 @@ impl Shared {
     }
 
     /// The description of a segment.
-    fn meta(&self, segment: u64) -> Result<Arc<Meta>, ReadError> {
-        self.descriptions.get_or_insert_with(&segment, || read_meta(&self.db, segment).map(Arc::new))
+    fn meta(&self, segment: u64) -> Result<Arc<Metadata>, ReadError> {
+        self.descriptions.get_or_insert_with(&segment, || read_metadata(&self.db, segment).map(Arc::new))
     }
 }

@@ -8,7 +8,7 @@ use super::{Aside, entry_from_pages, mend, read_catalog, rebuild};
 use crate::catalog::{SegmentEntry, about};
 use crate::log;
 use crate::rows::Rows;
-use crate::segment::{ABOUT, Built, LostPart, SegmentGroup, encode, read_meta};
+use crate::segment::{ABOUT, Built, LostPart, SegmentGroup, encode, read_metadata};
 use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
 
@@ -217,7 +217,7 @@ impl Work<'_> {
     /// All that can be read of a segment.
     fn salvage(&mut self, entry: &SegmentEntry) -> Rows {
         let mut rows = Rows::default();
-        let Ok(meta) = read_meta(self.db, entry.id).map(Arc::new) else {
+        let Ok(meta) = read_metadata(self.db, entry.id).map(Arc::new) else {
             self.done.spans_lost += entry.spans();
             return rows;
         };

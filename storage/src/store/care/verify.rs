@@ -9,7 +9,7 @@ use crate::catalog::{SegmentEntry, read_about};
 use crate::codec::fuse;
 use crate::log;
 use crate::rows::Rows;
-use crate::segment::{ABOUT, Lost, LostPart, Meta, SegmentGroup, read_meta};
+use crate::segment::{ABOUT, Lost, LostPart, Metadata, SegmentGroup, read_metadata};
 use crate::store::OpenError;
 use crate::store::db::{Db, DbError, SegmentFile};
 use crate::{ReadError, rows};
@@ -176,12 +176,12 @@ pub(crate) fn check_segment(db: &Db, entry: &SegmentEntry, file: &SegmentFile, f
 struct Groups<'d> {
     db: &'d Db,
     segment: u64,
-    meta: Arc<Meta>,
+    meta: Arc<Metadata>,
 }
 
 impl<'d> Groups<'d> {
     fn of(db: &'d Db, segment: u64) -> Result<Self, ReadError> {
-        Ok(Self { db, segment, meta: Arc::new(read_meta(db, segment)?) })
+        Ok(Self { db, segment, meta: Arc::new(read_metadata(db, segment)?) })
     }
 
     fn open(&self, number: usize) -> Result<SegmentGroup<'d>, ReadError> {

@@ -28,21 +28,21 @@ pub(crate) struct TableMeta {
 
 /// Where the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ColumnLocation {
     /// First byte and length in the page that small columns share; `None` in a page of their own.
     pub(crate) tail: Option<(u32, u32)>,
     /// Whether the column's filter knows them.
     pub(crate) filter: bool,
 }
 
-impl Place {
+impl ColumnLocation {
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
-        let place = input.byte()?;
-        if place > FILTERED | IN_TAIL {
-            return Err(Damaged("unknown place of a column"));
+        let bits = input.byte()?;
+        if bits > FILTERED | IN_TAIL {
+            return Err(Damaged("unknown location of a column"));
         }
-        let tail = if place & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
-        Ok(Self { tail, filter: place & FILTERED != 0 })
+        let tail = if bits & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
+        Ok(Self { tail, filter: bits & FILTERED != 0 })
     }
 }
 
@@ -58,12 +58,12 @@ pub(crate) struct GroupMeta {
     pub(crate) events: u32,
     pub(crate) links: u32,
     /// For each table the columns that have values.
-    pub(crate) columns: PerTable<HashMap<u32, Place>>,
+    pub(crate) columns: PerTable<HashMap<u32, ColumnLocation>>,
 }
 
-/// A segment's own description.
+/// What a segment says of itself: resources, scopes, names, columns, groups.
 #[derive(Debug, Default)]
-pub(crate) struct Meta {
+pub(crate) struct Metadata {
     pub(crate) resource_bytes: Vec<OriginBytes>,
     pub(crate) scope_bytes: Vec<OriginBytes>,
     pub(crate) resources: Vec<Arc<Resource>>,
@@ -72,7 +72,7 @@ pub(crate) struct Meta {
     pub(crate) groups: Vec<GroupMeta>,
 }
 
-impl Meta {
+impl Metadata {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, TooLarge> {
         let mut raw = Vec::new();
         put_origins(&mut raw, &self.resource_bytes);
@@ -107,9 +107,9 @@ impl Meta {
         Ok(Self { resource_bytes, scope_bytes, resources, scopes, tables, groups })
     }
 
-    /// The span name with this number.
-    pub(crate) fn span_name(&self, number: u32) -> String {
-        self.tables.spans.names.get(number as usize).map_or_else(String::new, |name| text(name))
+    /// The span name with this index.
+    pub(crate) fn span_name(&self, index: u32) -> String {
+        self.tables.spans.names.get(index as usize).map_or_else(String::new, |name| text(name))
     }
 
     /// Bytes held in memory, about.
@@ -220,11 +220,11 @@ impl GroupMeta {
             let mut sorted: Vec<_> = columns.iter().collect();
             sorted.sort_by_key(|(column, _)| **column);
             put_varint(out, sorted.len() as u64);
-            for (column, place) in sorted {
+            for (column, location) in sorted {
                 put_varint(out, u64::from(*column));
-                let filtered = if place.filter { FILTERED } else { 0 };
-                out.push(filtered | place.tail.map_or(0, |_| IN_TAIL));
-                if let Some((at, len)) = place.tail {
+                let filtered = if location.filter { FILTERED } else { 0 };
+                out.push(filtered | location.tail.map_or(0, |_| IN_TAIL));
+                if let Some((at, len)) = location.tail {
                     put_varint(out, u64::from(at));
                     put_varint(out, u64::from(len));
                 }
@@ -239,7 +239,7 @@ impl GroupMeta {
         }
         let columns = PerTable::try_of(|_| {
             let count = input.count(16)?;
-            (0..count).map(|_| Ok((number(input)?, Place::decode(input)?))).collect()
+            (0..count).map(|_| Ok((number(input)?, ColumnLocation::decode(input)?))).collect()
         })?;
         Ok(Self { spans, traces, events, links, columns })
     }
@@ -251,8 +251,9 @@ mod tests {
 
     #[test]
     fn a_group_has_a_bounded_number_of_rows() {
-        let meta = |spans| Meta { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Meta::default() };
-        assert!(Meta::decode(&meta(MOST_ROWS).encode().expect("fits")).is_ok());
-        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode().expect("fits")).is_err());
+        let meta =
+            |spans| Metadata { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Metadata::default() };
+        assert!(Metadata::decode(&meta(MOST_ROWS).encode().expect("fits")).is_ok());
+        assert!(Metadata::decode(&meta(MOST_ROWS + 1).encode().expect("fits")).is_err());
     }
 }
