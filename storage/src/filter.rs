@@ -1,5 +1,7 @@
 //! What a search asks of a span: the form that TraceQL, the old `tags` search and the UI all compile to.
 
+use std::cmp::Ordering;
+
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 
 use crate::Pattern;
@@ -136,6 +138,29 @@ pub enum CompareOp {
     Gt,
     /// Greater or equal.
     Ge,
+}
+
+impl CompareOp {
+    /// Whether `left op right` holds where `left` stands in this order to `right`.
+    ///
+    /// ```
+    /// use hoptrail_storage::CompareOp;
+    ///
+    /// assert!(CompareOp::Le.holds(3.cmp(&7)));
+    /// assert!(!CompareOp::Ne.holds("a".cmp("a")));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Eq => order.is_eq(),
+            Self::Ne => order.is_ne(),
+            Self::Lt => order.is_lt(),
+            Self::Le => order.is_le(),
+            Self::Gt => order.is_gt(),
+            Self::Ge => order.is_ge(),
+        }
+    }
 }
 
 /// A condition on one span.

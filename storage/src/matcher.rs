@@ -157,15 +157,7 @@ pub(crate) fn compare(found: &Value, op: CompareOp, constant: &Value) -> bool {
             each.any(|holds| holds)
         };
     }
-    let Some(order) = order(found, constant) else { return false };
-    match op {
-        CompareOp::Eq => order == Ordering::Equal,
-        CompareOp::Ne => order != Ordering::Equal,
-        CompareOp::Lt => order == Ordering::Less,
-        CompareOp::Le => order != Ordering::Greater,
-        CompareOp::Gt => order == Ordering::Greater,
-        CompareOp::Ge => order != Ordering::Less,
-    }
+    order(found, constant).is_some_and(|order| op.holds(order))
 }
 
 /// Whether the value matches, or with `negated` does not.

@@ -17,7 +17,7 @@ use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup, matching};
-use crate::segment::{GroupFilters, Meta, Page, PageId, PageSource, Pages, SegmentGroup, tail};
+use crate::segment::{GroupFilters, Metadata, Page, PageId, PageSource, Pages, SegmentGroup, tail};
 use crate::{Filter, QueryContext, ReadError};
 
 /// Spans in memory, as the head keeps them.
@@ -47,7 +47,7 @@ impl Head {
 #[derive(Debug)]
 pub struct Segment {
     pages: Pages,
-    meta: Arc<Meta>,
+    meta: Arc<Metadata>,
     trace_filters: GroupFilters,
 }
 
@@ -56,7 +56,7 @@ impl Segment {
     pub fn encode(parts: &[&Head]) -> Result<Self, String> {
         let rows: Vec<&Rows> = parts.iter().map(|part| &part.0).collect();
         let (pages, _) = crate::segment::encode(&rows).map_err(|error| error.to_string())?;
-        let meta = said(Meta::decode(pages.get(&tail::METADATA).ok_or("no metadata")?))?;
+        let meta = said(Metadata::decode(pages.get(&tail::METADATA).ok_or("no metadata")?))?;
         let filters = said(GroupFilters::decode(pages.get(&tail::GROUP_TRACE_FILTERS).ok_or("no filters")?))?;
         Ok(Self { pages, meta: Arc::new(meta), trace_filters: filters })
     }
@@ -70,7 +70,7 @@ impl Segment {
     /// Reads its description again, as the first query after a start does.
     pub fn describe(&self) -> Result<usize, String> {
         let meta = self.pages.get(&tail::METADATA).ok_or("no metadata")?;
-        said(Meta::decode(meta)).map(|meta| meta.groups.len())
+        said(Metadata::decode(meta)).map(|meta| meta.groups.len())
     }
 
     /// In how many of its groups the trace may be.

@@ -50,7 +50,7 @@ fn binary(op: BinaryOp, left: &LiteralKind, right: &LiteralKind, expr: &FieldExp
         return arithmetic(op, left, right).map_err(|reason| fault(expr, reason));
     }
     if let Some(op) = compare_op(op) {
-        return Ok(LiteralKind::Bool(order(left, right).is_some_and(|order| holds(op, order))));
+        return Ok(LiteralKind::Bool(order(left, right).is_some_and(|order| op.holds(order))));
     }
     let (LiteralKind::String(text), LiteralKind::String(source)) = (left, right) else {
         return Err(fault(expr, "regular expressions match strings"));
@@ -129,18 +129,6 @@ fn order(left: &LiteralKind, right: &LiteralKind) -> Option<Ordering> {
             (Some(a), Some(b)) => Some(a.cmp(&b)),
             _ => real(left)?.partial_cmp(&real(right)?),
         },
-    }
-}
-
-/// Whether `left op right` holds for sides that stand in this order.
-pub(super) fn holds(op: CompareOp, order: Ordering) -> bool {
-    match op {
-        CompareOp::Eq => order.is_eq(),
-        CompareOp::Ne => order.is_ne(),
-        CompareOp::Lt => order.is_lt(),
-        CompareOp::Le => order.is_le(),
-        CompareOp::Gt => order.is_gt(),
-        CompareOp::Ge => order.is_ge(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::pack;
 use crate::rows::{Rows, TableKind};
 use crate::scan::{Projection, RowGroup, matching, values};
-use crate::segment::{Meta, PageId, PageSource, Pages, SegmentGroup, encode, tail};
+use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
 
 /// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
@@ -49,7 +49,7 @@ fn unpack_metadata(pages: &mut Pages) {
 
 fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
     let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
-    let meta = Arc::new(Meta::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
+    let meta = Arc::new(Metadata::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
     let groups = 0..meta.groups.len().min(4) as u16;
     groups.map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
 }
@@ -126,23 +126,36 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             }
             let _ = values(&group, &field, &all, &context, &mut |_| ());
         }
-        let _ = group.traces_of(&all);
+        let _ = (group.traces_of(&all), group.parent_rows(&all));
+        TableKind::ALL.into_iter().for_each(|kind| all_columns(&*group.table(kind)));
         let names = [b"a".to_vec(), b"service.name".to_vec()];
         let only = Projection::Only { names: &names, children: true };
         for row in (0..rows).step_by(rows / 64 + 1) {
-            let _ = (group.span_id(row), group.parent(row));
+            let _ = (group.span_id(row), group.parent_id(row));
             let Ok(id) = group.trace_id(row) else { continue };
             let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
             let Ok(Some(start)) = group.start_of(id) else { continue };
             let _ = (
                 group.rows_from(start),
-                group.outline(id, None),
-                group.outline(id, Some((start, (start, Default::default())))),
+                group.partial_summary(id, None),
+                group.partial_summary(id, Some((start, (start, Default::default())))),
             );
             let _ = (group.among(id, &all, 3), group.keys(id, start, u64::MAX));
         }
     }
     Ok(())
+}
+
+/// Asks for all values of a table, by row.
+fn all_columns(table: &dyn TableView) {
+    let all = Bitmap::all(table.len());
+    for (column, _) in (0..8).zip(table.keys()) {
+        let _ = (table.codes(column, &all), table.values(column, &all, &mut |_, _| ()));
+        let _ = table.dictionary(column, &mut |_, _| ());
+    }
+    for part in [ShapePart::Resource, ShapePart::Scope, ShapePart::Name, ShapePart::Kind, ShapePart::Status] {
+        let _ = table.shape_values(part, &all);
+    }
 }
 
 /// The intrinsic fields, and the attributes that the group has.

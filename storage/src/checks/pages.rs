@@ -9,7 +9,7 @@ use crate::codec::fuse;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, Pieces, StringCursor, Strings};
 use crate::names::Names;
-use crate::segment::{About, GroupFilters, Meta};
+use crate::segment::{About, GroupFilters, Metadata};
 
 /// The first byte says what the others are. Capital letters: a page (`I`ntegers, `S`trings, string `L`ist, `F`ilter, `B`it stream,
 /// `D`escription, `T`race filters, `N`ames, what is `A`bout the segment), which is read. Small letters: values (`i`ntegers, `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, a bit
@@ -181,9 +181,9 @@ fn bit_stream(input: &[u8]) {
 }
 
 fn description(page: &[u8]) {
-    let Ok(meta) = Meta::decode(page) else { return };
+    let Ok(meta) = Metadata::decode(page) else { return };
     let _ = meta.memory();
     let written = meta.encode().expect("what was read fits");
-    let again = Meta::decode(&written).expect("what is written is read");
+    let again = Metadata::decode(&written).expect("what is written is read");
     assert_eq!(again.encode().expect("the same"), written);
 }

@@ -12,6 +12,8 @@ const BLOCK: usize = 256;
 const DICTIONARY: usize = 256;
 /// Most rows of a dictionary with a single value, whose codes take no bits: so that the length of a page bounds what it holds.
 const SINGLE: usize = 1 << 20;
+/// Rows that cost less one by one than together.
+const FEW: usize = 8;
 /// Bytes of a block's header: base, bit offset, width.
 const HEADER: usize = 8 + 4 + 1;
 
@@ -233,6 +235,37 @@ impl<'a> Ints<'a> {
         let mut values = Vec::with_capacity(rows.len().min(1 << 20));
         self.each(rows.start, rows.end, |value| values.push(map(value)))?;
         Ok(values)
+    }
+
+    /// Whether there are codes.
+    pub(crate) fn has_dictionary(&self) -> bool {
+        self.code_width.is_some()
+    }
+
+    /// The values that codes stand for, by code; none without a dictionary.
+    pub(crate) fn dictionary(&self) -> impl Iterator<Item = u64> {
+        self.words().filter(|_| self.has_dictionary())
+    }
+
+    /// The code of the value at `row`; 0 without a dictionary.
+    pub(crate) fn code(&self, row: usize) -> Result<usize, Damaged> {
+        if row >= self.len {
+            return Err(Damaged("row outside of its page"));
+        }
+        let width = self.code_width.unwrap_or(0);
+        let code = bits::read(self.packed, row * width as usize, width)?;
+        usize::try_from(code).map_err(|_| Damaged("code outside of its dictionary"))
+    }
+
+    /// Calls `visit` with the values at these rows, which ascend.
+    pub(crate) fn values(&self, rows: &[usize], mut visit: impl FnMut(u64)) -> Result<(), Damaged> {
+        for run in rows.chunk_by(|one, next| one + 1 == *next) {
+            match run {
+                [first, .., last] if run.len() >= FEW => self.each(*first, *last + 1, &mut visit)?,
+                _ => run.iter().try_for_each(|row| self.get(*row).map(&mut visit))?,
+            }
+        }
+        Ok(())
     }
 
     /// The values of a dictionary.

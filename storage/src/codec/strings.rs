@@ -156,6 +156,26 @@ impl<'a> Strings<'a> {
         Ok(rows)
     }
 
+    /// Calls `visit` with the values at these rows, which ascend.
+    pub(crate) fn values(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Damaged> {
+        if !matches!(self.form, Form::Coded { .. }) {
+            return self.each(rows.iter().copied(), |_, value| visit(value));
+        }
+        // Codes lead back and forth in the dictionary, so all of it is unpacked once.
+        let (mut texts, mut ends) = (Vec::new(), Vec::with_capacity(self.dictionary.len().min(self.len)));
+        self.dictionary.each(|_, value| {
+            texts.extend_from_slice(value);
+            ends.push(texts.len());
+        })?;
+        for row in rows {
+            let code = self.code(*row)?;
+            let start = code.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied());
+            let value = start.zip(ends.get(code).copied()).and_then(|(start, end)| texts.get(start..end));
+            visit(value.ok_or(Damaged("code outside of its dictionary"))?);
+        }
+        Ok(())
+    }
+
     /// Calls `visit` with the values of these rows.
     fn each(&self, rows: impl Iterator<Item = usize>, mut visit: impl FnMut(usize, &[u8])) -> Result<(), Damaged> {
         let mut cursor = StringCursor::new(self);

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::ReadError;
 use crate::backend;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
-use crate::segment::{Meta, PageId, PageSource, pages, tail};
+use crate::segment::{Metadata, PageId, PageSource, pages, tail};
 
 /// What something takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +46,7 @@ const PAGES: [(u32, &str); 8] = [
     (pages::LINKS, "links: span, shape, ids"),
 ];
 
-const KINDS: [TableKind; 3] = [TableKind::Span, TableKind::Event, TableKind::Link];
-const TABLES: [&str; 3] = ["", "event ", "link "];
+const TABLES: PerTable<&str> = PerTable { spans: "", events: "event ", links: "link " };
 
 impl Shares {
     fn add(&mut self, name: &str, bytes: usize) {
@@ -66,13 +65,13 @@ impl Shares {
         self.add("filters over trace ids", filters.iter().sum());
         self.add("services and span names", len(tail::GROUP, tail::NAMES.page));
         let damaged = |reason: String| ReadError::Corrupt { location: format!("segment {segment}"), reason };
-        let meta = Meta::decode(&described).map_err(|error| damaged(error.to_string()))?;
+        let meta = Metadata::decode(&described).map_err(|error| damaged(error.to_string()))?;
         for number in 0..meta.groups.len() {
             let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;
             PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
             self.add_columns(&meta, number, |page| len(group, page));
         }
-        for (kind, table) in KINDS.into_iter().zip(&meta.tables) {
+        for (kind, table) in meta.tables.iter() {
             for (column, key) in (0u32..).zip(&table.columns) {
                 let filter = len(tail::GROUP, tail::value_filter(kind, column).page);
                 self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
@@ -81,16 +80,14 @@ impl Shares {
         Ok(())
     }
 
-    fn add_columns(&mut self, meta: &Meta, group: usize, len: impl Fn(u32) -> usize) {
+    fn add_columns(&mut self, meta: &Metadata, group: usize, len: impl Fn(u32) -> usize) {
         let Some(group) = meta.groups.get(group) else { return };
-        for (table, columns) in group.columns.iter().enumerate() {
+        for (kind, columns) in group.columns.iter() {
             for (column, place) in columns {
-                let Some(key) = meta.tables.get(table).and_then(|table| table.columns.get(*column as usize)) else {
-                    continue;
-                };
-                let name = format!("{}{}", TABLES.get(table).unwrap_or(&""), name(key));
-                let page = pages::COLUMNS + 3 * column + table as u32;
-                self.add(&name, place.tail.map_or_else(|| len(page), |(_, len)| len as usize));
+                let Some(key) = meta.tables[kind].columns.get(*column as usize) else { continue };
+                let name = format!("{}{}", TABLES[kind], name(key));
+                let page = || len(PageId::column(kind, *column));
+                self.add(&name, place.tail.map_or_else(page, |(_, len)| len as usize));
             }
         }
     }

@@ -8,11 +8,13 @@ mod append;
 mod arena;
 mod dictionary;
 mod materialize;
+mod per_table;
 mod shapes;
 mod table;
 
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
+pub(crate) use per_table::PerTable;
 pub(crate) use shapes::{ColumnKey, Owner, Shape, ShapeList, Shapes, TableKind, ValueType};
 pub(crate) use table::{Column, LONGEST, Slot, Table};
 
@@ -107,6 +109,15 @@ impl Rows {
     /// A row and the earlier ones of its trace, latest first.
     pub(crate) fn rows_before(&self, last: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(Some(last), |row| self.spans.get(*row as usize)?.previous)
+    }
+
+    /// Its spans, events or links.
+    pub(crate) fn table(&self, kind: TableKind) -> &Table {
+        match kind {
+            TableKind::Span => &self.span_table,
+            TableKind::Event => &self.event_table,
+            TableKind::Link => &self.link_table,
+        }
     }
 
     pub(crate) fn trace_count(&self) -> usize {

@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use hoptrail_proto::model::AnyValue;
+use hoptrail_proto::otlp::view::ValueView;
 
 /// Which of the three kinds of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +12,11 @@ pub(crate) enum TableKind {
     Span,
     Event,
     Link,
+}
+
+impl TableKind {
+    /// All of them, in the order in which the format has them.
+    pub(crate) const ALL: [Self; 3] = [Self::Span, Self::Event, Self::Link];
 }
 
 /// The type of a column's values. The numbers are stored.
@@ -52,6 +58,27 @@ impl ValueType {
     /// Whether values are strings of bytes, not numbers.
     pub(crate) fn is_bytes(self) -> bool {
         matches!(self, Self::Text | Self::Bytes | Self::Nested)
+    }
+
+    /// A value of this type, which is one of strings.
+    #[inline]
+    pub(crate) fn string(self, bytes: &[u8]) -> ValueView<'_> {
+        match self {
+            Self::Bytes => ValueView::Bytes(bytes),
+            Self::Nested => ValueView::Nested(bytes),
+            _ => ValueView::Text(bytes),
+        }
+    }
+
+    /// A value of this type, which is one of numbers, by its bits.
+    #[inline]
+    pub(crate) fn number(self, bits: u64) -> ValueView<'static> {
+        match self {
+            Self::Bool => ValueView::Bool(bits != 0),
+            Self::Int => ValueView::Int(bits.cast_signed()),
+            Self::Double => ValueView::Double(f64::from_bits(bits)),
+            _ => ValueView::Empty,
+        }
     }
 }
 

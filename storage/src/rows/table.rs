@@ -253,8 +253,8 @@ impl Table {
     #[inline]
     pub(crate) fn bytes(&self, column: u32, slot: Slot) -> &[u8] {
         let Some(column) = self.columns.get(column as usize) else { return &[] };
-        match slot.number() {
-            Some(number) => column.dictionary.get(number),
+        match slot.code() {
+            Some(code) => column.dictionary.get(code),
             None => column.arena.get(slot.parts()),
         }
     }
@@ -262,22 +262,14 @@ impl Table {
     /// A value as it came.
     pub(crate) fn value(&self, column: u32, slot: Slot) -> ValueView<'_> {
         let value_type = self.columns.get(column as usize).map_or(ValueType::Empty, |column| column.key.value_type);
-        match value_type {
-            ValueType::Empty => ValueView::Empty,
-            ValueType::Bool => ValueView::Bool(slot.0 != 0),
-            ValueType::Int => ValueView::Int(slot.0 as i64),
-            ValueType::Double => ValueView::Double(f64::from_bits(slot.0)),
-            ValueType::Text => ValueView::Text(self.bytes(column, slot)),
-            ValueType::Bytes => ValueView::Bytes(self.bytes(column, slot)),
-            ValueType::Nested => ValueView::Nested(self.bytes(column, slot)),
-        }
+        if value_type.is_bytes() { value_type.string(self.bytes(column, slot)) } else { value_type.number(slot.0) }
     }
 }
 
 impl Slot {
-    /// The dictionary number, when the string is in the dictionary.
+    /// The code of the string, when it is in the dictionary.
     #[inline]
-    pub(crate) fn number(self) -> Option<u32> {
+    pub(crate) fn code(self) -> Option<u32> {
         (self.0 & IN_ARENA == 0).then_some(self.0 as u32)
     }
 

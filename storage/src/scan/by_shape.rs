@@ -1,11 +1,11 @@
-//! Conditions that the shape of a span decides. They are judged once a shape, and several together cost one pass over the rows.
+//! Conditions that the shape of a span decides. They are tested once a shape, and several together cost one pass over the rows.
 
 use hoptrail_proto::model::{AnyValue, Attribute, InstrumentationScope, SpanKind, StatusCode};
 
-use super::Test;
 use super::eval::Scan;
+use super::{ShapePart, TableView, Test};
 use crate::matcher::values_of;
-use crate::rows::{Shape, TableKind};
+use crate::rows::TableKind;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
 impl Scan<'_> {
@@ -33,11 +33,11 @@ impl Scan<'_> {
             Field::Attribute { scope: AttributeScope::Resource, key } => {
                 let resources = self.group.resources().iter();
                 let good: Vec<bool> = resources.map(|resource| holds(&resource.attributes, key, test)).collect();
-                return self.shapes_by(&good, |shape| shape.resource).map(Some);
+                return self.shapes_by(&good, ShapePart::Resource).map(Some);
             }
             Field::Attribute { scope: AttributeScope::Instrumentation, key } => {
                 let good = self.scopes(|scope| holds(&scope.attributes, key, test));
-                return self.shapes_by(&good, |shape| shape.scope).map(Some);
+                return self.shapes_by(&good, ShapePart::Scope).map(Some);
             }
             Field::Attribute { .. } => return Ok(None),
         };
@@ -45,16 +45,16 @@ impl Scan<'_> {
         let good = match intrinsic {
             Intrinsic::Name => {
                 let spans = &*self.group.table(TableKind::Span);
-                let good: Vec<bool> = (0..spans.names()).map(|name| test.holds_text(spans.name(name as u32))).collect();
-                self.shapes_by(&good, |shape| shape.name)
+                self.shapes_by(&names_with(spans, test), ShapePart::Name)
             }
             Intrinsic::Kind => {
-                self.shapes_by_code(|code| test.holds(&Value::Kind(SpanKind::from_otlp(code))), |shape| shape.kind)
+                self.shapes_by_byte(ShapePart::Kind, |kind| test.holds(&Value::Kind(SpanKind::from_otlp(kind))))
             }
-            Intrinsic::Status => self
-                .shapes_by_code(|code| test.holds(&Value::Status(StatusCode::from_otlp(code))), |shape| shape.status),
-            Intrinsic::ScopeName => self.shapes_by(&self.scopes(|scope| text(&scope.name)), |shape| shape.scope),
-            Intrinsic::ScopeVersion => self.shapes_by(&self.scopes(|scope| text(&scope.version)), |shape| shape.scope),
+            Intrinsic::Status => {
+                self.shapes_by_byte(ShapePart::Status, |code| test.holds(&Value::Status(StatusCode::from_otlp(code))))
+            }
+            Intrinsic::ScopeName => self.shapes_by(&self.scopes(|scope| text(&scope.name)), ShapePart::Scope),
+            Intrinsic::ScopeVersion => self.shapes_by(&self.scopes(|scope| text(&scope.version)), ShapePart::Scope),
             _ => return Ok(None),
         };
         good.map(Some)
@@ -64,20 +64,29 @@ impl Scan<'_> {
         self.group.scopes().iter().map(|scope| test(scope)).collect()
     }
 
-    /// For each shape what is said of that one of its parts that `number` names.
-    fn shapes_by(&self, said: &[bool], number: impl Fn(&Shape) -> u32) -> Result<Vec<bool>, ReadError> {
+    /// For each shape whether what it has of this part is good.
+    fn shapes_by(&self, good: &[bool], part: ShapePart) -> Result<Vec<bool>, ReadError> {
         let spans = self.group.table(TableKind::Span);
-        let said_of = |shape: &Shape| said.get(number(shape) as usize).copied().unwrap_or(false);
-        Ok(spans.shapes()?.shapes.iter().map(said_of).collect())
+        let is_good = |shape| good.get(part.of(shape) as usize).copied().unwrap_or(false);
+        Ok(spans.shapes()?.shapes.iter().map(is_good).collect())
     }
 
-    /// For each shape what the test says of its code, which it is asked once for each code.
-    fn shapes_by_code(&self, test: impl Fn(i32) -> bool, code: impl Fn(&Shape) -> u8) -> Result<Vec<bool>, ReadError> {
+    /// The same of a part that takes a byte. The test is asked once for each number that is there.
+    fn shapes_by_byte(&self, part: ShapePart, test: impl Fn(i32) -> bool) -> Result<Vec<bool>, ReadError> {
         let mut known = [None; 256];
         let spans = self.group.table(TableKind::Span);
-        let mut said_of = |code: u8| *known[usize::from(code)].get_or_insert_with(|| test(i32::from(code)));
-        Ok(spans.shapes()?.shapes.iter().map(|shape| said_of(code(shape))).collect())
+        let mut is_good = |shape| {
+            let number = part.of(shape);
+            let known = known.get_mut(number as usize)?;
+            Some(*known.get_or_insert_with(|| i32::try_from(number).is_ok_and(&test)))
+        };
+        Ok(spans.shapes()?.shapes.iter().map(&mut is_good).map(|good: Option<bool>| good.unwrap_or(false)).collect())
     }
+}
+
+/// For each name whether it satisfies the test.
+pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
+    (0..).take(table.names()).map(|name| test.holds_text(table.name(name))).collect()
 }
 
 fn holds(attributes: &[Attribute], key: &str, test: &Test) -> bool {

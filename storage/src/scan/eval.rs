@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::{RowGroup, TableView, Test};
+use super::by_shape::names_with;
+use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::rows::{Owner, Shape, TableKind};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
 pub(crate) fn matching(
-    group: &dyn RowGroup,
+    group: &dyn SpanColumns,
     filter: &Filter,
     range: Option<TimeRange>,
     context: &QueryContext,
@@ -21,7 +22,7 @@ pub(crate) fn matching(
 
 /// Those of the rows `among`.
 pub(crate) fn matching_among(
-    group: &dyn RowGroup,
+    group: &dyn SpanColumns,
     filter: &Filter,
     range: Option<TimeRange>,
     among: Bitmap,
@@ -43,7 +44,7 @@ pub(crate) fn matching_among(
 
 /// Filters over spans, or over the events or links of each span.
 pub(super) struct Scan<'a> {
-    pub(super) group: &'a dyn RowGroup,
+    pub(super) group: &'a dyn SpanColumns,
     pub(super) context: &'a QueryContext,
     /// What is tested: spans, or inside [`Filter::Event`] and [`Filter::Link`] one event or link.
     pub(super) kind: TableKind,
@@ -219,7 +220,7 @@ impl Scan<'_> {
         self.of_children(kind, children)
     }
 
-    /// An unscoped attribute: each row is judged by the first scope that has the key.
+    /// An unscoped attribute: each row is tested by the first scope that has the key.
     fn first_scope(&self, key: &str, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
         let mut rows = Bitmap::none(self.len());
@@ -261,7 +262,7 @@ impl Scan<'_> {
             }
             Intrinsic::SpanId => self.each_span(|row| Ok(test.holds_text(group.span_id(row)?.to_string().as_bytes()))),
             Intrinsic::ParentId => self.each_span(|row| {
-                let parent = group.parent(row)?;
+                let parent = group.parent_id(row)?;
                 Ok(parent.0 != [0; 8] && test.holds_text(parent.to_string().as_bytes()))
             }),
             Intrinsic::EventName => {
@@ -306,9 +307,9 @@ fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     rows
 }
 
-/// The events whose name satisfies the test. Each distinct name is judged once.
+/// The events whose name satisfies the test. Each distinct name is tested once.
 fn named_events(events: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
-    let good: Vec<bool> = (0..events.names()).map(|name| test.holds_text(events.name(name as u32))).collect();
+    let good = names_with(events, test);
     let named = |shape: &Shape| good.get(shape.name as usize).copied().unwrap_or(false);
     let good: Vec<bool> = events.shapes()?.shapes.iter().map(named).collect();
     events.rows_of_shapes(&Bitmap::all(events.len()), &good)

@@ -15,7 +15,7 @@ use crate::{CompareOp, Pattern, QueryContext, ReadError, Value};
 #[derive(Debug, Clone)]
 pub(crate) enum Test {
     Compare(CompareOp, Value),
-    Matches { pattern: Pattern, negated: bool, patience: Patience },
+    Matches { pattern: Pattern, negated: bool, deadline: Deadline },
     Present,
 }
 
@@ -25,13 +25,13 @@ const EVERY: usize = 64 << 10;
 /// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more, and [`Test::check`]
 /// says why.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct Deadline {
     context: QueryContext,
     bytes: Cell<usize>,
     over: RefCell<Option<ReadError>>,
 }
 
-impl Patience {
+impl Deadline {
     fn of(context: &QueryContext) -> Self {
         Self { context: context.clone(), bytes: Cell::new(0), over: RefCell::new(None) }
     }
@@ -53,14 +53,14 @@ impl Patience {
 impl Test {
     /// Text must match the pattern, or with `negated` must not.
     pub(crate) fn matches(pattern: &Pattern, negated: bool, context: &QueryContext) -> Self {
-        Self::Matches { pattern: pattern.clone(), negated, patience: Patience::of(context) }
+        Self::Matches { pattern: pattern.clone(), negated, deadline: Deadline::of(context) }
     }
 
     /// Fails when the query's time was up while the test was asked: what it said is then of no use. [`Scan`](super::eval::Scan) asks
     /// this after each condition.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
         match self {
-            Self::Matches { patience, .. } => patience.over.borrow().clone().map_or(Ok(()), Err),
+            Self::Matches { deadline, .. } => deadline.over.borrow().clone().map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }
@@ -88,41 +88,31 @@ impl Test {
     pub(crate) fn holds_text(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Present => true,
-            Self::Compare(op, Value::Any(AnyValue::String(constant))) => {
-                let order = bytes.cmp(constant.as_bytes());
-                match op {
-                    CompareOp::Eq => order.is_eq(),
-                    CompareOp::Ne => order.is_ne(),
-                    CompareOp::Lt => order.is_lt(),
-                    CompareOp::Le => order.is_le(),
-                    CompareOp::Gt => order.is_gt(),
-                    CompareOp::Ge => order.is_ge(),
-                }
-            }
+            Self::Compare(op, Value::Any(AnyValue::String(constant))) => op.holds(bytes.cmp(constant.as_bytes())),
             Self::Compare(..) => false,
-            Self::Matches { pattern, negated, patience } => {
+            Self::Matches { pattern, negated, deadline } => {
                 let text = std::str::from_utf8(bytes);
-                text.is_ok_and(|text| patience.lasts(text.len()) && pattern.matches(text) != *negated)
+                text.is_ok_and(|text| deadline.lasts(text.len()) && pattern.matches(text) != *negated)
             }
         }
     }
 
     /// Asks the test as one that takes texts in pieces, when it can.
     pub(crate) fn in_pieces<T>(&self, ask: impl FnOnce(&mut MatchInPieces<'_, '_>) -> T) -> Option<T> {
-        let Self::Matches { pattern, negated, patience } = self else { return None };
-        pattern.with_automaton(|automaton| ask(&mut MatchInPieces { automaton, negated: *negated, patience }))
+        let Self::Matches { pattern, negated, deadline } = self else { return None };
+        pattern.with_automaton(|automaton| ask(&mut MatchInPieces { automaton, negated: *negated, deadline }))
     }
 
     /// A text that every text has which satisfies it; `None` when none is known.
     pub(crate) fn required_text(&self) -> Option<&[u8]> {
         match self {
             Self::Matches { pattern, negated: false, .. } => pattern.required_text(),
-            _ => self.needle(),
+            _ => self.literal(),
         }
     }
 
     /// The only text that satisfies it, when there is one.
-    pub(crate) fn needle(&self) -> Option<&[u8]> {
+    pub(crate) fn literal(&self) -> Option<&[u8]> {
         match self {
             Self::Compare(CompareOp::Eq, Value::Any(AnyValue::String(text))) => Some(text.as_bytes()),
             _ => None,
@@ -134,7 +124,7 @@ impl Test {
 pub(crate) struct MatchInPieces<'t, 'a> {
     automaton: &'t mut Automaton<'a>,
     negated: bool,
-    patience: &'t Patience,
+    deadline: &'t Deadline,
 }
 
 impl Pieces for MatchInPieces<'_, '_> {
@@ -145,7 +135,7 @@ impl Pieces for MatchInPieces<'_, '_> {
     }
 
     fn take(&mut self, state: State, piece: &[u8]) -> Option<State> {
-        if self.patience.lasts(piece.len()) { self.automaton.take(state, piece) } else { None }
+        if self.deadline.lasts(piece.len()) { self.automaton.take(state, piece) } else { None }
     }
 
     #[inline]

@@ -3,15 +3,15 @@
 use hoptrail_proto::model::{Attribute, SpanId, SpanKind, StatusCode};
 
 use super::eval::Scan;
-use super::{RowGroup, TableView, Test};
+use super::{ShapePart, SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::matcher::values_of;
-use crate::rows::{Owner, Shape, TableKind, text, to_value};
+use crate::rows::{Owner, TableKind, text, to_value};
 use crate::{AttributeScope, Field, Intrinsic, QueryContext, ReadError, Value};
 
 /// Collects the values of a field on these spans into `sink`; equal ones may come once. Not for fields of the whole trace.
 pub(crate) fn values(
-    group: &dyn RowGroup,
+    group: &dyn SpanColumns,
     field: &Field,
     rows: &Bitmap,
     context: &QueryContext,
@@ -24,7 +24,7 @@ pub(crate) fn values(
 }
 
 fn attribute_values(
-    group: &dyn RowGroup,
+    group: &dyn SpanColumns,
     scope: AttributeScope,
     key: &str,
     rows: &Bitmap,
@@ -38,15 +38,15 @@ fn attribute_values(
     };
     match scope {
         AttributeScope::Resource => {
-            let used = used(spans, rows, |shape| shape.resource, group.resources().len())?;
+            let used = used(spans, rows, ShapePart::Resource, group.resources().len())?;
             used.iter()
-                .filter_map(|number| group.resources().get(number))
+                .filter_map(|index| group.resources().get(index))
                 .for_each(|resource| give(&resource.attributes));
             Ok(())
         }
         AttributeScope::Instrumentation => {
-            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
-            used.iter().filter_map(|number| group.scopes().get(number)).for_each(|scope| give(&scope.attributes));
+            let used = used(spans, rows, ShapePart::Scope, group.scopes().len())?;
+            used.iter().filter_map(|index| group.scopes().get(index)).for_each(|scope| give(&scope.attributes));
             Ok(())
         }
         AttributeScope::Span => table_values(spans, key.as_bytes(), rows, sink),
@@ -82,7 +82,7 @@ fn table_values(
     columns.try_for_each(|column| table.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value)))))
 }
 
-fn children_of(group: &dyn RowGroup, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
+fn children_of(group: &dyn SpanColumns, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
     let mut children = Bitmap::none(group.table(kind).len());
     for (child, owner) in group.owners(kind)?.iter().enumerate() {
         children.insert_if(child, rows.contains(*owner as usize));
@@ -90,24 +90,19 @@ fn children_of(group: &dyn RowGroup, kind: TableKind, rows: &Bitmap) -> Result<B
     Ok(children)
 }
 
-/// Which numbers the shapes of these rows use.
-fn used(
-    table: &dyn TableView,
-    rows: &Bitmap,
-    number: impl Fn(&Shape) -> u32,
-    count: usize,
-) -> Result<Bitmap, ReadError> {
+/// What the shapes of these rows have of this part, of which there are so many.
+fn used(table: &dyn TableView, rows: &Bitmap, part: ShapePart, count: usize) -> Result<Bitmap, ReadError> {
     let known = &table.shapes()?.shapes;
     let mut shapes = Bitmap::none(known.len());
-    let numbers = table.shape_numbers()?;
-    rows.iter().filter_map(|row| numbers.get(row)).for_each(|shape| shapes.insert(*shape as usize));
+    let codes = table.shape_codes()?;
+    rows.iter().filter_map(|row| codes.get(row)).for_each(|shape| shapes.insert(*shape as usize));
     let mut used = Bitmap::none(count);
-    shapes.iter().filter_map(|shape| known.get(shape)).for_each(|shape| used.insert(number(shape) as usize));
+    shapes.iter().filter_map(|shape| known.get(shape)).for_each(|shape| used.insert(part.of(shape) as usize));
     Ok(used)
 }
 
 fn intrinsic_values(
-    group: &dyn RowGroup,
+    group: &dyn SpanColumns,
     intrinsic: Intrinsic,
     rows: &Bitmap,
     context: &QueryContext,
@@ -117,20 +112,20 @@ fn intrinsic_values(
     let spans = &*group.table(TableKind::Span);
     match intrinsic {
         Intrinsic::Name => {
-            let used = used(spans, rows, |shape| shape.name, spans.names())?;
+            let used = used(spans, rows, ShapePart::Name, spans.names())?;
             used.iter().for_each(|name| sink(Value::string(text(spans.name(name as u32)))));
         }
         Intrinsic::Kind => {
-            let used = used(spans, rows, |shape| u32::from(shape.kind), 256)?;
+            let used = used(spans, rows, ShapePart::Kind, 256)?;
             used.iter().for_each(|kind| sink(Value::Kind(SpanKind::from_otlp(kind as i32))));
         }
         Intrinsic::Status => {
-            let used = used(spans, rows, |shape| u32::from(shape.status), 256)?;
+            let used = used(spans, rows, ShapePart::Status, 256)?;
             used.iter().for_each(|code| sink(Value::Status(StatusCode::from_otlp(code as i32))));
         }
         Intrinsic::ScopeName | Intrinsic::ScopeVersion => {
-            let used = used(spans, rows, |shape| shape.scope, group.scopes().len())?;
-            for scope in used.iter().filter_map(|number| group.scopes().get(number)) {
+            let used = used(spans, rows, ShapePart::Scope, group.scopes().len())?;
+            for scope in used.iter().filter_map(|index| group.scopes().get(index)) {
                 let found = if intrinsic == Intrinsic::ScopeName { &scope.name } else { &scope.version };
                 if !found.is_empty() {
                     sink(Value::string(found.as_str()));
@@ -147,13 +142,13 @@ fn intrinsic_values(
         }
         Intrinsic::EventName => {
             let events = &*group.table(TableKind::Event);
-            let used = used(events, &children_of(group, TableKind::Event, rows)?, |shape| shape.name, events.names())?;
+            let used = used(events, &children_of(group, TableKind::Event, rows)?, ShapePart::Name, events.names())?;
             used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
         }
         Intrinsic::TraceId => give_ids(rows, context, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
         Intrinsic::SpanId => give_ids(rows, context, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,
         Intrinsic::ParentId => give_ids(rows, context, sink, |row| {
-            let parent = group.parent(row)?;
+            let parent = group.parent_id(row)?;
             Ok((parent != SpanId::default()).then(|| parent.to_string()))
         })?,
         Intrinsic::EventTimeSinceStart => {

@@ -9,7 +9,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::strings::Strings;
 use crate::codec::{Damaged, fuse};
 use crate::rows::TableKind;
-use crate::scan::RowGroup;
+use crate::scan::SpanColumns;
 
 impl SegmentGroup<'_> {
     /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
@@ -43,10 +43,10 @@ impl SegmentGroup<'_> {
 
     /// Checks that every filter over a column knows all values of the column. Calls `wrong` for each that does not.
     pub(crate) fn check_filters(&self, wrong: &mut dyn FnMut(ReadError)) {
-        for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
-            let mut filtered: Vec<u32> = self.group().columns[kind as usize]
+        for kind in TableKind::ALL {
+            let mut filtered: Vec<u32> = self.group().columns[kind]
                 .iter()
-                .filter_map(|(column, place)| place.filter.then_some(*column))
+                .filter_map(|(column, location)| location.filter.then_some(*column))
                 .collect();
             filtered.sort_unstable();
             for column in filtered {
@@ -60,7 +60,7 @@ impl SegmentGroup<'_> {
     fn check_filter(&self, kind: TableKind, column: u32) -> Result<(), ReadError> {
         let set = self.filter(kind, column)?;
         let wrong = |error: Damaged| ReadError::Corrupt {
-            location: self.filter_place(kind, column),
+            location: self.filter_location(kind, column),
             reason: error.to_string(),
         };
         // What is wrong with the column itself is found when it is read.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::meta::{GroupMeta, Meta, Place, TableMeta};
+use super::metadata::{GroupMeta, Metadata, Place, TableMeta};
 use super::tail::value_filter;
 use super::traces::Traces;
 use super::{Page, PageId, PageSource, pages};
@@ -15,18 +15,19 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
-use crate::rows::{ShapeList, TableKind};
+use crate::rows::{PerTable, Shape, ShapeList, TableKind};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
     pub(super) number: u16,
-    pub(super) meta: Arc<Meta>,
+    pub(super) meta: Arc<Metadata>,
     pages: [OnceLock<Page<'a>>; 9],
-    shapes: [OnceLock<Arc<ShapeList>>; 3],
-    shape_numbers: [OnceLock<Vec<u32>>; 3],
-    pub(super) owners: [OnceLock<Vec<u32>>; 2],
+    shapes: PerTable<OnceLock<Arc<ShapeList>>>,
+    shape_codes: PerTable<OnceLock<Vec<u32>>>,
+    /// Spans have none.
+    pub(super) owners: PerTable<OnceLock<Vec<u32>>>,
     pub(super) starts: OnceLock<Vec<u64>>,
     pub(super) event_times: OnceLock<Vec<u64>>,
     pub(super) link_ids: OnceLock<Vec<(TraceId, SpanId)>>,
@@ -48,7 +49,7 @@ impl<'a> SegmentGroup<'a> {
     pub(crate) fn open(
         source: &'a dyn PageSource,
         segment: u64,
-        meta: Arc<Meta>,
+        meta: Arc<Metadata>,
         number: u16,
     ) -> Result<Self, ReadError> {
         if meta.groups.len() <= usize::from(number) {
@@ -64,7 +65,7 @@ impl<'a> SegmentGroup<'a> {
             meta,
             pages: Default::default(),
             shapes: Default::default(),
-            shape_numbers: Default::default(),
+            shape_codes: Default::default(),
             owners: Default::default(),
             starts: OnceLock::new(),
             event_times: OnceLock::new(),
@@ -116,12 +117,12 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Where that filter is.
-    pub(super) fn filter_place(&self, kind: TableKind, column: u32) -> String {
+    pub(super) fn filter_location(&self, kind: TableKind, column: u32) -> String {
         let PageId { group, page } = value_filter(kind, column);
         format!("segment {}, group {group}, page {page}", self.segment)
     }
 
-    /// Steps to parents, rows of strangers, ids of strangers.
+    /// Steps to parents, rows that have outside parents, ids of these.
     pub(super) fn parent_parts(&self) -> Result<[&[u8]; 3], ReadError> {
         split(self.page(pages::PARENTS)?).map_err(self.corrupt(pages::PARENTS))
     }
@@ -170,7 +171,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// The parts of the event or link page: owners, shapes, the rest.
     pub(super) fn child_parts(&self, kind: TableKind) -> Result<[&[u8]; 3], ReadError> {
-        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
+        let page = Self::page_of_shapes(kind);
         if self.rows(kind) == 0 {
             return Ok([&[], &[], &[]]);
         }
@@ -187,14 +188,13 @@ impl<'a> SegmentGroup<'a> {
             return Ok(Vec::new());
         }
         let parts = self.child_parts(kind)?;
-        let page = if kind == TableKind::Event { pages::EVENTS } else { pages::LINKS };
         let part = parts.get(part).copied().unwrap_or_default();
-        decode(part, self.rows(kind), map).map_err(self.corrupt(page))
+        decode(part, self.rows(kind), map).map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
         let fetch = || self.source.shapes(self.segment, kind, &self.meta);
-        fill(&self.shapes[kind as usize], fetch).map(|shapes| &**shapes)
+        fill(&self.shapes[kind], fetch).map(|shapes| &**shapes)
     }
 
     /// For each shape whether its rows have the column.
@@ -202,25 +202,25 @@ impl<'a> SegmentGroup<'a> {
         Ok(self.shapes(kind)?.by_layout(|columns| columns.contains(&column)))
     }
 
-    /// For each shape how many rows before `row` have it.
-    pub(super) fn shapes_before(&self, kind: TableKind, row: usize) -> Result<Vec<u32>, ReadError> {
-        let mut before = vec![0; self.shapes(kind)?.shapes.len()];
-        let count = |number: u64| {
-            if let Some(count) = before.get_mut(number as usize) {
-                *count += 1;
-            }
-        };
-        self.shape_page(kind)?.each(0, row, count).map_err(self.corrupt(Self::page_of_shapes(kind)))?;
-        Ok(before)
-    }
-
-    /// The shape numbers of some rows.
+    /// The shapes of some rows.
     pub(super) fn shapes_of(&self, kind: TableKind, rows: Range<usize>) -> Result<Vec<u32>, ReadError> {
-        let numbers = self.shape_page(kind)?.range(rows, |number| number as u32);
-        numbers.map_err(self.corrupt(Self::page_of_shapes(kind)))
+        let codes = self.shape_page(kind)?.range(rows, index);
+        codes.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
-    /// The page that has the shape numbers.
+    /// The shape of a row, as an index into the shapes of its table.
+    pub(super) fn shape_code(&self, kind: TableKind, row: usize) -> Result<u32, ReadError> {
+        let code = self.shape_page(kind)?.get(row).map(index);
+        code.map_err(self.corrupt(Self::page_of_shapes(kind)))
+    }
+
+    /// The shape of a row.
+    pub(super) fn shape_at(&self, kind: TableKind, row: usize) -> Result<Shape, ReadError> {
+        let shape = self.shapes(kind)?.get(self.shape_code(kind, row)?).copied();
+        shape.ok_or_else(|| self.corrupt(Self::page_of_shapes(kind))(Damaged("shape that is not described")))
+    }
+
+    /// The page that has the shapes of rows.
     pub(super) fn page_of_shapes(kind: TableKind) -> u32 {
         match kind {
             TableKind::Span => pages::SPAN_SHAPES,
@@ -229,7 +229,7 @@ impl<'a> SegmentGroup<'a> {
         }
     }
 
-    /// The shape numbers of a table that has rows.
+    /// The shapes of all rows of a table that has rows.
     pub(super) fn shape_page(&self, kind: TableKind) -> Result<Ints<'_>, ReadError> {
         let bytes = match kind {
             TableKind::Span => self.page(pages::SPAN_SHAPES)?,
@@ -238,17 +238,14 @@ impl<'a> SegmentGroup<'a> {
         of_len(bytes, self.rows(kind)).map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
-    pub(super) fn shape_numbers(&self, kind: TableKind) -> Result<&[u32], ReadError> {
-        let Some(cell) = self.shape_numbers.get(kind as usize) else { return Ok(&[]) };
-        let numbers = fill(cell, || {
+    pub(super) fn shape_codes(&self, kind: TableKind) -> Result<&[u32], ReadError> {
+        let codes = fill(&self.shape_codes[kind], || {
             if self.rows(kind) == 0 {
                 return Ok(Vec::new());
             }
-            let numbers = self.shape_page(kind)?;
-            let all = numbers.range(0..numbers.len(), |number| number as u32);
-            all.map_err(self.corrupt(Self::page_of_shapes(kind)))
+            self.shapes_of(kind, 0..self.rows(kind))
         });
-        numbers.map(Vec::as_slice)
+        codes.map(Vec::as_slice)
     }
 
     pub(super) fn traces(&self) -> Result<Traces<'_>, ReadError> {
@@ -265,19 +262,19 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn table_meta(&self, kind: TableKind) -> &TableMeta {
-        &self.meta.tables[kind as usize]
+        &self.meta.tables[kind]
     }
 
     /// The bytes of a column, when the group has values of it.
     pub(super) fn column(&self, kind: TableKind, column: u32) -> Result<Option<ColumnBytes<'_, 'a>>, ReadError> {
-        let page = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-        match self.group().columns[kind as usize].get(&column) {
+        let page = PageId::column(kind, column);
+        match self.group().columns[kind].get(&column) {
             None => Ok(None),
-            Some(Place { tail: None, .. }) => {
+            Some(ColumnLocation { tail: None, .. }) => {
                 let id = PageId { group: self.number, page };
                 Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
             }
-            Some(Place { tail: Some((at, len)), .. }) => {
+            Some(ColumnLocation { tail: Some((at, len)), .. }) => {
                 let (at, len) = (*at as usize, *len as usize);
                 let tail = self.page(pages::SMALL_COLUMNS)?.get(at..at.saturating_add(len));
                 tail.map(|bytes| Some(ColumnBytes::Tail(bytes)))
@@ -287,15 +284,15 @@ impl<'a> SegmentGroup<'a> {
     }
 
     /// Whether the column may hold this text. A damaged filter rules nothing out.
-    pub(super) fn may_hold(&self, kind: TableKind, column: u32, needle: &[u8]) -> Result<bool, ReadError> {
-        if !self.group().columns[kind as usize].get(&column).is_some_and(|place| place.filter) {
+    pub(super) fn may_hold(&self, kind: TableKind, column: u32, literal: &[u8]) -> Result<bool, ReadError> {
+        if !self.group().columns[kind].get(&column).is_some_and(|location| location.filter) {
             return Ok(true);
         }
         let set = match self.filter(kind, column) {
             Err(ReadError::Corrupt { .. }) => return Ok(true),
             set => set?,
         };
-        Ok(fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(needle))).unwrap_or(true))
+        Ok(fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(literal))).unwrap_or(true))
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
@@ -305,7 +302,7 @@ impl<'a> SegmentGroup<'a> {
         let Some(mut next) = wanted.next() else { return Ok(rows) };
         let has = self.holders(kind, column)?;
         let mut position = 0;
-        for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
+        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
             if !has.get(*shape as usize).copied().unwrap_or(false) {
                 continue;
             }
@@ -321,7 +318,26 @@ impl<'a> SegmentGroup<'a> {
         Ok(rows)
     }
 
-    /// The other way round.
+    /// For each of these rows, ascending, the position of its value in the column; `None` when it does not have the column.
+    pub(super) fn positions(
+        &self,
+        kind: TableKind,
+        column: u32,
+        rows: &Bitmap,
+    ) -> Result<Vec<Option<usize>>, ReadError> {
+        let has = self.holders(kind, column)?;
+        let (mut positions, mut next) = (Vec::with_capacity(rows.count()), 0);
+        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
+            let is_held = has.get(*shape as usize).copied().unwrap_or(false);
+            if rows.contains(row) {
+                positions.push(is_held.then_some(next));
+            }
+            next += usize::from(is_held);
+        }
+        Ok(positions)
+    }
+
+    /// The other way round than [`SegmentGroup::to_rows`].
     pub(super) fn to_positions(
         &self,
         kind: TableKind,
@@ -332,7 +348,7 @@ impl<'a> SegmentGroup<'a> {
         let has = self.holders(kind, column)?;
         let mut positions = Bitmap::none(len);
         let mut position = 0;
-        for (row, shape) in self.shape_numbers(kind)?.iter().enumerate() {
+        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
             if has.get(*shape as usize).copied().unwrap_or(false) {
                 positions.insert_if(position, rows.contains(row));
                 position += 1;
@@ -340,6 +356,11 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
+}
+
+/// A stored integer that leads into a list; one that leads into none stays so.
+pub(super) fn index(stored: u64) -> u32 {
+    u32::try_from(stored).unwrap_or(u32::MAX)
 }
 
 /// Three parts, of which the first two have their length before them.
@@ -372,7 +393,7 @@ pub(super) mod tests {
     use super::super::encode;
     use super::*;
     use crate::rows::Rows;
-    use crate::scan::{Projection, RowGroup, Test};
+    use crate::scan::{Materialize, Projection, SpanColumns, Test, TraceIndex};
     use crate::test_spans::{any_batch, encode as request};
     use crate::{Pattern, QueryContext};
     use hoptrail_proto::model::{Attribute, Span, TraceSpan};
@@ -396,7 +417,7 @@ pub(super) mod tests {
             Span { attributes: vec![Attribute::new("long", value)], trace_id: TraceId([1; 16]), ..Span::default() };
         rows.append_request(&request(&[TraceSpan { span, resource: Arc::default(), scope: Arc::default() }])).unwrap();
         let mut source = InMemory(encode(&[&rows]).expect("fits").0);
-        let meta = Arc::new(Meta::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
+        let meta = Arc::new(Metadata::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
         let select = |source: &InMemory| {
             let group = SegmentGroup::open(source, 0, Arc::clone(&meta), 0).unwrap();
             let test = Test::matches(&Pattern::new(".*").unwrap(), false, &QueryContext::unbounded());
@@ -418,7 +439,7 @@ pub(super) mod tests {
                 rows
             }).collect();
             let source = InMemory(encode(&parts.iter().collect::<Vec<_>>()).expect("fits").0);
-            let meta = Arc::new(Meta::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
+            let meta = Arc::new(Metadata::decode(&source.page(0, super::super::tail::METADATA).unwrap()).unwrap());
             prop_assert_eq!(meta.groups.len(), 1);
             let group = SegmentGroup::open(&source, 0, Arc::clone(&meta), 0).unwrap();
             let mut expected: Vec<TraceSpan> = Vec::new();

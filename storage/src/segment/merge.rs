@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::TraceId;
 
 use super::decoded::{DecodedGroups, GroupOf};
-use super::meta::Meta;
+use super::metadata::Metadata;
 use super::tail::About;
 use super::write::{
     PageSink, RowRef, Scratch, SegmentBuilder, Source, TraceRun, WriteSegmentError, Written, sort_trace,
@@ -25,7 +25,7 @@ use crate::copies::Contents;
 pub(crate) struct MergeInput<'a> {
     pub(crate) source: &'a dyn PageSource,
     pub(crate) segment: u64,
-    pub(crate) metadata: Arc<Meta>,
+    pub(crate) metadata: Arc<Metadata>,
 }
 
 /// How a merge goes about it.
@@ -269,7 +269,7 @@ mod tests {
     use hoptrail_proto::model::{TenantId, TraceSpan};
     use proptest::prelude::*;
 
-    use super::super::{Pages, StartHints, read_meta, write_rows};
+    use super::super::{Pages, StartHints, read_metadata, write_rows};
     use super::*;
     use crate::codec::fuse;
     use crate::rows::Rows;
@@ -287,12 +287,12 @@ mod tests {
     }
 
     fn input(pages: &Pages) -> MergeInput<'_> {
-        MergeInput { source: pages, segment: 0, metadata: Arc::new(read_meta(pages, 0).expect("metadata")) }
+        MergeInput { source: pages, segment: 0, metadata: Arc::new(read_metadata(pages, 0).expect("metadata")) }
     }
 
     /// The spans of a segment, whose order and filters are checked.
     fn spans_of(pages: &Pages, written: &Written) -> Vec<String> {
-        let metadata = Arc::new(read_meta(pages, 0).expect("metadata"));
+        let metadata = Arc::new(read_metadata(pages, 0).expect("metadata"));
         let (mut spans, mut before) = (Vec::new(), None);
         let filter = pages.page(0, tail::TRACE_FILTER).expect("a filter");
         for (number, stats) in (0..).zip(&written.groups) {

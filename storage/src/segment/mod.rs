@@ -1,22 +1,26 @@
 //! Segments: immutable sets of pages, a page for each column of each row group. `FORMAT.md` describes every byte.
 //!
-//! A segment names nothing outside of itself: [`Meta`] holds its resources, scopes, names, columns and shapes, and pages are
+//! A segment names nothing outside of itself: [`Metadata`] holds its resources, scopes, names, columns and shapes, and pages are
 //! found by (segment, group, page) alone, wherever they live.
 
 mod check;
+mod columns;
 mod container;
 mod decoded;
+#[cfg(test)]
+mod face_tests;
 mod filters;
 mod group;
+mod materialize;
 mod merge;
-mod meta;
-mod outline;
+mod metadata;
+mod parents;
 mod prune;
-mod read;
-mod row_group;
 mod rows;
 mod shapes;
+mod summary;
 pub(crate) mod tail;
+mod trace_index;
 mod traces;
 mod view;
 mod write;
@@ -25,7 +29,7 @@ pub(crate) use container::{Container, ContainerWriter};
 pub(crate) use filters::GroupFilters;
 pub(crate) use group::SegmentGroup;
 pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};
-pub(crate) use meta::Meta;
+pub(crate) use metadata::Metadata;
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart};
 pub(crate) use tail::About;
@@ -60,10 +64,17 @@ pub(crate) mod pages {
     pub(crate) const LINKS: u32 = 7;
     /// Columns of few bytes, one after the other.
     pub(crate) const SMALL_COLUMNS: u32 = 8;
-    /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`.
+    /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`: [`PageId::column`](super::PageId::column).
     pub(crate) const COLUMNS: u32 = 1 << 8;
     /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
     pub(crate) const FILTERS: u32 = 1 << 30;
+}
+
+impl PageId {
+    /// The page that has the values of a column, in each group that has any. A column that cannot be has the last page.
+    pub(crate) const fn column(kind: TableKind, column: u32) -> u32 {
+        pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32)
+    }
 }
 
 /// What the catalog keeps of a group: enough to know which groups a query needs not open.
@@ -108,7 +119,7 @@ pub(crate) trait PageSource: Send + Sync {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
 
     /// The shapes of a table. Whoever is asked often keeps them.
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         read_shapes(self, segment, kind, meta)
     }
 }
@@ -120,12 +131,12 @@ pub(crate) fn damaged_tail(segment: u64, what: &str) -> impl Fn(Damaged) -> Read
 }
 
 /// Reads the description of a segment.
-pub(crate) fn read_meta(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Meta, ReadError> {
+pub(crate) fn read_metadata(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Metadata, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         location: format!("segment {segment}, description"),
         reason: error.to_string(),
     };
-    Meta::decode(&source.page(segment, tail::METADATA)?).map_err(corrupt)
+    Metadata::decode(&source.page(segment, tail::METADATA)?).map_err(corrupt)
 }
 
 /// Reads the shapes of a table from their page.
@@ -133,7 +144,7 @@ pub(crate) fn read_shapes(
     source: &(impl PageSource + ?Sized),
     segment: u64,
     kind: TableKind,
-    meta: &Meta,
+    meta: &Metadata,
 ) -> Result<Arc<ShapeList>, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         location: format!("segment {segment}, shapes of table {}", kind as u32),

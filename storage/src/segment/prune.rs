@@ -2,7 +2,7 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
-use super::meta::{Meta, Place};
+use super::metadata::{Metadata, Place};
 use super::tail::value_filter;
 use super::{Page, PageSource};
 use crate::codec::fuse;
@@ -15,29 +15,29 @@ use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
 pub(crate) fn possible_groups(
     source: &dyn PageSource,
     segment: u64,
-    meta: &Meta,
+    meta: &Metadata,
     filter: &Filter,
 ) -> Result<Vec<bool>, ReadError> {
     let mut possible = vec![true; meta.groups.len()];
     let mut needed = Vec::new();
     collect(filter, &mut needed);
     let segment = Segment { source, number: segment, meta };
-    for needle in needed.iter().filter(|needle| !segment.has_origin(needle)) {
-        let holders = segment.holders(needle)?;
+    for equality in needed.iter().filter(|equality| !segment.has_origin(equality)) {
+        let holders = segment.holders(equality)?;
         possible.iter_mut().zip(holders).for_each(|(possible, holds)| *possible &= holds);
     }
     Ok(possible)
 }
 
 /// A text that some attribute of a match must have.
-struct Needle<'f> {
+struct Equality<'f> {
     scope: AttributeScope,
     key: &'f str,
     hash: u64,
 }
 
 /// The equalities that every match needs.
-fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
+fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Equality<'f>>) {
     match filter {
         Filter::And(parts) => parts.iter().for_each(|part| collect(part, needed)),
         Filter::Event(inner) | Filter::Link(inner) => collect(inner, needed),
@@ -45,7 +45,7 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
             field: Field::Attribute { scope, key },
             op: CompareOp::Eq,
             value: Value::Any(AnyValue::String(text)),
-        } => needed.push(Needle { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
+        } => needed.push(Equality { scope: *scope, key, hash: fuse::hash(text.as_bytes()) }),
         _ => {}
     }
 }
@@ -53,14 +53,14 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Needle<'f>>) {
 struct Segment<'a> {
     source: &'a dyn PageSource,
     number: u64,
-    meta: &'a Meta,
+    meta: &'a Metadata,
 }
 
 impl<'a> Segment<'a> {
     /// Whether a resource or scope may have the attribute: these are no columns.
-    fn has_origin(&self, needle: &Needle<'_>) -> bool {
-        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == needle.key);
-        match needle.scope {
+    fn has_origin(&self, equality: &Equality<'_>) -> bool {
+        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == equality.key);
+        match equality.scope {
             AttributeScope::Resource | AttributeScope::Instrumentation => true,
             AttributeScope::Any => {
                 self.meta.resources.iter().any(|resource| has(&resource.attributes))
@@ -71,14 +71,13 @@ impl<'a> Segment<'a> {
     }
 
     /// For each group whether a column of this key may hold the text.
-    fn holders(&self, needle: &Needle<'_>) -> Result<Vec<bool>, ReadError> {
+    fn holders(&self, equality: &Equality<'_>) -> Result<Vec<bool>, ReadError> {
         let mut holders = vec![false; self.meta.groups.len()];
-        for kind in needle.tables() {
-            let Some(table) = self.meta.tables.get(*kind as usize) else { continue };
-            let named = table.named(Owner::Attribute, needle.key.as_bytes());
+        for kind in equality.tables() {
+            let named = self.meta.tables[*kind].named(Owner::Attribute, equality.key.as_bytes());
             for (column, key) in named.filter(|(_, key)| key.occurrence < MOST_VALUES) {
                 let filter = self.filter(*kind, column, key)?;
-                self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), needle.hash, &mut holders);
+                self.add_holders((*kind, column), filter.as_ref().map(|page| &***page), equality.hash, &mut holders);
             }
         }
         Ok(holders)
@@ -86,22 +85,22 @@ impl<'a> Segment<'a> {
 
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
-        let place = |group| self.place(group, kind, column);
-        let filtered = (0..self.meta.groups.len()).any(|group| place(group).is_some_and(|place| place.filter));
+        let location = |group| self.location(group, kind, column);
+        let filtered = (0..self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
         wanted.then(|| self.source.page(self.number, value_filter(kind, column))).transpose()
     }
 
-    fn place(&self, group: usize, kind: TableKind, column: u32) -> Option<Place> {
-        self.meta.groups.get(group)?.columns.get(kind as usize)?.get(&column).copied()
+    fn location(&self, group: usize, kind: TableKind, column: u32) -> Option<ColumnLocation> {
+        self.meta.groups.get(group)?.columns[kind].get(&column).copied()
     }
 
     fn add_holders(&self, (kind, column): (TableKind, u32), filter: Option<&[u8]>, hash: u64, holders: &mut [bool]) {
         for (group, holds) in holders.iter_mut().enumerate() {
-            *holds |= match (self.place(group, kind, column), filter) {
+            *holds |= match (self.location(group, kind, column), filter) {
                 (None, _) => false,
                 // A damaged filter rules nothing out.
-                (Some(Place { filter: true, .. }), Some(filter)) => {
+                (Some(ColumnLocation { filter: true, .. }), Some(filter)) => {
                     fuse::may_hold(filter, fuse::hash_in(group as u16, hash)).unwrap_or(true)
                 }
                 _ => true,
@@ -110,13 +109,13 @@ impl<'a> Segment<'a> {
     }
 }
 
-impl Needle<'_> {
+impl Equality<'_> {
     fn tables(&self) -> &'static [TableKind] {
         match self.scope {
             AttributeScope::Span => &[TableKind::Span],
             AttributeScope::Event => &[TableKind::Event],
             AttributeScope::Link => &[TableKind::Link],
-            _ => &[TableKind::Span, TableKind::Event, TableKind::Link],
+            _ => &TableKind::ALL,
         }
     }
 }
@@ -150,7 +149,7 @@ mod tests {
         let (spans, mut rows) = (spans(40_000), Rows::default());
         rows.append_request(&request(&spans)).expect("good");
         let source = InMemory(encode(&[&rows]).expect("fits").0);
-        let meta = Meta::decode(&source.page(0, tail::METADATA).expect("there")).expect("decodes");
+        let meta = Metadata::decode(&source.page(0, tail::METADATA).expect("there")).expect("decodes");
         let groups = meta.groups.len();
         assert!(groups > 3, "{groups}");
         let mut possible = 0;

@@ -1,6 +1,6 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
 
-use super::meta::{Meta, number, seal, unseal};
+use super::metadata::{Metadata, number, seal, unseal};
 use super::write::TooLarge;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
@@ -23,7 +23,7 @@ pub(super) fn encode(list: &ShapeList) -> Result<Vec<u8>, TooLarge> {
 }
 
 /// The shapes of table `kind` of the segment that `meta` describes.
-pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeList, Damaged> {
+pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Metadata) -> Result<ShapeList, Damaged> {
     let raw = unseal(page)?;
     let mut input = Input(&raw);
     let count = input.count(8)?;
@@ -35,8 +35,8 @@ pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Meta) -> Result<ShapeL
 }
 
 /// Whether everything that shapes name is there.
-fn is_described(list: &ShapeList, kind: TableKind, meta: &Meta) -> bool {
-    let table = &meta.tables[kind as usize];
+fn is_described(list: &ShapeList, kind: TableKind, meta: &Metadata) -> bool {
+    let table = &meta.tables[kind];
     let within = |number: u32, count: usize| (number as usize) < count;
     let origins = |shape: &Shape| {
         within(shape.resource, meta.resource_bytes.len()) && within(shape.scope, meta.scope_bytes.len())
@@ -69,10 +69,10 @@ mod tests {
     #[test]
     fn shapes_name_only_what_is_described() {
         let origin = || vec![OriginBytes { message: Box::default(), schema_url: Box::default() }];
-        let mut meta = Meta { resource_bytes: origin(), scope_bytes: origin(), ..Meta::default() };
-        meta.tables[0].names = vec![Box::default()];
+        let mut meta = Metadata { resource_bytes: origin(), scope_bytes: origin(), ..Metadata::default() };
+        meta.tables.spans.names = vec![Box::default()];
         let name = Box::default();
-        meta.tables[0].columns =
+        meta.tables.spans.columns =
             vec![ColumnKey { owner: Owner::Attribute, value_type: ValueType::Int, occurrence: 0, name }];
         let read = |shape: Shape, columns: &[u32]| {
             let list = ShapeList { shapes: vec![shape], layouts: vec![columns.into()] };

@@ -33,8 +33,7 @@ pub(crate) fn shapes(kind: TableKind) -> PageId {
 
 /// The filter over the values of a column in all groups.
 pub(crate) fn value_filter(kind: TableKind, column: u32) -> PageId {
-    let column = pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32);
-    page(column.saturating_add(pages::FILTERS))
+    page(PageId::column(kind, column).saturating_add(pages::FILTERS))
 }
 
 /// Whose a segment is and when its first and last request arrived, in nanoseconds. With it a lost catalog entry is made again.

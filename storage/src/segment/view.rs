@@ -2,16 +2,16 @@
 
 use hoptrail_proto::otlp::view::ValueView;
 
+use super::PageId;
 use super::group::SegmentGroup;
-use super::meta::TableMeta;
-use super::pages;
+use super::metadata::TableMeta;
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
-use crate::scan::{TableView, Test, searched};
+use crate::scan::{NO_CODE, TableView, Test, searched};
 
 /// The spans, events or links of a segment group.
 pub(super) struct View<'g, 'a> {
@@ -29,7 +29,7 @@ impl View<'_, '_> {
     }
 
     fn corrupt(&self, column: u32) -> impl Fn(Damaged) -> ReadError + use<> {
-        self.group.corrupt(pages::COLUMNS + 3 * column + self.kind as u32)
+        self.group.corrupt(PageId::column(self.kind, column))
     }
 
     /// A page of strings has no more values than the table has rows.
@@ -41,17 +41,17 @@ impl View<'_, '_> {
     fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let none = || Bitmap::none(0);
         if key.value_type == ValueType::Text
-            && let Some(needle) = test.needle()
-            && !self.group.may_hold(self.kind, column, needle)?
+            && let Some(literal) = test.literal()
+            && !self.group.may_hold(self.kind, column, literal)?
         {
             return Ok(none());
         }
         let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
         let page = self.strings(column, &bytes)?;
-        let holds = |value: &[u8]| test.holds_stored(string_view(key.value_type, value));
+        let holds = |value: &[u8]| test.holds_stored(key.value_type.string(value));
         let text = (key.value_type == ValueType::Text).then_some(test);
-        if let Some(needle) = text.and_then(Test::needle) {
-            return page.find(needle).map_err(self.corrupt(column));
+        if let Some(literal) = text.and_then(Test::literal) {
+            return page.find(literal).map_err(self.corrupt(column));
         }
         let positions = if among.is_full() || page.dictionary().is_some() {
             Bitmap::all(page.len())
@@ -72,7 +72,7 @@ impl View<'_, '_> {
         if page.len() > self.len() {
             return Err(self.corrupt(column)(Damaged("page with a wrong count")));
         }
-        let holds = |number| test.holds_stored(number_view(key.value_type, number));
+        let holds = |number| test.holds_stored(stored_number(key.value_type, number));
         if among.is_sparse() {
             let mut positions = Bitmap::none(page.len());
             for position in self.group.to_positions(self.kind, column, among, page.len())?.iter() {
@@ -93,8 +93,8 @@ impl TableView for View<'_, '_> {
         self.group.shapes(self.kind)
     }
 
-    fn shape_numbers(&self) -> Result<&[u32], ReadError> {
-        self.group.shape_numbers(self.kind)
+    fn shape_codes(&self) -> Result<&[u32], ReadError> {
+        self.group.shape_codes(self.kind)
     }
 
     fn rows_of_shapes(&self, among: &Bitmap, good: &[bool]) -> Result<Bitmap, ReadError> {
@@ -103,17 +103,17 @@ impl TableView for View<'_, '_> {
         if !good.iter().fold(false, |any, good| any | good) || among.is_empty() {
             return Ok(none());
         }
-        let numbers = self.group.shape_page(self.kind)?;
+        let codes = self.group.shape_page(self.kind)?;
         let corrupt = self.group.corrupt(SegmentGroup::page_of_shapes(self.kind));
-        let holds = |number: u64| good.get(number as usize).copied().unwrap_or(false);
+        let holds = |code: u64| usize::try_from(code).ok().and_then(|code| good.get(code)).copied().unwrap_or(false);
         if among.is_sparse() {
             let mut rows = none();
             for row in among.iter() {
-                rows.insert_if(row, holds(numbers.get(row).map_err(&corrupt)?));
+                rows.insert_if(row, holds(codes.get(row).map_err(&corrupt)?));
             }
             return Ok(rows);
         }
-        let mut rows = numbers.select(holds).map_err(corrupt)?;
+        let mut rows = codes.select(holds).map_err(corrupt)?;
         rows.and(among);
         Ok(rows)
     }
@@ -122,8 +122,8 @@ impl TableView for View<'_, '_> {
         self.meta().names.len()
     }
 
-    fn name(&self, number: u32) -> &[u8] {
-        self.meta().names.get(number as usize).map_or(&[], |name| name)
+    fn name(&self, index: u32) -> &[u8] {
+        self.meta().names.get(index as usize).map_or(&[], |name| name)
     }
 
     fn columns(&self, owner: Owner, name: &[u8]) -> Vec<u32> {
@@ -145,7 +145,7 @@ impl TableView for View<'_, '_> {
         if key.value_type.is_bytes() {
             let page = self.strings(column, &bytes)?;
             let positions = self.group.to_positions(self.kind, column, rows, page.len())?;
-            let visit = |value: &[u8]| visit(string_view(key.value_type, value));
+            let visit = |value: &[u8]| visit(key.value_type.string(value));
             return page.distinct(&positions, visit).map_err(self.corrupt(column));
         }
         let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
@@ -154,10 +154,57 @@ impl TableView for View<'_, '_> {
         for position in positions.iter() {
             let number = page.get(position).map_err(self.corrupt(column))?;
             if seen.insert(number) {
-                visit(number_view(key.value_type, number));
+                visit(stored_number(key.value_type, number));
             }
         }
         Ok(())
+    }
+
+    fn values(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(usize, ValueView<'_>)) -> Result<(), ReadError> {
+        let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else { return Ok(()) };
+        let here = rows.iter().zip(self.group.positions(self.kind, column, rows)?);
+        let (rows, positions): (Vec<usize>, Vec<usize>) =
+            here.filter_map(|(row, position)| Some((row, position?))).unzip();
+        let mut rows = rows.into_iter();
+        let mut next = move || rows.next().unwrap_or(usize::MAX);
+        let read = if key.value_type.is_bytes() {
+            let page = self.strings(column, &bytes)?;
+            page.values(&positions, |value| visit(next(), key.value_type.string(value)))
+        } else {
+            let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
+            page.values(&positions, |number| visit(next(), stored_number(key.value_type, number)))
+        };
+        read.map_err(self.corrupt(column))
+    }
+
+    fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError> {
+        let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else {
+            return Ok(None);
+        };
+        let positions = self.group.positions(self.kind, column, rows)?;
+        let codes = if key.value_type.is_bytes() {
+            let page = self.strings(column, &bytes)?;
+            page.dictionary().map(|_| codes_at(&positions, |position| page.code(position)))
+        } else {
+            let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
+            page.has_dictionary().then(|| codes_at(&positions, |position| page.code(position)))
+        };
+        codes.transpose().map_err(self.corrupt(column))
+    }
+
+    fn dictionary(&self, column: u32, visit: &mut dyn FnMut(u32, ValueView<'_>)) -> Result<(), ReadError> {
+        let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else { return Ok(()) };
+        let mut codes = 0..;
+        let mut give = |value: ValueView<'_>| codes.by_ref().take(1).for_each(|code| visit(code, value));
+        if key.value_type.is_bytes() {
+            let page = self.strings(column, &bytes)?;
+            let Some(dictionary) = page.dictionary() else { return Ok(()) };
+            dictionary.each(|_, value| give(key.value_type.string(value))).map_err(self.corrupt(column))
+        } else {
+            let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
+            page.dictionary().for_each(|number| give(stored_number(key.value_type, number)));
+            Ok(())
+        }
     }
 
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_> {
@@ -165,20 +212,21 @@ impl TableView for View<'_, '_> {
     }
 }
 
-pub(super) fn string_view(value_type: ValueType, bytes: &[u8]) -> ValueView<'_> {
-    match value_type {
-        ValueType::Bytes => ValueView::Bytes(bytes),
-        ValueType::Nested => ValueView::Nested(bytes),
-        _ => ValueView::Text(bytes),
-    }
+/// The codes at these positions.
+fn codes_at(positions: &[Option<usize>], code: impl Fn(usize) -> Result<usize, Damaged>) -> Result<Vec<u32>, Damaged> {
+    const TOO_LARGE: Damaged = Damaged("code outside of its dictionary");
+    let code = |position: &Option<usize>| match position {
+        None => Ok(NO_CODE),
+        Some(position) => u32::try_from(code(*position)?).map_err(|_| TOO_LARGE),
+    };
+    positions.iter().map(code).collect()
 }
 
-pub(super) fn number_view(value_type: ValueType, number: u64) -> ValueView<'static> {
+/// A number as a page has it: ints are stored so that they are in order.
+pub(super) fn stored_number(value_type: ValueType, stored: u64) -> ValueView<'static> {
     match value_type {
-        ValueType::Bool => ValueView::Bool(number != 0),
-        ValueType::Int => ValueView::Int(unordered(number)),
-        ValueType::Double => ValueView::Double(f64::from_bits(number)),
-        _ => ValueView::Empty,
+        ValueType::Int => ValueView::Int(unordered(stored)),
+        _ => value_type.number(stored),
     }
 }
 
@@ -189,12 +237,12 @@ mod tests {
     use hoptrail_proto::model::{AnyValue, Attribute, Span, SpanId, TraceId, TraceSpan};
 
     use super::super::group::tests::InMemory;
-    use super::super::{Meta, PageSource, encode, tail};
+    use super::super::{Metadata, PageSource, encode, tail};
     use super::*;
     use crate::matcher::Candidate;
     use crate::memory::facts;
     use crate::rows::Rows;
-    use crate::scan::{RowGroup, matching};
+    use crate::scan::{SpanColumns, matching};
     use crate::test_spans::encode as request;
     use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, Value};
 
@@ -226,7 +274,7 @@ mod tests {
         let mut rows = Rows::default();
         rows.append_request(&request(&(1..3000).map(span).collect::<Vec<_>>())).unwrap();
         let source = InMemory(encode(&[&rows]).expect("fits").0);
-        let meta = Arc::new(Meta::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
+        let meta = Arc::new(Metadata::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
         let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
         let attribute = |key: &str| Field::attribute(AttributeScope::Span, key);
         let compare = |field: Field, op, value: Value| Filter::Compare { field, op, value };

@@ -17,7 +17,7 @@ use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
 use crate::names::Names;
 use crate::rows::{ShapeList, TableKind};
-use crate::segment::{GroupFilters, Meta, Page, PageId, PageSource, damaged_tail, read_meta, read_shapes, tail};
+use crate::segment::{GroupFilters, Metadata, Page, PageId, PageSource, damaged_tail, read_metadata, read_shapes, tail};
 
 /// Pages, what is decoded of them, and what is visible. A source of pages that remembers the shapes of tables.
 #[derive(Debug, Clone)]
@@ -44,8 +44,8 @@ impl Readers {
     }
 
     /// The metadata of a segment.
-    pub(super) fn meta(&self, segment: u64) -> Result<Arc<Meta>, ReadError> {
-        self.caches.metadata.get_or_insert_with(&segment, || read_meta(&*self.backend, segment).map(Arc::new))
+    pub(super) fn meta(&self, segment: u64) -> Result<Arc<Metadata>, ReadError> {
+        self.caches.metadata.get_or_insert_with(&segment, || read_metadata(&*self.backend, segment).map(Arc::new))
     }
 
     /// Those of a segment's groups that may hold the trace with this hash. `is_possible` is told the earliest start of a group, and asked
@@ -101,7 +101,7 @@ impl PageSource for Readers {
         self.backend.page(segment, id)
     }
 
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         self.caches.shapes(&*self.backend, segment, kind, meta)
     }
 }
@@ -117,7 +117,7 @@ impl PageSource for Fetched<'_> {
         self.pages.page(segment, id)
     }
 
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Meta) -> Result<Arc<ShapeList>, ReadError> {
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         self.caches.shapes(&*self.pages, segment, kind, meta)
     }
 }
@@ -139,7 +139,7 @@ impl From<&Config> for CacheConfig {
 /// What is decoded of segments and asked for by every query. Pages themselves are kept by the back end.
 #[derive(Debug)]
 pub(super) struct ReadCaches {
-    metadata: Cache<u64, Arc<Meta>, MemoryOf>,
+    metadata: Cache<u64, Arc<Metadata>, MemoryOf>,
     shapes: Cache<(u64, TableKind), Arc<ShapeList>, MemoryOf>,
     trace_filters: Cache<u64, Arc<[u8]>, MemoryOf>,
     group_filters: Cache<u64, Arc<GroupFilters>, MemoryOf>,
@@ -165,7 +165,7 @@ impl ReadCaches {
         pages: &dyn PageSource,
         segment: u64,
         kind: TableKind,
-        meta: &Meta,
+        meta: &Metadata,
     ) -> Result<Arc<ShapeList>, ReadError> {
         self.shapes.get_or_insert_with(&(segment, kind), || read_shapes(pages, segment, kind, meta))
     }
@@ -212,8 +212,8 @@ impl ReadCaches {
 #[derive(Debug, Clone)]
 struct MemoryOf;
 
-impl Weighter<u64, Arc<Meta>> for MemoryOf {
-    fn weight(&self, _: &u64, meta: &Arc<Meta>) -> u64 {
+impl Weighter<u64, Arc<Metadata>> for MemoryOf {
+    fn weight(&self, _: &u64, meta: &Arc<Metadata>) -> u64 {
         meta.memory() as u64 + 1
     }
 }

@@ -166,7 +166,7 @@ impl Planner {
         if constant == LiteralKind::Nil {
             return Some(Filter::Exists { field, present: op == CompareOp::Ne });
         }
-        let on_empty = matches!(&constant, LiteralKind::String(text) if holds(op, "".cmp(text.as_str())));
+        let on_empty = matches!(&constant, LiteralKind::String(text) if op.holds("".cmp(text.as_str())));
         let value = value_for(&field, constant);
         Some(or_empty(Filter::compare(field.clone(), op, value), field, on_empty))
     }

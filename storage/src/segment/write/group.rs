@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::super::meta::{GroupMeta, MOST_ROWS, Place};
-use super::super::{GroupStats, pages, traces};
+use super::super::metadata::{ColumnLocation, GroupMeta, MOST_ROWS};
+use super::super::{GroupStats, PageId, pages, traces};
 use super::Source;
 use super::fit::{TooLarge, at_most, fit};
 use super::order::{RowRef, TraceRun};
 use super::parents::Parents;
+use super::translate::Translator;
 use crate::codec::strings::{self, Content};
 use crate::codec::{bytes::put_varint, fuse, ints};
-use crate::rows::{Rows, Slot, SpanRow, Table, TableKind, ValueType, owned_by};
+use crate::rows::{PerTable, Rows, Slot, SpanRow, TableKind, ValueType, owned_by};
 
 /// Columns of fewer bytes are read rather than filtered.
 const LEAST_FILTERED: usize = 1 << 10;
@@ -50,12 +51,14 @@ impl Values<'_> {
 
 /// Memory for the values of all columns, used again for each group: fresh memory cost a tenth of sealing, in page faults.
 #[derive(Default)]
-pub(crate) struct Scratch<'r>([Vec<Values<'r>>; 3]);
+pub(crate) struct Scratch<'r>(PerTable<Vec<Values<'r>>>);
 
 impl Scratch<'_> {
     /// The same memory for groups of other rows.
     pub(crate) fn reused<'n>(self) -> Scratch<'n> {
-        Scratch(self.0.map(|columns| columns.into_iter().map(Values::reused).collect()))
+        let PerTable { spans, events, links } = self.0;
+        let reused = |columns: Vec<Values<'_>>| columns.into_iter().map(Values::reused).collect();
+        Scratch(PerTable { spans: reused(spans), events: reused(events), links: reused(links) })
     }
 }
 
@@ -76,7 +79,7 @@ pub(super) struct GroupPages {
 pub(super) struct GroupWriter<'w, 'r> {
     number: u16,
     sources: &'w [Source<'r>],
-    value_types: [&'w [ValueType]; 3],
+    translator: &'w Translator,
     scratch: &'w mut Scratch<'r>,
     out: GroupPages,
 }
@@ -85,10 +88,10 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
     pub(super) fn new(
         number: u16,
         sources: &'w [Source<'r>],
-        value_types: [&'w [ValueType]; 3],
+        translator: &'w Translator,
         scratch: &'w mut Scratch<'r>,
     ) -> Self {
-        Self { number, sources, value_types, scratch, out: GroupPages::default() }
+        Self { number, sources, translator, scratch, out: GroupPages::default() }
     }
 
     /// The pages of these traces. Their rows follow each other in `rows`, which holds no others.
@@ -192,17 +195,17 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
 
     /// Writes the columns of these rows of a table; answers their shapes.
     fn put_table(&mut self, kind: TableKind, rows: &[RowRef]) -> Result<Vec<u64>, TooLarge> {
-        let types = self.value_types[kind as usize];
-        let mut columns = std::mem::take(&mut self.scratch.0[kind as usize]);
+        let types = self.translator.value_types(kind);
+        let mut columns = std::mem::take(&mut self.scratch.0[kind]);
         columns.resize_with(types.len(), Values::default);
         columns.iter_mut().for_each(Values::clear);
         let mut shapes = Vec::with_capacity(rows.len());
         for at in rows {
             let codes = &self.sources[at.source as usize].codes;
-            let table = table_of(self.source(*at), kind);
+            let table = self.source(*at).table(kind);
             let shape = table.shape_of(at.row as usize);
-            shapes.push(u64::from(codes.shapes[kind as usize][shape as usize]));
-            let codes = &codes.columns[kind as usize];
+            shapes.push(u64::from(codes.shapes[kind][shape as usize]));
+            let codes = &codes.columns[kind];
             let own = table.shapes.list().columns(shape);
             for (column, slot) in own.iter().zip(table.slots(at.row as usize)) {
                 let code = codes[*column as usize] as usize;
@@ -221,7 +224,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
                 self.put_column(kind, fit(code, "columns")?, values, *value_type)?;
             }
         }
-        self.scratch.0[kind as usize] = columns;
+        self.scratch.0[kind] = columns;
         Ok(shapes)
     }
 
@@ -238,7 +241,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
             ValueType::Bytes | ValueType::Nested => strings::encode(&values.strings, Content::Bytes),
             _ => ints::encode(&values.numbers),
         };
-        let page = pages::COLUMNS + 3 * column + kind as u32;
+        let page = PageId::column(kind, column);
         let filter = value_type.is_bytes() && bytes.len() >= LEAST_FILTERED && strings::wants_filter(&bytes);
         if filter {
             let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
@@ -252,16 +255,8 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         } else {
             self.put(page, bytes);
         }
-        self.out.metadata.columns[kind as usize].insert(column, Place { tail, filter });
+        self.out.metadata.columns[kind].insert(column, ColumnLocation { tail, filter });
         Ok(())
-    }
-}
-
-fn table_of(rows: &Rows, kind: TableKind) -> &Table {
-    match kind {
-        TableKind::Span => &rows.span_table,
-        TableKind::Event => &rows.event_table,
-        TableKind::Link => &rows.link_table,
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) use translate::Codes;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::meta::GroupMeta;
+use super::metadata::GroupMeta;
 use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
 use crate::codec::fuse;
@@ -134,7 +134,7 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
         // The last number is that of the tail.
         let most = usize::from(tail::GROUP) - 1;
         let number = fit(at_most(self.groups.len(), most, "row groups")?, "row groups")?;
-        let group = GroupWriter::new(number, sources, self.translator.value_types(), scratch).write(traces, rows)?;
+        let group = GroupWriter::new(number, sources, &self.translator, scratch).write(traces, rows)?;
         for (page, bytes) in &group.pages {
             self.put(PageId { group: number, page: *page }, bytes)?;
         }
@@ -151,14 +151,13 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
         let (mut metadata, resources, tables) = std::mem::take(&mut self.translator).finish();
         metadata.groups = std::mem::take(&mut self.groups);
         self.put(tail::METADATA, &metadata.encode()?)?;
-        for (kind, shapes) in [TableKind::Span, TableKind::Event, TableKind::Link].into_iter().zip(&tables) {
+        for (kind, shapes) in tables.iter() {
             self.put(tail::shapes(kind), &shapes::encode(shapes)?)?;
         }
         let [of_segment, of_groups] = std::mem::take(&mut self.trace_filters).encode();
         self.put(tail::TRACE_FILTER, &of_segment)?;
         self.put(tail::GROUP_TRACE_FILTERS, &of_groups)?;
-        let [spans, ..] = &tables;
-        let names = Names::of(spans, &self.shape_counts, &resources, |code| metadata.span_name(code));
+        let names = Names::of(&tables.spans, &self.shape_counts, &resources, |code| metadata.span_name(code));
         self.put(tail::NAMES, &Names::encode_list(names.as_ref()))?;
         self.put(tail::ABOUT, &about.encode())?;
         for (page, hashes) in std::mem::take(&mut self.values) {

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use hoptrail_proto::model::Resource;
 
-use super::super::meta::Meta;
+use super::super::metadata::Metadata;
 use super::super::pages;
 use super::fit::{TooLarge, at_most};
-use crate::rows::{ColumnKey, Interner, OriginBytes, Rows, Shape, ShapeList, Shapes, Table, ValueType};
+use crate::rows::{
+    ColumnKey, Interner, OriginBytes, PerTable, Rows, Shape, ShapeList, Shapes, Table, TableKind, ValueType,
+};
 
 /// Most columns of a table: their pages have ids below those of the filters.
 const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
 
-/// The codes of a segment for those of some rows, by table (spans, events, links).
+/// The codes of a segment for those of some rows.
+#[derive(Default)]
 pub(crate) struct Codes {
-    pub(super) shapes: [Vec<u32>; 3],
-    pub(super) columns: [Vec<u32>; 3],
+    pub(super) shapes: PerTable<Vec<u32>>,
+    pub(super) columns: PerTable<Vec<u32>>,
 }
 
 /// The codes of a segment, as far as it is written.
@@ -26,7 +29,7 @@ pub(super) struct Translator {
     scopes: OriginCodes,
     /// Decoded, by code.
     decoded: Vec<Arc<Resource>>,
-    tables: [TableCodes; 3],
+    tables: PerTable<TableCodes>,
 }
 
 impl Translator {
@@ -40,30 +43,29 @@ impl Translator {
                 *decoded = Arc::clone(resource);
             }
         }
-        let mut codes = Codes { shapes: Default::default(), columns: Default::default() };
-        let own = [&rows.span_table, &rows.event_table, &rows.link_table];
-        for (((table, known), shapes), columns) in
-            own.into_iter().zip(&mut self.tables).zip(&mut codes.shapes).zip(&mut codes.columns)
-        {
-            (*shapes, *columns) = known.add(table, &resources, &scopes);
+        let mut codes = Codes::default();
+        for kind in TableKind::ALL {
+            let known = &mut self.tables[kind];
+            (codes.shapes[kind], codes.columns[kind]) = known.add(rows.table(kind), &resources, &scopes);
             at_most(known.columns.len(), MOST_COLUMNS, "columns")?;
         }
         Ok(codes)
     }
 
-    /// The value type of each column, by table.
-    pub(super) fn value_types(&self) -> [&[ValueType]; 3] {
-        self.tables.each_ref().map(|table| table.value_types.as_slice())
+    /// The value type of each column of a table.
+    pub(super) fn value_types(&self, kind: TableKind) -> &[ValueType] {
+        &self.tables[kind].value_types
     }
 
     /// What the segment's metadata says of all this, the resources decoded, and the shapes of each table.
-    pub(super) fn finish(self) -> (Meta, Vec<Arc<Resource>>, [ShapeList; 3]) {
-        let mut metadata = Meta { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Meta::default() };
-        let mut shapes: [ShapeList; 3] = Default::default();
-        for ((own, table), shapes) in self.tables.into_iter().zip(&mut metadata.tables).zip(&mut shapes) {
-            table.names = own.names.iter().map(Into::into).collect();
-            table.columns = own.columns;
-            *shapes = own.shapes.into_list();
+    pub(super) fn finish(mut self) -> (Metadata, Vec<Arc<Resource>>, PerTable<ShapeList>) {
+        let mut metadata = Metadata { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Metadata::default() };
+        let mut shapes = PerTable::<ShapeList>::default();
+        for kind in TableKind::ALL {
+            let own = std::mem::take(&mut self.tables[kind]);
+            metadata.tables[kind].names = own.names.iter().map(Into::into).collect();
+            metadata.tables[kind].columns = own.columns;
+            shapes[kind] = own.shapes.into_list();
         }
         (metadata, self.decoded, shapes)
     }

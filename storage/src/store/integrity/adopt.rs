@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::ReadError;
 use crate::backend::StoredSegment;
 use crate::catalog::SegmentEntry;
-use crate::segment::{About, PageSource, SegmentGroup, Written, damaged_tail, read_meta, tail};
+use crate::segment::{About, PageSource, SegmentGroup, Written, damaged_tail, read_metadata, tail};
 
 pub(crate) fn entry_from_pages(pages: &dyn PageSource, stored: &StoredSegment) -> Result<SegmentEntry, ReadError> {
     let segment = stored.segment;
     let about = read_about(pages, segment)?;
-    let meta = Arc::new(read_meta(pages, segment)?);
+    let meta = Arc::new(read_metadata(pages, segment)?);
     let groups = (0u16..).take(meta.groups.len());
     let stats = groups.map(|group| SegmentGroup::open(pages, segment, Arc::clone(&meta), group)?.stats());
     let groups = stats.collect::<Result<_, ReadError>>()?;

@@ -13,7 +13,7 @@ use crate::catalog::SegmentEntry;
 use crate::log;
 use crate::rows::Rows;
 use crate::segment::{
-    About, GROUP_SPANS, Lost, LostPart, SegmentGroup, StartHints, WriteSegmentError, read_meta, write_rows,
+    About, GROUP_SPANS, Lost, LostPart, SegmentGroup, StartHints, WriteSegmentError, read_metadata, write_rows,
 };
 
 /// What a repair did.
@@ -192,7 +192,7 @@ impl Repair<'_> {
     /// All that can be read of a segment.
     fn salvage(&mut self, entry: &SegmentEntry) -> Rows {
         let mut rows = Rows::default();
-        let Ok(meta) = read_meta(self.backend, entry.id).map(Arc::new) else {
+        let Ok(meta) = read_metadata(self.backend, entry.id).map(Arc::new) else {
             self.done.spans_lost += entry.spans();
             return rows;
         };

@@ -9,9 +9,9 @@ use crate::catalog::SegmentEntry;
 use crate::codec::{Damaged, fuse};
 use crate::names::{Names, ShapeCounts};
 use crate::rows::{self, Rows, TableKind};
-use crate::scan::RowGroup;
+use crate::scan::SpanColumns;
 use crate::segment::{
-    About, GroupFilters, GroupStats, Lost, LostPart, Meta, SegmentGroup, damaged_tail, read_meta, tail,
+    About, GroupFilters, GroupStats, Lost, LostPart, Metadata, SegmentGroup, damaged_tail, read_metadata, tail,
 };
 
 /// Damage of a segment.
@@ -62,12 +62,12 @@ pub(super) fn check_segment(
 struct Groups<'b> {
     backend: &'b dyn Backend,
     segment: u64,
-    meta: Arc<Meta>,
+    meta: Arc<Metadata>,
 }
 
 impl<'b> Groups<'b> {
     fn of(backend: &'b dyn Backend, segment: u64) -> Result<Self, ReadError> {
-        Ok(Self { backend, segment, meta: Arc::new(read_meta(backend, segment)?) })
+        Ok(Self { backend, segment, meta: Arc::new(read_metadata(backend, segment)?) })
     }
 
     fn open(&self, number: u16) -> Result<SegmentGroup<'b>, ReadError> {
@@ -158,7 +158,7 @@ impl<'b> Groups<'b> {
         let mut counts = ShapeCounts::default();
         for number in (0u16..).take(self.meta.groups.len()) {
             let group = self.open(number)?;
-            group.table(TableKind::Span).shape_numbers()?.iter().for_each(|shape| counts.add(*shape));
+            group.table(TableKind::Span).shape_codes()?.iter().for_each(|shape| counts.add(*shape));
         }
         Ok(Names::of(&shapes, &counts, &self.meta.resources, |name| self.meta.span_name(name)))
     }

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 
 use super::snapshot::{Snapshot, Unit};
 use crate::rows::{Shape, TableKind};
-use crate::scan::{Outline, RootKey, RowGroup};
+use crate::scan::{PartialSummary, RootKey, RowGroup};
 use crate::search::ServiceStats;
 use crate::{QueryContext, ReadError};
 
@@ -156,28 +156,28 @@ struct Sum {
 impl Sum {
     fn add_unit(&mut self, place: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
         let root = self.root.as_ref().map(|(key, ..)| *key);
-        let Some(outline) = group.outline(id, root)? else { return Ok(()) };
-        self.add(group, &outline)?;
-        self.starts.push((place, outline.starts));
-        self.repeats |= outline.repeats;
+        let Some(partial) = group.partial_summary(id, root)? else { return Ok(()) };
+        self.add(group, &partial)?;
+        self.starts.push((place, partial.starts));
+        self.repeats |= partial.repeats;
         Ok(())
     }
 
-    fn add(&mut self, group: &dyn RowGroup, outline: &Outline) -> Result<(), ReadError> {
+    fn add(&mut self, group: &dyn RowGroup, partial: &PartialSummary) -> Result<(), ReadError> {
         let table = group.table(TableKind::Span);
         let shapes = table.shapes()?;
         let service =
             |shape: &Shape| group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
-        self.extent = Extent::of_all(self.extent.into_iter().chain([outline.extent]));
-        self.known_start = self.known_start.into_iter().chain([outline.known_start]).min();
-        if let Some((key, number)) = outline.root
+        self.extent = Extent::of_all(self.extent.into_iter().chain([partial.extent]));
+        self.known_start = self.known_start.into_iter().chain([partial.known_start]).min();
+        if let Some((key, number)) = partial.root
             && self.root.as_ref().is_none_or(|(known, ..)| key < *known)
         {
             let shape = shapes.get(number);
             let name = shape.map(|shape| crate::rows::text(table.name(shape.name))).unwrap_or_default();
             self.root = Some((key, shape.map_or("", service).to_owned(), name));
         }
-        for (number, spans) in &outline.shapes {
+        for (number, spans) in &partial.shapes {
             let Some(shape) = shapes.get(*number) else { continue };
             let failed = StatusCode::from_otlp(i32::from(shape.status)) == StatusCode::Error;
             self.add_service(service(shape), *spans, if failed { *spans } else { 0 });

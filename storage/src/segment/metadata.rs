@@ -11,7 +11,7 @@ use super::write::{TooLarge, at_most};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;
-use crate::rows::{ColumnKey, OriginBytes, Owner, ValueType, text};
+use crate::rows::{ColumnKey, OriginBytes, Owner, PerTable, TableKind, ValueType, text};
 
 const VERSION: u8 = 1;
 /// Most spans, events or links of a group.
@@ -28,11 +28,22 @@ pub(crate) struct TableMeta {
 
 /// Where the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ColumnLocation {
     /// First byte and length in the page that small columns share; `None` in a page of their own.
     pub(crate) tail: Option<(u32, u32)>,
     /// Whether the column's filter knows them.
     pub(crate) filter: bool,
+}
+
+impl ColumnLocation {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+        let bits = input.byte()?;
+        if bits > FILTERED | IN_TAIL {
+            return Err(Damaged("unknown location of a column"));
+        }
+        let tail = if bits & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
+        Ok(Self { tail, filter: bits & FILTERED != 0 })
+    }
 }
 
 /// Bits of the byte that says where a column is.
@@ -47,27 +58,26 @@ pub(crate) struct GroupMeta {
     pub(crate) events: u32,
     pub(crate) links: u32,
     /// For each table the columns that have values.
-    pub(crate) columns: [HashMap<u32, Place>; 3],
+    pub(crate) columns: PerTable<HashMap<u32, ColumnLocation>>,
 }
 
-/// A segment's own description.
+/// What a segment says of itself: resources, scopes, names, columns, groups.
 #[derive(Debug, Default)]
-pub(crate) struct Meta {
+pub(crate) struct Metadata {
     pub(crate) resource_bytes: Vec<OriginBytes>,
     pub(crate) scope_bytes: Vec<OriginBytes>,
     pub(crate) resources: Vec<Arc<Resource>>,
     pub(crate) scopes: Vec<Arc<InstrumentationScope>>,
-    /// Spans, events, links.
-    pub(crate) tables: [TableMeta; 3],
+    pub(crate) tables: PerTable<TableMeta>,
     pub(crate) groups: Vec<GroupMeta>,
 }
 
-impl Meta {
+impl Metadata {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, TooLarge> {
         let mut raw = Vec::new();
         put_origins(&mut raw, &self.resource_bytes);
         put_origins(&mut raw, &self.scope_bytes);
-        self.tables.iter().for_each(|table| table.encode(&mut raw));
+        self.tables.iter().for_each(|(_, table)| table.encode(&mut raw));
         put_varint(&mut raw, self.groups.len() as u64);
         self.groups.iter().for_each(|group| group.encode(&mut raw));
         seal(&raw)
@@ -91,23 +101,28 @@ impl Meta {
             decoded.map(Arc::new).map_err(|_| Damaged("scope does not decode"))
         });
         let scopes = scopes.collect::<Result<_, _>>()?;
-        let tables = [TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?, TableMeta::decode(&mut input)?];
+        let tables = PerTable::try_of(|_| TableMeta::decode(&mut input))?;
         let groups = input.count(8)?;
         let groups = (0..groups).map(|_| GroupMeta::decode(&mut input)).collect::<Result<_, _>>()?;
         Ok(Self { resource_bytes, scope_bytes, resources, scopes, tables, groups })
     }
 
-    /// The span name with this number.
-    pub(crate) fn span_name(&self, number: u32) -> String {
-        self.tables[0].names.get(number as usize).map_or_else(String::new, |name| text(name))
+    /// The span name with this index.
+    pub(crate) fn span_name(&self, index: u32) -> String {
+        self.tables.spans.names.get(index as usize).map_or_else(String::new, |name| text(name))
     }
 
     /// Bytes held in memory, about.
     pub(crate) fn memory(&self) -> usize {
-        let table = |table: &TableMeta| table.columns.len() * 80 + table.names.len() * 40;
+        let table = |(_, table): (TableKind, &TableMeta)| table.columns.len() * 80 + table.names.len() * 40;
         self.resource_bytes.iter().map(|origin| 600 + origin.message.len() * 4).sum::<usize>()
             + self.tables.iter().map(table).sum::<usize>()
-            + self.groups.iter().flat_map(|group| &group.columns).map(|columns| columns.len() * 24).sum::<usize>()
+            + self
+                .groups
+                .iter()
+                .flat_map(|group| group.columns.iter())
+                .map(|(_, columns)| columns.len() * 24)
+                .sum::<usize>()
     }
 }
 
@@ -201,15 +216,15 @@ impl GroupMeta {
         for count in [self.spans, self.traces, self.events, self.links] {
             put_varint(out, u64::from(count));
         }
-        for columns in &self.columns {
+        for (_, columns) in self.columns.iter() {
             let mut sorted: Vec<_> = columns.iter().collect();
             sorted.sort_by_key(|(column, _)| **column);
             put_varint(out, sorted.len() as u64);
-            for (column, place) in sorted {
+            for (column, location) in sorted {
                 put_varint(out, u64::from(*column));
-                let filtered = if place.filter { FILTERED } else { 0 };
-                out.push(filtered | place.tail.map_or(0, |_| IN_TAIL));
-                if let Some((at, len)) = place.tail {
+                let filtered = if location.filter { FILTERED } else { 0 };
+                out.push(filtered | location.tail.map_or(0, |_| IN_TAIL));
+                if let Some((at, len)) = location.tail {
                     put_varint(out, u64::from(at));
                     put_varint(out, u64::from(len));
                 }
@@ -222,18 +237,10 @@ impl GroupMeta {
         if spans.max(events).max(links) > MOST_ROWS {
             return Err(Damaged("more rows than a group has"));
         }
-        let mut columns: [HashMap<u32, Place>; 3] = Default::default();
-        for columns in &mut columns {
-            for _ in 0..input.count(16)? {
-                let column = number(input)?;
-                let place = input.byte()?;
-                if place > FILTERED | IN_TAIL {
-                    return Err(Damaged("unknown place of a column"));
-                }
-                let tail = if place & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
-                columns.insert(column, Place { tail, filter: place & FILTERED != 0 });
-            }
-        }
+        let columns = PerTable::try_of(|_| {
+            let count = input.count(16)?;
+            (0..count).map(|_| Ok((number(input)?, ColumnLocation::decode(input)?))).collect()
+        })?;
         Ok(Self { spans, traces, events, links, columns })
     }
 }
@@ -244,8 +251,9 @@ mod tests {
 
     #[test]
     fn a_group_has_a_bounded_number_of_rows() {
-        let meta = |spans| Meta { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Meta::default() };
-        assert!(Meta::decode(&meta(MOST_ROWS).encode().expect("fits")).is_ok());
-        assert!(Meta::decode(&meta(MOST_ROWS + 1).encode().expect("fits")).is_err());
+        let meta =
+            |spans| Metadata { groups: vec![GroupMeta { spans, ..GroupMeta::default() }], ..Metadata::default() };
+        assert!(Metadata::decode(&meta(MOST_ROWS).encode().expect("fits")).is_ok());
+        assert!(Metadata::decode(&meta(MOST_ROWS + 1).encode().expect("fits")).is_err());
     }
 }

@@ -1,0 +1,124 @@
+//! The traces of the head. A row knows the row before of its trace.
+
+use hashbrown::HashSet;
+use hoptrail_proto::model::{Extent, SpanId, SpanKind, TraceId};
+
+use super::HeadGroup;
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+use crate::rows::SpanRow;
+use crate::scan::{Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, decide, tally};
+
+impl HeadGroup<'_> {
+    /// The rows of a trace with their spans, latest first.
+    fn spans_of(&self, id: TraceId) -> impl Iterator<Item = (u32, &SpanRow)> {
+        self.rows.trace_rows(id).filter_map(|row| Some((row, self.rows.spans.get(row as usize)?)))
+    }
+
+    fn identity(&self, row: u32) -> Result<SpanIdentity<'_>, ReadError> {
+        let (span, table) = (self.row(row as usize)?, &self.rows.span_table);
+        let shape = table.shape(table.shape_of(row as usize)).copied().unwrap_or_default();
+        let resource = self.rows.resources.decoded.get(shape.resource as usize);
+        Ok(SpanIdentity {
+            start: span.start,
+            span_id: span.span_id,
+            end: span.end,
+            kind: SpanKind::from_otlp(i32::from(shape.kind)),
+            name: table.names.get(shape.name),
+            service: resource.map_or("", |resource| resource.service_name()),
+        })
+    }
+
+    /// Puts the parents of a trace's spans into their rows.
+    fn add_parents(&self, id: TraceId, parents: &mut [ParentRow]) -> Result<(), ReadError> {
+        let mut rows: Vec<u32> = self.rows.trace_rows(id).collect();
+        rows.reverse();
+        let spans = rows.iter().map(|row| self.row(*row as usize).map(|span| (span.span_id, link(span))));
+        let spans = spans.collect::<Result<Vec<_>, _>>()?;
+        let row_at = |index: usize| rows.get(index).copied().unwrap_or(u32::MAX);
+        for (parent, row) in decide(&spans, &|index| self.identity(row_at(index)))?.into_iter().zip(&rows) {
+            if let Some(known) = parents.get_mut(*row as usize) {
+                *known = match parent {
+                    ParentRow::Row(index) => ParentRow::Row(row_at(index as usize)),
+                    other => other,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn link(span: &SpanRow) -> Link {
+    if span.parent == SpanId::default() { Link::None } else { Link::Id(span.parent) }
+}
+
+fn key(span: &SpanRow) -> SpanKey {
+    (span.start, span.span_id)
+}
+
+fn root_key(span: &SpanRow) -> RootKey {
+    (span.extent().order_start(), key(span))
+}
+
+impl TraceIndex for HeadGroup<'_> {
+    fn rows_from(&self, _: u64) -> Result<Bitmap, ReadError> {
+        Ok(Bitmap::all(self.rows.len()))
+    }
+
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+        let mut seen = HashSet::new();
+        let mut out = Vec::new();
+        for row in rows.iter() {
+            let id = self.row(row)?.trace_id;
+            if seen.insert(id) {
+                out.push((id, self.start_of(id)?.unwrap_or_default()));
+            }
+        }
+        Ok(out)
+    }
+
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+        Ok(self.spans_of(id).map(|(_, span)| span.extent().order_start()).min())
+    }
+
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
+        Ok(self.rows.trace_rows(id).collect())
+    }
+
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError> {
+        let keys = self.spans_of(id).map(|(_, span)| key(span));
+        Ok(keys.filter(|(start, _)| (from..=to).contains(start)).collect())
+    }
+
+    fn among(&self, id: TraceId, rows: &Bitmap, _: usize) -> Result<Among, ReadError> {
+        let own = self.spans_of(id).filter(|(row, _)| rows.contains(*row as usize));
+        let all: Vec<_> = own.map(|(row, span)| (key(span), row)).collect();
+        Ok(Among { count: all.len(), earliest: all })
+    }
+
+    fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError> {
+        let mut keys = self.keys(id, 0, u64::MAX)?;
+        keys.sort_unstable();
+        let (Some((earliest, _)), Some((latest, _))) = (keys.first(), keys.last()) else { return Ok(None) };
+        let Some(extent) = Extent::of_all(self.spans_of(id).map(|(_, span)| span.extent())) else { return Ok(None) };
+        let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
+        let roots = self.spans_of(id).filter(|(_, span)| span.parent == SpanId::default());
+        let roots = roots.map(|(row, span)| (root_key(span), shape(row)));
+        Ok(Some(PartialSummary {
+            known_start: extent.order_start(),
+            starts: (*earliest, *latest),
+            extent,
+            shapes: tally(self.rows.trace_rows(id).map(shape).collect()),
+            root: roots.filter(|(key, _)| root.is_none_or(|root| *key < root)).min(),
+            repeats: keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)),
+        }))
+    }
+
+    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError> {
+        let mut parents = vec![ParentRow::Outside; self.rows.len()];
+        for (id, _) in self.traces_of(of)? {
+            self.add_parents(id, &mut parents)?;
+        }
+        Ok(parents)
+    }
+}

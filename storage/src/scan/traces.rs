@@ -1,0 +1,81 @@
+//! Traces: which rows of a group are whose, and who is whose parent.
+
+use hoptrail_proto::model::{Extent, SpanId, TraceId};
+
+use super::ParentRow;
+use crate::ReadError;
+use crate::codec::bits::Bitmap;
+
+/// The traces of a group.
+///
+/// # Contract
+///
+/// - A group may have only some of a trace's spans: others may be in the head, or in other segments. Everything here is said of the spans
+///   in this group alone.
+/// - The *order start* of a trace is the time by which it is ordered. It is the [place](Extent::order_start) of its earliest span in the
+///   group, or an earlier time when the group knows that the trace began elsewhere. A trace never starts after it.
+/// - An id that the group does not have is no error: it has no rows.
+pub(crate) trait TraceIndex {
+    /// The rows of traces whose order start is `start` or later, and maybe others.
+    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
+    /// Each trace that has any of these rows, once, with its order start.
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
+    /// The order start of a trace; `None` when it is not here.
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
+    /// The rows of a trace, each once; a segment has them in the order of their keys, the head latest first.
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
+    /// The keys of a trace's spans that start from `from` to `to`, both included, in the order of [`TraceIndex::rows_of`].
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError>;
+    /// Those of a trace's spans whose rows are among these. The `shown` earliest are there in any case.
+    fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
+    /// What a trace's spans in this group come to; `None` when it is not here. Of roots only those count that come before `root`.
+    fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError>;
+    /// For each row of the group the parent of its span, where its trace has any of the rows `of`; other rows have
+    /// [`ParentRow::Outside`].
+    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError>;
+}
+
+/// A span as the spans of a trace are put in order: start, then id.
+pub(crate) type SpanKey = (u64, SpanId);
+
+/// A span as the roots of a trace are put in order: by the [places](Extent::order_start) of their starts.
+pub(crate) type RootKey = (u64, SpanKey);
+
+/// Spans of one trace in one group.
+#[derive(Debug, Default)]
+pub(crate) struct Among {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// The keys and rows of as many of the earliest as are to be shown, and maybe of others.
+    pub(crate) earliest: Vec<(SpanKey, u32)>,
+}
+
+/// The summary of a trace by its spans in one group. There is at least one.
+#[derive(Debug)]
+pub(crate) struct PartialSummary {
+    /// The order start of the trace.
+    pub(crate) known_start: u64,
+    /// Earliest and latest start.
+    pub(crate) starts: (u64, u64),
+    /// The time by which the spans count.
+    pub(crate) extent: Extent,
+    /// Each shape, ascending, and how many spans have it.
+    pub(crate) shapes: Vec<(u32, u32)>,
+    /// The earliest span without a parent, and its shape.
+    pub(crate) root: Option<(RootKey, u32)>,
+    /// Whether two spans have one key.
+    pub(crate) repeats: bool,
+}
+
+/// Each code, ascending, and how often it is there.
+pub(crate) fn tally(mut codes: Vec<u32>) -> Vec<(u32, u32)> {
+    codes.sort_unstable();
+    let mut counts: Vec<(u32, u32)> = Vec::new();
+    for code in codes {
+        match counts.last_mut() {
+            Some((known, count)) if *known == code => *count += 1,
+            _ => counts.push((code, 1)),
+        }
+    }
+    counts
+}

@@ -1,0 +1,114 @@
+//! The traces of a group of a segment: those in a row are together, in the order of their keys.
+
+use hoptrail_proto::model::{SpanKind, TraceId};
+
+use super::group::SegmentGroup;
+use super::pages;
+use crate::ReadError;
+use crate::codec::Damaged;
+use crate::codec::bits::Bitmap;
+use crate::rows::TableKind;
+use crate::scan::{Among, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, decide};
+
+impl TraceIndex for SegmentGroup<'_> {
+    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError> {
+        let first =
+            if start == 0 { 0 } else { self.traces()?.rows_from(start).map_err(self.corrupt(pages::TRACES))? };
+        Ok(Bitmap::from(first, self.len()))
+    }
+
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let traces = self.traces()?;
+        let (mut out, mut end) = (Vec::new(), 0);
+        for row in rows.iter() {
+            if row >= end {
+                let trace = traces.of_row(row).and_then(|trace| {
+                    end = traces.rows(trace)?.end;
+                    Ok((traces.id(trace)?, traces.start(trace)?))
+                });
+                out.push(trace.map_err(self.corrupt(pages::TRACES))?);
+            }
+        }
+        Ok(out)
+    }
+
+    fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
+        Ok(self.find(id)?.map(|(start, _)| start))
+    }
+
+    fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
+        let rows = self.find(id)?.map(|(_, rows)| rows).unwrap_or_default();
+        rows.map(|row| self.row_number(row)).collect()
+    }
+
+    fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError> {
+        let found = self.find(id)?;
+        found.map_or(Ok(Vec::new()), |(start, rows)| self.keys_of(start, rows, from, to))
+    }
+
+    fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError> {
+        let Some((start, own)) = self.find(id)? else { return Ok(Among::default()) };
+        // A trace's rows are in the order of their keys.
+        let earliest = rows.iter_among(own.clone()).take(shown);
+        let earliest = earliest.map(|row| Ok((self.key(start, row)?, self.row_number(row)?)));
+        Ok(Among { earliest: earliest.collect::<Result<_, ReadError>>()?, count: rows.iter_among(own).count() })
+    }
+
+    fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError> {
+        let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
+        found.map(|(start, rows)| self.summary_of(start, rows, root)).transpose()
+    }
+
+    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError> {
+        let corrupt = self.corrupt(pages::TRACES);
+        let (traces, mut end) = (self.traces()?, 0);
+        let mut parents = vec![ParentRow::Outside; self.len()];
+        for row in of.iter() {
+            if row < end {
+                continue;
+            }
+            let trace = traces.of_row(row).and_then(|trace| Ok((traces.start(trace)?, traces.rows(trace)?)));
+            let (start, rows) = trace.map_err(&corrupt)?;
+            if !rows.contains(&row) {
+                return Err(corrupt(Damaged("row of no trace")));
+            }
+            end = rows.end;
+            let first = self.row_number(rows.start)?;
+            let decided = decide(&self.links(rows.clone())?, &|index| self.identity(start, rows.start + index))?;
+            for (known, parent) in parents.get_mut(rows).unwrap_or_default().iter_mut().zip(decided) {
+                *known = match parent {
+                    ParentRow::Row(index) => ParentRow::Row(first.saturating_add(index)),
+                    other => other,
+                };
+            }
+        }
+        Ok(parents)
+    }
+}
+
+impl SegmentGroup<'_> {
+    /// A row as others name it. A group has fewer than 2^28.
+    fn row_number(&self, row: usize) -> Result<u32, ReadError> {
+        u32::try_from(row).map_err(|_| self.corrupt(pages::TRACES)(Damaged("row outside of its group")))
+    }
+
+    /// What tells a span of the trace that starts at `trace_start` apart from others of its id.
+    fn identity(&self, trace_start: u64, row: usize) -> Result<SpanIdentity<'_>, ReadError> {
+        let (start, span_id) = self.key(trace_start, row)?;
+        let nanos = self.span_ints(pages::DURATIONS)?.get(row).map_err(self.corrupt(pages::DURATIONS))?;
+        let shape = self.shape_at(TableKind::Span, row)?;
+        let name = self.table_meta(TableKind::Span).names.get(shape.name as usize);
+        let resource = self.meta.resources.get(shape.resource as usize);
+        Ok(SpanIdentity {
+            start,
+            span_id,
+            end: start.wrapping_add(nanos),
+            kind: SpanKind::from_otlp(i32::from(shape.kind)),
+            name: name.map_or(&[], |name| name),
+            service: resource.map_or("", |resource| resource.service_name()),
+        })
+    }
+}
