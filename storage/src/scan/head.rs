@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{Extent, InstrumentationScope, Resource, SpanId, TraceId, TraceSpan};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, Test, tally};
+use super::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, Test, TraceStart, tally};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::MOST_VALUES;
@@ -230,13 +230,14 @@ impl RowGroup for HeadGroup<'_> {
         Ok(self.row(row)?.parent)
     }
 
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError> {
         let mut seen = hashbrown::HashSet::new();
         let mut out = Vec::new();
         for row in rows.iter() {
             let id = self.row(row)?.trace_id;
             if seen.insert(id) {
-                out.push((id, self.start_of(id)?.unwrap_or_default()));
+                let start = self.start_of(id)?.unwrap_or_default();
+                out.push(TraceStart { id, start, hint: start });
             }
         }
         Ok(out)
@@ -278,7 +279,6 @@ impl RowGroup for HeadGroup<'_> {
             |span: &SpanRow| span.parent == SpanId::default() && root.is_none_or(|root| root_key(span) < root);
         let roots = rows().filter(|(_, span)| is_root(span));
         Ok(Some(Outline {
-            known_start: extent.place(),
             starts: (*earliest, *latest),
             extent,
             shapes: tally(rows().map(|(row, _)| shape(row)).collect()),

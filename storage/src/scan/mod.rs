@@ -97,11 +97,11 @@ pub(crate) trait RowGroup {
     fn span_id(&self, row: usize) -> Result<SpanId, ReadError>;
     /// All zero for a root.
     fn parent(&self, row: usize) -> Result<SpanId, ReadError>;
-    /// The rows of traces whose place is `start` or later as far as this group knows, and maybe others.
+    /// The rows of traces whose order key, by their spans here, is `start` or later, and maybe others.
     fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
-    /// The traces that have any of these rows, with the places of their starts as far as this group knows: they may have begun earlier.
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
-    /// The place of a trace's start as far as this group knows; `None` when it is not here.
+    /// The traces that have any of these rows.
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError>;
+    /// The order key of a trace by its spans here; `None` when it is not here.
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace; none when it is not here.
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
@@ -121,6 +121,17 @@ pub(crate) type SpanKey = (u64, SpanId);
 /// A span as the roots of a trace are put in order: by the places of their starts ([`Extent::place`](hoptrail_proto::model::Extent)).
 pub(crate) type RootKey = (u64, SpanKey);
 
+/// When a trace began, as one group knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TraceStart {
+    pub(crate) id: TraceId,
+    /// Its order key by its spans here. By all its spans the trace has this one or an earlier one.
+    pub(crate) start: u64,
+    /// The order key by what was stored elsewhere when the group was written. It may be out of date, or wrong: what it says of
+    /// the order is only tried first, and never believed.
+    pub(crate) hint: u64,
+}
+
 /// Spans of one trace in one group.
 #[derive(Debug, Default)]
 pub(crate) struct Among {
@@ -133,8 +144,6 @@ pub(crate) struct Among {
 /// What the spans of one trace in one group come to. There is at least one.
 #[derive(Debug)]
 pub(crate) struct Outline {
-    /// The place of the trace's start as far as the group knows.
-    pub(crate) known_start: u64,
     /// Earliest and latest start.
     pub(crate) starts: (u64, u64),
     /// The time by which the spans count.

@@ -45,7 +45,7 @@ pub(crate) struct GroupStats {
     pub(crate) spans: u32,
     /// Earliest and latest span start.
     pub(crate) starts: (u64, u64),
-    /// Latest start of a trace. That is the start of its earliest span here, or an earlier one that was known.
+    /// The latest order key of a trace, by its earliest span here. No trace of the group is later in the order of traces.
     pub(crate) latest_trace: u64,
     /// Filter over trace ids.
     pub(crate) traces: Vec<u8>,
@@ -266,9 +266,15 @@ impl<'a> Group<'a> {
         GroupStats {
             spans,
             starts: (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default()),
-            latest_trace: self.traces.last().map_or(0, |trace| trace.start),
+            latest_trace: self.traces.iter().filter_map(|trace| self.order_start(trace)).max().unwrap_or_default(),
             traces: fuse::encode(self.traces.iter().map(|trace| fuse::hash(&trace.id.0)).collect()),
         }
+    }
+
+    /// The order key of a trace by its spans here, whatever other segments know of its start.
+    fn order_start(&self, trace: &TraceRun) -> Option<u64> {
+        let rows = self.rows.get(trace.rows.clone())?;
+        rows.iter().map(|row| self.parts[row.part as usize].spans[row.row as usize].extent().place()).min()
     }
 
     fn encode_scalars(&self, out: &mut GroupPages<'_, 'a>) {

@@ -41,7 +41,6 @@ impl SegmentGroup<'_> {
             Ok(((key.0, key), shape(row)?))
         });
         Ok(Outline {
-            known_start: trace_start,
             starts: (first, last),
             extent: Extent { is_real: true, start: first, end: self.latest_end(trace_start, rows.clone())? },
             repeats: self.repeats(rows.clone())?,
@@ -78,14 +77,29 @@ impl SegmentGroup<'_> {
             numbers.push(shape);
         }
         let (extent, (first, last)) = all.zip(keys).ok_or_else(|| self.corrupt(pages::TRACES)(NO_ROWS))?;
-        Ok(Outline {
-            known_start: trace_start,
-            starts: (first.0, last.0),
-            extent,
-            shapes: tally(numbers),
-            root: first_root,
-            repeats,
-        })
+        Ok(Outline { starts: (first.0, last.0), extent, shapes: tally(numbers), root: first_root, repeats })
+    }
+
+    /// The order key of a trace by its spans here. The trace table says `trace_start`, which other segments may know to be earlier.
+    pub(super) fn order_start(&self, trace_start: u64, rows: Range<usize>) -> Result<u64, ReadError> {
+        let first = self.start(trace_start, rows.start)?;
+        if Extent::are_real(first, first) {
+            // Spans are in the order of their starts, and one whose time cannot be real counts as later than any that can.
+            return Ok(first);
+        }
+        let durations = self.span_ints(pages::DURATIONS)?;
+        let mut earliest = u64::MAX;
+        for row in rows {
+            let (start, duration) = (self.start(trace_start, row)?, durations.get(row));
+            let duration = duration.map_err(self.corrupt(pages::DURATIONS))?;
+            earliest = earliest.min(Extent::of(start, start.wrapping_add(duration)).place());
+        }
+        Ok(earliest)
+    }
+
+    /// Whether a trace may have begun before its first span here, which is at this row.
+    pub(super) fn has_hint(&self, first_row: usize) -> Result<bool, ReadError> {
+        Ok(self.span_ints(pages::STARTS)?.get(first_row).map_err(self.corrupt(pages::STARTS))? != 0)
     }
 
     /// The key of a span of the trace that starts at `trace_start`.

@@ -13,7 +13,7 @@ use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView};
+use crate::scan::{Among, Outline, Projection, RootKey, RowGroup, SpanKey, TableView, TraceStart};
 
 impl RowGroup for SegmentGroup<'_> {
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_> {
@@ -119,21 +119,21 @@ impl RowGroup for SegmentGroup<'_> {
         }
     }
 
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let traces = self.traces()?;
         let of_row = |row: usize| {
             let trace = traces.of_row(row)?;
-            Ok((traces.id(trace)?, traces.start(trace)?, traces.rows(trace)?.end))
+            Ok((traces.id(trace)?, traces.start(trace)?, traces.rows(trace)?))
         };
         let (mut out, mut end) = (Vec::new(), 0);
         for row in rows.iter() {
             if row >= end {
-                let (id, start, next) = of_row(row).map_err(self.corrupt(pages::TRACES))?;
-                out.push((id, start));
-                end = next;
+                let (id, hint, of_trace) = of_row(row).map_err(self.corrupt(pages::TRACES))?;
+                end = of_trace.end;
+                out.push(TraceStart { id, start: self.order_start(hint, of_trace)?, hint });
             }
         }
         Ok(out)
@@ -141,13 +141,27 @@ impl RowGroup for SegmentGroup<'_> {
 
     fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError> {
         let rows = self.rows(TableKind::Span);
-        let first =
-            if start == 0 { 0 } else { self.traces()?.rows_from(start).map_err(self.corrupt(pages::TRACES))? };
-        Ok(Bitmap::from(first, rows))
+        if start == 0 {
+            return Ok(Bitmap::all(rows));
+        }
+        let traces = self.traces()?;
+        let corrupt = self.corrupt(pages::TRACES);
+        let late = traces.first_from(start).map_err(&corrupt)?;
+        let first = late.checked_sub(1).map_or(Ok(0), |before| Ok(traces.rows(before)?.end)).map_err(&corrupt)?;
+        let mut from = Bitmap::from(first, rows);
+        for trace in 0..late {
+            let (hint, of_trace) = (traces.start(trace).map_err(&corrupt)?, traces.rows(trace).map_err(&corrupt)?);
+            // What is left of a trace that has a hint may begin later than the hint says.
+            if self.has_hint(of_trace.start)? && self.order_start(hint, of_trace.clone())? >= start {
+                of_trace.for_each(|row| from.insert(row));
+            }
+        }
+        Ok(from)
     }
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
-        Ok(self.find(id)?.map(|(start, _)| start))
+        let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
+        found.map(|(hint, rows)| self.order_start(hint, rows)).transpose()
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {

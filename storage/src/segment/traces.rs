@@ -90,10 +90,9 @@ impl<'p> Traces<'p> {
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
-    /// The first row of the traces that start at `start` or later: they are in the order of their starts.
-    pub(super) fn rows_from(&self, start: u64) -> Result<usize, Damaged> {
-        let trace = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
-        if trace == 0 { Ok(0) } else { Ok((self.ends.get(trace - 1)? as usize).min(self.rows)) }
+    /// The first of the traces that start at `start` or later as far as the group knows: they are in this order.
+    pub(super) fn first_from(&self, start: u64) -> Result<usize, Damaged> {
+        self.starts.partition_point(0..self.starts.len(), |known| known < start)
     }
 
     /// Whose the row is.

@@ -89,7 +89,6 @@ struct Shared {
     /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
     unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
-    summaries: read::Summaries,
     /// Segments that are not merged: damaged, or too large together.
     unmergeable: Mutex<BTreeSet<u64>>,
     /// Damaged places that have been reported.
@@ -271,7 +270,6 @@ impl Shared {
             retired: Mutex::default(),
             unnamed: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (config.cache_mb << 20) as u64 / 4, MetaWeight),
-            summaries: read::Summaries::default(),
             unmergeable: Mutex::default(),
             damaged: Mutex::default(),
             metrics: Metrics::register(registry),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
-use hoptrail_proto::model::{AnyValue, TraceId};
+use hoptrail_proto::model::AnyValue;
 
 use super::ahead::in_order;
 use super::snapshot::{Snapshot, Unit};
@@ -12,7 +12,7 @@ use crate::first_values::FirstValues;
 use crate::memory::values_of_trace;
 use crate::names::{Names, service_of};
 use crate::rows::Rows;
-use crate::scan::{Projection, RowGroup, matching, values};
+use crate::scan::{Projection, RowGroup, TraceStart, matching, values};
 use crate::search::FieldValuesRequest;
 use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
 
@@ -132,9 +132,9 @@ impl Question<'_, '_> {
         let FieldValuesRequest { filter, range, limit, .. } = self.request;
         let (mut traces, mut memory) = (HashSet::new(), self.context.reserve(0)?);
         let ask = |group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, self.context)?);
-        let take = |_: &Unit, here: Result<Option<Vec<(TraceId, u64)>>, ReadError>| {
+        let take = |_: &Unit, here: Result<Option<Vec<TraceStart>>, ReadError>| {
             let before = traces.len();
-            traces.extend(here?.into_iter().flatten().map(|(id, _)| id));
+            traces.extend(here?.into_iter().flatten().map(|trace| trace.id));
             memory.grow((traces.len() - before) * ID_BYTES)
         };
         in_order(&self.units, Instant::now(), |_| true, |unit| self.on(unit, ask), take)?;

@@ -16,8 +16,8 @@ use crate::{QueryContext, ReadError, Reserved};
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 32;
 
-/// The rows that match, of traces that may be found. Every unit that has some of a trace that was found is among them: the search
-/// ends where no unit left begins a trace so late, and a unit outside of the time range has no row that matches.
+/// The rows that match, of traces that may be found. Of a trace that was found no row is missing: the search passes only over rows
+/// of traces that begin there before the oldest that it found, and a unit outside of the time range has no row that matches.
 #[derive(Default)]
 pub(super) struct Matched(FxHashMap<(u64, usize), Bitmap>);
 
@@ -42,8 +42,8 @@ pub(super) struct Hits<'s, 'a> {
 type Found = (SpanKey, usize, u32);
 
 impl Hits<'_, '_> {
-    /// The hit that a trace is that was found to start then, when any of its spans matches.
-    pub(super) fn of(&self, start: u64, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+    /// The hit of a trace, when any of its spans matches.
+    pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         if self.request.filter.needs_trace() {
             return self.by_spans(id);
         }
@@ -51,8 +51,6 @@ impl Hits<'_, '_> {
         match self.snapshot.summary(id, &units, self.context)? {
             None => Ok(None),
             Some(summary) if summary.repeats => self.by_spans(id),
-            // The search may have passed over units that know an earlier start.
-            Some(summary) if summary.known_start < start => self.by_spans(id),
             Some(summary) => self.by_columns(id, &summary, &units),
         }
     }

@@ -33,7 +33,6 @@ use field_values::Question;
 use hits::Hits;
 use newest::{NewestTraces, Search};
 use snapshot::{Snapshot, Unit};
-pub(super) use summary::Summaries;
 use wanted::Wanted;
 
 /// Memory of a field of a hit with its value, about.
@@ -74,7 +73,7 @@ impl TraceReader for Store {
             hits.extend(hit);
             context.check()
         };
-        in_order(&traces, begun, |_| true, |(start, id)| found.of(*start, *id), take)?;
+        in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
         memory.keep();
         Ok(SearchAnswer { hits, inspected })
     }

@@ -13,7 +13,7 @@ use super::hits::Matched;
 use super::snapshot::{Snapshot, Unit};
 use super::wanted::Wanted;
 use crate::codec::bits::Bitmap;
-use crate::scan::{RowGroup, matching_among};
+use crate::scan::{RowGroup, TraceStart, matching_among};
 use crate::search::{Inspected, SearchRequest};
 use crate::segment::possible_groups;
 use crate::{Filter, QueryContext, ReadError};
@@ -120,11 +120,11 @@ struct Known<'s, 'a> {
 }
 
 impl Known<'_, '_> {
-    /// Those of these traces, latest first, that are not too old and that no thread has looked at.
-    fn unseen(&self, traces: &[(TraceId, u64)]) -> Vec<(TraceId, u64)> {
+    /// Those of these traces that are not too old and that no thread has looked at.
+    fn unseen(&self, traces: &[TraceStart]) -> Vec<TraceStart> {
         let oldest = self.oldest.load(Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        traces.iter().take_while(|(_, bound)| oldest <= *bound).filter(|(id, _)| seen.insert(*id)).copied().collect()
+        traces.iter().filter(|trace| oldest <= trace.start && seen.insert(trace.id)).copied().collect()
     }
 }
 
@@ -176,7 +176,8 @@ impl Search<'_, '_> {
             let spans = among.count();
             let rows = matching_among(group, &self.request.filter, self.request.range, among, self.context)?;
             let mut traces = group.traces_of(&rows)?;
-            traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
+            // Those that began elsewhere come late: mostly they are too old by then, and need not be looked for.
+            traces.sort_unstable_by_key(|trace| Reverse((trace.hint, trace.id)));
             Ok((spans, rows, traces))
         };
         let (found, damage) = self.snapshot.ask(unit, scan);
@@ -186,13 +187,13 @@ impl Search<'_, '_> {
         Ok(Some(Scanned { found: found.transpose()?, damage }))
     }
 
-    /// Those of these traces, latest first by what is known of their start, that may be among the newest.
-    fn newest_of(&self, traces: &[(TraceId, u64)], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
+    /// Those of these traces that may be among the newest.
+    fn newest_of(&self, traces: &[TraceStart], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        for (id, bound) in known.unseen(traces) {
+        for TraceStart { id, start: bound, .. } in known.unseen(traces) {
             let oldest = newest.oldest().max(known.oldest.load(Ordering::Relaxed));
             if bound < oldest {
-                break;
+                continue;
             }
             self.context.check()?;
             if self.request.filter.needs_trace()
