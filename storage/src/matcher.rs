@@ -1,5 +1,5 @@
-//! Says whether one span satisfies a filter, value by value. The columnar scan must agree with it: it is the reference in
-//! tests, and it settles conditions that need the whole trace.
+//! Says whether one span satisfies a filter, value by value: it decides conditions that need the whole trace. The columnar scan must
+//! agree with it, and both with the plain store (`memory/`).
 
 use std::cmp::Ordering;
 
@@ -24,9 +24,9 @@ pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iter
     )
 }
 
-/// What is known of a trace as a whole.
+/// What TraceQL calls the trace-level intrinsics.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TraceFacts {
+pub(crate) struct TraceIntrinsics {
     /// Latest end minus earliest start, by the rule of [`Extent`](hoptrail_proto::model::Extent).
     pub(crate) duration_nanos: u64,
     /// Service and name of the root span.
@@ -37,13 +37,13 @@ pub(crate) struct TraceFacts {
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) span: &'a TraceSpan,
-    pub(crate) trace: &'a TraceFacts,
+    pub(crate) trace: &'a TraceIntrinsics,
     event: Option<&'a SpanEvent>,
     link: Option<&'a SpanLink>,
 }
 
 impl<'a> Candidate<'a> {
-    pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceFacts) -> Self {
+    pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceIntrinsics) -> Self {
         Self { span, trace, event: None, link: None }
     }
 

@@ -9,11 +9,11 @@ use hoptrail_proto::model::AnyValue;
 use super::ahead::in_order;
 use super::snapshot::{Snapshot, Unit};
 use crate::first_values::FirstValues;
-use crate::memory::values_of_trace;
 use crate::names::{Names, service_of};
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup, TraceStart, matching, values};
 use crate::search::FieldValuesRequest;
+use crate::whole_trace::values_of_trace;
 use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
 
 /// What the catalog knows of each segment.

@@ -1,6 +1,7 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 mod ahead;
+mod duplicates;
 mod field_values;
 mod hits;
 #[cfg(test)]

@@ -10,12 +10,12 @@ use super::wanted::Wanted;
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
 use crate::copies::without_copies;
-use crate::memory::hit;
 use crate::scan::{HeadGroup, Projection, RowGroup};
 use crate::search::{SearchRequest, TraceHit};
 use crate::segment::SegmentGroup;
 use crate::store::Shared;
 use crate::store::state::{Part, PartTimes};
+use crate::whole_trace::hit;
 use crate::{QueryContext, ReadError, Reserved, TimeRange};
 
 /// Spans, and the memory that they take of their query.

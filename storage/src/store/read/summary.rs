@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashSet;
 use hoptrail_proto::model::{Extent, StatusCode, TraceId};
 
+use super::duplicates::Duplicates;
 use super::snapshot::{Snapshot, Unit};
 use crate::rows::{Shape, TableKind};
 use crate::scan::{Outline, RootKey, RowGroup};
@@ -22,8 +23,7 @@ pub(super) struct Summary {
     /// Service and name of the earliest span without a parent.
     pub(super) root: Option<(String, String)>,
     pub(super) services: Vec<ServiceStats>,
-    /// Whether two spans have one key. Only whole spans tell whether they are the same.
-    pub(super) repeats: bool,
+    pub(super) duplicates: Duplicates,
 }
 
 impl Snapshot<'_> {
@@ -39,7 +39,11 @@ impl Snapshot<'_> {
             context.check()?;
             self.on(unit, context, |group| sum.add_unit(place, group, id))?;
         }
-        sum.repeats = sum.repeats || self.share_keys(id, units, &sum, context)?;
+        if sum.repeats || self.share_keys(id, units, &sum, context)? {
+            let mut memory = context.reserve(0)?;
+            let keys = self.keys(id, units, &mut memory, context)?;
+            sum.without_copies(self.duplicates(id, units, &keys, &mut memory, context)?);
+        }
         Ok(sum.finish())
     }
 
@@ -87,7 +91,9 @@ struct Sum {
     services: BTreeMap<String, (u32, u32)>,
     /// By unit: earliest and latest start.
     starts: Vec<(usize, (u64, u64))>,
+    /// Whether a unit has two spans of one key.
     repeats: bool,
+    duplicates: Duplicates,
 }
 
 impl Sum {
@@ -129,13 +135,29 @@ impl Sum {
         *counts = (counts.0 + spans, counts.1 + errors);
     }
 
+    /// Takes copies out of what was counted.
+    fn without_copies(&mut self, duplicates: Duplicates) {
+        for (service, (spans, errors)) in &duplicates.services {
+            if let Some(counts) = self.services.get_mut(service) {
+                // Copies may have come to the head since it was counted.
+                *counts = (counts.0.saturating_sub(*spans), counts.1.saturating_sub(*errors));
+            }
+        }
+        if let Some((key, _, (service, name))) = &duplicates.root
+            && self.root.as_ref().is_none_or(|(known, ..)| key <= known)
+        {
+            self.root = Some((*key, service.clone(), name.clone()));
+        }
+        self.duplicates = duplicates;
+    }
+
     fn finish(self) -> Option<Summary> {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
         Some(Summary {
             extent: self.extent?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
-            repeats: self.repeats,
+            duplicates: self.duplicates,
         })
     }
 }

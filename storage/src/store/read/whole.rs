@@ -3,7 +3,7 @@
 use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
 
 use super::snapshot::{Snapshot, Spans, Unit};
-use crate::copies::{Copies, without_copies};
+use crate::copies::Copies;
 use crate::scan::{Projection, SpanKey};
 use crate::{QueryContext, ReadError, Reserved};
 
@@ -16,9 +16,12 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Memory of what is known of a span before it is read.
 const KEY_BYTES: usize = 64;
 
+/// A span before it is read: its key, the index of its unit, and its row there.
+pub(super) type KeyedRow = (SpanKey, usize, u32);
+
 /// How many spans to read at once, by what those read so far took.
 #[derive(Debug, Default)]
-struct Pace {
+pub(super) struct Pace {
     spans: usize,
     bytes: usize,
 }
@@ -32,18 +35,20 @@ impl Pace {
     }
 
     /// Takes the next batch off what is left.
-    fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
+    pub(super) fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
         let (batch, rest) = left.split_at(self.next().min(left.len()));
         *left = rest;
         batch
     }
 
     /// Counts spans; the bytes that they take.
-    fn count(&mut self, spans: &[TraceSpan]) -> usize {
-        let bytes = spans.iter().map(TraceSpan::memory).sum();
-        self.spans += spans.len();
-        self.bytes += bytes;
-        bytes
+    pub(super) fn count<'s>(&mut self, spans: impl IntoIterator<Item = &'s TraceSpan>) -> usize {
+        let before = self.bytes;
+        for span in spans {
+            self.spans += 1;
+            self.bytes += span.memory();
+        }
+        self.bytes - before
     }
 }
 
@@ -67,46 +72,56 @@ impl Snapshot<'_> {
     /// The first spans by start that there is room for: mostly the top of the tree, since parents start before their children.
     fn first_spans(&self, id: TraceId, context: &QueryContext) -> Result<Spans, ReadError> {
         let units: Vec<Unit> = self.holders(id).collect();
-        let mut memory = context.reserve(0)?;
-        let keys = self.keys(id, &units, &mut memory, context)?;
-        let (mut all, mut pace, mut left) = (Vec::new(), Pace::default(), keys.as_slice());
-        let mut has_room = true;
+        let mut held = context.reserve(0)?;
+        let keys = self.keys(id, &units, &mut held, context)?;
+        let known = keys.len() - self.duplicates(id, &units, &keys, &mut held, context)?.copies();
+        let (mut memory, mut all, mut copies) = (context.reserve(0)?, Vec::new(), Copies::default());
+        let (mut pace, mut left, mut has_room) = (Pace::default(), keys.as_slice(), true);
         while !left.is_empty() && has_room {
-            let mut places: Vec<(usize, u32)> =
-                pace.batch(&mut left).iter().map(|(_, place, row)| (*place, *row)).collect();
-            places.sort_unstable();
-            let mut here = Vec::with_capacity(places.len());
-            for of_unit in places.chunk_by(|(one, _), (other, _)| one == other) {
-                let Some(unit) = of_unit.first().and_then(|(place, _)| units.get(*place)) else { continue };
-                context.check()?;
-                let rows: Vec<u32> = of_unit.iter().map(|(_, row)| *row).collect();
-                let spans = self.on(unit, context, |group| group.spans(id, &rows, Projection::Whole))?;
-                here.extend(spans.unwrap_or_default());
-            }
-            here.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
-            pace.count(&here);
-            for span in here {
+            let batch = self.read_rows(id, &units, pace.batch(&mut left), context)?;
+            pace.count(batch.iter().map(|(_, span)| span));
+            for span in batch.into_iter().map(|(_, span)| span).filter(|span| copies.is_first(span)) {
                 has_room = has_room && memory.grow(span.memory()).is_ok();
                 if has_room {
                     all.push(span);
                 }
             }
         }
-        let known = keys.len();
-        memory.shrink(known * KEY_BYTES);
-        let spans = without_copies(all);
-        context.cut(spans.len(), known);
-        Ok(Spans { spans, memory })
+        context.cut(all.len(), known);
+        Ok(Spans { spans: all, memory })
     }
 
-    /// Each span by its key, the place of its unit and its row there, in the order of their keys.
-    fn keys(
+    /// The spans of some rows of a trace, with these, in the order of their keys.
+    pub(super) fn read_rows(
+        &self,
+        id: TraceId,
+        units: &[Unit],
+        rows: &[KeyedRow],
+        context: &QueryContext,
+    ) -> Result<Vec<(KeyedRow, TraceSpan)>, ReadError> {
+        let mut by_unit = rows.to_vec();
+        by_unit.sort_unstable_by_key(|(_, unit, row)| (*unit, *row));
+        let mut read = Vec::with_capacity(rows.len());
+        let follows = |one: &KeyedRow, next: &KeyedRow| one.1 == next.1 && one.2.checked_add(1) == Some(next.2);
+        for run in by_unit.chunk_by(follows) {
+            let Some(unit) = run.first().and_then(|(_, unit, _)| units.get(*unit)) else { continue };
+            context.check()?;
+            let rows: Vec<u32> = run.iter().map(|(_, _, row)| *row).collect();
+            let spans = self.on(unit, context, |group| group.spans(id, &rows, Projection::Whole))?;
+            read.extend(run.iter().copied().zip(spans.into_iter().flatten()));
+        }
+        read.sort_unstable_by_key(|(row, _)| *row);
+        Ok(read)
+    }
+
+    /// All spans of a trace by their keys, units and rows, in this order.
+    pub(super) fn keys(
         &self,
         id: TraceId,
         units: &[Unit],
         memory: &mut Reserved,
         context: &QueryContext,
-    ) -> Result<Vec<(SpanKey, usize, u32)>, ReadError> {
+    ) -> Result<Vec<KeyedRow>, ReadError> {
         let mut keys = Vec::new();
         for (place, unit) in units.iter().enumerate() {
             context.check()?;
