@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hoptrail_proto::model::{Extent, SpanId, StatusCode, TraceId, TraceSpan};
+use hoptrail_proto::model::{Extent, StatusCode, TraceId, TraceSpan};
 
 use crate::copies::Contents;
 use crate::first_values::FirstValues;
 use crate::matcher::{Candidate, TraceIntrinsics};
+use crate::scan::{RootKey, SpanKey};
 use crate::search::{FieldValuesRequest, SearchRequest, ServiceStats, SpanHit, TraceHit};
 use crate::{QueryContext, ReadError};
 
@@ -45,8 +46,12 @@ pub(crate) fn intrinsics(spans: &[TraceSpan]) -> TraceIntrinsics {
 }
 
 /// Spans are in the order of their starts, then of their ids.
-fn key(span: &TraceSpan) -> (u64, SpanId) {
+fn key(span: &TraceSpan) -> SpanKey {
     (span.span.start_unix_nano, span.span.span_id)
+}
+
+fn root_key(root: &TraceSpan) -> RootKey {
+    (root.span.extent().place(), key(root))
 }
 
 /// Earlier spans first. Spans of one id and start, which no correct sender makes, have an order too, so that answers repeat.
@@ -61,9 +66,8 @@ fn sort_in_time(spans: &mut [&TraceSpan]) {
 /// Service and name of the earliest span without a parent.
 fn root(spans: &[TraceSpan]) -> Option<(String, String)> {
     let roots = || spans.iter().filter(|span| span.span.parent_span_id.is_none());
-    let key = |root: &TraceSpan| (root.span.extent().place(), key(root));
-    let earliest = roots().map(key).min()?;
-    let mut first: Vec<&TraceSpan> = roots().filter(|root| key(root) == earliest).collect();
+    let earliest = roots().map(root_key).min()?;
+    let mut first: Vec<&TraceSpan> = roots().filter(|root| root_key(root) == earliest).collect();
     sort_in_time(&mut first);
     let root = first.first()?;
     Some((root.resource.service_name().to_owned(), root.span.name.clone()))

@@ -80,9 +80,10 @@ impl SegmentGroup<'_> {
         Ok(Outline { starts: (first.0, last.0), extent, shapes: tally(numbers), root: first_root, repeats })
     }
 
-    /// The order key of a trace by its spans here. The trace table says `trace_start`, which other segments may know to be earlier.
-    pub(super) fn order_start(&self, trace_start: u64, rows: Range<usize>) -> Result<u64, ReadError> {
-        let first = self.start(trace_start, rows.start)?;
+    /// The order key of a trace by its spans here, for which the trace table has a hint. `starts` is the page of starts.
+    pub(super) fn order_start(&self, starts: &Ints<'_>, hint: u64, rows: Range<usize>) -> Result<u64, ReadError> {
+        let start = |row| Ok(hint.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?));
+        let first = start(rows.start)?;
         if Extent::are_real(first, first) {
             // Spans are in the order of their starts, and one whose time cannot be real counts as later than any that can.
             return Ok(first);
@@ -90,16 +91,10 @@ impl SegmentGroup<'_> {
         let durations = self.span_ints(pages::DURATIONS)?;
         let mut earliest = u64::MAX;
         for row in rows {
-            let (start, duration) = (self.start(trace_start, row)?, durations.get(row));
-            let duration = duration.map_err(self.corrupt(pages::DURATIONS))?;
+            let (start, duration) = (start(row)?, durations.get(row).map_err(self.corrupt(pages::DURATIONS))?);
             earliest = earliest.min(Extent::of(start, start.wrapping_add(duration)).place());
         }
         Ok(earliest)
-    }
-
-    /// Whether a trace may have begun before its first span here, which is at this row.
-    pub(super) fn has_hint(&self, first_row: usize) -> Result<bool, ReadError> {
-        Ok(self.span_ints(pages::STARTS)?.get(first_row).map_err(self.corrupt(pages::STARTS))? != 0)
     }
 
     /// The key of a span of the trace that starts at `trace_start`.

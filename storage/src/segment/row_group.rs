@@ -123,7 +123,7 @@ impl RowGroup for SegmentGroup<'_> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let traces = self.traces()?;
+        let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
         let of_row = |row: usize| {
             let trace = traces.of_row(row)?;
             Ok((traces.id(trace)?, traces.start(trace)?, traces.rows(trace)?))
@@ -133,7 +133,7 @@ impl RowGroup for SegmentGroup<'_> {
             if row >= end {
                 let (id, hint, of_trace) = of_row(row).map_err(self.corrupt(pages::TRACES))?;
                 end = of_trace.end;
-                out.push(TraceStart { id, start: self.order_start(hint, of_trace)?, hint });
+                out.push(TraceStart { id, start: self.order_start(&starts, hint, of_trace)?, hint });
             }
         }
         Ok(out)
@@ -144,15 +144,12 @@ impl RowGroup for SegmentGroup<'_> {
         if start == 0 {
             return Ok(Bitmap::all(rows));
         }
-        let traces = self.traces()?;
-        let corrupt = self.corrupt(pages::TRACES);
-        let late = traces.first_from(start).map_err(&corrupt)?;
-        let first = late.checked_sub(1).map_or(Ok(0), |before| Ok(traces.rows(before)?.end)).map_err(&corrupt)?;
-        let mut from = Bitmap::from(first, rows);
-        for trace in 0..late {
-            let (hint, of_trace) = (traces.start(trace).map_err(&corrupt)?, traces.rows(trace).map_err(&corrupt)?);
-            // What is left of a trace that has a hint may begin later than the hint says.
-            if self.has_hint(of_trace.start)? && self.order_start(hint, of_trace.clone())? >= start {
+        let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
+        let (late, before) = traces.split_at(start).map_err(self.corrupt(pages::TRACES))?;
+        let mut from = Bitmap::from(late, rows);
+        // What is left of a trace may begin later than the table says, where others knew of earlier spans.
+        for (hint, of_trace) in before {
+            if self.order_start(&starts, hint, of_trace.clone())? >= start {
                 of_trace.for_each(|row| from.insert(row));
             }
         }
@@ -160,8 +157,8 @@ impl RowGroup for SegmentGroup<'_> {
     }
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
-        let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
-        found.map(|(hint, rows)| self.order_start(hint, rows)).transpose()
+        let Some((hint, rows)) = self.find(id)?.filter(|(_, rows)| !rows.is_empty()) else { return Ok(None) };
+        self.order_start(&self.span_ints(pages::STARTS)?, hint, rows).map(Some)
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {

@@ -59,7 +59,8 @@ impl SegmentGroup<'_> {
     pub(crate) fn stats(&self) -> Result<GroupStats, ReadError> {
         let starts = self.starts()?;
         let traces = self.trace_table()?;
-        let order_starts = traces.iter().map(|(_, start, rows)| self.order_start(*start, rows.clone()));
+        let offsets = self.span_ints(pages::STARTS)?;
+        let order_starts = traces.iter().map(|(_, hint, rows)| self.order_start(&offsets, *hint, rows.clone()));
         Ok(GroupStats {
             spans: starts.len() as u32,
             starts: (

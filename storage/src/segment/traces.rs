@@ -90,9 +90,19 @@ impl<'p> Traces<'p> {
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
-    /// The first of the traces that start at `start` or later as far as the group knows: they are in this order.
-    pub(super) fn first_from(&self, start: u64) -> Result<usize, Damaged> {
-        self.starts.partition_point(0..self.starts.len(), |known| known < start)
+    /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
+    /// with their starts and rows.
+    pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<(u64, Range<usize>)>), Damaged> {
+        let late = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
+        let starts = self.starts.range(0..late, |start| start)?;
+        let mut first = 0;
+        let of_trace = |(start, end): (u64, u64)| {
+            let end = usize::try_from(end).ok().filter(|end| first < *end && *end <= self.rows).ok_or(OUTSIDE)?;
+            Ok((start, std::mem::replace(&mut first, end)..end))
+        };
+        let ends = self.ends.range(0..late, |end| end)?;
+        let before = starts.into_iter().zip(ends).map(of_trace).collect::<Result<_, _>>()?;
+        Ok((first, before))
     }
 
     /// Whose the row is.

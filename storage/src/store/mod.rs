@@ -89,6 +89,8 @@ struct Shared {
     /// Numbers of segments whose pages are, or may be, on the disk without being named by the catalog.
     unnamed: Mutex<BTreeSet<u64>>,
     descriptions: Cache<u64, Arc<Meta>, MetaWeight>,
+    /// Threads that help queries.
+    workers: read::Workers,
     /// Segments that are not merged: damaged, or too large together.
     unmergeable: Mutex<BTreeSet<u64>>,
     /// Damaged places that have been reported.
@@ -107,6 +109,9 @@ impl quick_cache::Weighter<u64, Arc<Meta>> for MetaWeight {
 
 /// The longest request body. With it every attribute fits a slot of the head and every record of the log can be read back.
 pub const MOST_REQUEST_BYTES: usize = LONGEST;
+
+/// How long a query works on one thread. Small searches of tests are shared.
+const QUERY_ALONE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(2) };
 
 /// Damaged places that are told apart; further ones are neither counted nor logged.
 const MOST_PLACES: usize = 10_000;
@@ -270,6 +275,7 @@ impl Shared {
             retired: Mutex::default(),
             unnamed: Mutex::default(),
             descriptions: Cache::with_weighter(1024, (config.cache_mb << 20) as u64 / 4, MetaWeight),
+            workers: read::Workers::for_this_machine(QUERY_ALONE),
             unmergeable: Mutex::default(),
             damaged: Mutex::default(),
             metrics: Metrics::register(registry),

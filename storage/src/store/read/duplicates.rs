@@ -10,12 +10,13 @@ use hashbrown::HashSet;
 use hoptrail_proto::model::{StatusCode, TraceId, TraceSpan};
 use rustc_hash::FxHashMap;
 
-use super::snapshot::{Snapshot, Unit};
-use super::whole::{KeyedRow, Pace};
+use super::large_traces::Pace;
+use super::scan_unit::ScanUnit;
+use super::trace_loader::{KeyedRow, TraceLoader};
 use crate::codec::bits::Bitmap;
 use crate::copies::{ContentHash, Contents};
 use crate::scan::{RootKey, SpanKey};
-use crate::{QueryContext, ReadError, Reserved};
+use crate::{ReadError, Reserved};
 
 /// Memory of what is known of a row, about.
 const ROW_BYTES: usize = 48;
@@ -43,7 +44,7 @@ impl Duplicates {
     pub(super) fn without_copies<'b>(&self, unit: usize, rows: &'b Bitmap) -> Cow<'b, Bitmap> {
         let Some(copies) = self.copies.get(&unit) else { return Cow::Borrowed(rows) };
         let (mut left, mut gone) = (rows.clone(), Bitmap::none(rows.len()));
-        // A part of the head may have grown since.
+        // A chunk may have grown since.
         let known = copies.iter().map(|row| *row as usize).filter(|row| *row < rows.len());
         known.for_each(|row| gone.insert(row));
         left.and_not(&gone);
@@ -107,15 +108,14 @@ impl Alike {
     }
 }
 
-impl Snapshot<'_> {
+impl TraceLoader<'_, '_> {
     /// Tells copies from other spans among these, which are all of a trace in the order of their keys.
     pub(super) fn duplicates(
         &self,
         id: TraceId,
-        units: &[Unit],
+        units: &[ScanUnit],
         keys: &[KeyedRow],
         memory: &mut Reserved,
-        context: &QueryContext,
     ) -> Result<Duplicates, ReadError> {
         let alike = keys.chunk_by(|(one, ..), (other, ..)| one == other).filter(|alike| alike.len() > 1);
         let shared: Vec<KeyedRow> = alike.flatten().copied().collect();
@@ -123,8 +123,8 @@ impl Snapshot<'_> {
         let (mut found, mut contents, mut alike) = (Duplicates::default(), Contents::default(), Alike::default());
         let (mut pace, mut left) = (Pace::default(), shared.as_slice());
         while !left.is_empty() {
-            let batch = self.read_rows(id, units, pace.batch(&mut left), context)?;
-            let _held = context.reserve(pace.count(batch.iter().map(|(_, span)| span)))?;
+            let batch = self.read_rows(id, units, pace.batch(&mut left))?;
+            let _held = self.context.reserve(pace.count(batch.iter().map(|(_, span)| span)))?;
             for (row, span) in &batch {
                 let content = contents.hash(span);
                 if alike.is_first(*row, content, &mut found) {
@@ -136,5 +136,66 @@ impl Snapshot<'_> {
         }
         alike.end(&mut found);
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, Status, TenantId};
+
+    use super::*;
+    use crate::conformance::{open, write};
+    use crate::{Filter, MemoryStore, QueryContext, SearchRequest, TraceHit, TraceReader};
+
+    const ID: TraceId = TraceId([7; 16]);
+    const T0: u64 = 1_767_225_600_000_000_000;
+
+    /// Spans of two services; every tenth failed, and those whose number is twice that of another one share start and id with it.
+    fn span(number: u64) -> TraceSpan {
+        let same = if number.is_multiple_of(2) && number < 40 { number / 2 } else { number };
+        let code = if number.is_multiple_of(10) { StatusCode::Error } else { StatusCode::Unset };
+        let service = Attribute::new("service.name", format!("s{}", number % 2));
+        let span = Span {
+            trace_id: ID,
+            span_id: SpanId((same + 1).to_be_bytes()),
+            // The first root is one of two that share start and id.
+            parent_span_id: (number == 0 || number > 8).then_some(SpanId([1; 8])),
+            name: format!("work {number}"),
+            start_unix_nano: T0 + same,
+            end_unix_nano: T0 + same + 5,
+            status: Status { code, message: String::new() },
+            attributes: vec![Attribute::new("text", "x".repeat(600))],
+            ..Span::default()
+        };
+        let resource = Resource { attributes: vec![service], ..Resource::default() };
+        TraceSpan { span, resource: Arc::new(resource), scope: Arc::default() }
+    }
+
+    fn hits(store: &dyn TraceReader, memory: usize) -> Vec<TraceHit> {
+        let request =
+            SearchRequest { filter: Filter::True, range: None, limit: 5, spans_per_trace: 60, select: vec![] };
+        let context = QueryContext::new(Duration::from_secs(60), memory, Arc::default());
+        store.search(&TenantId::single(), &request, &context).expect("room").hits
+    }
+
+    #[test]
+    fn copies_in_segments_and_head_count_once_in_little_memory() {
+        let (folder, tenant) = (tempfile::tempdir().expect("a folder"), TenantId::single());
+        let (store, plain) = (open(folder.path()), MemoryStore::default());
+        let spans: Vec<TraceSpan> = (0..4_000).map(span).collect();
+        write(&plain, &tenant, &spans);
+        for times in 1..=4 {
+            write(&*store, &tenant, &spans);
+            // All copies of four times are far more than the query may hold.
+            let found = hits(&*store, 7 << 20);
+            assert_eq!(found, hits(&plain, usize::MAX), "sent {times} times");
+            assert_eq!(found.iter().map(|hit| hit.matched).collect::<Vec<_>>(), [4_000]);
+            if times < 4 {
+                store.settle().expect("settled");
+            }
+        }
     }
 }

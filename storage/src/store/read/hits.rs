@@ -4,16 +4,17 @@ use hoptrail_proto::model::TraceId;
 use rustc_hash::FxHashMap;
 
 use super::duplicates::Duplicates;
-use super::snapshot::{Snapshot, Unit};
-use super::summary::Summary;
-use super::wanted::Wanted;
+use super::needed_columns::NeededColumns;
+use super::scan_unit::{ScanUnit, UnitId};
+use super::trace_loader::TraceLoader;
+use super::trace_summary::TraceSummary;
 use crate::codec::bits::Bitmap;
 use crate::copies::ContentHash;
 use crate::matcher::TraceIntrinsics;
 use crate::scan::{RowGroup, SpanKey};
 use crate::search::{SearchRequest, SpanHit, TraceHit};
 use crate::whole_trace::span_hit;
-use crate::{QueryContext, ReadError, Reserved};
+use crate::{ReadError, Reserved};
 
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 64;
@@ -21,12 +22,12 @@ const ROW_BYTES: usize = 64;
 /// The rows that match, of traces that may be found. Of a trace that was found no row is missing: the search passes only over rows
 /// of traces that begin there before the oldest that it found, and a unit outside of the time range has no row that matches.
 #[derive(Default)]
-pub(super) struct Matched(FxHashMap<(u64, usize), Bitmap>);
+pub(super) struct Matched(FxHashMap<UnitId, Bitmap>);
 
 impl Matched {
-    pub(super) fn insert(&mut self, unit: &Unit, rows: Bitmap) {
+    pub(super) fn insert(&mut self, unit: &ScanUnit, rows: Bitmap) {
         if !rows.is_empty() {
-            self.0.insert(unit.place(), rows);
+            self.0.insert(unit.id(), rows);
         }
     }
 }
@@ -43,10 +44,9 @@ struct MatchedSpan {
 
 /// Makes hits of traces.
 pub(super) struct Hits<'s, 'a> {
-    pub(super) snapshot: &'s Snapshot<'a>,
+    pub(super) loader: &'s TraceLoader<'s, 'a>,
     pub(super) request: &'s SearchRequest,
-    pub(super) wanted: &'s Wanted,
-    pub(super) context: &'s QueryContext,
+    pub(super) needed: &'s NeededColumns,
     pub(super) matched: Matched,
 }
 
@@ -56,18 +56,23 @@ impl Hits<'_, '_> {
         if self.request.filter.needs_trace() {
             return self.by_spans(id);
         }
-        let units: Vec<Unit> = self.snapshot.holders(id).collect();
-        let Some(summary) = self.snapshot.summary(id, &units, self.context)? else { return Ok(None) };
+        let units = self.loader.holders(id)?;
+        let Some(summary) = self.loader.summary(id, &units)? else { return Ok(None) };
         self.by_columns(id, summary, &units)
     }
 
     fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        self.snapshot.hit(id, self.request, self.wanted, self.context)
+        self.loader.hit(id, self.request, self.needed)
     }
 
-    fn by_columns(&self, id: TraceId, summary: Summary, units: &[Unit]) -> Result<Option<TraceHit>, ReadError> {
-        let Summary { extent, root, services, duplicates } = summary;
-        let mut memory = self.context.reserve(0)?;
+    fn by_columns(
+        &self,
+        id: TraceId,
+        summary: TraceSummary,
+        units: &[ScanUnit],
+    ) -> Result<Option<TraceHit>, ReadError> {
+        let TraceSummary { extent, root, services, duplicates } = summary;
+        let mut memory = self.loader.context.reserve(0)?;
         let (matched, found) = self.found(id, units, &duplicates, &mut memory)?;
         if matched == 0 {
             return Ok(None);
@@ -89,24 +94,24 @@ impl Hits<'_, '_> {
     fn found(
         &self,
         id: TraceId,
-        units: &[Unit],
+        units: &[ScanUnit],
         duplicates: &Duplicates,
         memory: &mut Reserved,
     ) -> Result<(usize, Vec<MatchedSpan>), ReadError> {
         let (mut matched, mut found) = (0, Vec::new());
         // Of spans of one key a unit does not know which comes first.
         let shown = self.request.spans_per_trace.saturating_add(duplicates.distinct());
-        for (place, unit) in units.iter().enumerate() {
-            let Some(rows) = self.matched.0.get(&unit.place()) else { continue };
-            self.context.check()?;
-            let rows = duplicates.without_copies(place, rows);
-            let own = self.snapshot.on(unit, self.context, |group| group.among(id, &rows, shown))?.unwrap_or_default();
+        for (index, unit) in units.iter().enumerate() {
+            let Some(rows) = self.matched.0.get(&unit.id()) else { continue };
+            self.loader.context.check()?;
+            let rows = duplicates.without_copies(index, rows);
+            let own = self.loader.on(unit, |group| group.among(id, &rows, shown))?.unwrap_or_default();
             memory.grow(own.earliest.len() * ROW_BYTES)?;
             matched += own.count;
             found.extend(own.earliest.into_iter().map(|(key, row)| MatchedSpan {
                 key,
-                content: duplicates.content(place, row),
-                unit: place,
+                content: duplicates.content(index, row),
+                unit: index,
                 row,
             }));
         }
@@ -117,7 +122,7 @@ impl Hits<'_, '_> {
     fn shown(
         &self,
         id: TraceId,
-        units: &[Unit],
+        units: &[ScanUnit],
         mut found: Vec<MatchedSpan>,
         intrinsics: &TraceIntrinsics,
     ) -> Result<Vec<SpanHit>, ReadError> {
@@ -130,8 +135,8 @@ impl Hits<'_, '_> {
         let mut hits = Vec::with_capacity(found.len());
         for MatchedSpan { unit, row, .. } in found {
             let Some(unit) = units.get(unit) else { continue };
-            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.wanted.projection());
-            let read = self.snapshot.on(unit, self.context, read)?;
+            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.needed.projection());
+            let read = self.loader.on(unit, read)?;
             hits.extend(read.iter().flatten().map(|span| span_hit(span, intrinsics, self.request)));
         }
         Ok(hits)

@@ -1,11 +1,11 @@
-//! Whole traces. One that is too large for the query's memory is answered in part; a download goes through all of it.
+//! Whole traces. One that is too large for the query's memory is answered with its first spans; a download goes through all of it.
 
 use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
 
-use super::snapshot::{Snapshot, Spans, Unit};
+use super::trace_loader::{Spans, TraceLoader};
+use crate::ReadError;
 use crate::copies::Copies;
-use crate::scan::{Projection, SpanKey};
-use crate::{QueryContext, ReadError, Reserved};
+use crate::scan::Projection;
 
 /// Spans of the first batch.
 const FIRST: usize = 64;
@@ -13,12 +13,6 @@ const FIRST: usize = 64;
 const MOST: usize = 4096;
 /// Bytes that a batch should have, as far as the spans before tell.
 const BATCH_BYTES: usize = 4 << 20;
-/// Memory of what is known of a span before it is read.
-const KEY_BYTES: usize = 64;
-
-/// A span before it is read: its key, the index of its unit, and its row there.
-pub(super) type KeyedRow = (SpanKey, usize, u32);
-
 /// How many spans to read at once, by what those read so far took.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -52,12 +46,12 @@ impl Pace {
     }
 }
 
-impl Snapshot<'_> {
+impl TraceLoader<'_, '_> {
     /// The trace without exact copies; the first spans by start when there is no room for all, which the context then says.
-    pub(super) fn trace(&self, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
-        let found = match self.spans(id, Projection::Whole, context) {
+    pub(super) fn trace(&self, id: TraceId) -> Result<Option<Trace>, ReadError> {
+        let found = match self.spans(id, Projection::Whole) {
             Err(error @ ReadError::Memory { .. }) => {
-                let first = self.first_spans(id, context)?;
+                let first = self.first_spans(id)?;
                 if first.spans.is_empty() {
                     return Err(error);
                 }
@@ -70,15 +64,15 @@ impl Snapshot<'_> {
     }
 
     /// The first spans by start that there is room for: mostly the top of the tree, since parents start before their children.
-    fn first_spans(&self, id: TraceId, context: &QueryContext) -> Result<Spans, ReadError> {
-        let units: Vec<Unit> = self.holders(id).collect();
-        let mut held = context.reserve(0)?;
-        let keys = self.keys(id, &units, &mut held, context)?;
-        let known = keys.len() - self.duplicates(id, &units, &keys, &mut held, context)?.copies();
-        let (mut memory, mut all, mut copies) = (context.reserve(0)?, Vec::new(), Copies::default());
+    fn first_spans(&self, id: TraceId) -> Result<Spans, ReadError> {
+        let units = self.holders(id)?;
+        let mut held = self.context.reserve(0)?;
+        let keys = self.keys(id, &units, &mut held)?;
+        let known = keys.len() - self.duplicates(id, &units, &keys, &mut held)?.copies();
+        let (mut memory, mut all, mut copies) = (self.context.reserve(0)?, Vec::new(), Copies::default());
         let (mut pace, mut left, mut has_room) = (Pace::default(), keys.as_slice(), true);
         while !left.is_empty() && has_room {
-            let batch = self.read_rows(id, &units, pace.batch(&mut left), context)?;
+            let batch = self.read_rows(id, &units, pace.batch(&mut left))?;
             pace.count(batch.iter().map(|(_, span)| span));
             for span in batch.into_iter().map(|(_, span)| span).filter(|span| copies.is_first(span)) {
                 has_room = has_room && memory.grow(span.memory()).is_ok();
@@ -87,74 +81,27 @@ impl Snapshot<'_> {
                 }
             }
         }
-        context.cut(all.len(), known);
+        self.context.cut(all.len(), known);
         Ok(Spans { spans: all, memory })
-    }
-
-    /// The spans of some rows of a trace, with these, in the order of their keys.
-    pub(super) fn read_rows(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        rows: &[KeyedRow],
-        context: &QueryContext,
-    ) -> Result<Vec<(KeyedRow, TraceSpan)>, ReadError> {
-        let mut by_unit = rows.to_vec();
-        by_unit.sort_unstable_by_key(|(_, unit, row)| (*unit, *row));
-        let mut read = Vec::with_capacity(rows.len());
-        let follows = |one: &KeyedRow, next: &KeyedRow| one.1 == next.1 && one.2.checked_add(1) == Some(next.2);
-        for run in by_unit.chunk_by(follows) {
-            let Some(unit) = run.first().and_then(|(_, unit, _)| units.get(*unit)) else { continue };
-            context.check()?;
-            let rows: Vec<u32> = run.iter().map(|(_, _, row)| *row).collect();
-            let spans = self.on(unit, context, |group| group.spans(id, &rows, Projection::Whole))?;
-            read.extend(run.iter().copied().zip(spans.into_iter().flatten()));
-        }
-        read.sort_unstable_by_key(|(row, _)| *row);
-        Ok(read)
-    }
-
-    /// All spans of a trace by their keys, units and rows, in this order.
-    pub(super) fn keys(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        memory: &mut Reserved,
-        context: &QueryContext,
-    ) -> Result<Vec<KeyedRow>, ReadError> {
-        let mut keys = Vec::new();
-        for (place, unit) in units.iter().enumerate() {
-            context.check()?;
-            let own = self.on(unit, context, |group| {
-                let rows = group.rows_of(id)?;
-                memory.grow(rows.len() * KEY_BYTES)?;
-                Ok((group.keys(id, 0, u64::MAX)?, rows))
-            })?;
-            let (own, rows) = own.unwrap_or_default();
-            keys.extend(own.into_iter().zip(rows).map(|(key, row)| (key, place, row)));
-        }
-        keys.sort_unstable();
-        Ok(keys)
     }
 
     /// Gives all spans of a trace to `take`, batch by batch, without exact copies.
     pub(super) fn each_span(
         &self,
         id: TraceId,
-        context: &QueryContext,
         take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let (mut copies, mut memory, mut pace) = (Copies::default(), context.reserve(0)?, Pace::default());
-        for unit in self.holders(id) {
-            let rows = self.on(&unit, context, |group| group.rows_of(id))?.unwrap_or_default();
+        let (mut copies, mut memory, mut pace) = (Copies::default(), self.context.reserve(0)?, Pace::default());
+        for unit in self.holders(id)? {
+            let rows = self.on(&unit, |group| group.rows_of(id))?.unwrap_or_default();
             let mut left = rows.as_slice();
             while !left.is_empty() {
-                context.check()?;
+                self.context.check()?;
                 let batch = pace.batch(&mut left);
-                let spans = self.on(&unit, context, |group| group.spans(id, batch, Projection::Whole))?;
+                let spans = self.on(&unit, |group| group.spans(id, batch, Projection::Whole))?;
                 let mut spans = spans.unwrap_or_default();
                 // Until `take` is done with them.
-                let _held = context.reserve(pace.count(&spans))?;
+                let _held = self.context.reserve(pace.count(&spans))?;
                 memory.grow(spans.len() * Copies::BYTES)?;
                 spans.retain(|span| copies.is_first(span));
                 if !spans.is_empty() {
@@ -163,29 +110,6 @@ impl Snapshot<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The spans of some rows of one unit, as they take the query's memory.
-    pub(super) fn read(
-        &self,
-        id: TraceId,
-        unit: &Unit,
-        projection: Projection<'_>,
-        context: &QueryContext,
-        memory: &mut Reserved,
-    ) -> Result<Vec<TraceSpan>, ReadError> {
-        let all = self.on(unit, context, |group| {
-            let rows = group.rows_of(id)?;
-            let (mut all, mut pace, mut left) = (Vec::with_capacity(rows.len()), Pace::default(), rows.as_slice());
-            while !left.is_empty() {
-                context.check()?;
-                let spans = group.spans(id, pace.batch(&mut left), projection)?;
-                memory.grow(pace.count(&spans))?;
-                all.extend(spans);
-            }
-            Ok(all)
-        })?;
-        Ok(all.unwrap_or_default())
     }
 }
 
@@ -197,9 +121,9 @@ mod tests {
     use hoptrail_proto::model::{Attribute, Span, SpanId, TenantId};
 
     use super::*;
-    use crate::TraceReader;
     use crate::conformance::{open, write};
     use crate::store::Store;
+    use crate::{QueryContext, TraceReader};
 
     const ID: TraceId = TraceId([7; 16]);
     const SPANS: u64 = 6_000;

@@ -6,18 +6,19 @@ use hashbrown::HashSet;
 use hoptrail_proto::model::{Extent, StatusCode, TraceId};
 
 use super::duplicates::Duplicates;
-use super::snapshot::{Snapshot, Unit};
+use super::scan_unit::ScanUnit;
+use super::trace_loader::TraceLoader;
+use crate::ReadError;
 use crate::rows::{Shape, TableKind};
 use crate::scan::{Outline, RootKey, RowGroup};
 use crate::search::ServiceStats;
-use crate::{QueryContext, ReadError};
 
 /// Bytes that a span's key takes meanwhile, about.
 const KEY_BYTES: usize = 32;
 
 /// What all units together know of a trace.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(super) struct TraceSummary {
     /// The time by which its spans count.
     pub(super) extent: Extent,
     /// Service and name of the earliest span without a parent.
@@ -26,35 +27,30 @@ pub(super) struct Summary {
     pub(super) duplicates: Duplicates,
 }
 
-impl Snapshot<'_> {
+impl TraceLoader<'_, '_> {
     /// What these units, which are all that hold it, know of a trace; `None` when it is in none.
-    pub(super) fn summary(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        context: &QueryContext,
-    ) -> Result<Option<Summary>, ReadError> {
+    pub(super) fn summary(&self, id: TraceId, units: &[ScanUnit]) -> Result<Option<TraceSummary>, ReadError> {
         let mut sum = Sum::default();
-        for (place, unit) in units.iter().enumerate() {
-            context.check()?;
-            self.on(unit, context, |group| sum.add_unit(place, group, id))?;
+        for (index, unit) in units.iter().enumerate() {
+            self.context.check()?;
+            self.on(unit, |group| sum.add_unit(index, group, id))?;
         }
-        if sum.repeats || self.share_keys(id, units, &sum, context)? {
-            let mut memory = context.reserve(0)?;
-            let keys = self.keys(id, units, &mut memory, context)?;
-            sum.without_copies(self.duplicates(id, units, &keys, &mut memory, context)?);
+        if sum.repeats || self.share_keys(id, units, &sum)? {
+            let mut memory = self.context.reserve(0)?;
+            let keys = self.keys(id, units, &mut memory)?;
+            sum.take_out_copies(self.duplicates(id, units, &keys, &mut memory)?);
         }
         Ok(sum.finish())
     }
 
     /// Whether two units hold spans of one key.
-    fn share_keys(&self, id: TraceId, units: &[Unit], sum: &Sum, context: &QueryContext) -> Result<bool, ReadError> {
+    fn share_keys(&self, id: TraceId, units: &[ScanUnit], sum: &Sum) -> Result<bool, ReadError> {
         let shared = shared_times(sum.starts.iter().map(|(_, starts)| *starts).collect());
-        let (mut seen, mut memory) = (HashSet::new(), context.reserve(0)?);
-        for (place, (earliest, latest)) in &sum.starts {
-            let Some(unit) = units.get(*place) else { continue };
+        let (mut seen, mut memory) = (HashSet::new(), self.context.reserve(0)?);
+        for (index, (earliest, latest)) in &sum.starts {
+            let Some(unit) = units.get(*index) else { continue };
             for (from, to) in shared.iter().filter(|(from, to)| from <= latest && earliest <= to) {
-                let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?.unwrap_or_default();
+                let keys = self.on(unit, |group| group.keys(id, *from, *to))?.unwrap_or_default();
                 memory.grow(keys.len() * KEY_BYTES)?;
                 if keys.into_iter().any(|key| !seen.insert(key)) {
                     return Ok(true);
@@ -89,7 +85,7 @@ struct Sum {
     root: Option<(RootKey, String, String)>,
     /// Spans and errors.
     services: BTreeMap<String, (u32, u32)>,
-    /// By unit: earliest and latest start.
+    /// By the index of the unit: earliest and latest start.
     starts: Vec<(usize, (u64, u64))>,
     /// Whether a unit has two spans of one key.
     repeats: bool,
@@ -97,11 +93,11 @@ struct Sum {
 }
 
 impl Sum {
-    fn add_unit(&mut self, place: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
+    fn add_unit(&mut self, unit: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
         let root = self.root.as_ref().map(|(key, ..)| *key);
         let Some(outline) = group.outline(id, root)? else { return Ok(()) };
         self.add(group, &outline)?;
-        self.starts.push((place, outline.starts));
+        self.starts.push((unit, outline.starts));
         self.repeats |= outline.repeats;
         Ok(())
     }
@@ -136,7 +132,7 @@ impl Sum {
     }
 
     /// Takes copies out of what was counted.
-    fn without_copies(&mut self, duplicates: Duplicates) {
+    fn take_out_copies(&mut self, duplicates: Duplicates) {
         for (service, (spans, errors)) in &duplicates.services {
             if let Some(counts) = self.services.get_mut(service) {
                 // Copies may have come to the head since it was counted.
@@ -151,9 +147,9 @@ impl Sum {
         self.duplicates = duplicates;
     }
 
-    fn finish(self) -> Option<Summary> {
+    fn finish(self) -> Option<TraceSummary> {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
-        Some(Summary {
+        Some(TraceSummary {
             extent: self.extent?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
