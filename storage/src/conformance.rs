@@ -191,8 +191,14 @@ fn step() -> impl Strategy<Value = Step> {
     (any_batch(), again, then).prop_map(|(batch, again, then)| Step { batch, again, then })
 }
 
+/// A case opens stores several times, so there are few, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 24, ..config } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_store_answers_like_the_plain_one(

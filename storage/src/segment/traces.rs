@@ -26,6 +26,9 @@ pub(super) fn encode(traces: &[TraceRun], first: usize) -> Vec<u8> {
     page
 }
 
+/// The start of a trace as far as the group knows, and its rows.
+pub(super) type StartAndRows = (u64, Range<usize>);
+
 /// A trace table.
 pub(super) struct Traces<'p> {
     /// The last byte of each id.
@@ -92,7 +95,7 @@ impl<'p> Traces<'p> {
 
     /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
     /// with their starts and rows.
-    pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<(u64, Range<usize>)>), Damaged> {
+    pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<StartAndRows>), Damaged> {
         let late = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
         let starts = self.starts.range(0..late, |start| start)?;
         let mut first = 0;

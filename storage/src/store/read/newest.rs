@@ -101,7 +101,7 @@ pub(super) struct Search<'s, 'a> {
 }
 
 /// What the threads of a search know together.
-struct Shared<'s, 'a> {
+struct Progress<'s, 'a> {
     possible: Possible<'s, 'a>,
     rounds: Rounds<'s, 'a>,
     /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
@@ -110,7 +110,7 @@ struct Shared<'s, 'a> {
     oldest: AtomicU64,
 }
 
-impl Shared<'_, '_> {
+impl Progress<'_, '_> {
     /// Those of these traces that are not too old and that no thread has looked at.
     fn unseen(&self, traces: &[TraceStart]) -> Vec<TraceStart> {
         let oldest = self.oldest.load(Ordering::Relaxed);
@@ -134,14 +134,14 @@ impl Search<'_, '_> {
         let TraceLoader { snapshot, context, .. } = self.loader;
         let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(self.request.range));
-        let shared = Shared {
+        let progress = Progress {
             possible: Possible { snapshot, filter: &self.request.filter, known: Mutex::default() },
             rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
         };
-        let is_wanted = |(_, unit): &(usize, &ScanUnit)| shared.oldest.load(Ordering::Relaxed) <= unit.latest();
-        let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &shared);
+        let is_wanted = |(_, unit): &(usize, &ScanUnit)| progress.oldest.load(Ordering::Relaxed) <= unit.latest();
+        let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &progress);
         let take = |(_, unit): &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
             let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
             snapshot.leave_out(&damage, context);
@@ -151,28 +151,28 @@ impl Search<'_, '_> {
             out.inspected.traces += candidates.traces as u64;
             out.matched.insert(unit, candidates.rows);
             candidates.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
-            shared.oldest.store(newest.oldest(), Ordering::Relaxed);
+            progress.oldest.store(newest.oldest(), Ordering::Relaxed);
             Ok(())
         };
-        snapshot.workers().in_order(&shared.rounds.units(), begun, is_wanted, work, take)?;
+        snapshot.workers().in_order(&progress.rounds.units(), begun, is_wanted, work, take)?;
         out.traces = newest.found;
         Ok(out)
     }
 
     /// Looks for what matches in a unit; `None` when filters say that nothing does.
-    fn scan(&self, index: usize, unit: &ScanUnit, shared: &Shared<'_, '_>) -> Result<Option<Scanned>, ReadError> {
+    fn scan(&self, index: usize, unit: &ScanUnit, progress: &Progress<'_, '_>) -> Result<Option<Scanned>, ReadError> {
         let TraceLoader { snapshot, context, .. } = self.loader;
         context.check()?;
-        if !shared.possible.holds(unit)? {
+        if !progress.possible.holds(unit)? {
             return Ok(None);
         }
-        shared.rounds.fetch(index)?;
-        let oldest = shared.oldest.load(Ordering::Relaxed);
+        progress.rounds.fetch(index)?;
+        let oldest = progress.oldest.load(Ordering::Relaxed);
         let (found, damage) = snapshot.ask(unit, |group| self.matching(group, oldest));
         let candidates = match found? {
             None => None,
             Some((spans, rows, traces)) => {
-                let newest = self.newest_of(&traces, shared)?;
+                let newest = self.newest_of(&traces, progress)?;
                 Some(Candidates { spans, rows, traces: traces.len(), newest })
             }
         };
@@ -192,10 +192,10 @@ impl Search<'_, '_> {
     }
 
     /// Those of these traces that may be among the newest.
-    fn newest_of(&self, traces: &[TraceStart], shared: &Shared<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
+    fn newest_of(&self, traces: &[TraceStart], progress: &Progress<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        for TraceStart { id, start: bound, .. } in shared.unseen(traces) {
-            let oldest = newest.oldest().max(shared.oldest.load(Ordering::Relaxed));
+        for TraceStart { id, start: bound, .. } in progress.unseen(traces) {
+            let oldest = newest.oldest().max(progress.oldest.load(Ordering::Relaxed));
             if bound < oldest {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Reads traces: all their spans, or some of them.
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 use hoptrail_proto::model::{TraceId, TraceSpan};
@@ -32,13 +32,19 @@ pub(super) type KeyedRow = (SpanKey, usize, u32);
 pub(super) struct TraceLoader<'s, 'a> {
     pub(super) snapshot: &'s Snapshot<'a>,
     pub(super) context: &'s QueryContext,
-    /// Held by the thread that has a whole trace in memory for a search: each alone may take most of the query's memory.
+    /// Held by the thread that has a whole trace in memory for a search, or the keys of all its spans: each alone may take most of the
+    /// query's memory.
     whole: Mutex<()>,
 }
 
 impl<'s, 'a> TraceLoader<'s, 'a> {
     pub(super) fn new(snapshot: &'s Snapshot<'a>, context: &'s QueryContext) -> Self {
         Self { snapshot, context, whole: Mutex::default() }
+    }
+
+    /// Waits until no other thread has a whole trace in memory.
+    pub(super) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The units that may hold the trace, ready to be read.
@@ -81,7 +87,7 @@ impl<'s, 'a> TraceLoader<'s, 'a> {
         request: &SearchRequest,
         needed: &NeededColumns,
     ) -> Result<Option<TraceHit>, ReadError> {
-        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.one_at_a_time();
         let found = self.spans(id, needed.projection())?;
         hit(id, &found.spans, request, self.context)
     }

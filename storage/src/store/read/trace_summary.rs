@@ -36,6 +36,7 @@ impl TraceLoader<'_, '_> {
             self.on(unit, |group| sum.add_unit(index, group, id))?;
         }
         if sum.repeats || self.share_keys(id, units, &sum)? {
+            let _one_at_a_time = self.one_at_a_time();
             let mut memory = self.context.reserve(0)?;
             let keys = self.keys(id, units, &mut memory)?;
             sum.take_out_copies(self.duplicates(id, units, &keys, &mut memory)?);
