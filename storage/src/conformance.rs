@@ -160,23 +160,24 @@ fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
 }
 
 /// Writes and asks, while the store is settled and opened again, as `open` does: the answers are the plain store's.
-fn check_against_plain(open: &dyn Fn() -> Arc<Store>, batches: &[Vec<TraceSpan>], requests: &[SearchRequest]) {
+fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], requests: &[SearchRequest]) {
     let tenants = [TenantId::single(), TenantId::new("other").expect("tenant")];
     let plain = MemoryStore::default();
     let mut store = open();
-    for (number, batch) in batches.iter().enumerate() {
+    for (number, Step { batch, again, then }) in steps.iter().enumerate() {
         let tenant = &tenants[number % 2];
-        write(&*store, tenant, batch);
-        write(&plain, tenant, batch);
-        match number % 4 {
-            // Sent again, as a client does whose answer got lost.
-            0 => write(&*store, tenant, batch),
-            1 => store.settle().expect("settled"),
-            2 => {
+        for stored in [&*store as &dyn SpanWriter, &plain] {
+            write(stored, tenant, batch);
+            again.iter().for_each(|again| write(stored, tenant, &again.spans(steps, number)));
+        }
+        match then {
+            Then::Nothing => {}
+            Then::Ask => same_answers(&*store, &plain, &requests[..2], tenant),
+            Then::Settle => store.settle().expect("settled"),
+            Then::Reopen => {
                 drop(store);
                 store = open();
             }
-            _ => {}
         }
     }
     tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
@@ -187,24 +188,73 @@ fn check_against_plain(open: &dyn Fn() -> Arc<Store>, batches: &[Vec<TraceSpan>]
     tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
 }
 
+/// What is written, and what happens then.
+#[derive(Debug)]
+struct Step {
+    batch: Vec<TraceSpan>,
+    again: Vec<Again>,
+    then: Then,
+}
+
+/// Spans that are sent again, as a client does whose answer got lost. They may be in the head, in a segment, or in several.
+#[derive(Debug)]
+struct Again {
+    step: prop::sample::Index,
+    from: prop::sample::Index,
+}
+
+#[derive(Debug, Clone)]
+enum Then {
+    Nothing,
+    Ask,
+    Settle,
+    Reopen,
+}
+
+impl Again {
+    /// Some of the spans of a step of the same tenant.
+    fn spans(&self, steps: &[Step], now: usize) -> Vec<TraceSpan> {
+        let step = self.step.index(now / 2 + 1) * 2 + now % 2;
+        let batch = &steps[step].batch;
+        batch[self.from.index(batch.len())..].to_vec()
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let again = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let again = prop::collection::vec(again.prop_map(|(step, from)| Again { step, from }), 0..3);
+    let then = prop::sample::select(vec![Then::Nothing, Then::Ask, Then::Settle, Then::Settle, Then::Reopen]);
+    (any_batch(), again, then).prop_map(|(batch, again, then)| Step { batch, again, then })
+}
+
+/// What proptest does when nobody says how many.
+const DEFAULT_CASES: u32 = 256;
+
+/// A case opens stores several times, so there are few, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() };
+    let cases = if config.cases == DEFAULT_CASES { 24 } else { config.cases };
+    ProptestConfig { cases, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_store_on_disk_answers_like_the_plain_one(
-        batches in prop::collection::vec(any_batch(), 1..6),
+        steps in prop::collection::vec(step(), 1..8),
         requests in prop::collection::vec(request(), 12),
     ) {
         let folder = tempfile::tempdir().expect("folder");
-        check_against_plain(&|| open(folder.path()), &batches, &requests);
+        check_against_plain(&|| open(folder.path()), &steps, &requests);
     }
 
     #[test]
     fn a_store_in_memory_answers_like_the_plain_one(
-        batches in prop::collection::vec(any_batch(), 1..6),
+        steps in prop::collection::vec(step(), 1..8),
         requests in prop::collection::vec(request(), 12),
     ) {
         let backend = Arc::<MemoryBackend>::default();
-        check_against_plain(&|| over(backend.clone()), &batches, &requests);
+        check_against_plain(&|| over(backend.clone()), &steps, &requests);
     }
 }

@@ -7,10 +7,28 @@ use std::time::{Duration, Instant};
 
 use crate::ReadError;
 
-/// Damaged places that an answer lists.
+/// Damaged locations that an answer lists.
 const MOST_LEFT_OUT: usize = 16;
 
 /// The bounds of one query, and what its answer had to do without. Clones share them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+///
+/// use hoptrail_storage::{QueryContext, ReadError};
+///
+/// let client_has_gone = Arc::new(AtomicBool::new(false));
+/// let context = QueryContext::new(Duration::from_secs(30), 256 << 20, Arc::clone(&client_has_gone));
+/// let held = context.reserve(64 << 20).unwrap();
+/// assert!(matches!(context.reserve(200 << 20), Err(ReadError::Memory { .. })));
+/// drop(held);
+/// assert!(context.reserve(200 << 20).is_ok());
+///
+/// client_has_gone.store(true, Ordering::Relaxed);
+/// assert!(matches!(context.check(), Err(ReadError::Cancelled)));
+/// ```
 #[derive(Debug, Clone)]
 pub struct QueryContext {
     limit: Duration,
@@ -29,7 +47,7 @@ struct Account {
     held: AtomicUsize,
 }
 
-/// A part of a query's memory. Dropping it gives the bytes back.
+/// A share of a query's memory. Dropping it gives the bytes back.
 #[derive(Debug)]
 pub struct Reserved {
     account: Arc<Account>,
@@ -59,15 +77,15 @@ impl QueryContext {
         if Instant::now() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
     }
 
-    /// Says that stored bytes at `place` are damaged, so that the answer is without what they held.
-    pub fn leave_out(&self, place: String) {
+    /// Says that stored bytes at `location` are damaged, so that the answer is without what they held.
+    pub fn leave_out(&self, location: String) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if left_out.len() < MOST_LEFT_OUT {
-            left_out.insert(place);
+            left_out.insert(location);
         }
     }
 
-    /// The damaged places that the answer is without; empty when it is complete. Some suffice to say that it is not.
+    /// The damaged locations that the answer is without; empty when it is complete. Some suffice to say that it is not.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

@@ -168,6 +168,18 @@ impl CompareOp {
 /// A missing field makes every comparison false, `Ne` and a negated pattern included; so does a constant of another type. Ints,
 /// doubles and durations compare with each other by number; durations count nanoseconds. Strings are ordered by their bytes.
 /// Of an array, any element may satisfy `Eq`, an order or a pattern; `Ne` and a negated pattern ask it of all elements.
+///
+/// ```
+/// use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+///
+/// // TraceQL: { duration > 1s && !(span.url.path =~ "/health.*") && rootServiceName = "shop" }
+/// let path = Field::attribute(AttributeScope::Span, "url.path");
+/// let health = Filter::Matches { field: path, pattern: Pattern::new("/health.*").unwrap(), negated: false };
+/// let slow = Filter::compare(Field::Intrinsic(Intrinsic::Duration), CompareOp::Gt, Value::Duration(1_000_000_000));
+/// let root = Filter::compare(Field::Intrinsic(Intrinsic::RootService), CompareOp::Eq, Value::string("shop"));
+/// let filter = Filter::And(vec![slow, Filter::Not(Box::new(health)), root]);
+/// assert!(filter.needs_trace(), "only the whole trace knows its root");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// Every span.

@@ -82,7 +82,7 @@ fn bytes_of_any(value: &AnyValue) -> usize {
         }
 }
 
-/// A value with its place among all values: by type, then by value.
+/// A value in the order of values: by type, then by value.
 #[derive(Debug)]
 struct Ranked(Value);
 

@@ -39,6 +39,8 @@ mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
+#[cfg(feature = "rocksdb")]
+mod whole_trace;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};

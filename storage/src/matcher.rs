@@ -1,5 +1,5 @@
-//! Says whether one span satisfies a filter, value by value. The columnar scan must agree with it: it is the reference in
-//! tests, and it settles conditions that need the whole trace.
+//! Says whether one span satisfies a filter, value by value: it decides conditions that need the whole trace. The columnar scan must
+//! agree with it, and both with the plain store (`memory/`).
 
 use std::cmp::Ordering;
 
@@ -24,9 +24,9 @@ pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iter
     )
 }
 
-/// What is known of a trace as a whole.
+/// What TraceQL calls the trace-level intrinsics.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TraceFacts {
+pub(crate) struct TraceIntrinsics {
     /// Latest end minus earliest start, by the rule of [`Extent`](hoptrail_proto::model::Extent).
     pub(crate) duration_nanos: u64,
     /// Service and name of the root span.
@@ -37,13 +37,13 @@ pub(crate) struct TraceFacts {
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) span: &'a TraceSpan,
-    pub(crate) trace: &'a TraceFacts,
+    pub(crate) trace: &'a TraceIntrinsics,
     event: Option<&'a SpanEvent>,
     link: Option<&'a SpanLink>,
 }
 
 impl<'a> Candidate<'a> {
-    pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceFacts) -> Self {
+    pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceIntrinsics) -> Self {
         Self { span, trace, event: None, link: None }
     }
 
@@ -84,44 +84,43 @@ impl<'a> Candidate<'a> {
     }
 
     fn each_attribute(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) {
-        let mut give = |attributes: &[Attribute]| {
-            values_of(attributes, key).fold(false, |_, value| {
-                visit(Value::Any(value.clone()));
-                true
-            })
-        };
+        use AttributeScope::{Any, Event, Instrumentation, Link, Resource, Span};
         match scope {
-            AttributeScope::Resource => _ = give(&self.span.resource.attributes),
-            AttributeScope::Span => _ = give(&self.span.span.attributes),
-            AttributeScope::Instrumentation => _ = give(&self.span.scope.attributes),
-            AttributeScope::Event => self.events().iter().for_each(|event| _ = give(&event.attributes)),
-            AttributeScope::Link => self.links().iter().for_each(|link| _ = give(&link.attributes)),
-            AttributeScope::Any => {
-                let _ = give(&self.span.span.attributes)
-                    || give(&self.span.resource.attributes)
-                    || self.events().iter().fold(false, |found, event| give(&event.attributes) | found)
-                    || self.links().iter().fold(false, |found, link| give(&link.attributes) | found)
-                    || give(&self.span.scope.attributes);
+            Any => {
+                let mut scopes = [Span, Resource, Event, Link, Instrumentation].into_iter();
+                scopes.any(|scope| self.visit_scope(scope, key, visit));
+            }
+            scope => _ = self.visit_scope(scope, key, visit),
+        }
+    }
+
+    /// Visits the values of a key in one scope; whether there are any.
+    fn visit_scope(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) -> bool {
+        match scope {
+            AttributeScope::Any => false,
+            AttributeScope::Resource => visit_key(&self.span.resource.attributes, key, visit),
+            AttributeScope::Span => visit_key(&self.span.span.attributes, key, visit),
+            AttributeScope::Instrumentation => visit_key(&self.span.scope.attributes, key, visit),
+            AttributeScope::Event => {
+                self.events().iter().fold(false, |found, event| visit_key(&event.attributes, key, visit) | found)
+            }
+            AttributeScope::Link => {
+                self.links().iter().fold(false, |found, link| visit_key(&link.attributes, key, visit) | found)
             }
         }
     }
 
     fn each_intrinsic(&self, intrinsic: Intrinsic, visit: &mut dyn FnMut(Value)) {
         let span = &self.span.span;
-        let mut text = |text: &str| {
-            if !text.is_empty() {
-                visit(Value::string(text));
-            }
-        };
         match intrinsic {
             Intrinsic::Name => visit(Value::string(span.name.as_str())),
             Intrinsic::Duration => visit(Value::Duration(span.duration_nanos())),
             Intrinsic::Kind => visit(Value::Kind(span.kind)),
             Intrinsic::Status => visit(Value::Status(span.status.code)),
-            Intrinsic::StatusMessage => text(&span.status.message),
-            Intrinsic::TraceId => text(&span.trace_id.to_string()),
-            Intrinsic::SpanId => text(&span.span_id.to_string()),
-            Intrinsic::ParentId => span.parent_span_id.iter().for_each(|id| text(&id.to_string())),
+            Intrinsic::StatusMessage => visit_text(&span.status.message, visit),
+            Intrinsic::TraceId => visit_text(&span.trace_id.to_string(), visit),
+            Intrinsic::SpanId => visit_text(&span.span_id.to_string(), visit),
+            Intrinsic::ParentId => span.parent_span_id.iter().for_each(|id| visit_text(&id.to_string(), visit)),
             Intrinsic::TraceDuration => visit(Value::Duration(self.trace.duration_nanos)),
             Intrinsic::RootName => self.trace.root.iter().for_each(|(_, name)| visit(Value::string(name.as_str()))),
             Intrinsic::RootService => {
@@ -131,10 +130,12 @@ impl<'a> Candidate<'a> {
             Intrinsic::EventTimeSinceStart => self.events().iter().for_each(|event| {
                 visit(Value::Duration(event.time_unix_nano.saturating_sub(span.start_unix_nano)));
             }),
-            Intrinsic::LinkTraceId => self.links().iter().for_each(|link| text(&link.trace_id.to_string())),
-            Intrinsic::LinkSpanId => self.links().iter().for_each(|link| text(&link.span_id.to_string())),
-            Intrinsic::ScopeName => text(&self.span.scope.name),
-            Intrinsic::ScopeVersion => text(&self.span.scope.version),
+            Intrinsic::LinkTraceId => {
+                self.links().iter().for_each(|link| visit_text(&link.trace_id.to_string(), visit))
+            }
+            Intrinsic::LinkSpanId => self.links().iter().for_each(|link| visit_text(&link.span_id.to_string(), visit)),
+            Intrinsic::ScopeName => visit_text(&self.span.scope.name, visit),
+            Intrinsic::ScopeVersion => visit_text(&self.span.scope.version, visit),
         }
     }
 
@@ -144,6 +145,23 @@ impl<'a> Candidate<'a> {
 
     fn links(&self) -> &'a [SpanLink] {
         self.link.map_or(self.span.span.links.as_slice(), std::slice::from_ref)
+    }
+}
+
+/// Visits the values of a key that are searched; whether there are any.
+fn visit_key(attributes: &[Attribute], key: &str, visit: &mut dyn FnMut(Value)) -> bool {
+    let mut found = false;
+    for value in values_of(attributes, key) {
+        visit(Value::Any(value.clone()));
+        found = true;
+    }
+    found
+}
+
+/// An empty text counts as missing.
+fn visit_text(text: &str, visit: &mut dyn FnMut(Value)) {
+    if !text.is_empty() {
+        visit(Value::string(text));
     }
 }
 

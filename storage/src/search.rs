@@ -27,6 +27,24 @@ impl TimeRange {
 }
 
 /// Which traces to find and what to tell of them.
+///
+/// ```
+/// use hoptrail_proto::model::StatusCode;
+/// use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
+///
+/// // The 20 newest traces in which the service `cart` failed, and the paths of the first three spans in which it did.
+/// let request = SearchRequest {
+///     filter: Filter::And(vec![
+///         Filter::compare(Field::service(), CompareOp::Eq, Value::string("cart")),
+///         Filter::compare(Field::Intrinsic(Intrinsic::Status), CompareOp::Eq, Value::Status(StatusCode::Error)),
+///     ]),
+///     range: None,
+///     limit: 20,
+///     spans_per_trace: 3,
+///     select: vec![Field::attribute(AttributeScope::Span, "url.path")],
+/// };
+/// assert!(!request.filter.needs_trace());
+/// ```
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
     /// What at least one span must satisfy.

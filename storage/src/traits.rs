@@ -25,27 +25,39 @@ pub struct SpanBatch {
 pub type WriteFuture = Pin<Box<dyn Future<Output = Result<(), WriteError>> + Send>>;
 
 /// Takes spans in.
+///
+/// # Contract
+///
+/// - `Ok` means durable and visible: the spans survive a crash or power loss that happens after it, and every query that
+///   starts after it finds them.
+/// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been, and
+///   [`WriteError::Unavailable`], after which a crash may bring it to light.
+/// - Writing the same batch again is harmless: exact copies of a span collapse to one.
+/// - The future may be dropped; the batch may then be stored or not.
+/// - Memory is bounded: a store that cannot keep up answers [`WriteError::Overloaded`] at once.
 pub trait SpanWriter: Send + Sync + Debug {
     /// Hands over a batch.
-    ///
-    /// - `Ok` means durable and visible: the spans survive a crash or power loss that happens after it, and every query that
-    ///   starts after it finds them.
-    /// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been, and
-    ///   [`WriteError::Unavailable`], after which a crash may bring it to light.
-    /// - Writing the same batch again is harmless: exact duplicates of a span collapse to one.
-    /// - The future may be dropped; the batch may then be stored or not.
-    /// - Memory is bounded: a store that cannot keep up answers [`WriteError::Overloaded`] at once.
     fn write(&self, batch: SpanBatch) -> WriteFuture;
 }
 
-/// Answers questions about stored spans. Calls block the calling thread and never mix tenants.
+/// Answers questions about stored spans.
+///
+/// # Contract
+///
+/// - Calls block the calling thread and never mix tenants.
+/// - An exact copy of a span counts once in every answer, wherever the copies are stored. Spans that only share an id all count.
+/// - Traces are in the order of their order keys: the earliest start of all their spans that are stored, by the rule of
+///   [`Extent`](hoptrail_proto::model::Extent). A trace whose first spans were dropped is ordered by those that are left.
+/// - The same question over the same spans has the same answer.
+/// - An unknown id, tenant or field is an empty answer and no error.
+/// - A query ends with an error once its time is up, its client has gone or its memory is used up ([`QueryContext`]). Stored bytes that are
+///   damaged cost no answer: it goes on without them, and [`QueryContext::left_out`] says so.
 pub trait TraceReader: Send + Sync + Debug {
-    /// All spans of a trace, or `None` when no span of it is known. Exact duplicates appear once; order is not promised. Of a trace that
+    /// All spans of a trace in any order, or `None` when no span of it is known. Of a trace that
     /// is larger than the query's memory it has the first spans by start, and [`QueryContext::cut_to`] says so.
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError>;
 
-    /// Gives all spans of a trace, however many, to `take` in batches. Exact duplicates appear once; order is not promised. An error of
-    /// `take` ends it.
+    /// Gives all spans of a trace, however many and in any order, to `take` in batches. An error of `take` ends it.
     fn each_span(
         &self,
         tenant: &TenantId,
@@ -56,9 +68,8 @@ pub trait TraceReader: Send + Sync + Debug {
         self.trace(tenant, id, context)?.map_or(Ok(()), |trace| take(trace.spans))
     }
 
-    /// The newest traces (by the place of the earliest start of all their spans, then by trace id, both descending) with at least one span
-    /// that matches the filter and starts in the range. Exact: `limit` hits are returned whenever that many exist, and
-    /// the same question over the same spans has the same answer. An empty list is an answer, not an error.
+    /// The newest traces (by order key, then by trace id, both descending) with at least one span that matches the filter and starts in
+    /// the range. Exact: `limit` hits are returned whenever that many exist.
     fn search(
         &self,
         tenant: &TenantId,

@@ -227,28 +227,15 @@ impl Segments for MemoryBackend {
         slice_of(container, segment, id)
     }
 
-    /// All containers of the round, found once.
-    fn fetch<'a>(&'a self, wanted: &[(u64, Vec<u16>)]) -> Result<Box<dyn PageSource + 'a>, ReadError> {
-        let stored = self.stored();
-        let found =
-            wanted.iter().filter_map(|(segment, _)| Some((*segment, Arc::clone(stored.segments.get(segment)?))));
-        Ok(Box::new(Fetched(found.collect())))
+    /// Memory is near.
+    fn fetch(&self, _: &[(u64, Vec<u16>)]) -> Result<(), ReadError> {
+        Ok(())
     }
 }
 
 impl PageSource for MemoryBackend {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         self.optional_page(segment, id)?.ok_or_else(|| missing(segment, id))
-    }
-}
-
-/// The segments of a round. What was not asked for is not there.
-struct Fetched(BTreeMap<u64, Arc<Container>>);
-
-impl PageSource for Fetched {
-    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        let container = self.0.get(&segment).cloned().ok_or_else(|| missing(segment, id))?;
-        slice_of(container, segment, id)?.ok_or_else(|| missing(segment, id))
     }
 }
 

@@ -77,10 +77,9 @@ pub(crate) trait Segments: PageSource {
     /// A page that need not be there. Like [`PageSource::page`], which is an error then, it copies nothing where pages are near.
     fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError>;
 
-    /// Pages for a round of a query: called once with all groups that the round reads, by segment, group `u16::MAX` being the pages of
-    /// the segment itself. Where pages are far away this brings all of them at once. Where they are near it does nothing, and pages are
-    /// read one by one.
-    fn fetch<'a>(&'a self, wanted: &[(u64, Vec<u16>)]) -> Result<Box<dyn PageSource + 'a>, ReadError>;
+    /// Called once before a round of a query with all groups that the round reads, by segment. Where pages are far away this brings them
+    /// all at once, so that reading them waits for nothing. Where they are near it does nothing: pages are read as they are asked for.
+    fn fetch(&self, wanted: &[(u64, Vec<u16>)]) -> Result<(), ReadError>;
 }
 
 /// A segment that is being written. Dropped before [`SegmentWriter::finish`], it leaves nothing behind.

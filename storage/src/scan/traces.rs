@@ -12,14 +12,14 @@ use crate::codec::bits::Bitmap;
 ///
 /// - A group may have only some of a trace's spans: others may be in the head, or in other segments. Everything here is said of the spans
 ///   in this group alone.
-/// - The *order start* of a trace is the time by which it is ordered. It is the [place](Extent::order_start) of its earliest span in the
-///   group, or an earlier time when the group knows that the trace began elsewhere. A trace never starts after it.
+/// - The *order start* of a trace is the time by which it is ordered: the least [order start](Extent::order_start) of its spans in the
+///   group. By all its spans the trace has this one or an earlier one.
 /// - An id that the group does not have is no error: it has no rows.
 pub(crate) trait TraceIndex {
     /// The rows of traces whose order start is `start` or later, and maybe others.
     fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
-    /// Each trace that has any of these rows, once, with its order start.
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError>;
+    /// Each trace that has any of these rows, once.
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError>;
     /// The order start of a trace; `None` when it is not here.
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError>;
     /// The rows of a trace, each once; a segment has them in the order of their keys, the head latest first.
@@ -38,8 +38,19 @@ pub(crate) trait TraceIndex {
 /// A span as the spans of a trace are put in order: start, then id.
 pub(crate) type SpanKey = (u64, SpanId);
 
-/// A span as the roots of a trace are put in order: by the [places](Extent::order_start) of their starts.
+/// A span as the roots of a trace are put in order: by their [order starts](Extent::order_start).
 pub(crate) type RootKey = (u64, SpanKey);
+
+/// When a trace began, as one group knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TraceStart {
+    pub(crate) id: TraceId,
+    /// Its order start by its spans here.
+    pub(crate) start: u64,
+    /// The order start by what was stored elsewhere when the group was written. It may be out of date, or wrong: it is only tried first,
+    /// and never believed.
+    pub(crate) hint: u64,
+}
 
 /// Spans of one trace in one group.
 #[derive(Debug, Default)]
@@ -53,8 +64,6 @@ pub(crate) struct Among {
 /// The summary of a trace by its spans in one group. There is at least one.
 #[derive(Debug)]
 pub(crate) struct PartialSummary {
-    /// The order start of the trace.
-    pub(crate) known_start: u64,
     /// Earliest and latest start.
     pub(crate) starts: (u64, u64),
     /// The time by which the spans count.

@@ -83,7 +83,7 @@ pub(crate) struct GroupStats {
     pub(crate) spans: u32,
     /// Earliest and latest span start.
     pub(crate) starts: (u64, u64),
-    /// Latest start of a trace. That is the start of its earliest span here, or an earlier one that was known.
+    /// The latest order start of a trace, by its spans here. No trace of the group is later in the order of traces.
     pub(crate) latest_trace: u64,
 }
 

@@ -49,7 +49,6 @@ impl SegmentGroup<'_> {
         let shape = |(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?));
         let no_rows = || self.corrupt(pages::TRACES)(NO_ROWS);
         Ok(PartialSummary {
-            known_start: trace_start,
             starts: known.starts.ok_or_else(no_rows)?,
             extent: known.extent.ok_or_else(no_rows)?,
             shapes: self.tally_shapes(rows)?,

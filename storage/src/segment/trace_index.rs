@@ -1,42 +1,56 @@
 //! The traces of a group of a segment: those in a row are together, in the order of their keys.
 
-use hoptrail_proto::model::{SpanKind, TraceId};
+use std::ops::Range;
+
+use hoptrail_proto::model::{Extent, SpanKind, TraceId};
 
 use super::group::SegmentGroup;
 use super::pages;
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
+use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Among, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, decide};
+use crate::scan::{Among, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide};
 
 impl TraceIndex for SegmentGroup<'_> {
     fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError> {
-        let first =
-            if start == 0 { 0 } else { self.traces()?.rows_from(start).map_err(self.corrupt(pages::TRACES))? };
-        Ok(Bitmap::from(first, self.len()))
+        if start == 0 {
+            return Ok(Bitmap::all(self.len()));
+        }
+        let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
+        let (late, before) = traces.split_at(start).map_err(self.corrupt(pages::TRACES))?;
+        let mut from = Bitmap::from(late, self.len());
+        // What is left of a trace may begin later than the table says, where others knew of earlier spans.
+        for (hint, of_trace) in before {
+            if self.order_start(&starts, hint, of_trace.clone())? >= start {
+                of_trace.for_each(|row| from.insert(row));
+            }
+        }
+        Ok(from)
     }
 
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let traces = self.traces()?;
+        let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
         let (mut out, mut end) = (Vec::new(), 0);
         for row in rows.iter() {
             if row >= end {
-                let trace = traces.of_row(row).and_then(|trace| {
-                    end = traces.rows(trace)?.end;
-                    Ok((traces.id(trace)?, traces.start(trace)?))
-                });
-                out.push(trace.map_err(self.corrupt(pages::TRACES))?);
+                let trace = traces.of_row(row);
+                let trace = trace.and_then(|trace| Ok((traces.id(trace)?, traces.start(trace)?, traces.rows(trace)?)));
+                let (id, hint, of_trace) = trace.map_err(self.corrupt(pages::TRACES))?;
+                end = of_trace.end;
+                out.push(TraceStart { id, start: self.order_start(&starts, hint, of_trace)?, hint });
             }
         }
         Ok(out)
     }
 
     fn start_of(&self, id: TraceId) -> Result<Option<u64>, ReadError> {
-        Ok(self.find(id)?.map(|(start, _)| start))
+        let Some((hint, rows)) = self.find(id)?.filter(|(_, rows)| !rows.is_empty()) else { return Ok(None) };
+        self.order_start(&self.span_ints(pages::STARTS)?, hint, rows).map(Some)
     }
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
@@ -90,6 +104,28 @@ impl TraceIndex for SegmentGroup<'_> {
 }
 
 impl SegmentGroup<'_> {
+    /// The order start of a trace by its spans here, for which the trace table has a hint. `starts` is the page of starts.
+    pub(super) fn order_start(&self, starts: &Ints<'_>, hint: u64, rows: Range<usize>) -> Result<u64, ReadError> {
+        let first = self.start_at(starts, hint, rows.start)?;
+        if Extent::are_real(first, first) {
+            // Spans are in the order of their starts, and one whose time cannot be real counts as later than any that can.
+            return Ok(first);
+        }
+        let durations = self.span_ints(pages::DURATIONS)?;
+        let mut earliest = u64::MAX;
+        for row in rows {
+            let start = self.start_at(starts, hint, row)?;
+            let duration = durations.get(row).map_err(self.corrupt(pages::DURATIONS))?;
+            earliest = earliest.min(Extent::of(start, start.wrapping_add(duration)).order_start());
+        }
+        Ok(earliest)
+    }
+
+    /// The start of a span of a trace with this start in the table.
+    fn start_at(&self, starts: &Ints<'_>, hint: u64, row: usize) -> Result<u64, ReadError> {
+        Ok(hint.wrapping_add(starts.get(row).map_err(self.corrupt(pages::STARTS))?))
+    }
+
     /// A row as others name it. A group has fewer than 2^28.
     fn row_number(&self, row: usize) -> Result<u32, ReadError> {
         u32::try_from(row).map_err(|_| self.corrupt(pages::TRACES)(Damaged("row outside of its group")))

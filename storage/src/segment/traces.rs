@@ -26,6 +26,9 @@ pub(super) fn encode(traces: &[TraceRun]) -> Vec<u8> {
     page
 }
 
+/// The start of a trace as far as the group knows, and its rows.
+pub(super) type StartAndRows = (u64, Range<usize>);
+
 /// A trace table.
 pub(super) struct Traces<'p> {
     /// The last byte of each id.
@@ -90,10 +93,19 @@ impl<'p> Traces<'p> {
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
-    /// The first row of the traces that start at `start` or later: they are in the order of their starts.
-    pub(super) fn rows_from(&self, start: u64) -> Result<usize, Damaged> {
-        let trace = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
-        if trace == 0 { Ok(0) } else { Ok((self.ends.get(trace - 1)? as usize).min(self.rows)) }
+    /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
+    /// with their starts and rows.
+    pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<StartAndRows>), Damaged> {
+        let late = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
+        let starts = self.starts.range(0..late, |start| start)?;
+        let mut first = 0;
+        let of_trace = |(start, end): (u64, u64)| {
+            let end = usize::try_from(end).ok().filter(|end| first < *end && *end <= self.rows).ok_or(OUTSIDE)?;
+            Ok((start, std::mem::replace(&mut first, end)..end))
+        };
+        let ends = self.ends.range(0..late, |end| end)?;
+        let before = starts.into_iter().zip(ends).map(of_trace).collect::<Result<_, _>>()?;
+        Ok((first, before))
     }
 
     /// Whose the row is.

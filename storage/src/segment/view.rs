@@ -239,8 +239,7 @@ mod tests {
     use super::super::group::tests::InMemory;
     use super::super::{Metadata, PageSource, encode, tail};
     use super::*;
-    use crate::matcher::Candidate;
-    use crate::memory::facts;
+    use crate::memory::spans_that_match;
     use crate::rows::Rows;
     use crate::scan::{SpanColumns, matching};
     use crate::test_spans::encode as request;
@@ -297,9 +296,7 @@ mod tests {
         ];
         let expected = |filter: &Filter| -> Vec<SpanId> {
             let spans: Vec<TraceSpan> = (1..3000).map(span).collect();
-            let facts = facts(&spans);
-            let good = spans.iter().filter(|span| Candidate::new(span, &facts).satisfies(filter));
-            good.map(|span| span.span.span_id).collect()
+            spans_that_match(&spans, filter).into_iter().map(|span| span.span.span_id).collect()
         };
         let found = |filter: &Filter| -> Vec<SpanId> {
             let rows = matching(&group, filter, None, &QueryContext::unbounded()).unwrap();

@@ -72,6 +72,7 @@ use environment::Environment;
 use ingest::{Ingest, IngestConfig, Waiting};
 use maintenance::{Alarm, Maintenance, MaintenanceConfig};
 use metrics::Metrics;
+use read::Workers;
 use readers::{CacheConfig, ReadCaches, Readers};
 use recover::Recovery;
 use state::SharedState;
@@ -164,7 +165,9 @@ impl Store {
         let damage = Arc::new(DamageLog::new(metrics.damaged.clone()));
         let environment = Environment { clock: Arc::clone(clock), watch: Arc::clone(watch), disk, metrics };
         let (state, caches) = (Arc::<SharedState>::default(), Arc::new(ReadCaches::new(CacheConfig::from(config))));
-        let readers = Readers { backend: Arc::clone(&backend), state, caches, damage, tuning: *tuning };
+        let workers = Arc::new(Workers::for_this_machine(tuning.parallel_after));
+        let readers =
+            Readers { backend: Arc::clone(&backend), state, caches, damage, workers, tuning: *tuning };
         let recovered = Recovery { readers: &readers, environment: &environment }.run()?;
         let (alarm, state) = (Arc::<Alarm>::default(), Arc::clone(&readers.state));
         let ingest = Ingest::new(IngestConfig::from(config), backend, state, environment.clone(), Arc::clone(&alarm));

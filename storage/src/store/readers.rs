@@ -1,14 +1,13 @@
 //! What queries work with.
 
 use std::sync::{Arc, RwLockReadGuard};
-use std::time::Instant;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Config;
 use super::damage::DamageLog;
-use super::read::Summaries;
+use super::read::Workers;
 use super::state::{SharedState, State};
 use super::tuning::Tuning;
 use crate::ReadError;
@@ -26,17 +25,14 @@ pub(super) struct Readers {
     pub(super) state: Arc<SharedState>,
     pub(super) caches: Arc<ReadCaches>,
     pub(super) damage: Arc<DamageLog>,
+    /// The threads that help queries.
+    pub(super) workers: Arc<Workers>,
     pub(super) tuning: Tuning,
 }
 
 impl Readers {
     pub(super) fn read_state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read()
-    }
-
-    /// Until when a query that begins now works on one thread.
-    pub(super) fn alone_until(&self) -> Instant {
-        Instant::now() + self.tuning.parallel_after
     }
 
     pub(super) fn note_damage(&self, location: &str, reason: &str) {
@@ -79,11 +75,6 @@ impl Readers {
         read.ok()
     }
 
-    /// Brings the pages of these groups at once, by segment, for a round that reads them.
-    pub(super) fn fetch(&self, wanted: &[(u64, Vec<u16>)]) -> Result<Fetched<'_>, ReadError> {
-        Ok(Fetched { pages: self.backend.fetch(wanted)?, caches: &self.caches })
-    }
-
     /// Reads what every query of a new segment needs, so that the first one does not wait for it (about 1 ms). Whether it can be read
     /// is for queries to report.
     pub(super) fn warm_up(&self, segment: u64) {
@@ -103,22 +94,6 @@ impl PageSource for Readers {
 
     fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         self.caches.shapes(&*self.backend, segment, kind, meta)
-    }
-}
-
-/// Pages that were brought for a round.
-pub(super) struct Fetched<'r> {
-    pages: Box<dyn PageSource + 'r>,
-    caches: &'r ReadCaches,
-}
-
-impl PageSource for Fetched<'_> {
-    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        self.pages.page(segment, id)
-    }
-
-    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
-        self.caches.shapes(&*self.pages, segment, kind, meta)
     }
 }
 
@@ -144,7 +119,6 @@ pub(super) struct ReadCaches {
     trace_filters: Cache<u64, Arc<[u8]>, MemoryOf>,
     group_filters: Cache<u64, Arc<GroupFilters>, MemoryOf>,
     names: Cache<u64, Option<Arc<Names>>, MemoryOf>,
-    pub(super) summaries: Summaries,
 }
 
 impl ReadCaches {
@@ -156,7 +130,6 @@ impl ReadCaches {
             trace_filters: Cache::with_weighter(1024, bytes, MemoryOf),
             group_filters: Cache::with_weighter(1024, bytes, MemoryOf),
             names: Cache::with_weighter(1024, bytes, MemoryOf),
-            summaries: Summaries::default(),
         }
     }
 

@@ -43,23 +43,14 @@ impl Segments for RocksDb {
     }
 
     /// The disk is near: nothing is brought before it is asked for.
-    fn fetch<'a>(&'a self, _: &[(u64, Vec<u16>)]) -> Result<Box<dyn PageSource + 'a>, ReadError> {
-        Ok(Box::new(OneByOne(self)))
+    fn fetch(&self, _: &[(u64, Vec<u16>)]) -> Result<(), ReadError> {
+        Ok(())
     }
 }
 
 impl PageSource for RocksDb {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         self.optional_page(segment, id)?.ok_or_else(|| missing(segment, id))
-    }
-}
-
-/// Reads each page when it is asked for.
-struct OneByOne<'a>(&'a RocksDb);
-
-impl PageSource for OneByOne<'_> {
-    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        self.0.page(segment, id)
     }
 }
 

@@ -7,7 +7,7 @@ use super::HeadGroup;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::SpanRow;
-use crate::scan::{Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, decide, tally};
+use crate::scan::{Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide, tally};
 
 impl HeadGroup<'_> {
     /// The rows of a trace with their spans, latest first.
@@ -65,13 +65,14 @@ impl TraceIndex for HeadGroup<'_> {
         Ok(Bitmap::all(self.rows.len()))
     }
 
-    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<(TraceId, u64)>, ReadError> {
+    fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError> {
         let mut seen = HashSet::new();
         let mut out = Vec::new();
         for row in rows.iter() {
             let id = self.row(row)?.trace_id;
             if seen.insert(id) {
-                out.push((id, self.start_of(id)?.unwrap_or_default()));
+                let start = self.start_of(id)?.unwrap_or_default();
+                out.push(TraceStart { id, start, hint: start });
             }
         }
         Ok(out)
@@ -105,7 +106,6 @@ impl TraceIndex for HeadGroup<'_> {
         let roots = self.spans_of(id).filter(|(_, span)| span.parent == SpanId::default());
         let roots = roots.map(|(row, span)| (root_key(span), shape(row)));
         Ok(Some(PartialSummary {
-            known_start: extent.order_start(),
             starts: (*earliest, *latest),
             extent,
             shapes: tally(self.rows.trace_rows(id).map(shape).collect()),

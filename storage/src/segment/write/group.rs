@@ -130,8 +130,13 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.out.stats = GroupStats {
             spans: self.out.metadata.spans,
             starts: (starts().min().unwrap_or_default(), starts().max().unwrap_or_default()),
-            latest_trace: traces.last().map_or(0, |trace| trace.start),
+            latest_trace: traces.iter().filter_map(|trace| self.order_start(trace, rows)).max().unwrap_or_default(),
         };
+    }
+
+    /// The order start of a trace by its spans here, whatever other segments know of its start.
+    fn order_start(&self, trace: &TraceRun, rows: &[RowRef]) -> Option<u64> {
+        rows.get(trace.rows.clone())?.iter().map(|row| self.span(*row).extent().order_start()).min()
     }
 
     fn put_scalars(&mut self, traces: &[TraceRun], rows: &[RowRef]) {

@@ -162,11 +162,11 @@ mod tests {
             hits.iter().map(|hit| (hit.trace_id.0[0], hit.matched, hit.start_unix_nano)).collect::<Vec<_>>()
         };
         assert_eq!(newest(1), [(1, 1, NOW + 30)]);
-        // Its place among the newest is still that of its begin, which what is left of it knows.
+        // It is ordered by what is left of it. That it began earlier, what is left of it still knows.
         write(&*store, &tenant(), &[span(2, 15, "a")]);
         store.settle().expect("settled");
-        assert_eq!(newest(1), [(2, 1, NOW + 15)]);
-        assert_eq!(newest(2), [(2, 1, NOW + 15), (1, 1, NOW + 30)]);
+        assert_eq!(newest(1), [(1, 1, NOW + 30)]);
+        assert_eq!(newest(2), [(1, 1, NOW + 30), (2, 1, NOW + 15)]);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The distinct values of a field.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
-use hoptrail_proto::model::{AnyValue, TraceId};
+use hoptrail_proto::model::AnyValue;
 
-use super::ahead::in_order;
-use super::snapshot::{Snapshot, Unit};
+use super::rounds::Rounds;
+use super::scan_unit::ScanUnit;
+use super::trace_loader::TraceLoader;
 use crate::first_values::FirstValues;
-use crate::memory::values_of_trace;
 use crate::names::{Names, service_of};
 use crate::rows::Rows;
 use crate::scan::{Projection, RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
-use crate::{CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, Value};
+use crate::whole_trace::values_of_trace;
+use crate::{CompareOp, Field, Filter, Intrinsic, ReadError, Value};
 
 /// What a segment lists.
 enum List<'r> {
@@ -44,34 +46,30 @@ impl<'r> List<'r> {
         }
     }
 
-    /// Adds those of a part of the head, by the shapes of its spans; `None` when a service is anything but one text.
-    fn each_in_head(&self, rows: &Rows, names: &mut HashSet<Cow<'_, str>>) -> Option<()> {
+    /// Adds those of a chunk, by the shapes of its spans; `None` when a service is anything but one text.
+    fn each_in_chunk(&self, rows: &Rows, names: &mut HashSet<Cow<'_, str>>) -> Option<()> {
         let services = rows.resources.decoded.iter().map(|resource| service_of(resource));
-        let services = services.collect::<Option<Vec<_>>>()?;
-        let (table, mut found) = (&rows.span_table, HashSet::new());
-        for shape in &table.shapes.list().shapes {
-            let service = services.get(shape.resource as usize).copied().unwrap_or_default();
-            match self {
-                Self::Services => _ = found.insert(shape.resource),
-                Self::Names(wanted) if wanted.is_none_or(|wanted| wanted == service) => _ = found.insert(shape.name),
-                Self::Names(_) => {}
+        let services = services.collect::<Option<Vec<&str>>>()?;
+        let (table, service) =
+            (&rows.span_table, |index: u32| services.get(index as usize).copied().unwrap_or_default());
+        let shapes = &table.shapes.list().shapes;
+        match self {
+            Self::Services => {
+                let used: HashSet<u32> = shapes.iter().map(|shape| shape.resource).collect();
+                used.into_iter().map(service).filter(|name| !name.is_empty()).for_each(|name| add_new(names, name));
             }
-        }
-        let name = |number: u32| match self {
-            Self::Services => Cow::Borrowed(services.get(number as usize).copied().unwrap_or_default()),
-            Self::Names(_) => String::from_utf8_lossy(table.names.get(number)),
-        };
-        let is_shown = |name: &Cow<'_, str>| !name.is_empty() || matches!(self, Self::Names(_));
-        for name in found.into_iter().map(name).filter(is_shown) {
-            if !names.contains(&*name) {
-                names.insert(Cow::Owned(name.into_owned()));
+            Self::Names(wanted) => {
+                let of_service =
+                    shapes.iter().filter(|shape| wanted.is_none_or(|wanted| wanted == service(shape.resource)));
+                let used: HashSet<u32> = of_service.map(|shape| shape.name).collect();
+                used.into_iter().for_each(|name| add_new(names, &String::from_utf8_lossy(table.names.get(name))));
             }
         }
         Some(())
     }
 }
 
-fn add_name(names: &mut HashSet<Cow<'_, str>>, name: &str) {
+fn add_new(names: &mut HashSet<Cow<'_, str>>, name: &str) {
     if !names.contains(name) {
         names.insert(Cow::Owned(name.to_owned()));
     }
@@ -82,45 +80,44 @@ const ID_BYTES: usize = 32;
 
 /// Which values, of which units.
 pub(super) struct Question<'s, 'a> {
-    pub(super) snapshot: &'s Snapshot<'a>,
-    pub(super) units: Vec<Unit>,
+    pub(super) loader: &'s TraceLoader<'s, 'a>,
+    pub(super) units: Vec<ScanUnit>,
     pub(super) request: &'s FieldValuesRequest,
-    pub(super) context: &'s QueryContext,
 }
 
 impl Question<'_, '_> {
     /// A field that each span has by itself: its values are read from columns.
     pub(super) fn of_spans(&self) -> Result<Vec<Value>, ReadError> {
         let FieldValuesRequest { field, filter, range, limit } = self.request;
-        let mut found = FirstValues::new(*limit, self.context)?;
+        let context = self.loader.context;
+        let mut found = FirstValues::new(*limit, context)?;
         let units = self.not_listed(&mut found)?;
         let ask = |group: &dyn RowGroup| {
-            let rows = matching(group, filter, *range, self.context)?;
-            let mut here = FirstValues::new(*limit, self.context)?;
-            values(group, field, &rows, self.context, &mut |value| here.add(value))?;
+            let rows = matching(group, filter, *range, context)?;
+            let mut here = FirstValues::new(*limit, context)?;
+            values(group, field, &rows, context, &mut |value| here.add(value))?;
             Ok(here)
         };
-        let take =
-            |_: &Unit, here: Result<Option<FirstValues>, ReadError>| here?.map_or(Ok(()), |here| found.merge(here));
-        in_order(&units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
+        self.each_unit(&units, ask, |here| found.merge(here))?;
         found.finish()
     }
 
     /// Adds what segments list; the units that are not listed.
-    fn not_listed(&self, found: &mut FirstValues) -> Result<Vec<Unit>, ReadError> {
+    fn not_listed(&self, found: &mut FirstValues) -> Result<Vec<ScanUnit>, ReadError> {
         let Some(list) = List::asked_for(self.request) else { return Ok(self.units.clone()) };
         let (mut listed, mut names, mut left) = (HashMap::new(), HashSet::<Cow<'_, str>>::new(), Vec::new());
         let is_inside = |starts| self.request.range.is_none_or(|range| range.covers(starts));
         for unit in &self.units {
-            self.context.check()?;
+            self.loader.context.check()?;
             let is_listed = match unit {
-                Unit::Part(_, part) => {
-                    let rows = part.read();
-                    is_inside(part.times().starts) && list.each_in_head(&rows, &mut names).is_some()
+                ScanUnit::Chunk(_, chunk) => {
+                    let rows = chunk.read();
+                    is_inside(chunk.times().starts) && list.each_in_chunk(&rows, &mut names).is_some()
                 }
-                Unit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
-                    let known = if is_inside(segment.starts()) { self.snapshot.names(segment.id) } else { None };
-                    known.map(|known| list.each(&known, |name| add_name(&mut names, name))).is_some()
+                ScanUnit::Group(segment, _) => *listed.entry(segment.id).or_insert_with(|| {
+                    let snapshot = self.loader.snapshot;
+                    let known = if is_inside(segment.starts()) { snapshot.names(segment.id) } else { None };
+                    known.map(|known| list.each(&known, |name| add_new(&mut names, name))).is_some()
                 }),
             };
             if !is_listed {
@@ -135,29 +132,38 @@ impl Question<'_, '_> {
     /// A field of whole traces, or spans that only their whole trace tells: the traces are read.
     pub(super) fn of_traces(&self) -> Result<Vec<Value>, ReadError> {
         let FieldValuesRequest { filter, range, limit, .. } = self.request;
-        let (mut traces, mut memory) = (HashSet::new(), self.context.reserve(0)?);
-        let ask = |group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, self.context)?);
-        let take = |_: &Unit, here: Result<Option<Vec<(TraceId, u64)>>, ReadError>| {
+        let context = self.loader.context;
+        let (mut traces, mut memory) = (HashSet::new(), context.reserve(0)?);
+        let ask = |group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, context)?);
+        self.each_unit(&self.units, ask, |here| {
             let before = traces.len();
-            traces.extend(here?.into_iter().flatten().map(|(id, _)| id));
+            traces.extend(here.into_iter().map(|trace| trace.id));
             memory.grow((traces.len() - before) * ID_BYTES)
-        };
-        in_order(&self.units, self.snapshot.shared.alone_until(), |_| true, |unit| self.on(unit, ask), take)?;
-        let mut found = FirstValues::new(*limit, self.context)?;
+        })?;
+        let mut found = FirstValues::new(*limit, context)?;
         for id in traces {
-            let trace = self.snapshot.spans(id, Projection::Whole, self.context)?;
-            values_of_trace(&trace.spans, self.request, self.context, &mut found)?;
+            let trace = self.loader.spans(id, Projection::Whole)?;
+            values_of_trace(&trace.spans, self.request, context, &mut found)?;
             found.check()?;
         }
         found.finish()
     }
 
-    fn on<T>(
+    /// Asks each unit, several threads at once, and gives the answers of those that can be read to `take`.
+    fn each_unit<T: Send>(
         &self,
-        unit: &Unit,
-        ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
-    ) -> Result<Option<T>, ReadError> {
-        self.context.check()?;
-        self.snapshot.on(unit, self.context, ask)
+        units: &[ScanUnit],
+        ask: impl Fn(&dyn RowGroup) -> Result<T, ReadError> + Sync,
+        mut take: impl FnMut(T) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let snapshot = self.loader.snapshot;
+        let rounds = Rounds::new(snapshot, units);
+        let work = |(index, unit): &(usize, &ScanUnit)| {
+            self.loader.context.check()?;
+            rounds.fetch(*index)?;
+            self.loader.on(unit, &ask)
+        };
+        let take = |_: &(usize, &ScanUnit), here: Result<Option<T>, ReadError>| here?.map_or(Ok(()), &mut take);
+        snapshot.workers().in_order(&rounds.units(), Instant::now(), |_| true, work, take)
     }
 }

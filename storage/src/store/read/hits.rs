@@ -3,94 +3,117 @@
 use hoptrail_proto::model::TraceId;
 use rustc_hash::FxHashMap;
 
-use super::snapshot::{Snapshot, Unit};
-use super::summary::Summary;
-use super::wanted::Wanted;
+use super::duplicates::Duplicates;
+use super::needed_columns::NeededColumns;
+use super::scan_unit::{ScanUnit, UnitId};
+use super::trace_loader::TraceLoader;
+use super::trace_summary::TraceSummary;
 use crate::codec::bits::Bitmap;
-use crate::matcher::TraceFacts;
-use crate::memory::span_hit;
+use crate::copies::ContentHash;
+use crate::matcher::TraceIntrinsics;
 use crate::scan::{RowGroup, SpanKey};
 use crate::search::{SearchRequest, SpanHit, TraceHit};
-use crate::{QueryContext, ReadError, Reserved};
+use crate::whole_trace::span_hit;
+use crate::{ReadError, Reserved};
 
 /// Bytes that each row that matches takes meanwhile, about.
-const ROW_BYTES: usize = 32;
+const ROW_BYTES: usize = 64;
 
-/// The rows that match, of traces that may be found. Every unit that has some of a trace that was found is among them: the search
-/// ends where no unit left begins a trace so late, and a unit outside of the time range has no row that matches.
+/// The rows that match, of traces that may be found. Of a trace that was found no row is missing: the search passes only over rows
+/// of traces that begin there before the oldest that it found, and a unit outside of the time range has no row that matches.
 #[derive(Default)]
-pub(super) struct Matched(FxHashMap<(u64, usize), Bitmap>);
+pub(super) struct Matched(FxHashMap<UnitId, Bitmap>);
 
 impl Matched {
-    pub(super) fn insert(&mut self, unit: &Unit, rows: Bitmap) {
+    pub(super) fn insert(&mut self, unit: &ScanUnit, rows: Bitmap) {
         if !rows.is_empty() {
-            self.0.insert(unit.place(), rows);
+            self.0.insert(unit.id(), rows);
         }
     }
+}
+
+/// A span that matches, in the order in which spans are shown.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct MatchedSpan {
+    key: SpanKey,
+    content: ContentHash,
+    /// The index of its unit.
+    unit: usize,
+    row: u32,
 }
 
 /// Makes hits of traces.
 pub(super) struct Hits<'s, 'a> {
-    pub(super) snapshot: &'s Snapshot<'a>,
+    pub(super) loader: &'s TraceLoader<'s, 'a>,
     pub(super) request: &'s SearchRequest,
-    pub(super) wanted: &'s Wanted,
-    pub(super) context: &'s QueryContext,
+    pub(super) needed: &'s NeededColumns,
     pub(super) matched: Matched,
 }
 
-/// A span that matches: its key, the place of its unit, and its row there.
-type Found = (SpanKey, usize, u32);
-
 impl Hits<'_, '_> {
-    /// The hit that a trace is that was found to start then, when any of its spans matches.
-    pub(super) fn of(&self, start: u64, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+    /// The hit of a trace, when any of its spans matches.
+    pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
         if self.request.filter.needs_trace() {
             return self.by_spans(id);
         }
-        let units: Vec<Unit> = self.snapshot.holders(id).collect();
-        match self.snapshot.summary(id, &units, self.context)? {
-            None => Ok(None),
-            Some(summary) if summary.repeats => self.by_spans(id),
-            // The search may have passed over units that know an earlier start.
-            Some(summary) if summary.known_start < start => self.by_spans(id),
-            Some(summary) => self.by_columns(id, &summary, &units),
-        }
+        let units = self.loader.holders(id)?;
+        let Some(summary) = self.loader.summary(id, &units)? else { return Ok(None) };
+        self.by_columns(id, summary, &units)
     }
 
     fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        self.snapshot.hit(id, self.request, self.wanted, self.context)
+        self.loader.hit(id, self.request, self.needed)
     }
 
-    fn by_columns(&self, id: TraceId, summary: &Summary, units: &[Unit]) -> Result<Option<TraceHit>, ReadError> {
-        let mut memory = self.context.reserve(0)?;
-        let (matched, found) = self.found(id, units, &mut memory)?;
+    fn by_columns(
+        &self,
+        id: TraceId,
+        summary: TraceSummary,
+        units: &[ScanUnit],
+    ) -> Result<Option<TraceHit>, ReadError> {
+        let TraceSummary { extent, root, services, duplicates } = summary;
+        let mut memory = self.loader.context.reserve(0)?;
+        let (matched, found) = self.found(id, units, &duplicates, &mut memory)?;
         if matched == 0 {
             return Ok(None);
         }
-        let facts = TraceFacts { duration_nanos: summary.extent.nanos(), root: summary.root.clone() };
-        let spans = self.shown(id, units, found, &facts)?;
+        let intrinsics = TraceIntrinsics { duration_nanos: extent.nanos(), root };
+        let spans = self.shown(id, units, found, &intrinsics)?;
         Ok(Some(TraceHit {
             trace_id: id,
-            start_unix_nano: summary.extent.start,
-            duration_nanos: facts.duration_nanos,
-            services: summary.services.clone(),
+            start_unix_nano: extent.start,
+            duration_nanos: intrinsics.duration_nanos,
+            services,
             matched: matched as u64,
             spans,
-            root: facts.root,
+            root: intrinsics.root,
         }))
     }
 
-    /// How many spans match, and the earliest of each unit.
-    fn found(&self, id: TraceId, units: &[Unit], memory: &mut Reserved) -> Result<(usize, Vec<Found>), ReadError> {
+    /// How many spans match, and of each unit so many of the earliest that those to be shown are among them.
+    fn found(
+        &self,
+        id: TraceId,
+        units: &[ScanUnit],
+        duplicates: &Duplicates,
+        memory: &mut Reserved,
+    ) -> Result<(usize, Vec<MatchedSpan>), ReadError> {
         let (mut matched, mut found) = (0, Vec::new());
-        let shown = self.request.spans_per_trace;
-        for (place, unit) in units.iter().enumerate() {
-            let Some(rows) = self.matched.0.get(&unit.place()) else { continue };
-            self.context.check()?;
-            let own = self.snapshot.on(unit, self.context, |group| group.among(id, rows, shown))?.unwrap_or_default();
+        // Of spans of one key a unit does not know which comes first.
+        let shown = self.request.spans_per_trace.saturating_add(duplicates.distinct());
+        for (index, unit) in units.iter().enumerate() {
+            let Some(rows) = self.matched.0.get(&unit.id()) else { continue };
+            self.loader.context.check()?;
+            let rows = duplicates.without_copies(index, rows);
+            let own = self.loader.on(unit, |group| group.among(id, &rows, shown))?.unwrap_or_default();
             memory.grow(own.earliest.len() * ROW_BYTES)?;
             matched += own.count;
-            found.extend(own.earliest.into_iter().map(|(key, row)| (key, place, row)));
+            found.extend(own.earliest.into_iter().map(|(key, row)| MatchedSpan {
+                key,
+                content: duplicates.content(index, row),
+                unit: index,
+                row,
+            }));
         }
         Ok((matched, found))
     }
@@ -99,9 +122,9 @@ impl Hits<'_, '_> {
     fn shown(
         &self,
         id: TraceId,
-        units: &[Unit],
-        mut found: Vec<Found>,
-        facts: &TraceFacts,
+        units: &[ScanUnit],
+        mut found: Vec<MatchedSpan>,
+        intrinsics: &TraceIntrinsics,
     ) -> Result<Vec<SpanHit>, ReadError> {
         let shown = self.request.spans_per_trace;
         if shown > 0 && shown < found.len() {
@@ -110,11 +133,11 @@ impl Hits<'_, '_> {
         found.truncate(shown);
         found.sort_unstable();
         let mut hits = Vec::with_capacity(found.len());
-        for (_, place, row) in found {
-            let Some(unit) = units.get(place) else { continue };
-            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.wanted.projection());
-            let read = self.snapshot.on(unit, self.context, read)?;
-            hits.extend(read.iter().flatten().map(|span| span_hit(span, facts, self.request)));
+        for MatchedSpan { unit, row, .. } in found {
+            let Some(unit) = units.get(unit) else { continue };
+            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.needed.projection());
+            let read = self.loader.on(unit, read)?;
+            hits.extend(read.iter().flatten().map(|span| span_hit(span, intrinsics, self.request)));
         }
         Ok(hits)
     }

@@ -1,5 +1,6 @@
 //! Traces whose spans come over a long time, into many groups: searched in the store and in a plain list of spans.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, Status, StatusCode, TenantId, TraceId, TraceSpan};
@@ -10,7 +11,7 @@ use crate::conformance::write;
 use crate::memory::MemoryStore;
 use crate::{
     AttributeScope, CompareOp, Config, FakeClock, Field, Filter, Intrinsic, Pattern, QueryContext, SearchRequest,
-    Store, TraceReader, Value,
+    Store, Task, TraceHit, TraceReader, Value,
 };
 
 const TRACES: u64 = 120;
@@ -65,12 +66,72 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
+fn open(folder: &Path, merge_spans: usize) -> Arc<Store> {
+    let config = Config { merge_spans, ..Config::default() };
+    Store::open(folder, &config, Arc::new(FakeClock::at(1 << 60)), &mut Registry::default()).expect("opens")
+}
+
+fn request(filter: Filter, limit: usize) -> SearchRequest {
+    SearchRequest { filter, range: None, limit, spans_per_trace: 2, select: Vec::new() }
+}
+
+fn hits(store: &dyn TraceReader, request: &SearchRequest) -> Vec<TraceHit> {
+    store.search(&TenantId::single(), request, &QueryContext::unbounded()).expect("searched").hits
+}
+
+/// Spans before the first ones of their traces, at any time: they are the only reason why other segments have hints.
+fn early_spans() -> Vec<TraceSpan> {
+    let early = |trace| {
+        let mut span = span(trace, 0);
+        span.span.span_id = SpanId((1 << 40 | trace).to_be_bytes());
+        span.span.start_unix_nano = chance(trace, 10_000 + trace * 10);
+        span.span.end_unix_nano = span.span.start_unix_nano + 1;
+        span
+    };
+    (0..TRACES).filter(|trace| trace % 3 > 0).map(early).collect()
+}
+
+#[test]
+fn start_hints_that_are_out_of_date_change_no_answer() {
+    let mut spans: Vec<TraceSpan> =
+        (0..TRACES).flat_map(|trace| (0..SPANS_OF_A_TRACE).map(move |number| span(trace, number))).collect();
+    spans.sort_by_key(|span| span.span.start_unix_nano);
+    let batches: Vec<Vec<TraceSpan>> = [early_spans()].into_iter().chain(spans.chunks(70).map(<[_]>::to_vec)).collect();
+    for seed in 0..4 {
+        let (folder, tenant) = (tempfile::tempdir().expect("a folder"), TenantId::single());
+        // Nothing is merged: each batch is a segment.
+        let (store, plain) = (open(folder.path(), 1), MemoryStore::default());
+        let mut dropped = Vec::new();
+        for (number, batch) in batches.iter().enumerate() {
+            write(&*store, &tenant, batch);
+            let is_dropped = number == 0 || chance(seed * 100 + number as u64, 3) == 0;
+            // The last one stays in the head.
+            if number + 1 == batches.len() {
+                write(&plain, &tenant, batch);
+                continue;
+            }
+            store.settle().expect("settled");
+            let newest = *store.readers.read_state().segments.keys().next_back().expect("a segment");
+            if is_dropped {
+                dropped.push(newest);
+            } else {
+                write(&plain, &tenant, batch);
+            }
+        }
+        store.maintenance.swap(Task::Drop, None, &dropped).expect("dropped");
+        for filter in filters() {
+            for limit in [1, 2, 5, 20, 1000] {
+                let request = request(filter.clone(), limit);
+                assert_eq!(hits(&*store, &request), hits(&plain, &request), "seed {seed}, {request:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn late_spans_are_found_with_their_traces() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config { merge_spans: 100, ..Config::default() };
-    let store = Store::open(folder.path(), &config, Arc::new(FakeClock::at(1 << 60)), &mut Registry::default());
-    let (store, plain) = (store.expect("opens"), MemoryStore::default());
+    let (store, plain) = (open(folder.path(), 100), MemoryStore::default());
     let tenant = TenantId::single();
     let each = |trace| (0..SPANS_OF_A_TRACE).map(move |number| span(trace, number));
     let mut spans: Vec<TraceSpan> = (0..TRACES).flat_map(each).collect();
@@ -85,21 +146,16 @@ fn late_spans_are_found_with_their_traces() {
         }
     }
     assert!(store.sizes().segments > 5, "{:?}", store.sizes());
-    // Each segment knows when its traces began: the newest begin in the last of them, and few of the others are looked into.
-    let newest = SearchRequest { filter: Filter::True, range: None, limit: 3, spans_per_trace: 1, select: Vec::new() };
-    let inspected = store.search(&tenant, &newest, &QueryContext::unbounded()).expect("searched").inspected;
-    assert!(inspected.spans < TRACES * SPANS_OF_A_TRACE / 20, "{inspected:?}");
+    // The newest begin in the last of the segments, and most of the others are not looked into.
+    let inspected =
+        store.search(&tenant, &request(Filter::True, 3), &QueryContext::unbounded()).expect("searched").inspected;
+    assert!(inspected.spans < TRACES * SPANS_OF_A_TRACE / 2, "{inspected:?}");
     for filter in filters() {
         for limit in [1, 3, 10, 1000] {
-            let request =
-                SearchRequest { filter: filter.clone(), range: None, limit, spans_per_trace: 2, select: Vec::new() };
-            // Summaries are kept the first time and used the second.
-            for _ in 0..2 {
-                let ask = |store: &dyn TraceReader| store.search(&tenant, &request, &QueryContext::unbounded());
-                let (hits, expected) = (ask(&*store).expect("searched").hits, ask(&plain).expect("searched").hits);
-                assert_eq!(hits, expected, "{request:?}");
-                assert!(limit > 10 || hits.len() == limit, "{request:?}: {} hits", hits.len());
-            }
+            let request = request(filter.clone(), limit);
+            let found = hits(&*store, &request);
+            assert_eq!(found, hits(&plain, &request), "{request:?}");
+            assert!(limit > 10 || found.len() == limit, "{request:?}: {} hits", found.len());
         }
     }
 }

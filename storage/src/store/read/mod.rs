@@ -1,23 +1,30 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
-mod ahead;
+mod duplicates;
 mod field_values;
+mod group_cache;
 mod hits;
+mod large_traces;
 #[cfg(test)]
 mod late_tests;
 #[cfg(test)]
 mod names_tests;
+mod needed_columns;
 mod newest;
-#[cfg(test)]
-mod odd_time_tests;
+mod parallel;
 #[cfg(test)]
 mod repeated_key_tests;
+mod rounds;
+mod scan_unit;
 mod snapshot;
-mod summary;
-mod wanted;
-mod whole;
+mod trace_loader;
+mod trace_summary;
+#[cfg(test)]
+mod unreal_time_tests;
+mod view;
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Instant;
 
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
@@ -27,13 +34,14 @@ use crate::scan::RowGroup;
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange, TraceHit};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
-use ahead::in_order;
 use field_values::Question;
 use hits::Hits;
+use needed_columns::NeededColumns;
 use newest::{NewestTraces, Search};
-use snapshot::{Snapshot, Unit};
-pub(super) use summary::Summaries;
-use wanted::Wanted;
+pub(super) use parallel::Workers;
+use rounds::Rounds;
+use snapshot::Snapshot;
+use trace_loader::TraceLoader;
 
 /// Memory of a field of a hit with its value, about.
 const FIELD_BYTES: usize = 256;
@@ -41,7 +49,7 @@ const FIELD_BYTES: usize = 256;
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
         context.check()?;
-        Snapshot::take(&self.readers, tenant).trace(id, context)
+        TraceLoader::new(&Snapshot::take(&self.readers, tenant), context).trace(id)
     }
 
     fn each_span(
@@ -51,7 +59,7 @@ impl TraceReader for Store {
         context: &QueryContext,
         take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        Snapshot::take(&self.readers, tenant).each_span(id, context, take)
+        TraceLoader::new(&Snapshot::take(&self.readers, tenant), context).each_span(id, take)
     }
 
     fn search(
@@ -60,12 +68,12 @@ impl TraceReader for Store {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
-        let alone_until = self.readers.alone_until();
+        let begun = Instant::now();
         let snapshot = Snapshot::take(&self.readers, tenant);
-        let wanted = Wanted::of(request);
-        let search = Search { snapshot: &snapshot, request, wanted: &wanted, context };
-        let NewestTraces { traces, matched, inspected } = search.run(alone_until)?;
-        let found = Hits { snapshot: &snapshot, request, wanted: &wanted, context, matched };
+        let loader = &TraceLoader::new(&snapshot, context);
+        let needed = &NeededColumns::of(request);
+        let NewestTraces { traces, matched, inspected } = Search { loader, request, needed }.run(begun)?;
+        let found = Hits { loader, request, needed, matched };
         let (mut hits, mut memory) = (Vec::with_capacity(traces.len()), context.reserve(0)?);
         let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
             let hit = hit?;
@@ -73,7 +81,7 @@ impl TraceReader for Store {
             hits.extend(hit);
             context.check()
         };
-        in_order(&traces, alone_until, |_| true, |(start, id)| found.of(*start, *id), take)?;
+        snapshot.workers().in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
         memory.keep();
         Ok(SearchAnswer { hits, inspected })
     }
@@ -85,15 +93,14 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         let snapshot = Snapshot::take(&self.readers, tenant);
-        let mut keys = BTreeSet::new();
-        let mut seen = HashSet::new();
-        for unit in snapshot.units().iter().filter(|unit| unit.overlaps(range)) {
+        let (mut keys, mut seen) = (BTreeSet::new(), HashSet::new());
+        let mut units = snapshot.view.units();
+        // All groups of a segment have the same keys.
+        units.retain(|unit| unit.overlaps(range) && unit.segment().is_none_or(|segment| seen.insert(segment)));
+        let rounds = Rounds::new(&snapshot, &units);
+        for (index, unit) in rounds.units() {
             context.check()?;
-            if let Unit::Group(segment, _) = unit
-                && !seen.insert(segment.id)
-            {
-                continue;
-            }
+            rounds.fetch(index)?;
             snapshot.on(unit, context, |group| {
                 add_keys(group, &mut keys);
                 Ok(())
@@ -109,9 +116,10 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<Vec<Value>, ReadError> {
         let snapshot = Snapshot::take(&self.readers, tenant);
-        let mut units = snapshot.units();
+        let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(request.range));
-        let question = Question { snapshot: &snapshot, units, request, context };
+        let loader = TraceLoader::new(&snapshot, context);
+        let question = Question { loader: &loader, units, request };
         if request.filter.needs_trace() || request.field.is_of_trace() {
             question.of_traces()
         } else {

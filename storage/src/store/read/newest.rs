@@ -8,15 +8,16 @@ use std::time::Instant;
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::TraceId;
 
-use super::ahead::in_order;
 use super::hits::Matched;
-use super::snapshot::{Snapshot, Unit};
-use super::wanted::Wanted;
+use super::needed_columns::NeededColumns;
+use super::rounds::Rounds;
+use super::scan_unit::ScanUnit;
+use super::snapshot::Snapshot;
+use super::trace_loader::TraceLoader;
 use crate::codec::bits::Bitmap;
-use crate::scan::{RowGroup, matching_among};
+use crate::scan::{RowGroup, TraceStart, matching_among};
 use crate::search::{Inspected, SearchRequest};
-use crate::segment::possible_groups;
-use crate::{Filter, QueryContext, ReadError};
+use crate::{Filter, ReadError};
 
 /// The newest traces found so far, newest first.
 struct Newest {
@@ -30,9 +31,9 @@ impl Newest {
     }
 
     fn add(&mut self, start: u64, id: TraceId) {
-        let place = self.found.partition_point(|known| *known > (start, id));
-        if place < self.limit {
-            self.found.insert(place, (start, id));
+        let index = self.found.partition_point(|known| *known > (start, id));
+        if index < self.limit {
+            self.found.insert(index, (start, id));
             self.found.truncate(self.limit);
         }
     }
@@ -53,46 +54,36 @@ struct Possible<'s, 'a> {
 }
 
 impl Possible<'_, '_> {
-    fn holds(&self, unit: &Unit) -> Result<bool, ReadError> {
-        let Unit::Group(segment, number) = unit else { return Ok(true) };
-        let known = |known: &HashMap<u64, Vec<bool>>| {
-            known.get(&segment.id).map(|groups| groups.get(usize::from(*number)).copied().unwrap_or(true))
-        };
-        if let Some(holds) = known(&self.known()) {
-            return Ok(holds);
+    fn holds(&self, unit: &ScanUnit) -> Result<bool, ReadError> {
+        let ScanUnit::Group(segment, group) = unit else { return Ok(true) };
+        if let Some(groups) = self.known().get(&segment.id) {
+            return Ok(may_hold(groups, *group));
         }
         // Other threads go on while filters are read; one of them may read the same.
-        let groups = self.groups(segment.id)?;
-        let mut all = self.known();
-        all.insert(segment.id, groups);
-        Ok(known(&all).unwrap_or(true))
+        let groups = self.snapshot.possible_groups(segment.id, self.filter)?;
+        let holds = may_hold(&groups, *group);
+        self.known().insert(segment.id, groups);
+        Ok(holds)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<u64, Vec<bool>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// For each group of a segment whether it must be looked into. A damaged filter rules nothing out.
-    fn groups(&self, segment: u64) -> Result<Vec<bool>, ReadError> {
-        let shared = self.snapshot.shared;
-        let meta = shared.meta(segment);
-        match meta.and_then(|meta| possible_groups(shared, segment, &meta, self.filter)) {
-            Err(ReadError::Corrupt { location, reason }) => {
-                shared.note_damage(&location, &reason);
-                Ok(Vec::new())
-            }
-            groups => groups,
-        }
-    }
 }
 
-/// What matches in a unit that may hold something, and the damage that it is without.
+/// A group that nothing is known of may hold anything.
+fn may_hold(groups: &[bool], group: u16) -> bool {
+    groups.get(usize::from(group)).copied().unwrap_or(true)
+}
+
+/// What a search read of a unit, and the damage that this is without.
 struct Scanned {
-    found: Option<Found>,
+    candidates: Option<Candidates>,
     damage: Vec<ReadError>,
 }
 
-struct Found {
+/// What matches in a unit.
+struct Candidates {
     /// Spans looked at.
     spans: usize,
     rows: Bitmap,
@@ -104,27 +95,27 @@ struct Found {
 
 /// A search for the newest traces.
 pub(super) struct Search<'s, 'a> {
-    pub(super) snapshot: &'s Snapshot<'a>,
+    pub(super) loader: &'s TraceLoader<'s, 'a>,
     pub(super) request: &'s SearchRequest,
-    pub(super) wanted: &'s Wanted,
-    pub(super) context: &'s QueryContext,
+    pub(super) needed: &'s NeededColumns,
 }
 
 /// What the threads of a search know together.
-struct Known<'s, 'a> {
+struct Progress<'s, 'a> {
     possible: Possible<'s, 'a>,
+    rounds: Rounds<'s, 'a>,
     /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
     seen: Mutex<HashSet<TraceId>>,
     /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
 }
 
-impl Known<'_, '_> {
-    /// Those of these traces, latest first, that are not too old and that no thread has looked at.
-    fn unseen(&self, traces: &[(TraceId, u64)]) -> Vec<(TraceId, u64)> {
+impl Progress<'_, '_> {
+    /// Those of these traces that are not too old and that no thread has looked at.
+    fn unseen(&self, traces: &[TraceStart]) -> Vec<TraceStart> {
         let oldest = self.oldest.load(Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        traces.iter().take_while(|(_, bound)| oldest <= *bound).filter(|(id, _)| seen.insert(*id)).copied().collect()
+        traces.iter().filter(|trace| oldest <= trace.start && seen.insert(trace.id)).copied().collect()
     }
 }
 
@@ -138,69 +129,81 @@ pub(super) struct NewestTraces {
 
 impl Search<'_, '_> {
     /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
-    pub(super) fn run(&self, alone_until: Instant) -> Result<NewestTraces, ReadError> {
+    pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
         let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
-        let mut units = self.snapshot.units();
+        let TraceLoader { snapshot, context, .. } = self.loader;
+        let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(self.request.range));
-        let known = Known {
-            possible: Possible { snapshot: self.snapshot, filter: &self.request.filter, known: Mutex::default() },
+        let progress = Progress {
+            possible: Possible { snapshot, filter: &self.request.filter, known: Mutex::default() },
+            rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
         };
-        let is_wanted = |unit: &Unit| known.oldest.load(Ordering::Relaxed) <= unit.latest();
-        let take = |unit: &Unit, scanned: Result<Option<Scanned>, ReadError>| {
-            let Some(Scanned { found, damage }) = scanned? else { return Ok(()) };
-            self.snapshot.leave_out(&damage, self.context);
+        let is_wanted = |(_, unit): &(usize, &ScanUnit)| progress.oldest.load(Ordering::Relaxed) <= unit.latest();
+        let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &progress);
+        let take = |(_, unit): &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
+            let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
+            snapshot.leave_out(&damage, context);
             out.inspected.segments += 1;
-            let Some(found) = found else { return Ok(()) };
-            out.inspected.spans += found.spans as u64;
-            out.inspected.traces += found.traces as u64;
-            out.matched.insert(unit, found.rows);
-            found.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
-            known.oldest.store(newest.oldest(), Ordering::Relaxed);
+            let Some(candidates) = candidates else { return Ok(()) };
+            out.inspected.spans += candidates.spans as u64;
+            out.inspected.traces += candidates.traces as u64;
+            out.matched.insert(unit, candidates.rows);
+            candidates.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
+            progress.oldest.store(newest.oldest(), Ordering::Relaxed);
             Ok(())
         };
-        in_order(&units, alone_until, is_wanted, |unit| self.scan(unit, &known), take)?;
+        snapshot.workers().in_order(&progress.rounds.units(), begun, is_wanted, work, take)?;
         out.traces = newest.found;
         Ok(out)
     }
 
     /// Looks for what matches in a unit; `None` when filters say that nothing does.
-    fn scan(&self, unit: &Unit, known: &Known<'_, '_>) -> Result<Option<Scanned>, ReadError> {
-        self.context.check()?;
-        if !known.possible.holds(unit)? {
+    fn scan(&self, index: usize, unit: &ScanUnit, progress: &Progress<'_, '_>) -> Result<Option<Scanned>, ReadError> {
+        let TraceLoader { snapshot, context, .. } = self.loader;
+        context.check()?;
+        if !progress.possible.holds(unit)? {
             return Ok(None);
         }
-        let scan = |group: &dyn RowGroup| {
-            let among = group.rows_from(known.oldest.load(Ordering::Relaxed))?;
-            let spans = among.count();
-            let rows = matching_among(group, &self.request.filter, self.request.range, among, self.context)?;
-            let mut traces = group.traces_of(&rows)?;
-            traces.sort_unstable_by_key(|(id, start)| Reverse((*start, *id)));
-            Ok((spans, rows, traces))
+        progress.rounds.fetch(index)?;
+        let oldest = progress.oldest.load(Ordering::Relaxed);
+        let (found, damage) = snapshot.ask(unit, |group| self.matching(group, oldest));
+        let candidates = match found? {
+            None => None,
+            Some((spans, rows, traces)) => {
+                let newest = self.newest_of(&traces, progress)?;
+                Some(Candidates { spans, rows, traces: traces.len(), newest })
+            }
         };
-        let (found, damage) = self.snapshot.ask(unit, scan);
-        let found = found?.map(|(spans, rows, traces)| {
-            Ok(Found { spans, rows, traces: traces.len(), newest: self.newest_of(&traces, known)? })
-        });
-        Ok(Some(Scanned { found: found.transpose()?, damage }))
+        Ok(Some(Scanned { candidates, damage }))
     }
 
-    /// Those of these traces, latest first by what is known of their start, that may be among the newest.
-    fn newest_of(&self, traces: &[(TraceId, u64)], known: &Known<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
+    /// How many spans were looked at, the rows that match, and their traces, those first that most likely are the newest.
+    fn matching(&self, group: &dyn RowGroup, oldest: u64) -> Result<(usize, Bitmap, Vec<TraceStart>), ReadError> {
+        let among = group.rows_from(oldest)?;
+        let spans = among.count();
+        let SearchRequest { filter, range, .. } = self.request;
+        let rows = matching_among(group, filter, *range, among, self.loader.context)?;
+        let mut traces = group.traces_of(&rows)?;
+        // Those that began elsewhere come late: mostly they are too old by then, and need not be looked for.
+        traces.sort_unstable_by_key(|trace| Reverse((trace.hint, trace.id)));
+        Ok((spans, rows, traces))
+    }
+
+    /// Those of these traces that may be among the newest.
+    fn newest_of(&self, traces: &[TraceStart], progress: &Progress<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        for (id, bound) in known.unseen(traces) {
-            let oldest = newest.oldest().max(known.oldest.load(Ordering::Relaxed));
+        for TraceStart { id, start: bound, .. } in progress.unseen(traces) {
+            let oldest = newest.oldest().max(progress.oldest.load(Ordering::Relaxed));
             if bound < oldest {
-                break;
-            }
-            self.context.check()?;
-            if self.request.filter.needs_trace()
-                && self.snapshot.hit(id, self.request, self.wanted, self.context)?.is_none()
-            {
                 continue;
             }
-            if let Some(start) = self.snapshot.start_of(id, bound, oldest, self.context)? {
+            self.loader.context.check()?;
+            if self.request.filter.needs_trace() && self.loader.hit(id, self.request, self.needed)?.is_none() {
+                continue;
+            }
+            if let Some(start) = self.loader.order_start(id, bound, oldest)? {
                 newest.add(start, id);
             }
         }

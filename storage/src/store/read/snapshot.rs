@@ -1,85 +1,57 @@
-//! What a query sees: parts of the head and groups of segments, opened as they are asked for.
+//! The store as a query reads it: what it sees, the groups it has open, and what becomes of damage.
 
-use std::cell::Cell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use hashbrown::HashSet;
-use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
+use hoptrail_proto::model::TenantId;
 
-use super::wanted::Wanted;
-use crate::catalog::SegmentEntry;
-use crate::codec::fuse;
-use crate::copies::without_copies;
-use crate::memory::hit;
+use super::group_cache::GroupCache;
+use super::parallel::Workers;
+use super::scan_unit::ScanUnit;
+use super::view::View;
+use crate::scan::{HeadGroup, RowGroup};
+use crate::segment::{Metadata, SegmentGroup, possible_groups};
 use crate::names::Names;
-use crate::scan::{HeadGroup, Projection, RowGroup};
-use crate::search::{SearchRequest, TraceHit};
-use crate::segment::SegmentGroup;
-use crate::store::chunk::{Chunk, ChunkTimes};
 use crate::store::readers::Readers;
-use crate::{QueryContext, ReadError, Reserved, TimeRange};
+use crate::{Filter, QueryContext, ReadError};
 
-/// Spans, and the memory that they take of their query.
-pub(super) struct Spans {
-    pub(super) spans: Vec<TraceSpan>,
-    pub(super) memory: Reserved,
-}
-
-/// A part of the head or a group of a segment.
-#[derive(Clone)]
-pub(super) enum Unit {
-    /// With its times when the query began.
-    Part(ChunkTimes, Arc<Chunk>),
-    Group(Arc<SegmentEntry>, u16),
-}
-
-/// What a query sees: the store as it was when the query began.
+/// The store as it was when a query began.
 pub(super) struct Snapshot<'a> {
-    pub(super) shared: &'a Readers,
-    /// With their times.
-    parts: Vec<(ChunkTimes, Arc<Chunk>)>,
-    /// With the starts of their earliest and latest spans, by these.
-    segments: Vec<((u64, u64), Arc<SegmentEntry>)>,
-    /// The groups used last, with what was decoded of them: scanning, ordering and gathering ask the same ones.
-    opened: Mutex<Vec<Opened<'a>>>,
-    /// Held by the thread that has a whole trace in memory for a search: each alone may take most of the query's memory.
-    whole: Mutex<()>,
+    readers: &'a Readers,
+    pub(super) view: View<'a>,
+    groups: GroupCache<'a>,
 }
-
-/// An open group of a segment.
-struct Opened<'a> {
-    place: (u64, u16),
-    group: Arc<SegmentGroup<'a>>,
-}
-
-/// Spans of the groups kept open, of which up to about 25 bytes each are decoded.
-const OPENED_SPANS: usize = 1 << 19;
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn take(shared: &'a Readers, tenant: &TenantId) -> Self {
-        let (parts, segments) = shared.read_state().snapshot(tenant);
-        let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
-        segments.sort_by_key(|(starts, _)| *starts);
-        let parts = parts.into_iter().map(|part| (part.times(), part)).collect();
-        Self { shared, parts, segments, opened: Mutex::default(), whole: Mutex::default() }
+    pub(super) fn take(readers: &'a Readers, tenant: &TenantId) -> Self {
+        Self { readers, view: View::of(readers, tenant), groups: GroupCache::default() }
     }
 
-    /// Parts by their latest span and groups by their latest trace, newest first.
-    pub(super) fn units(&self) -> Vec<Unit> {
-        let parts = self.parts.iter().map(|(times, part)| Unit::Part(*times, Arc::clone(part)));
-        let groups = self.segments.iter().flat_map(|(_, segment)| {
-            let numbers = (0u16..).take(segment.groups.len());
-            numbers.map(|number| Unit::Group(Arc::clone(segment), number))
-        });
-        let mut units: Vec<(u64, Unit)> = parts.chain(groups).map(|unit| (unit.latest(), unit)).collect();
-        units.sort_by_key(|(latest, _)| std::cmp::Reverse(*latest));
-        units.into_iter().map(|(_, unit)| unit).collect()
+    /// The threads that may help the query.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.readers.workers
+    }
+
+    /// Called before these units are read, once for all that a round of a query reads.
+    pub(super) fn fetch<'u>(&self, units: impl IntoIterator<Item = &'u ScanUnit>) -> Result<(), ReadError> {
+        let mut wanted: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
+        for unit in units {
+            if let ScanUnit::Group(segment, group) = unit {
+                wanted.entry(segment.id).or_default().push(*group);
+            }
+        }
+        if wanted.is_empty() { Ok(()) } else { self.readers.backend.fetch(&wanted.into_iter().collect::<Vec<_>>()) }
+    }
+
+    /// The services and span names that a segment lists.
+    pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
+        self.readers.names(segment)
     }
 
     /// Runs `ask` on a unit. `None` when the unit is damaged where `ask` reads it: the answer is then without it, and says so.
     pub(super) fn on<T>(
         &self,
-        unit: &Unit,
+        unit: &ScanUnit,
         context: &QueryContext,
         ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
     ) -> Result<Option<T>, ReadError> {
@@ -91,15 +63,15 @@ impl<'a> Snapshot<'a> {
     /// The same, and what damage the answer is without.
     pub(super) fn ask<T>(
         &self,
-        unit: &Unit,
+        unit: &ScanUnit,
         ask: impl FnOnce(&dyn RowGroup) -> Result<T, ReadError>,
     ) -> (Result<Option<T>, ReadError>, Vec<ReadError>) {
-        let (segment, number) = match unit {
-            Unit::Part(_, part) => return (ask(&HeadGroup::new(&part.read())).map(Some), Vec::new()),
-            Unit::Group(segment, number) => (segment.id, *number),
+        let (segment, group) = match unit {
+            ScanUnit::Chunk(_, chunk) => return (ask(&HeadGroup::new(&chunk.read())).map(Some), Vec::new()),
+            ScanUnit::Group(segment, group) => (segment.id, *group),
         };
         let mut damage = Vec::new();
-        let answer = self.open(segment, number).and_then(|group| {
+        let answer = self.group(segment, group).and_then(|group| {
             let answer = ask(&*group);
             damage = group.take_left_out();
             answer
@@ -117,162 +89,30 @@ impl<'a> Snapshot<'a> {
     pub(super) fn leave_out(&self, damage: &[ReadError], context: &QueryContext) {
         for error in damage {
             if let ReadError::Corrupt { location, reason } = error {
-                self.shared.note_damage(location, reason);
+                self.readers.note_damage(location, reason);
                 context.leave_out(location.clone());
             }
         }
     }
 
-    /// The group, from those used last or opened anew.
-    fn open(&self, segment: u64, number: u16) -> Result<Arc<SegmentGroup<'a>>, ReadError> {
-        let place = (segment, number);
-        if let Some(known) = known_last(&mut self.opened(), place) {
-            return Ok(known);
-        }
-        let meta = self.shared.meta(segment)?;
-        let group = Arc::new(SegmentGroup::open(self.shared, segment, meta, number)?);
-        let mut opened = self.opened();
-        opened.push(Opened { place, group: Arc::clone(&group) });
-        let mut spans: usize = opened.iter().map(|opened| opened.group.len()).sum();
-        while spans > OPENED_SPANS && opened.len() > 1 {
-            spans -= opened.remove(0).group.len();
-        }
-        Ok(group)
-    }
-
-    fn opened(&self) -> MutexGuard<'_, Vec<Opened<'a>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The services and span names that a segment lists.
-    pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
-        self.shared.names(segment)
-    }
-
-    /// The units that may hold the trace: parts, then segments by their earliest span.
-    pub(super) fn holders(&self, id: TraceId) -> impl Iterator<Item = Unit> {
-        self.holders_among(id, self.segments.iter(), |_| true)
-    }
-
-    /// The same of these segments, without groups whose earliest start is not wanted. That is asked, and filters are, as the units
-    /// are.
-    fn holders_among<'s>(
-        &'s self,
-        id: TraceId,
-        segments: impl Iterator<Item = &'s ((u64, u64), Arc<SegmentEntry>)>,
-        is_wanted: impl Fn(u64) -> bool + Copy,
-    ) -> impl Iterator<Item = Unit> {
-        let hash = fuse::hash(&id.0);
-        let parts = self.parts.iter().filter(move |(_, part)| part.read().trace_rows(id).next().is_some());
-        let parts = parts.map(|(times, part)| Unit::Part(*times, Arc::clone(part)));
-        let segments = segments.filter(move |((earliest, _), _)| is_wanted(*earliest));
-        let groups = segments.flat_map(move |(_, segment)| {
-            let groups = self.shared.groups_of(segment, hash, is_wanted);
-            groups.into_iter().map(|number| Unit::Group(Arc::clone(segment), number))
-        });
-        parts.chain(groups)
-    }
-
-    /// All spans of a trace without exact copies.
-    pub(super) fn spans(
-        &self,
-        id: TraceId,
-        projection: Projection<'_>,
-        context: &QueryContext,
-    ) -> Result<Spans, ReadError> {
-        let (mut all, mut memory) = (Vec::new(), context.reserve(0)?);
-        for unit in self.holders(id) {
-            all.extend(self.read(id, &unit, projection, context, &mut memory)?);
-        }
-        if !has_repeated_id(&all) {
-            return Ok(Spans { spans: all, memory });
-        }
-        if let Projection::Only { .. } = projection {
-            // Only whole spans tell whether two are the same.
-            drop((all, memory));
-            return self.spans(id, Projection::Whole, context);
-        }
-        Ok(Spans { spans: without_copies(all), memory })
-    }
-
-    /// The hit that a trace is, by all its spans, when any of them matches. One thread at a time has these in memory.
-    pub(super) fn hit(
-        &self,
-        id: TraceId,
-        request: &SearchRequest,
-        wanted: &Wanted,
-        context: &QueryContext,
-    ) -> Result<Option<TraceHit>, ReadError> {
-        let _one_at_a_time = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = self.spans(id, wanted.projection(), context)?;
-        hit(id, &found.spans, request, context)
-    }
-
-    /// Earliest start of all spans of a trace that does not start after `bound`; `None` once it is known that it starts before
-    /// `oldest`.
-    pub(super) fn start_of(
-        &self,
-        id: TraceId,
-        bound: u64,
-        oldest: u64,
-        context: &QueryContext,
-    ) -> Result<Option<u64>, ReadError> {
-        let earliest = Cell::new(bound);
-        // Most of the traces asked for began earlier and went on until now: one of the last segments before has them.
-        let (before, after) =
-            self.segments.split_at(self.segments.partition_point(|((_, latest), _)| *latest < oldest));
-        let segments = before.iter().rev().chain(after);
-        for unit in self.holders_among(id, segments, |start| start < earliest.get()) {
-            let start = self.on(&unit, context, |group| group.start_of(id))?.flatten();
-            earliest.set(start.map_or(earliest.get(), |start| start.min(earliest.get())));
-            if earliest.get() < oldest {
-                return Ok(None);
+    /// For each group of a segment whether the filter may find anything in it, as far as filters over values know. A damaged filter
+    /// rules nothing out.
+    pub(super) fn possible_groups(&self, segment: u64, filter: &Filter) -> Result<Vec<bool>, ReadError> {
+        let possible = self.meta(segment).and_then(|meta| possible_groups(self.readers, segment, &meta, filter));
+        match possible {
+            Err(ReadError::Corrupt { location, reason }) => {
+                self.readers.note_damage(&location, &reason);
+                Ok(Vec::new())
             }
-        }
-        Ok(Some(earliest.get()))
-    }
-}
-
-/// The group when it is open; it is then the one used last.
-fn known_last<'a>(opened: &mut Vec<Opened<'a>>, place: (u64, u16)) -> Option<Arc<SegmentGroup<'a>>> {
-    let known = opened.iter().position(|known| known.place == place).map(|place| opened.remove(place))?;
-    let group = Arc::clone(&known.group);
-    opened.push(known);
-    Some(group)
-}
-
-fn has_repeated_id(spans: &[TraceSpan]) -> bool {
-    let mut seen = HashSet::new();
-    spans.iter().any(|span| !seen.insert(span.span.span_id))
-}
-
-impl Unit {
-    /// Its name among the units of a snapshot.
-    pub(super) fn place(&self) -> (u64, usize) {
-        match self {
-            Self::Part(_, part) => (u64::MAX, Arc::as_ptr(part).addr()),
-            Self::Group(segment, number) => (segment.id, usize::from(*number)),
+            groups => groups,
         }
     }
 
-    pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
-        match self {
-            Self::Part(ChunkTimes { starts: (earliest, latest), .. }, _) => {
-                range.is_none_or(|range| *earliest < range.end && range.start <= *latest)
-            }
-            Self::Group(segment, number) => {
-                segment.groups.get(usize::from(*number)).is_some_and(|group| group.overlaps(range))
-            }
-        }
+    fn group(&self, segment: u64, group: u16) -> Result<Arc<SegmentGroup<'a>>, ReadError> {
+        self.groups.get((segment, group), || SegmentGroup::open(self.readers, segment, self.meta(segment)?, group))
     }
 
-    /// No trace in it has a later place.
-    pub(super) fn latest(&self) -> u64 {
-        match self {
-            Self::Part(times, _) => times.latest_order_start,
-            Self::Group(segment, number) => {
-                segment.groups.get(usize::from(*number)).map_or(0, |group| group.latest_trace)
-            }
-        }
+    fn meta(&self, segment: u64) -> Result<Arc<Metadata>, ReadError> {
+        self.readers.meta(segment)
     }
 }

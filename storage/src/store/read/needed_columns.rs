@@ -4,19 +4,19 @@ use crate::scan::Projection;
 use crate::{AttributeScope, Field, Filter, Intrinsic, SearchRequest};
 
 /// The columns that a filter and a selection read.
-pub(super) struct Wanted {
+pub(super) struct NeededColumns {
     names: Vec<Vec<u8>>,
     children: bool,
 }
 
-impl Wanted {
+impl NeededColumns {
     pub(super) fn of(request: &SearchRequest) -> Self {
-        let mut wanted = Self { names: Vec::new(), children: false };
-        wanted.add_filter(&request.filter);
-        request.select.iter().for_each(|field| wanted.add(field));
-        wanted.names.sort();
-        wanted.names.dedup();
-        wanted
+        let mut needed = Self { names: Vec::new(), children: false };
+        needed.add_filter(&request.filter);
+        request.select.iter().for_each(|field| needed.add(field));
+        needed.names.sort();
+        needed.names.dedup();
+        needed
     }
 
     pub(super) fn projection(&self) -> Projection<'_> {

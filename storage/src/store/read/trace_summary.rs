@@ -1,116 +1,57 @@
-//! What is true of a whole trace, whatever a search asks: counted by columns. That of a large trace, or of one in many groups, is
-//! kept, since the same traces are found again and again.
+//! What is true of a whole trace, whatever a search asks: counted by columns.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hashbrown::HashSet;
 use hoptrail_proto::model::{Extent, StatusCode, TraceId};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
-use super::snapshot::{Snapshot, Unit};
+use super::duplicates::Duplicates;
+use super::scan_unit::ScanUnit;
+use super::trace_loader::TraceLoader;
+use crate::ReadError;
 use crate::rows::{Shape, TableKind};
 use crate::scan::{PartialSummary, RootKey, RowGroup};
 use crate::search::ServiceStats;
-use crate::{QueryContext, ReadError};
 
-/// Spans of a trace whose summary is kept. Tests have large traces, too.
-const LARGE: usize = if cfg!(test) { 3 } else { 4096 };
-/// Groups of a trace whose summary is kept, however large it is.
-const MANY: usize = if cfg!(test) { 2 } else { 4 };
-/// Bytes of the summaries kept.
-const KEPT_BYTES: u64 = 4 << 20;
 /// Bytes that a span's key takes meanwhile, about.
 const KEY_BYTES: usize = 32;
 
 /// What all units together know of a trace.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(super) struct TraceSummary {
     /// The time by which its spans count.
     pub(super) extent: Extent,
-    /// The earliest place of its start that one of the units knows. It is that of the spans, unless the first of them have been dropped since.
-    pub(super) known_start: u64,
     /// Service and name of the earliest span without a parent.
     pub(super) root: Option<(String, String)>,
     pub(super) services: Vec<ServiceStats>,
-    /// Whether two spans have one key. Only whole spans tell whether they are the same.
-    pub(super) repeats: bool,
+    pub(super) duplicates: Duplicates,
 }
 
-/// Summaries of large traces, and of those in many groups.
-#[derive(Debug)]
-pub(in crate::store) struct Summaries(Cache<TraceId, Arc<Kept>, KeptWeight>);
-
-/// A summary, and the groups that it is of. These never change; where others hold the trace, it is of no use.
-#[derive(Debug)]
-struct Kept {
-    groups: Vec<(u64, usize)>,
-    summary: Arc<Summary>,
-}
-
-#[derive(Debug, Clone)]
-struct KeptWeight;
-
-impl Weighter<TraceId, Arc<Kept>> for KeptWeight {
-    fn weight(&self, _: &TraceId, kept: &Arc<Kept>) -> u64 {
-        let services = kept.summary.services.iter().map(|stats| stats.service.len() + size_of::<ServiceStats>());
-        (size_of::<Kept>() + size_of::<Summary>() + kept.groups.len() * 16 + services.sum::<usize>()) as u64
-    }
-}
-
-impl Default for Summaries {
-    fn default() -> Self {
-        Self(Cache::with_weighter(1024, KEPT_BYTES, KeptWeight))
-    }
-}
-
-impl Snapshot<'_> {
+impl TraceLoader<'_, '_> {
     /// What these units, which are all that hold it, know of a trace; `None` when it is in none.
-    pub(super) fn summary(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        context: &QueryContext,
-    ) -> Result<Option<Arc<Summary>>, ReadError> {
-        let groups: Vec<_> = units.iter().map(Unit::place).collect();
-        let known = self.shared.caches.summaries.0.get(&id).filter(|kept| kept.groups == groups);
-        if let Some(kept) = known {
-            return Ok(Some(Arc::clone(&kept.summary)));
-        }
+    pub(super) fn summary(&self, id: TraceId, units: &[ScanUnit]) -> Result<Option<TraceSummary>, ReadError> {
         let mut sum = Sum::default();
-        for (place, unit) in units.iter().enumerate() {
-            context.check()?;
-            match self.on(unit, context, |group| sum.add_unit(place, group, id))? {
-                None => sum.is_partial = true,
-                Some(()) => sum.is_partial |= matches!(unit, Unit::Part(..)),
-            }
+        for (index, unit) in units.iter().enumerate() {
+            self.context.check()?;
+            self.on(unit, |group| sum.add_unit(index, group, id))?;
         }
-        sum.repeats = sum.repeats || self.share_keys(id, units, &mut sum, context)?;
-        let keep = !sum.is_partial && (sum.spans() >= LARGE || groups.len() >= MANY);
-        let summary = sum.finish().map(Arc::new);
-        if let Some(summary) = summary.as_ref().filter(|_| keep) {
-            self.shared.caches.summaries.0.insert(id, Arc::new(Kept { groups, summary: Arc::clone(summary) }));
+        if sum.repeats || self.share_keys(id, units, &sum)? {
+            let _one_at_a_time = self.one_at_a_time();
+            let mut memory = self.context.reserve(0)?;
+            let keys = self.keys(id, units, &mut memory)?;
+            sum.take_out_copies(self.duplicates(id, units, &keys, &mut memory)?);
         }
-        Ok(summary)
+        Ok(sum.finish())
     }
 
     /// Whether two units hold spans of one key.
-    fn share_keys(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        sum: &mut Sum,
-        context: &QueryContext,
-    ) -> Result<bool, ReadError> {
+    fn share_keys(&self, id: TraceId, units: &[ScanUnit], sum: &Sum) -> Result<bool, ReadError> {
         let shared = shared_times(sum.starts.iter().map(|(_, starts)| *starts).collect());
-        let (mut seen, mut memory) = (HashSet::new(), context.reserve(0)?);
-        for (place, (earliest, latest)) in &sum.starts {
-            let Some(unit) = units.get(*place) else { continue };
+        let (mut seen, mut memory) = (HashSet::new(), self.context.reserve(0)?);
+        for (index, (earliest, latest)) in &sum.starts {
+            let Some(unit) = units.get(*index) else { continue };
             for (from, to) in shared.iter().filter(|(from, to)| from <= latest && earliest <= to) {
-                let keys = self.on(unit, context, |group| group.keys(id, *from, *to))?;
-                sum.is_partial |= keys.is_none();
-                let keys = keys.unwrap_or_default();
+                let keys = self.on(unit, |group| group.keys(id, *from, *to))?.unwrap_or_default();
                 memory.grow(keys.len() * KEY_BYTES)?;
                 if keys.into_iter().any(|key| !seen.insert(key)) {
                     return Ok(true);
@@ -142,23 +83,22 @@ fn shared_times(mut times: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 #[derive(Default)]
 struct Sum {
     extent: Option<Extent>,
-    known_start: Option<u64>,
     root: Option<(RootKey, String, String)>,
     /// Spans and errors.
     services: BTreeMap<String, (u32, u32)>,
-    /// By unit: earliest and latest start.
+    /// By the index of the unit: earliest and latest start.
     starts: Vec<(usize, (u64, u64))>,
+    /// Whether a unit has two spans of one key.
     repeats: bool,
-    /// Whether it is not all that will ever be known of these units.
-    is_partial: bool,
+    duplicates: Duplicates,
 }
 
 impl Sum {
-    fn add_unit(&mut self, place: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
+    fn add_unit(&mut self, unit: usize, group: &dyn RowGroup, id: TraceId) -> Result<(), ReadError> {
         let root = self.root.as_ref().map(|(key, ..)| *key);
         let Some(partial) = group.partial_summary(id, root)? else { return Ok(()) };
         self.add(group, &partial)?;
-        self.starts.push((place, partial.starts));
+        self.starts.push((unit, partial.starts));
         self.repeats |= partial.repeats;
         Ok(())
     }
@@ -169,7 +109,6 @@ impl Sum {
         let service =
             |shape: &Shape| group.resources().get(shape.resource as usize).map_or("", |own| own.service_name());
         self.extent = Extent::of_all(self.extent.into_iter().chain([partial.extent]));
-        self.known_start = self.known_start.into_iter().chain([partial.known_start]).min();
         if let Some((key, number)) = partial.root
             && self.root.as_ref().is_none_or(|(known, ..)| key < *known)
         {
@@ -193,18 +132,29 @@ impl Sum {
         *counts = (counts.0 + spans, counts.1 + errors);
     }
 
-    fn spans(&self) -> usize {
-        self.services.values().map(|(spans, _)| *spans as usize).sum()
+    /// Takes copies out of what was counted.
+    fn take_out_copies(&mut self, duplicates: Duplicates) {
+        for (service, (spans, errors)) in &duplicates.services {
+            if let Some(counts) = self.services.get_mut(service) {
+                // Copies may have come to the head since it was counted.
+                *counts = (counts.0.saturating_sub(*spans), counts.1.saturating_sub(*errors));
+            }
+        }
+        if let Some((key, _, (service, name))) = &duplicates.root
+            && self.root.as_ref().is_none_or(|(known, ..)| key <= known)
+        {
+            self.root = Some((*key, service.clone(), name.clone()));
+        }
+        self.duplicates = duplicates;
     }
 
-    fn finish(self) -> Option<Summary> {
+    fn finish(self) -> Option<TraceSummary> {
         let stats = |(service, (spans, errors))| ServiceStats { service, spans, errors };
-        Some(Summary {
+        Some(TraceSummary {
             extent: self.extent?,
-            known_start: self.known_start?,
             root: self.root.map(|(_, service, name)| (service, name)),
             services: self.services.into_iter().map(stats).collect(),
-            repeats: self.repeats,
+            duplicates: self.duplicates,
         })
     }
 }

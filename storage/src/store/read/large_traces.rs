@@ -1,11 +1,11 @@
-//! Whole traces. One that is too large for the query's memory is answered in part; a download goes through all of it.
+//! Whole traces. One that is too large for the query's memory is answered with its first spans; a download goes through all of it.
 
 use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
 
-use super::snapshot::{Snapshot, Spans, Unit};
-use crate::copies::{Copies, without_copies};
-use crate::scan::{Projection, SpanKey};
-use crate::{QueryContext, ReadError, Reserved};
+use super::trace_loader::{Spans, TraceLoader};
+use crate::ReadError;
+use crate::copies::Copies;
+use crate::scan::Projection;
 
 /// Spans of the first batch.
 const FIRST: usize = 64;
@@ -13,12 +13,9 @@ const FIRST: usize = 64;
 const MOST: usize = 4096;
 /// Bytes that a batch should have, as far as the spans before tell.
 const BATCH_BYTES: usize = 4 << 20;
-/// Memory of what is known of a span before it is read.
-const KEY_BYTES: usize = 64;
-
 /// How many spans to read at once, by what those read so far took.
 #[derive(Debug, Default)]
-struct Pace {
+pub(super) struct Pace {
     spans: usize,
     bytes: usize,
 }
@@ -32,27 +29,29 @@ impl Pace {
     }
 
     /// Takes the next batch off what is left.
-    fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
+    pub(super) fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
         let (batch, rest) = left.split_at(self.next().min(left.len()));
         *left = rest;
         batch
     }
 
     /// Counts spans; the bytes that they take.
-    fn count(&mut self, spans: &[TraceSpan]) -> usize {
-        let bytes = spans.iter().map(TraceSpan::memory).sum();
-        self.spans += spans.len();
-        self.bytes += bytes;
-        bytes
+    pub(super) fn count<'s>(&mut self, spans: impl IntoIterator<Item = &'s TraceSpan>) -> usize {
+        let before = self.bytes;
+        for span in spans {
+            self.spans += 1;
+            self.bytes += span.memory();
+        }
+        self.bytes - before
     }
 }
 
-impl Snapshot<'_> {
+impl TraceLoader<'_, '_> {
     /// The trace without exact copies; the first spans by start when there is no room for all, which the context then says.
-    pub(super) fn trace(&self, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
-        let found = match self.spans(id, Projection::Whole, context) {
+    pub(super) fn trace(&self, id: TraceId) -> Result<Option<Trace>, ReadError> {
+        let found = match self.spans(id, Projection::Whole) {
             Err(error @ ReadError::Memory { .. }) => {
-                let first = self.first_spans(id, context)?;
+                let first = self.first_spans(id)?;
                 if first.spans.is_empty() {
                     return Err(error);
                 }
@@ -65,81 +64,44 @@ impl Snapshot<'_> {
     }
 
     /// The first spans by start that there is room for: mostly the top of the tree, since parents start before their children.
-    fn first_spans(&self, id: TraceId, context: &QueryContext) -> Result<Spans, ReadError> {
-        let units: Vec<Unit> = self.holders(id).collect();
-        let mut memory = context.reserve(0)?;
-        let keys = self.keys(id, &units, &mut memory, context)?;
-        let (mut all, mut pace, mut left) = (Vec::new(), Pace::default(), keys.as_slice());
-        let mut has_room = true;
+    fn first_spans(&self, id: TraceId) -> Result<Spans, ReadError> {
+        let units = self.holders(id)?;
+        let mut held = self.context.reserve(0)?;
+        let keys = self.keys(id, &units, &mut held)?;
+        let known = keys.len() - self.duplicates(id, &units, &keys, &mut held)?.copies();
+        let (mut memory, mut all, mut copies) = (self.context.reserve(0)?, Vec::new(), Copies::default());
+        let (mut pace, mut left, mut has_room) = (Pace::default(), keys.as_slice(), true);
         while !left.is_empty() && has_room {
-            let mut places: Vec<(usize, u32)> =
-                pace.batch(&mut left).iter().map(|(_, place, row)| (*place, *row)).collect();
-            places.sort_unstable();
-            let mut here = Vec::with_capacity(places.len());
-            for of_unit in places.chunk_by(|(one, _), (other, _)| one == other) {
-                let Some(unit) = of_unit.first().and_then(|(place, _)| units.get(*place)) else { continue };
-                context.check()?;
-                let rows: Vec<u32> = of_unit.iter().map(|(_, row)| *row).collect();
-                let spans = self.on(unit, context, |group| group.spans(id, &rows, Projection::Whole))?;
-                here.extend(spans.unwrap_or_default());
-            }
-            here.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
-            pace.count(&here);
-            for span in here {
+            let batch = self.read_rows(id, &units, pace.batch(&mut left))?;
+            pace.count(batch.iter().map(|(_, span)| span));
+            for span in batch.into_iter().map(|(_, span)| span).filter(|span| copies.is_first(span)) {
                 has_room = has_room && memory.grow(span.memory()).is_ok();
                 if has_room {
                     all.push(span);
                 }
             }
         }
-        let known = keys.len();
-        memory.shrink(known * KEY_BYTES);
-        let spans = without_copies(all);
-        context.cut(spans.len(), known);
-        Ok(Spans { spans, memory })
-    }
-
-    /// Each span by its key, the place of its unit and its row there, in the order of their keys.
-    fn keys(
-        &self,
-        id: TraceId,
-        units: &[Unit],
-        memory: &mut Reserved,
-        context: &QueryContext,
-    ) -> Result<Vec<(SpanKey, usize, u32)>, ReadError> {
-        let mut keys = Vec::new();
-        for (place, unit) in units.iter().enumerate() {
-            context.check()?;
-            let own = self.on(unit, context, |group| {
-                let rows = group.rows_of(id)?;
-                memory.grow(rows.len() * KEY_BYTES)?;
-                Ok((group.keys(id, 0, u64::MAX)?, rows))
-            })?;
-            let (own, rows) = own.unwrap_or_default();
-            keys.extend(own.into_iter().zip(rows).map(|(key, row)| (key, place, row)));
-        }
-        keys.sort_unstable();
-        Ok(keys)
+        self.context.cut(all.len(), known);
+        Ok(Spans { spans: all, memory })
     }
 
     /// Gives all spans of a trace to `take`, batch by batch, without exact copies.
     pub(super) fn each_span(
         &self,
         id: TraceId,
-        context: &QueryContext,
         take: &mut dyn FnMut(Vec<TraceSpan>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let (mut copies, mut memory, mut pace) = (Copies::default(), context.reserve(0)?, Pace::default());
-        for unit in self.holders(id) {
-            let rows = self.on(&unit, context, |group| group.rows_of(id))?.unwrap_or_default();
+        let (mut copies, mut memory, mut pace) = (Copies::default(), self.context.reserve(0)?, Pace::default());
+        for unit in self.holders(id)? {
+            let rows = self.on(&unit, |group| group.rows_of(id))?.unwrap_or_default();
             let mut left = rows.as_slice();
             while !left.is_empty() {
-                context.check()?;
+                self.context.check()?;
                 let batch = pace.batch(&mut left);
-                let spans = self.on(&unit, context, |group| group.spans(id, batch, Projection::Whole))?;
+                let spans = self.on(&unit, |group| group.spans(id, batch, Projection::Whole))?;
                 let mut spans = spans.unwrap_or_default();
                 // Until `take` is done with them.
-                let _held = context.reserve(pace.count(&spans))?;
+                let _held = self.context.reserve(pace.count(&spans))?;
                 memory.grow(spans.len() * Copies::BYTES)?;
                 spans.retain(|span| copies.is_first(span));
                 if !spans.is_empty() {
@@ -148,29 +110,6 @@ impl Snapshot<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The spans of some rows of one unit, as they take the query's memory.
-    pub(super) fn read(
-        &self,
-        id: TraceId,
-        unit: &Unit,
-        projection: Projection<'_>,
-        context: &QueryContext,
-        memory: &mut Reserved,
-    ) -> Result<Vec<TraceSpan>, ReadError> {
-        let all = self.on(unit, context, |group| {
-            let rows = group.rows_of(id)?;
-            let (mut all, mut pace, mut left) = (Vec::with_capacity(rows.len()), Pace::default(), rows.as_slice());
-            while !left.is_empty() {
-                context.check()?;
-                let spans = group.spans(id, pace.batch(&mut left), projection)?;
-                memory.grow(pace.count(&spans))?;
-                all.extend(spans);
-            }
-            Ok(all)
-        })?;
-        Ok(all.unwrap_or_default())
     }
 }
 
@@ -182,9 +121,9 @@ mod tests {
     use hoptrail_proto::model::{Attribute, Span, SpanId, TenantId};
 
     use super::*;
-    use crate::TraceReader;
     use crate::conformance::{open, write};
     use crate::store::Store;
+    use crate::{QueryContext, TraceReader};
 
     const ID: TraceId = TraceId([7; 16]);
     const SPANS: u64 = 6_000;
