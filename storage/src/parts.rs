@@ -16,7 +16,7 @@ use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
 use crate::rows::Rows;
-use crate::scan::{Projection, RowGroup, matching};
+use crate::scan::{Materialize, Projection, TraceIndex, matching};
 use crate::segment::{GroupFilters, Metadata, Page, PageId, PageSource, Pages, SegmentGroup, tail};
 use crate::{Filter, QueryContext, ReadError};
 

@@ -51,7 +51,7 @@ fn key(span: &TraceSpan) -> SpanKey {
 }
 
 fn root_key(root: &TraceSpan) -> RootKey {
-    (root.span.extent().place(), key(root))
+    (root.span.extent().order_start(), key(root))
 }
 
 /// Earlier spans first. Spans of one id and start, which no correct sender makes, have an order too, so that answers repeat.

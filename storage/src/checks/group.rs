@@ -10,7 +10,7 @@ use hoptrail_proto::otlp::{self, Limits, validate};
 use crate::codec::bits::Bitmap;
 use crate::codec::pack;
 use crate::rows::{Rows, TableKind};
-use crate::scan::{Projection, RowGroup, matching, values};
+use crate::scan::{Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values};
 use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
 

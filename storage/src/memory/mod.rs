@@ -107,7 +107,7 @@ impl TraceReader for MemoryStore {
             answer.inspected.spans += spans.len() as u64;
             answer.hits.extend(trace::hit(*id, spans, request, context)?);
         }
-        answer.hits.sort_by_key(|hit| Reverse((Extent::place_of(hit.start_unix_nano), hit.trace_id)));
+        answer.hits.sort_by_key(|hit| Reverse((Extent::order_start_of(hit.start_unix_nano), hit.trace_id)));
         answer.hits.truncate(request.limit);
         answer.inspected = Inspected { segments: 1, ..answer.inspected };
         Ok(answer)

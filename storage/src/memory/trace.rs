@@ -79,7 +79,7 @@ fn whole(spans: &[TraceSpan]) -> WholeTrace {
     let end = times.iter().map(|time| time.end).max().unwrap_or_default();
     let mut roots: Vec<&TraceSpan> = spans.iter().filter(|span| span.span.parent_span_id.is_none()).collect();
     sort_in_time(&mut roots);
-    roots.sort_by_key(|root| root.span.extent().place());
+    roots.sort_by_key(|root| root.span.extent().order_start());
     let root = roots.first().map(|root| (root.resource.service_name().to_owned(), root.span.name.clone()));
     WholeTrace { start, duration: end - start, root }
 }

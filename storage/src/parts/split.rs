@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::ReadError;
 use crate::backend;
-use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
+use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
 use crate::segment::{Metadata, PageId, PageSource, pages, tail};
 
 /// What something takes.
@@ -59,7 +59,7 @@ impl Shares {
         let described = source.page(segment, tail::METADATA)?;
         // A page that a group has no use for is not there.
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
-        let shapes = KINDS.map(|kind| len(tail::GROUP, tail::shapes(kind).page));
+        let shapes = TableKind::ALL.map(|kind| len(tail::GROUP, tail::shapes(kind).page));
         self.add("metadata and shapes", described.len() + shapes.iter().sum::<usize>());
         let filters = [tail::TRACE_FILTER, tail::GROUP_TRACE_FILTERS].map(|id| len(id.group, id.page));
         self.add("filters over trace ids", filters.iter().sum());
@@ -74,7 +74,7 @@ impl Shares {
         for (kind, table) in meta.tables.iter() {
             for (column, key) in (0u32..).zip(&table.columns) {
                 let filter = len(tail::GROUP, tail::value_filter(kind, column).page);
-                self.add(&format!("filter over {}{}", TABLES[kind as usize], name(key)), filter);
+                self.add(&format!("filter over {}{}", TABLES[kind], name(key)), filter);
             }
         }
         Ok(())

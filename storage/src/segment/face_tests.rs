@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::group::tests::InMemory;
-use super::{META, Metadata, PageSource, SegmentGroup, encode};
+use super::{Metadata, PageSource, SegmentGroup, encode, tail};
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Rows, TableKind, ValueType, to_value};
 use crate::scan::{HeadGroup, NO_CODE, ParentRow, Projection, RowGroup, ShapePart};
@@ -19,8 +19,8 @@ fn on_both(spans: &[TraceSpan], ask: impl Fn(&dyn RowGroup)) {
     let mut rows = Rows::default();
     rows.append_request(&request(spans)).unwrap();
     ask(&HeadGroup::new(&rows));
-    let source = InMemory(encode(&[&rows]).expect("fits").pages);
-    let meta = Arc::new(Metadata::decode(&source.page(0, META).unwrap()).unwrap());
+    let source = InMemory(encode(&[&rows]).expect("fits").0);
+    let meta = Arc::new(Metadata::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
     ask(&SegmentGroup::open(&source, 0, meta, 0).unwrap());
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::metadata::{GroupMeta, Metadata, Place, TableMeta};
+use super::metadata::{ColumnLocation, GroupMeta, Metadata, TableMeta};
 use super::tail::value_filter;
 use super::traces::Traces;
 use super::{Page, PageId, PageSource, pages};

@@ -2,7 +2,7 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
-use super::metadata::{Metadata, Place};
+use super::metadata::{ColumnLocation, Metadata};
 use super::tail::value_filter;
 use super::{Page, PageSource};
 use crate::codec::fuse;

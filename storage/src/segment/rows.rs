@@ -6,7 +6,7 @@ use hoptrail_proto::model::TraceId;
 
 use super::group::SegmentGroup;
 use super::metadata::TableMeta;
-use super::{GroupStats, pages};
+use super::{GroupStats, PageId, pages};
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::ints::{Ints, unordered};
@@ -284,7 +284,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::group::tests::InMemory;
-    use super::super::{About, GROUP_SPANS, Metadata, PageId, PageSource, Pages, StartHints, Written, tail, write_rows};
+    use super::super::{
+        About, GROUP_SPANS, Metadata, PageId, PageSource, Pages, StartHints, Written, tail, write_rows,
+    };
     use super::*;
     use crate::scan::{Materialize, Projection, TraceIndex};
     use crate::test_spans::{any_batch, encode as request};

@@ -162,7 +162,7 @@ mod tests {
     use xxhash_rust::xxh3::xxh3_64;
 
     use super::super::group::tests::InMemory;
-    use super::super::{META, Metadata, PageSource, encode};
+    use super::super::{Metadata, PageSource, encode, tail};
     use super::*;
     use crate::rows::Rows;
     use crate::scan::{HeadGroup, RowGroup};
@@ -208,8 +208,8 @@ mod tests {
         for (seed, repeats) in [(0, false), (1, false), (2, true), (3, false), (40, false), (41, true)] {
             let mut rows = Rows::default();
             rows.append_request(&request(&spans(seed, repeats))).unwrap();
-            let source = InMemory(encode(&[&rows]).expect("fits").pages);
-            let meta = Arc::new(Metadata::decode(&source.page(0, META).unwrap()).unwrap());
+            let source = InMemory(encode(&[&rows]).expect("fits").0);
+            let meta = Arc::new(Metadata::decode(&source.page(0, tail::METADATA).unwrap()).unwrap());
             let group = SegmentGroup::open(&source, 0, meta, 0).unwrap();
             let told = |group: &dyn RowGroup, root| {
                 let summary = group.partial_summary(TraceId([7; 16]), root).unwrap().unwrap();

@@ -166,8 +166,7 @@ impl Store {
         let environment = Environment { clock: Arc::clone(clock), watch: Arc::clone(watch), disk, metrics };
         let (state, caches) = (Arc::<SharedState>::default(), Arc::new(ReadCaches::new(CacheConfig::from(config))));
         let workers = Arc::new(Workers::for_this_machine(tuning.parallel_after));
-        let readers =
-            Readers { backend: Arc::clone(&backend), state, caches, damage, workers, tuning: *tuning };
+        let readers = Readers { backend: Arc::clone(&backend), state, caches, damage, workers, tuning: *tuning };
         let recovered = Recovery { readers: &readers, environment: &environment }.run()?;
         let (alarm, state) = (Arc::<Alarm>::default(), Arc::clone(&readers.state));
         let ingest = Ingest::new(IngestConfig::from(config), backend, state, environment.clone(), Arc::clone(&alarm));

@@ -16,7 +16,9 @@ use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
 use crate::names::Names;
 use crate::rows::{ShapeList, TableKind};
-use crate::segment::{GroupFilters, Metadata, Page, PageId, PageSource, damaged_tail, read_metadata, read_shapes, tail};
+use crate::segment::{
+    GroupFilters, Metadata, Page, PageId, PageSource, damaged_tail, read_metadata, read_shapes, tail,
+};
 
 /// Pages, what is decoded of them, and what is visible. A source of pages that remembers the shapes of tables.
 #[derive(Debug, Clone)]

@@ -15,9 +15,7 @@ use crate::log::Record;
 use crate::rows::Rows;
 use crate::segment::tail;
 use crate::test_spans::encode;
-use crate::{
-    AttributeScope, CompareOp, FakeClock, Field, Filter, QueryContext, SearchRequest, TraceReader, Value,
-};
+use crate::{AttributeScope, CompareOp, FakeClock, Field, Filter, QueryContext, SearchRequest, TraceReader, Value};
 
 pub(super) const NOW: u64 = 1_700_000_000_000_000_000;
 

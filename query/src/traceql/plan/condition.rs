@@ -5,7 +5,7 @@ use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Patt
 
 use super::super::QueryError;
 use super::super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, TextRange, UnaryOp};
-use super::super::fold::{compare_op, fold, holds};
+use super::super::fold::{compare_op, fold};
 
 /// Gathers what cannot be planned.
 #[derive(Debug, Default)]

@@ -34,7 +34,7 @@ impl<'a> HeadGroup<'a> {
     }
 
     fn row(&self, row: usize) -> Result<&'a SpanRow, ReadError> {
-        self.rows.spans.get(row).ok_or_else(|| ReadError::Storage(format!("row {row} is not in the head")))
+        self.rows.spans.get(row).ok_or_else(|| ReadError::Storage(format!("row {row} is not in the head").into()))
     }
 }
 

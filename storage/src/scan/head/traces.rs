@@ -7,7 +7,9 @@ use super::HeadGroup;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::SpanRow;
-use crate::scan::{Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide, tally};
+use crate::scan::{
+    Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide, tally,
+};
 
 impl HeadGroup<'_> {
     /// The rows of a trace with their spans, latest first.
@@ -116,7 +118,7 @@ impl TraceIndex for HeadGroup<'_> {
 
     fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError> {
         let mut parents = vec![ParentRow::Outside; self.rows.len()];
-        for (id, _) in self.traces_of(of)? {
+        for TraceStart { id, .. } in self.traces_of(of)? {
             self.add_parents(id, &mut parents)?;
         }
         Ok(parents)

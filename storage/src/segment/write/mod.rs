@@ -21,7 +21,7 @@ use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
 use crate::codec::fuse;
 use crate::names::{Names, ShapeCounts};
-use crate::rows::{Rows, TableKind};
+use crate::rows::Rows;
 use fit::fit;
 use group::GroupWriter;
 use order::in_order;

@@ -59,7 +59,8 @@ impl Translator {
 
     /// What the segment's metadata says of all this, the resources decoded, and the shapes of each table.
     pub(super) fn finish(mut self) -> (Metadata, Vec<Arc<Resource>>, PerTable<ShapeList>) {
-        let mut metadata = Metadata { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Metadata::default() };
+        let mut metadata =
+            Metadata { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Metadata::default() };
         let mut shapes = PerTable::<ShapeList>::default();
         for kind in TableKind::ALL {
             let own = std::mem::take(&mut self.tables[kind]);

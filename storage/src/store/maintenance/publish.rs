@@ -50,7 +50,12 @@ impl Maintenance {
     }
 
     /// Puts a segment in the place of others, for readers and in the catalog, then lets their pages go.
-    pub(in crate::store) fn swap(&self, task: Task, new: Option<SegmentEntry>, old: &[u64]) -> Result<(), MaintenanceError> {
+    pub(in crate::store) fn swap(
+        &self,
+        task: Task,
+        new: Option<SegmentEntry>,
+        old: &[u64],
+    ) -> Result<(), MaintenanceError> {
         self.enter(task, new.as_slice(), old, None)?;
         let mut state = self.readers.state.write();
         let removed: Vec<_> = old.iter().filter_map(|id| state.segments.remove(id)).collect();

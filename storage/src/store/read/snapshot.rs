@@ -9,9 +9,9 @@ use super::group_cache::GroupCache;
 use super::parallel::Workers;
 use super::scan_unit::ScanUnit;
 use super::view::View;
+use crate::names::Names;
 use crate::scan::{HeadGroup, RowGroup};
 use crate::segment::{Metadata, SegmentGroup, possible_groups};
-use crate::names::Names;
 use crate::store::readers::Readers;
 use crate::{Filter, QueryContext, ReadError};
 
