@@ -1,4 +1,4 @@
-//! The program hoptrail: joins the collector, the store, the queries and the pages into one process.
+//! The program hoptrail: joins the collector, the store, the queries and the web UI into one process.
 //!
 //! A library only so that the tests and the bench can use its parts; nothing here is a promise to other programs.
 
@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod copy;
 pub mod demo;
+pub mod endpoints;
 pub mod input;
 pub mod kill_at;
 pub mod machine;

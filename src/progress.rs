@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use hoptrail_storage::clock;
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 
 /// How often a line is printed where no terminal is.
@@ -31,7 +32,7 @@ impl Progress {
         } else {
             eprintln!("{label}: {}", BinaryBytes(total));
         }
-        let now = Instant::now();
+        let now = clock::instant();
         Self { bar, label: label.to_owned(), total, done: 0, started: now, last: now }
     }
 
@@ -41,7 +42,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         } else if self.last.elapsed() >= LINE_EVERY {
-            self.last = Instant::now();
+            self.last = clock::instant();
             eprintln!("{}", self.line());
         }
     }

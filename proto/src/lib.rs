@@ -8,3 +8,4 @@ pub mod checks;
 pub mod model;
 pub mod otlp;
 pub mod tempo;
+pub mod units;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use hoptrail_storage::{Clock, SystemClock};
+use hoptrail_storage::{Clock, SystemClock, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Error;
@@ -121,7 +121,7 @@ impl Report {
             );
             bar
         });
-        let now = Instant::now();
+        let now = clock::instant();
         Self { progress, clock, bar, started: now, last: (now, 0) }
     }
 
@@ -145,7 +145,7 @@ impl Report {
             }
             None => super::print_line(&line)?,
         }
-        self.last = (Instant::now(), accepted);
+        self.last = (clock::instant(), accepted);
         Ok(())
     }
 

@@ -147,7 +147,7 @@ fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, requests: &[Se
 
 /// A small store whose head is sealed by hand.
 pub(crate) fn open(folder: &std::path::Path) -> Arc<Store> {
-    let config = Config { cache_mb: 8, ..Config::default() };
+    let config = Config { cache_size: 8 << 20, ..Config::default() };
     let clock = Arc::new(FakeClock::at(1 << 60));
     Store::open(folder, &config, clock, &mut prometheus_client::registry::Registry::default()).expect("opens")
 }

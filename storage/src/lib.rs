@@ -9,7 +9,7 @@
 mod catalog;
 #[doc(hidden)]
 pub mod checks;
-mod clock;
+pub mod clock;
 mod codec;
 #[cfg(all(test, feature = "rocksdb"))]
 mod conformance;

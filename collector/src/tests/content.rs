@@ -90,8 +90,8 @@ async fn texts_by_their_place_in_a_table_are_a_warning() {
 #[tokio::test]
 async fn the_largest_request_has_room_in_every_format() {
     let mut body = json(1, &[1]);
-    let config = Config { max_request_bytes: 100_000, max_in_flight_bytes: 0, ..Config::default() };
-    body.resize(config.max_request_bytes, b' ');
+    let config = Config { max_request_size: 100_000, max_in_flight: 0, ..Config::default() };
+    body.resize(config.max_request_size, b' ');
     let running = Running::start(config).await;
     assert_eq!(post(&running, JSON, &[], &body).await.status, 200);
     running.stop().await;

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hoptrail_proto::model::NoTenant;
 use hoptrail_storage::ReadError;
 
 use crate::Error;
@@ -18,10 +19,15 @@ impl ApiError {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: message.into() }
     }
+}
 
-    /// The client does not say who it is.
-    pub(super) fn no_tenant() -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, message: "no org id".to_owned() }
+impl From<NoTenant> for ApiError {
+    fn from(error: NoTenant) -> Self {
+        let status = match error {
+            NoTenant::Missing => StatusCode::UNAUTHORIZED,
+            NoTenant::Several | NoTenant::Invalid(_) => StatusCode::BAD_REQUEST,
+        };
+        Self { status, message: error.to_string() }
     }
 }
 

@@ -93,7 +93,7 @@ impl Shared {
         let since = self.read_state().growing_since();
         // Also when the clock was set back: nothing may wait for years to be sealed.
         let age = since.map(|first| self.clock.now_unix_nano().abs_diff(first));
-        let old = age.is_some_and(|age| age / 1_000_000_000 >= self.config.seal_after_seconds);
+        let old = age.is_some_and(|age| u128::from(age) >= self.config.seal_after.as_nanos());
         // A log read back after a crash may fill the head before anything is committed.
         if old || self.read_state().is_full(self.config.head_bounds()) {
             self.rotate();

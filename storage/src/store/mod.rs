@@ -137,7 +137,7 @@ impl Store {
         registry: &mut Registry,
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |reason: String| OpenError::Failed { path: path.to_owned(), reason };
-        let db = Db::open(path, config.cache_mb << 20)?;
+        let db = Db::open(path, config.cache_size)?;
         let shared = Arc::new(Shared::new(config, clock, watch, db, registry));
         shared.recover()?;
         shared.tell_room();
@@ -270,7 +270,7 @@ impl Shared {
             keep_failed: Mutex::default(),
             retired: Mutex::default(),
             unnamed: Mutex::default(),
-            descriptions: Cache::with_weighter(1024, (config.cache_mb << 20) as u64 / 4, MetaWeight),
+            descriptions: Cache::with_weighter(1024, config.cache_size as u64 / 4, MetaWeight),
             summaries: read::Summaries::default(),
             unmergeable: Mutex::default(),
             damaged: Mutex::default(),
@@ -322,7 +322,7 @@ impl Shared {
         if bytes > MOST_REQUEST_BYTES {
             return Err(WriteError::Invalid(format!("{bytes} bytes are more than the store takes at once")));
         }
-        let full = queue.bytes + bytes > self.config.queue_mb << 20 && queue.bytes > 0;
+        let full = queue.bytes + bytes > self.config.queue_size && queue.bytes > 0;
         if full || self.read_state().is_overfull(self.config.head_bounds()) {
             return Err(WriteError::Overloaded { retry_after: Duration::from_secs(1) });
         }
