@@ -1,4 +1,4 @@
-//! What operators ask: is it ready, is it alive, what does it measure. Merged into the HTTP listeners.
+//! Routes for operators: is it ready, is it alive, what does it measure. Merged into the routers for queries and the web UI.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// Asked for what a ready server cannot do, a line for each.
+/// Says what a ready server cannot do, a line for each.
 pub type Limits = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Shared by the routes.
@@ -33,7 +33,7 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Over the metrics of all parts, to which it adds those of the process; `/ready` has the `limits` as well.
+    /// Serves the metrics in `registry`, to which it adds those of the process. `/ready` shows `limits` as well.
     #[must_use]
     pub fn new(mut registry: Registry, limits: Limits) -> Arc<Self> {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION")), ("commit", commit())]);
@@ -47,7 +47,7 @@ impl Admin {
         self.ready.store(true, Ordering::Release);
     }
 
-    /// Answers `/ready` with 503 from now on, so that a load balancer turns elsewhere.
+    /// Answers `/ready` with 503 from now on, so that load balancers stop sending requests.
     pub fn set_stopping(&self) {
         self.ready.store(false, Ordering::Release);
     }
@@ -62,14 +62,14 @@ impl Admin {
     }
 }
 
-/// Commit the binary was built from, when the builder said it.
+/// The commit that the binary was built from, when the builder has set it.
 fn commit() -> &'static str {
     option_env!("HOPTRAIL_COMMIT").unwrap_or("unknown")
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if admin.ready.load(Ordering::Acquire) {
-        // Refused spans are no reason to take the queries away as well; senders are told by the answers they get.
+        // Also while spans are refused: queries are answered, and senders learn it from their answers.
         let lines = std::iter::once("ready".to_owned()).chain((admin.limits)());
         lines.map(|line| line + "\n").collect::<String>().into_response()
     } else {
@@ -86,7 +86,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-/// What the kernel counts for this process, read at each scrape. Absent where there is no /proc.
+/// What the kernel counts for this process, read at each scrape. Absent when there is no /proc.
 #[derive(Debug)]
 struct ProcessMetrics;
 

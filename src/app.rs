@@ -1,4 +1,4 @@
-//! Joins the parts and owns their end: bind, open the store, serve, and on shutdown stop, drain, flush.
+//! Joins the crates to one program: binds, opens the store, serves, and on shutdown stops, drains and flushes.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

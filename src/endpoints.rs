@@ -1,8 +1,8 @@
 //! Where hoptrail listens: one row for each listener.
 //!
-//! Whatever has to know the listeners reads this table: settings and flags, the check that no two share a port, binding, the lines
-//! that a start prints, what is served, and what clients at the wrong port are told. So a receiver for another protocol is a row here,
-//! a row in `docs/configuration.md`, and its router.
+//! Everything that has to know the listeners reads this table: settings and flags, the check that no two share a port, binding, the
+//! lines that a start prints, what is served, and the answer to a client at the wrong port. So a receiver for another protocol is a
+//! row here, a row in `docs/configuration.md`, and its router.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Endpoint {
 }
 
 /// Every listener, in the order in which they are bound and printed.
-pub const ENDPOINTS: [Endpoint; 4] = [
+pub const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "otlp-grpc",
         key: "otlp_grpc",
@@ -74,7 +74,7 @@ pub const ENDPOINTS: [Endpoint; 4] = [
     },
 ];
 
-/// The parts of the program that answer requests.
+/// What the routers need.
 #[derive(Clone)]
 pub struct Handlers {
     /// Takes spans in.
@@ -113,7 +113,7 @@ impl Endpoint {
         }
     }
 
-    /// The endpoint where it really listens, as clients at the wrong port are told of it.
+    /// What a client at the wrong port learns of this endpoint.
     #[must_use]
     pub fn port(&self, address: SocketAddr) -> Port {
         let Self { serves, transport, audience, .. } = *self;
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn keys_follow_from_names() {
-        for Endpoint { name, key, .. } in &ENDPOINTS {
+        for Endpoint { name, key, .. } in ENDPOINTS {
             assert_eq!(name.replace('-', "_"), *key);
         }
     }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn every_endpoint_is_documented_with_its_port_and_what_it_serves() {
         let documented = keys();
-        for Endpoint { key, default_port, serves, .. } in &ENDPOINTS {
+        for Endpoint { key, default_port, serves, .. } in ENDPOINTS {
             let doc = documented.iter().find(|doc| doc.path == format!("listen.{key}")).expect(key);
             assert_eq!(doc.default, format!("127.0.0.1:{default_port}"));
             let meaning = doc.meaning.to_lowercase();

@@ -1,6 +1,6 @@
 //! The program hoptrail: joins the collector, the store, the queries and the web UI into one process.
 //!
-//! A library only so that the tests and the bench can use its parts; nothing here is a promise to other programs.
+//! It is a library only so that tests and bench can use its modules. Nothing here is a promise to other programs.
 
 pub mod admin;
 pub mod app;

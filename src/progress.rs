@@ -1,4 +1,4 @@
-//! How far a long command is: a bar with rate and time left on a terminal, a line now and then in a pipe. To stderr.
+//! The progress of a long command, on stderr: a bar with rate and time left on a terminal, a line now and then in a pipe.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Progress {
         Self { bar, label: label.to_owned(), total, done: 0, started: now, last: now }
     }
 
-    /// So many more bytes are done.
+    /// Adds bytes that are done.
     pub fn add(&mut self, bytes: u64) {
         self.done += bytes;
         if let Some(bar) = &self.bar {
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line without disturbing the bar; to stdout, for scripts.
+    /// Prints a line to stdout, for scripts, without disturbing the bar.
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| print(line)),
@@ -55,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// The end.
+    /// Ends it and says how long it took.
     pub fn end(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

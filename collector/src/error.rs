@@ -72,28 +72,36 @@ struct Codes {
     retry_after: Option<Duration>,
 }
 
+/// The codes of a failure that is for good.
+const fn for_good(grpc: tonic::Code, http: http::StatusCode, outcome: &'static str) -> Codes {
+    Codes { grpc, http, outcome, retry_after: None }
+}
+
+/// The codes of a failure after which the client shall try again.
+const fn retry(grpc: tonic::Code, http: http::StatusCode, outcome: &'static str, after: Duration) -> Codes {
+    Codes { grpc, http, outcome, retry_after: Some(after) }
+}
+
 impl Failure {
     /// The one table from failures to codes. Only those with a delay are retryable: gRPC clients may retry RESOURCE_EXHAUSTED only
     /// when RetryInfo is there, HTTP clients 429 and 503 (OTLP specification, "Failures").
     fn codes(&self) -> Codes {
         use http::StatusCode as H;
         use tonic::Code as G;
-        let codes = |grpc, http, outcome| Codes { grpc, http, outcome, retry_after: None };
-        let retry = |grpc, http, outcome, after| Codes { grpc, http, outcome, retry_after: Some(after) };
         match self {
-            Self::TooLarge { .. } => codes(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
-            Self::Malformed(_) | Self::Compression { .. } => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::NotUnderstood(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::Write(WriteError::Invalid(_)) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::Interrupted(_) | Self::NoMessage => codes(G::Cancelled, H::BAD_REQUEST, "interrupted"),
-            Self::UnsupportedEncoding(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
-            Self::UnsupportedType(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::TooLarge { .. } => for_good(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Malformed(_) | Self::Compression { .. } => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::NotUnderstood(_) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Write(WriteError::Invalid(_)) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Interrupted(_) | Self::NoMessage => for_good(G::Cancelled, H::BAD_REQUEST, "interrupted"),
+            Self::UnsupportedEncoding(_) => for_good(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::UnsupportedType(_) => for_good(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
             Self::NotFound { .. } | Self::Rejected(_) | Self::WrongPort(_) => {
-                codes(G::Unimplemented, H::NOT_FOUND, "unsupported")
+                for_good(G::Unimplemented, H::NOT_FOUND, "unsupported")
             }
-            Self::Method(_) => codes(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
-            Self::Tenant(NoTenant::Missing) => codes(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
-            Self::Tenant(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Method(_) => for_good(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
+            Self::Tenant(NoTenant::Missing) => for_good(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
+            Self::Tenant(_) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
             Self::Busy => retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", RETRY_AFTER),
             Self::Write(WriteError::Overloaded { retry_after }) => {
                 retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", *retry_after)

@@ -130,7 +130,7 @@ async fn export(collector: &Arc<Collector>, target: Target, parts: &Parts, mut b
     }
 }
 
-/// Says SERVING for as long as there is somebody to say it, for the server as a whole and for the trace service.
+/// Answers SERVING for the server as a whole and for the trace service, for as long as it runs.
 async fn check_health(collector: &Collector, mut body: Body) -> Response {
     let read = collector.read(protocol(), &mut body, HEALTH_REQUEST).await;
     match read.and_then(|(framed, _)| unframe(framed)) {
@@ -143,7 +143,7 @@ async fn check_health(collector: &Collector, mut body: Body) -> Response {
 /// `HealthCheckResponse { status: SERVING }`.
 const SERVING: [u8; 2] = [0x08, 1];
 
-/// Whether a `HealthCheckRequest` asks for the server (no name) or for the trace service.
+/// Whether a `HealthCheckRequest` asks about the server (no name) or about the trace service.
 fn knows(request: &[u8]) -> bool {
     let service = match request {
         [0x0a, length, name @ ..] if usize::from(*length) == name.len() => name,

@@ -1,5 +1,4 @@
-//! A signpost for clients at the wrong port: what came to a port that does not take it is answered in its own protocol with the port
-//! that does.
+//! A signpost for clients at the wrong port. The answer says, in the client's own protocol, which port is right.
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub enum Audience {
     Browsers,
 }
 
-/// A port of this process, as clients at another one are told of it.
+/// What a client at another port learns of this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port {
     /// What is there: `OTLP over gRPC`, `the web UI`.
@@ -111,7 +110,7 @@ fn is_for_senders(port: &Port) -> bool {
     port.audience == Audience::Senders
 }
 
-/// Whether who sent this waits for an answer in gRPC. gRPC-Web reads plain HTTP.
+/// Whether the client waits for an answer in gRPC. gRPC-Web reads plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
     kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"))

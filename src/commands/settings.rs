@@ -49,8 +49,7 @@ impl Args for ListenFlags {
 
 impl FromArgMatches for ListenFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        const TABLE: &[Endpoint] = &ENDPOINTS;
-        let given = TABLE.iter().filter_map(|endpoint| Some((endpoint, matches.get_one::<String>(endpoint.name)?)));
+        let given = ENDPOINTS.iter().filter_map(|endpoint| Some((endpoint, matches.get_one::<String>(endpoint.name)?)));
         Ok(Self(given.map(|(endpoint, address)| (endpoint, address.clone())).collect()))
     }
 

@@ -168,7 +168,6 @@ fn of_storage(config: &Config) -> Vec<String> {
 }
 
 fn of_requests(config: &Config) -> Vec<String> {
-    let size = |bytes: usize| Size(bytes as u64);
     let (largest, in_flight) = (config.collector.max_request_size, config.collector.max_in_flight);
     let (queue, timeout) = (config.storage.queue_size, config.query.timeout);
     let idle = config.listen.idle_timeout.max(Duration::from_secs(1));
@@ -202,6 +201,10 @@ fn of_requests(config: &Config) -> Vec<String> {
         ));
     }
     warnings
+}
+
+fn size(bytes: usize) -> Size {
+    Size(bytes as u64)
 }
 
 /// What ingest fills and one query takes. `docs/configuration.md` says all that adds up.
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_questionable_is_told_with_what_will_happen() {
+    fn what_is_questionable_is_a_warning_that_says_what_will_happen() {
         let cases: [(Pairs, &[&str]); 11] = [
             (
                 &[("storage.retention_size", "127MiB")],
@@ -330,9 +333,9 @@ mod tests {
             (&[("storage.head_size", "1GiB")], &["storage.head_size is 1GiB and counts four times"]),
         ];
         for (pairs, texts) in cases {
-            let told = warnings(&with(pairs), Some(2 << 30));
-            assert_eq!(told.len(), 1, "{told:#?}");
-            texts.iter().for_each(|text| assert!(told[0].contains(text), "{text:?} is not in {told:?}"));
+            let found = warnings(&with(pairs), Some(2 << 30));
+            assert_eq!(found.len(), 1, "{found:#?}");
+            texts.iter().for_each(|text| assert!(found[0].contains(text), "{text:?} is not in {found:?}"));
         }
         for fits in
             [("storage.queue_size", "64MiB"), ("storage.retention_size", "128MiB"), ("listen.idle_timeout", "30s")]
@@ -343,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_of_tenants_whom_nobody_can_ask_are_told() {
+    fn spans_of_tenants_that_no_query_reaches_are_a_warning() {
         let stored = |names: &[(&str, u64)]| -> Vec<_> {
             names.iter().map(|(name, spans)| (TenantId::new(name).expect("a tenant"), *spans)).collect()
         };
@@ -352,12 +355,12 @@ mod tests {
         let tenants = [("a", 1), ("b", 2), ("c", 3), ("d", 4)];
         assert_eq!(hidden_spans(&one, &stored(&[("single-tenant", 5)])), None);
         assert_eq!(hidden_spans(&many, &stored(&tenants)), None);
-        let told = hidden_spans(&one, &stored(&tenants)).expect("hidden");
+        let warning = hidden_spans(&one, &stored(&tenants)).expect("hidden");
         assert!(
-            told.starts_with("10 spans are stored for the tenants a, b, c and others, and no query finds them"),
-            "{told}"
+            warning.starts_with("10 spans are stored for the tenants a, b, c and others, and no query finds them"),
+            "{warning}"
         );
-        let told = hidden_spans(&many, &stored(&[("a", 1), ("single-tenant", 5)])).expect("hidden");
-        assert!(told.starts_with("5 spans") && told.contains("X-Scope-OrgID: single-tenant"), "{told}");
+        let warning = hidden_spans(&many, &stored(&[("a", 1), ("single-tenant", 5)])).expect("hidden");
+        assert!(warning.starts_with("5 spans") && warning.contains("X-Scope-OrgID: single-tenant"), "{warning}");
     }
 }

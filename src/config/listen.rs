@@ -25,7 +25,7 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         Self {
-            addresses: ENDPOINTS.each_ref().map(|endpoint| Address::loopback(endpoint.default_port)),
+            addresses: std::array::from_fn(|at| Address::loopback(ENDPOINTS[at].default_port)),
             max_connections: 1024,
             idle_timeout: Duration::from_secs(300),
         }
@@ -35,8 +35,7 @@ impl Default for Listen {
 impl Listen {
     /// Each endpoint with its address.
     pub fn endpoints(&self) -> impl Iterator<Item = (&'static Endpoint, &Address)> + Clone {
-        const TABLE: &[Endpoint] = &ENDPOINTS;
-        TABLE.iter().zip(&self.addresses)
+        ENDPOINTS.iter().zip(&self.addresses)
     }
 
     /// Two endpoints that cannot both listen where they should.

@@ -229,8 +229,8 @@ mod tests {
             assert_eq!(said(text), [(); 3].map(|()| Ok(value)), "{text}");
         }
         for text in ["-1", "much", "1.5", "true", "100"] {
-            for told in said(text) {
-                let error = told.expect_err(text);
+            for read in said(text) {
+                let error = read.expect_err(text);
                 assert!(error.contains("512MiB") || error.contains("128MiB"), "{error}");
             }
         }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_key_is_unknown_and_its_new_name_is_told() {
+    fn an_old_key_is_an_error_that_says_the_new_name() {
         let (_folder, path) = file("query:\n  timeout_seconds: 5\n");
         let flags = vec![("--set".to_owned(), "query.timeout_seconds".to_owned(), "5".to_owned())];
         for sources in [

@@ -1,6 +1,6 @@
-//! Keys of older versions. They set nothing any more; whoever still writes one is told the new name.
+//! Keys of older versions. They are unknown now, and the error says the new name.
 
-/// The old key, and the key that took its place.
+/// The old key and the new one.
 pub(super) const RENAMED: [(&str, &str); 15] = [
     ("shutdown_grace_seconds", "shutdown_grace"),
     ("listen.idle_seconds", "listen.idle_timeout"),

@@ -168,7 +168,7 @@ async fn tenants_come_as_metadata() {
 }
 
 #[tokio::test]
-async fn health_is_told_for_the_server_and_the_trace_service() {
+async fn health_checks_are_answered_for_the_server_and_the_trace_service() {
     let running = Running::start(Config::default()).await;
     let service = b"opentelemetry.proto.collector.trace.v1.TraceService";
     let ours = [&[0x0a, service.len() as u8], service.as_slice()].concat();
