@@ -1,4 +1,4 @@
-//! What operators ask: is it ready, is it alive, what does it measure. Merged into the HTTP listeners.
+//! Routes for operators: is it ready, is it alive, what does it measure. Merged into the routers for queries and the web UI.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::version;
 
-/// Asked for what a ready server cannot do, a line for each.
+/// Says what a ready server cannot do, a line for each.
 pub type Limits = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Shared by the routes.
@@ -35,7 +35,7 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Over the metrics of all parts, to which it adds those of the process; `/ready` has the `limits` as well.
+    /// Serves the metrics in `registry`, to which it adds those of the process. `/ready` shows `limits` as well.
     #[must_use]
     pub fn new(mut registry: Registry, limits: Limits) -> Arc<Self> {
         let build = [
@@ -53,7 +53,7 @@ impl Admin {
         self.ready.store(true, Ordering::Release);
     }
 
-    /// Answers `/ready` with 503 from now on, so that a load balancer turns elsewhere.
+    /// Answers `/ready` with 503 from now on, so that load balancers stop sending requests.
     pub fn set_stopping(&self) {
         self.ready.store(false, Ordering::Release);
     }
@@ -70,7 +70,7 @@ impl Admin {
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if admin.ready.load(Ordering::Acquire) {
-        // Refused spans are no reason to take the queries away as well; senders are told by the answers they get.
+        // Also while spans are refused: queries are answered, and senders learn it from their answers.
         let lines = std::iter::once("ready".to_owned()).chain((admin.limits)());
         lines.map(|line| line + "\n").collect::<String>().into_response()
     } else {
@@ -87,7 +87,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-/// What the kernel counts for this process, read at each scrape. Absent where there is no /proc.
+/// What the kernel counts for this process, read at each scrape. Absent when there is no /proc.
 #[derive(Debug)]
 struct ProcessMetrics;
 

@@ -1,15 +1,15 @@
-//! Joins the parts and owns their end: bind, open the store, serve, and on shutdown stop, drain, flush.
+//! Joins the crates to one program: binds, opens the store, serves, and on shutdown stops, drains and flushes.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use hoptrail_collector::{Collector, Listener, Ports};
-use hoptrail_query::{Service, tempo};
-use hoptrail_storage::{Room, Store, SystemClock, Watch};
-use hoptrail_ui::Notices;
+use hoptrail_collector::{Collector, Port};
+use hoptrail_query::Service;
+use hoptrail_storage::{Room, Store, SystemClock, Watch, clock};
+use hoptrail_ui::{NoticeSource, Notices};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,102 +17,83 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::config::{Address, Config, out_of_reach};
+use crate::config::{Address, Config, hidden_spans};
 use crate::control::Control;
-use crate::input::EndOfInput;
+use crate::endpoints::{Endpoint, Handlers};
 use crate::serve::{Bounds, Connections, Server};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    listeners: Option<Listeners>,
-    addresses: Addresses,
+    listeners: Vec<Listener>,
     store: Arc<Store>,
     control: Option<Control>,
-    collector: Arc<Collector>,
-    service: Arc<Service>,
-    admin: Arc<Admin>,
+    handlers: Handlers,
     connections: Connections,
 }
 
+/// An endpoint that is bound.
 #[derive(Debug)]
-struct Listeners {
-    otlp_grpc: TcpListener,
-    otlp_http: TcpListener,
-    tempo: TcpListener,
-    ui: TcpListener,
-}
-
-/// Each listener's flag without the dashes, and where it really listens.
-pub type Addresses = [(&'static str, SocketAddr); 4];
-
-impl Listeners {
-    fn addresses(&self) -> std::io::Result<Addresses> {
-        Ok([
-            ("otlp-grpc", self.otlp_grpc.local_addr()?),
-            ("otlp-http", self.otlp_http.local_addr()?),
-            ("tempo", self.tempo.local_addr()?),
-            ("ui", self.ui.local_addr()?),
-        ])
-    }
+struct Listener {
+    endpoint: &'static Endpoint,
+    socket: TcpListener,
+    /// Where it really listens.
+    address: SocketAddr,
 }
 
 impl App {
     /// Binds every address, then opens the store. Nothing is left behind when one of them fails.
-    /// `watch` is told of the store's steps.
+    /// `watch` hears of the store's steps.
     pub async fn start(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<Self> {
-        let listen = &config.listen;
-        let listeners = Listeners {
-            otlp_grpc: bind("otlp-grpc", &listen.otlp_grpc).await?,
-            otlp_http: bind("otlp-http", &listen.otlp_http).await?,
-            tempo: bind("tempo", &listen.tempo).await?,
-            ui: bind("ui", &listen.ui).await?,
-        };
-        let addresses = listeners.addresses()?;
+        let mut listeners = Vec::new();
+        for (endpoint, address) in config.listen.endpoints() {
+            listeners.push(Listener::bind(endpoint, address).await?);
+        }
         let mut registry = Registry::default();
-        let clock = Arc::new(SystemClock);
-        let store = Store::open_watched(&config.data, &config.storage, clock, watch, &mut registry)
+        let store = Store::open_watched(&config.data, &config.storage, Arc::new(SystemClock), watch, &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
-        if let Some(told) = out_of_reach(&config, &store.tenants()) {
-            tracing::warn!("{told}");
+        if let Some(warning) = hidden_spans(&config, &store.tenants()) {
+            tracing::warn!("{warning}");
         }
         let control = Control::bind(&config.data).inspect_err(
             |error| tracing::warn!(%error, "cannot listen in the data folder; `hoptrail backup` will not work"),
         );
         let collector = Collector::new(&config.collector, store.clone(), &mut registry);
         let service = Service::new(&config.query, store.clone(), &mut registry);
-        let listeners = Some(listeners);
         let connections = Connections::register(&mut registry);
-        let admin = Admin::new(registry, Box::new(limits(Arc::clone(&store))));
-        Ok(Self { config, listeners, addresses, store, control: control.ok(), collector, service, admin, connections })
+        let of_store = Arc::clone(&store);
+        let admin = Admin::new(registry, Box::new(move || limits(&of_store)));
+        let notices = notices(Arc::clone(&store), Arc::clone(&collector));
+        let handlers = Handlers { collector, service, admin, ui: config.ui.clone(), notices };
+        Ok(Self { config, listeners, store, control: control.ok(), handlers, connections })
     }
 
-    /// What it listens on, by the names of the flags.
+    /// Each endpoint, and where it really listens.
     #[must_use]
-    pub fn addresses(&self) -> Addresses {
-        self.addresses
+    pub fn addresses(&self) -> Vec<(&'static Endpoint, SocketAddr)> {
+        self.listeners.iter().map(|listener| (listener.endpoint, listener.address)).collect()
     }
 
     /// Serves until `stop` is cancelled; then drains and flushes within the grace period.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
-        let grace = Duration::from_secs(self.config.shutdown_grace_seconds);
-        // Before anything is served: who reads `ready` on stdout and asks at once must not be told otherwise.
-        self.admin.set_ready();
-        let mut parts = self.spawn_parts(&stop);
+        let grace = self.config.shutdown_grace;
+        // Before anything is served: a script that reads `ready` on stdout and asks at once must find it ready.
+        self.handlers.admin.set_ready();
+        let mut tasks = self.spawn_tasks(&stop);
         tokio::select! {
             () = stop.cancelled() => {}
-            Some(ended) = parts.join_next() => {
+            Some(ended) = tasks.join_next() => {
                 ended.context("a listener failed")?;
                 if !stop.is_cancelled() {
                     return Err(anyhow!("a listener ended by itself"));
                 }
             }
         }
-        self.admin.set_stopping();
-        let started = Instant::now();
+        self.handlers.admin.set_stopping();
+        let started = Instant::from_std(clock::instant());
         let drain = async {
-            while let Some(ended) = parts.join_next().await {
+            while let Some(ended) = tasks.join_next().await {
                 if let Err(error) = ended {
                     tracing::warn!(%error, "a listener did not end well");
                 }
@@ -120,56 +101,55 @@ impl App {
         };
         if tokio::time::timeout_at(started + grace * 3 / 4, drain).await.is_err() {
             tracing::warn!("requests are still open near the end of the grace period: cutting them off");
-            parts.shutdown().await;
+            tasks.shutdown().await;
         }
-        self.collector.report_rest();
+        self.handlers.collector.report_rest();
         flush(self.store, started + grace).await;
         Ok(())
     }
 
-    fn spawn_parts(&mut self, stop: &CancellationToken) -> JoinSet<()> {
-        let mut parts = JoinSet::new();
-        let Some(listeners) = self.listeners.take() else { return parts };
+    fn spawn_tasks(&mut self, stop: &CancellationToken) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
         if let Some(control) = self.control.take() {
-            parts.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
+            tasks.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
         }
-        parts.spawn(Arc::clone(&self.collector).keep_reporting(stop.clone()));
-        let tempo = tempo::router(Arc::clone(&self.service), self.admin.router());
-        let (collector, store) = (Arc::clone(&self.collector), Arc::clone(&self.store));
-        let notices = Arc::new(move || {
-            let Room { refused, misfits } = store.room();
-            Notices { refused, warnings: misfits, notices: collector.notices() }
-        });
-        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.config.ui, notices).merge(self.admin.router());
-        let served = [
-            ("otlp-grpc", Listener::OtlpGrpc, self.collector.grpc_router(), listeners.otlp_grpc),
-            ("otlp-http", Listener::OtlpHttp, self.collector.router(), listeners.otlp_http),
-            ("tempo", Listener::Queries, tempo, listeners.tempo),
-            ("ui", Listener::Queries, pages, listeners.ui),
-        ];
+        tasks.spawn(Arc::clone(&self.handlers.collector).keep_reporting(stop.clone()));
+        let bounds = self.bounds();
+        let listeners = std::mem::take(&mut self.listeners);
+        let ports: Arc<[Port]> = listeners.iter().map(Listener::port).collect();
+        for listener in listeners {
+            let here = listener.port();
+            let Listener { endpoint, socket, .. } = listener;
+            let router = (endpoint.router)(&self.handlers);
+            let router = self.handlers.collector.behind_signpost(router, here, Arc::clone(&ports));
+            let server =
+                Server { name: endpoint.name, end_of_input: endpoint.end_of_input(), router, listener: socket };
+            tasks.spawn(server.run(bounds, self.connections.clone(), stop.clone()));
+        }
+        tasks
+    }
+
+    fn bounds(&self) -> Bounds {
         let listen = &self.config.listen;
-        let idle = Duration::from_secs(listen.idle_seconds.max(1));
         // A few connections can fill what may be in flight, and many do not hold much more.
-        let window = (self.config.collector.max_in_flight_bytes / 32).clamp(128 << 10, 8 << 20) as u32;
-        let bounds = Bounds { connections: listen.max_connections, idle, window };
-        let [otlp_grpc, otlp_http, tempo, ui] = self.addresses.map(|(_, address)| address.port());
-        let ports = Ports { otlp_grpc, otlp_http, tempo, ui };
-        for (name, kind, router, listener) in served {
-            let router = self.collector.behind_signpost(router, kind, ports);
-            let end_of_input = if kind == Listener::Queries { EndOfInput::Leaves } else { EndOfInput::Awaits };
-            let server = Server { name, end_of_input, router, listener };
-            parts.spawn(server.run(bounds, self.connections.clone(), stop.clone()));
-        }
-        parts
+        let window = (self.config.collector.max_in_flight / 32).clamp(128 << 10, 8 << 20) as u32;
+        let idle = listen.idle_timeout.max(Duration::from_secs(1));
+        Bounds { connections: listen.max_connections, idle, window }
     }
 }
 
-/// What of the store's disk belongs into `/ready`.
-fn limits(store: Arc<Store>) -> impl Fn() -> Vec<String> {
-    move || {
+/// What the store's disk says in `/ready`.
+fn limits(store: &Store) -> Vec<String> {
+    let Room { refused, misfits } = store.room();
+    refused.map(|reason| format!("spans are refused: {reason}")).into_iter().chain(misfits).collect()
+}
+
+/// What the web UI says to those who send.
+fn notices(store: Arc<Store>, collector: Arc<Collector>) -> NoticeSource {
+    Arc::new(move || {
         let Room { refused, misfits } = store.room();
-        refused.map(|reason| format!("spans are refused: {reason}")).into_iter().chain(misfits).collect()
-    }
+        Notices { refused, warnings: misfits, notices: collector.notices() }
+    })
 }
 
 /// Closes the store on a thread of its own. What the log holds is safe also when the deadline comes first.
@@ -184,16 +164,38 @@ async fn flush(store: Arc<Store>, deadline: Instant) {
     }
 }
 
-async fn bind(name: &str, address: &Address) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address.to_string()).await.map_err(|error| {
-        let advice = match error.kind() {
-            ErrorKind::AddrInUse => format!(
-                "another program listens there, perhaps a second hoptrail or an OpenTelemetry Collector: stop it, or choose another address with --{name} HOST:PORT"
-            ),
-            ErrorKind::PermissionDenied => format!("ports below 1024 need privileges: choose another with --{name} HOST:PORT"),
-            ErrorKind::AddrNotAvailable => format!("this machine has no such address: choose another with --{name} HOST:PORT"),
-            _ => format!("choose another address with --{name} HOST:PORT"),
-        };
-        anyhow!("cannot listen on {address} for {name}: {error}; {advice}")
-    })
+impl Listener {
+    async fn bind(endpoint: &'static Endpoint, address: &Address) -> Result<Self, BindError> {
+        let bound = TcpListener::bind(address.to_string()).await;
+        let named = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (address, socket) =
+            named.map_err(|source| BindError { name: endpoint.name, address: address.clone(), source })?;
+        Ok(Self { endpoint, socket, address })
+    }
+
+    fn port(&self) -> Port {
+        self.endpoint.port(self.address)
+    }
+}
+
+/// An address that cannot be listened on, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for {name} ({}choose another address with --{name} HOST:PORT)", self.reason())]
+struct BindError {
+    name: &'static str,
+    address: Address,
+    source: io::Error,
+}
+
+impl BindError {
+    fn reason(&self) -> &'static str {
+        match self.source.kind() {
+            ErrorKind::AddrInUse => {
+                "another program listens there, perhaps a second hoptrail or an OpenTelemetry Collector: stop it, or "
+            }
+            ErrorKind::PermissionDenied => "ports below 1024 need privileges: ",
+            ErrorKind::AddrNotAvailable => "this machine has no such address: ",
+            _ => "",
+        }
+    }
 }

@@ -1,7 +1,7 @@
-//! The socket in the data folder, by which other commands ask the process that owns the folder. Only its own user and root may ask.
+//! The socket in the data folder. Through it other commands ask the process that owns the folder. Only its own user and root may ask.
 //!
-//! A client sends `checkpoint` and a line break; the answer is a line, `ok PATH` (in the data folder) or `error TEXT`. The checkpoint lasts as long as the
-//! connection, so one whose client was killed does not stay behind.
+//! A client sends `checkpoint` and a line break. The answer is a line: `ok PATH` (in the data folder) or `error TEXT`. The checkpoint
+//! lasts as long as the connection, so that it goes when its client is killed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 
 const NAME: &str = "control.sock";
 const CHECKPOINT: &str = "checkpoint";
-/// A client says what it wants at once, and a checkpoint takes moments.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What the kernel takes as the address of a socket.
+/// The longest that a client may take to ask, and a checkpoint to be made. Both take moments.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest path that the kernel takes as the address of a socket, about.
 const LONGEST_PATH: usize = 100;
 
 /// The listening socket. Its file goes when it is dropped.
@@ -46,7 +46,7 @@ impl Control {
     /// Listens in the data folder, which must be open and so belong to this process alone.
     pub fn bind(data: &Path) -> io::Result<Self> {
         let path = data.join(NAME);
-        // What is there is of a process that was killed.
+        // A socket that is there was left by a process that was killed.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -57,7 +57,7 @@ impl Control {
         Ok(Self { listener, data: data.to_owned(), owner })
     }
 
-    /// Answers until `stop` is cancelled; checkpoints that are still held then go.
+    /// Answers until `stop` is cancelled. Checkpoints that clients still hold then go.
     pub async fn serve(self, store: Arc<Store>, stop: CancellationToken) {
         let clients = TaskTracker::new();
         loop {
@@ -84,15 +84,15 @@ async fn answer(mut client: UnixStream, store: Arc<Store>, data: PathBuf) -> io:
     let mut asked = String::new();
     let (reader, mut writer) = client.split();
     let mut reader = tokio::io::BufReader::new(reader.take(64));
-    tokio::time::timeout(PATIENCE, reader.read_line(&mut asked)).await??;
+    tokio::time::timeout(TIMEOUT, reader.read_line(&mut asked)).await??;
     if asked.trim() != CHECKPOINT {
-        return writer.write_all(b"error unknown question\n").await;
+        return writer.write_all(b"error unknown request\n").await;
     }
     match tokio::task::spawn_blocking(move || store.checkpoint()).await? {
         Ok(checkpoint) => {
             let path = checkpoint.path().strip_prefix(&data).unwrap_or(checkpoint.path());
             writer.write_all(&[b"ok ", path.as_os_str().as_bytes(), b"\n"].concat()).await?;
-            // Nothing more is said; the end of the connection lets the checkpoint go.
+            // The client sends nothing more. The checkpoint goes when the connection ends.
             let mut rest = [0; 1];
             while reader.get_mut().get_mut().read(&mut rest).await? > 0 {}
             tokio::task::spawn_blocking(move || drop(checkpoint)).await?;
@@ -121,7 +121,7 @@ pub fn checkpoint(data: &Path) -> anyhow::Result<Option<Held>> {
             return Err(error).with_context(|| format!("cannot ask the process that has {} open", data.display()));
         }
     };
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     connection.write_all(format!("{CHECKPOINT}\n").as_bytes())?;
     let mut said = Vec::new();
     BufReader::new(&connection).read_until(b'\n', &mut said).context("the running hoptrail did not answer")?;

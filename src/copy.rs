@@ -1,4 +1,4 @@
-//! Copies of a store's folder, seen whole or not at all.
+//! Copies of a store's folder. A copy is whole or is not taken for a store.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,15 +11,15 @@ use crate::progress::Progress;
 /// Bytes copied between two reports.
 const CHUNK: usize = 1 << 20;
 
-/// The folder, inside the target, in which the files wait until the copy is complete.
+/// The subfolder that holds the files of a copy that has not ended.
 const INCOMPLETE: &str = ".incomplete-copy";
-/// A file system has this in its topmost folder, also when it is empty.
+/// The folder that a file system has from the beginning in its topmost folder.
 const LOST_AND_FOUND: &str = "lost+found";
-/// Without this file a folder is no store, so it is copied last.
+/// The file that is copied last: without it a folder is no store.
 const LAST: &str = "CURRENT";
 
-/// Copies the files of `from` into the folder `to`, which may exist when it is empty. `Ok` means that the copy survives a loss of power;
-/// a copy that ended too early is never taken for a store.
+/// Copies the files of `from` into the folder `to`, which may exist when it is empty. `Ok` means that the copy survives a loss of power.
+/// A copy that ended too early is never taken for a store.
 pub fn copy_folder(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     refuse_used(to)?;
     if to.is_dir() {
@@ -37,15 +37,15 @@ pub fn copy_folder(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     copied
 }
 
-/// The same into a folder that exists. A disk may be mounted there, so no other folder can be renamed to it. The files are moved to where
-/// they belong once all are on the disk. [`LAST`] is moved last.
+/// The same into a folder that exists. A disk may be mounted there, so the folder cannot be replaced by another one. The files are
+/// moved to their names once all of them are on the disk, [`LAST`] at the end.
 fn copy_inside(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let building = to.join(INCOMPLETE);
     remove(&building)?;
     for (file, _) in files(to)? {
         fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
-    let placed = copy_into(label, from, &building).and_then(|()| {
+    let moved = copy_into(label, from, &building).and_then(|()| {
         let mut names: Vec<_> =
             files(&building)?.into_iter().filter_map(|(file, _)| Some(file.file_name()?.to_owned())).collect();
         names.sort_by_key(|name| name == LAST);
@@ -54,18 +54,18 @@ fn copy_inside(label: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
                 sync(to)?;
             }
             fs::rename(building.join(&name), to.join(&name))
-                .with_context(|| format!("cannot place {}", name.display()))?;
+                .with_context(|| format!("cannot move {} into {}", name.display(), to.display()))?;
         }
         sync(to)?;
         Ok(())
     });
-    if placed.is_ok() || !to.join(LAST).exists() && files(to).is_ok_and(|files| files.is_empty()) {
+    if moved.is_ok() || !to.join(LAST).exists() && files(to).is_ok_and(|files| files.is_empty()) {
         remove(&building)?;
     }
-    placed
+    moved
 }
 
-/// Fails where a copy into this folder has begun and not ended.
+/// Fails when a copy into this folder has begun and not ended.
 pub fn refuse_incomplete(folder: &Path) -> anyhow::Result<()> {
     if folder.join(INCOMPLETE).exists() && !folder.join(LAST).exists() {
         bail!("{} is a copy that did not end: run `hoptrail restore` again", folder.display());
@@ -82,7 +82,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Fails where something is that a copy would overwrite. A copy that did not end may be overwritten.
+/// Fails unless the folder is empty or holds a copy that did not end: nothing else is ever overwritten.
 pub fn refuse_used(folder: &Path) -> anyhow::Result<()> {
     let is_incomplete = refuse_incomplete(folder).is_err();
     match fs::read_dir(folder) {
@@ -131,7 +131,7 @@ fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))? {
         let entry = entry?;
         let data = entry.metadata()?;
-        // The lock and the socket are of the process that has it open.
+        // The lock and the socket belong to the process that has the folder open.
         if data.is_file() && entry.file_name() != "LOCK" {
             files.push((entry.path(), data.len()));
         }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_whole_and_goes_over_nothing() {
+    fn a_copy_is_whole_and_overwrites_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, to) = (folder.path().join("from"), folder.path().join("deep/to"));
         fs::create_dir_all(from.join("inner")).expect("made");
@@ -207,21 +207,21 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_was_cut_off_is_told_and_made_again() {
+    fn a_copy_that_was_cut_off_is_noticed_and_made_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, to) = (store_files(folder.path()), folder.path().join("mount"));
         fs::create_dir_all(to.join(INCOMPLETE)).expect("made");
         fs::write(to.join(INCOMPLETE).join("CURRENT"), "CURRENT").expect("written");
-        fs::write(to.join("a.sst"), "already in its place").expect("written");
-        let told = refuse_incomplete(&to).expect_err("told").to_string();
-        assert!(told.contains("run `hoptrail restore` again"), "{told}");
+        fs::write(to.join("a.sst"), "already moved").expect("written");
+        let error = refuse_incomplete(&to).expect_err("cut off").to_string();
+        assert!(error.contains("run `hoptrail restore` again"), "{error}");
         copy_folder("copying", &from, &to).expect("copied");
         assert_eq!(names(&to), ["000001.log", "CURRENT", "MANIFEST-1", "a.sst"]);
         assert_eq!(fs::read_to_string(to.join("a.sst")).expect("read"), "a.sst");
     }
 
     #[test]
-    fn what_failed_leaves_nothing() {
+    fn a_copy_that_fails_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         copy_folder("copying", &folder.path().join("not there"), &folder.path().join("to")).expect_err("failed");
         assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 0);

@@ -1,8 +1,6 @@
-//! The program hoptrail: joins the collector, the store, the queries and the pages into one process.
+//! The program hoptrail: joins the collector, the store, the queries and the web UI into one process.
 //!
-//! A library only so that the tests and the bench can use its parts; nothing here is a promise to other programs.
-
-#![allow(clippy::disallowed_methods, reason = "not every one asks the clock yet")]
+//! It is a library only so that tests and bench can use its modules. Nothing here is a promise to other programs.
 
 pub mod admin;
 pub mod app;
@@ -10,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod copy;
+pub mod endpoints;
 pub mod input;
 #[cfg(test_hooks)]
 pub mod kill_at;

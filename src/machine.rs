@@ -1,8 +1,9 @@
-//! What the machine, or the container, gives the process.
+//! How much memory the machine, or the container, has for the process.
 
 use std::path::{Path, PathBuf};
 
-/// Bytes of memory that the process may take: those of the machine, or fewer where a control group says so. `None` where nobody says.
+/// Bytes of memory that the process may take: those of the machine, or fewer when a control group says so. `None` when neither can be
+/// read.
 #[must_use]
 pub fn memory() -> Option<u64> {
     memory_under(Path::new("/"))
@@ -21,12 +22,13 @@ fn of_machine(meminfo: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Where the limits of the process's groups and of those around them stand. In a container only the outermost folder is seen.
+/// The files with the limits of the process's groups and of the groups around them. A container sees only the outermost folder.
 fn limit_files(groups: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in groups.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(kinds), Some(group)) = (parts.next(), parts.next()) else { continue };
+        // `0::/system.slice/hoptrail.service`, or with version 1 `3:cpu,memory:/docker/4bf9`.
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(kinds), Some(group)) = (fields.next(), fields.next()) else { continue };
         let (folder, file) = match kinds {
             "" => ("sys/fs/cgroup", "memory.max"),
             kinds if kinds.split(',').any(|kind| kind == "memory") => ("sys/fs/cgroup/memory", "memory.limit_in_bytes"),

@@ -1,8 +1,9 @@
-//! How far a long command is: a bar with rate and time left on a terminal, a line now and then in a pipe. To stderr.
+//! The progress of a long command, on stderr: a bar with rate and time left on a terminal, a line now and then in a pipe.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use hoptrail_storage::clock;
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::output::print_line;
@@ -33,22 +34,22 @@ impl Progress {
         } else {
             eprintln!("{label}: {}", BinaryBytes(total));
         }
-        let now = Instant::now();
+        let now = clock::instant();
         Self { bar, label: label.to_owned(), total, done: 0, started: now, last: now }
     }
 
-    /// So many more bytes are done.
+    /// Adds bytes that are done.
     pub fn add(&mut self, bytes: u64) {
         self.done += bytes;
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         } else if self.last.elapsed() >= LINE_EVERY {
-            self.last = Instant::now();
+            self.last = clock::instant();
             eprintln!("{}", self.line());
         }
     }
 
-    /// Prints a line without disturbing the bar; to stdout, for scripts.
+    /// Prints a line to stdout, for scripts, without disturbing the bar.
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| print(line)),
@@ -56,7 +57,7 @@ impl Progress {
         }
     }
 
-    /// The end.
+    /// Ends it and says how long it took.
     pub fn end(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

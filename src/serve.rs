@@ -1,5 +1,5 @@
-//! Serves a router on a listener until told to stop, with bounds on what its clients may hold: so many connections, each closed when
-//! nothing is asked on it.
+//! Serves a router on a listener until it is stopped. What clients may hold is bounded: the number of connections is, and a
+//! connection on which nothing is asked is closed.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ use crate::input::{EndOfInput, Input};
 
 /// A client that has not sent a whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections whose peer is gone are found out this often.
+/// How often connections whose peer is gone are found.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (out of file handles) the others get time to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -55,9 +55,9 @@ pub struct Server {
     pub name: &'static str,
     /// What the end of a client's bytes means.
     pub end_of_input: EndOfInput,
-    /// Who answers.
+    /// What answers.
     pub router: Router,
-    /// Where.
+    /// Where it is served.
     pub listener: TcpListener,
 }
 
@@ -78,10 +78,10 @@ impl Connections {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let Self { open, refused } = Self::default();
-        registry.register("hoptrail_connections", "Connections open", open.clone());
+        registry.register("hoptrail_connections", "Connections open, by listener", open.clone());
         registry.register(
             "hoptrail_connections_refused",
-            "Connections closed for there were too many",
+            "Connections closed at once because too many were open, by listener",
             refused.clone(),
         );
         Self { open, refused }
@@ -97,7 +97,7 @@ impl Server {
         let label = ByListener { listener: name };
         let open = connections.open.get_or_create_owned(&label);
         let refused = connections.refused.get_or_create_owned(&label);
-        let (tasks, places) = (TaskTracker::new(), Arc::new(Semaphore::new(bounds.connections)));
+        let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(bounds.connections)));
         let cut = CancellationToken::new();
         let _cut_when_dropped = cut.clone().drop_guard();
         loop {
@@ -113,7 +113,7 @@ impl Server {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
                 if refused.inc() == 0 {
                     let most = bounds.connections;
                     tracing::warn!(
@@ -133,7 +133,7 @@ impl Server {
             tasks.spawn(async move {
                 _ = cut.run_until_cancelled(connection).await;
                 open.dec();
-                drop(place);
+                drop(slot);
             });
         }
         drop(listener);
@@ -166,7 +166,7 @@ async fn connection(
         }
         () = falls_idle(&asked, idle) => {
             connection.as_mut().graceful_shutdown();
-            // Who then does not take an answer either is cut off.
+            // A client that then does not take an answer either is cut off.
             tokio::time::timeout(idle, connection).await.unwrap_or(Ok(()))
         }
     };
@@ -202,16 +202,16 @@ async fn answer(
     router.call(request).await
 }
 
-/// Returns when nothing was asked for that long; a client that never asks anything has the time of a head.
+/// Returns when nothing was asked for that long. A client that has never asked anything gets the time of a head.
 async fn falls_idle(asked: &AtomicU64, idle: Duration) {
     let mut before = 0;
-    let mut patience = HEAD_TIMEOUT.min(idle);
+    let mut timeout = HEAD_TIMEOUT.min(idle);
     loop {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(timeout).await;
         let now = asked.load(Ordering::Relaxed);
         if now == before {
             return;
         }
-        (before, patience) = (now, idle);
+        (before, timeout) = (now, idle);
     }
 }

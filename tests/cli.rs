@@ -175,7 +175,7 @@ fn signals_end_it_well_even_with_an_idle_connection_open() {
 fn a_request_that_never_ends_is_cut_off_after_the_grace_period() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start_with(folder.path(), &["--set", "shutdown_grace_seconds=1"]);
+    let mut server = Server::start_with(folder.path(), &["--set", "shutdown_grace=1s"]);
     let mut stuck = std::net::TcpStream::connect(&server.otlp_http).unwrap();
     write!(
         stuck,

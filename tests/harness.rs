@@ -1,9 +1,12 @@
 //! Starts the real binary for a test, on free ports and a folder of its own, and stops it afterwards.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use hoptrail::endpoints::ENDPOINTS;
 
 /// The longest a start or a stop may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,8 +24,8 @@ pub(crate) fn hoptrail() -> Command {
 pub(crate) fn serve(data: &Path, arguments: &[&str]) -> Command {
     let mut command = hoptrail();
     command.args(["serve", "--data"]).arg(data).args(arguments);
-    for port in ["--otlp-grpc", "--otlp-http", "--tempo", "--ui"] {
-        command.args([port, "127.0.0.1:0"]);
+    for endpoint in ENDPOINTS {
+        command.args([&format!("--{}", endpoint.name), "127.0.0.1:0"]);
     }
     command
 }
@@ -42,7 +45,7 @@ pub(crate) struct Server {
     pub(crate) otlp_http: String,
     /// Where the Tempo API answers.
     pub(crate) tempo: String,
-    /// Where the pages are.
+    /// Where the web UI is.
     pub(crate) ui: String,
     stdout: BufReader<ChildStdout>,
 }
@@ -62,25 +65,12 @@ impl Server {
     pub(crate) fn launch(mut command: Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut address = |name: &str| {
-            let mut line = String::new();
-            stdout.read_line(&mut line).expect("stdout is text");
-            let prefix = format!("listening {name} ");
-            (!line.is_empty()).then(|| {
-                let address = line.trim_end().strip_prefix(&prefix);
-                address.unwrap_or_else(|| panic!("{line:?} does not say {prefix:?}")).to_owned()
-            })
+        let Some(mut addresses) = addresses(&mut stdout) else {
+            return Err(child.wait().expect("the process can be asked"));
         };
-        let addresses = ["otlp-grpc", "otlp-http", "tempo", "ui"].map(&mut address);
-        let mut ready = String::new();
-        stdout.read_line(&mut ready).expect("stdout is text");
-        match addresses {
-            [Some(otlp_grpc), Some(otlp_http), Some(tempo), Some(ui)] if !ready.is_empty() => {
-                assert_eq!(ready, "ready\n");
-                Ok(Self { child, otlp_grpc, otlp_http, tempo, ui, stdout })
-            }
-            _ => Err(child.wait().expect("the process can be asked")),
-        }
+        let mut take = |name: &str| addresses.remove(name).unwrap_or_else(|| panic!("nobody listens as {name}"));
+        let (otlp_grpc, otlp_http, tempo, ui) = (take("otlp-grpc"), take("otlp-http"), take("tempo"), take("ui"));
+        Ok(Self { child, otlp_grpc, otlp_http, tempo, ui, stdout })
     }
 
     /// The process id.
@@ -125,6 +115,23 @@ impl Drop for Server {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+    }
+}
+
+/// The lines `listening NAME ADDRESS` up to `ready`; none when the process ends before it is ready.
+fn addresses(stdout: &mut impl BufRead) -> Option<HashMap<String, String>> {
+    let mut addresses = HashMap::new();
+    loop {
+        let mut line = String::new();
+        if stdout.read_line(&mut line).expect("stdout is text") == 0 {
+            return None;
+        }
+        if line == "ready\n" {
+            return Some(addresses);
+        }
+        let words: Vec<_> = line.split_whitespace().collect();
+        let ["listening", name, address] = words[..] else { panic!("{line:?} is no line of a start") };
+        addresses.insert(name.to_owned(), address.to_owned());
     }
 }
 

@@ -34,9 +34,9 @@ pub(crate) struct Crash {
 pub(crate) async fn measure(original: &Launch, spool: &Arc<Spool>, kinds: &[Kind]) -> Result<Crash> {
     let mut launch = Launch { data: original.data.with_extension("crashed"), ..original.clone() };
     copy(&original.data, &launch.data)?;
-    // Of two settings with one key the last one counts. Large traces that come twice need more than the default memory until they are one again.
-    launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), format!("storage.head_mb={HEAD_MB}")]);
-    launch.settings.extend(["storage.seal_after_seconds=3600", "query.memory_mb=1024"].map(str::to_owned));
+    // The last one counts. Large traces that come twice need more than the default memory until they are one again.
+    launch.settings.extend([format!("storage.head_spans={HEAD_SPANS}"), format!("storage.head_size={HEAD_MB}MiB")]);
+    launch.settings.extend(["storage.seal_after=1h", "query.memory=1GiB"].map(str::to_owned));
     let server = Server::start(&launch)?;
     let requests = spool.requests_within(HEAD_SPANS / 10 * 9, HEAD_BYTES);
     let sent = ingest::send(&server, Transport::Grpc, spool, requests, 4, |_| ()).await?;

@@ -44,7 +44,7 @@ pub(crate) async fn measure(
     let spool = run::make(source, path, until)?;
     let kinds = queries::kinds(source.shape(), &source.truth, repetitions);
     let mut launch = original.clone();
-    launch.settings.push("storage.seal_after_seconds=3600".to_owned());
+    launch.settings.push("storage.seal_after=1h".to_owned());
     let server = Server::start(&launch)?;
     let mut connection = Connection::open(&server.tempo).await?;
     ingest::send(&server, Transport::Grpc, &spool, spool.requests(), 4, |_| ()).await?;

@@ -41,7 +41,7 @@ struct Flags {
     /// Starts with cold caches for each kind of question.
     #[arg(long, default_value_t = 5)]
     cold_starts: usize,
-    /// storage.seal_after_seconds of the server, so that the last spans are sealed soon.
+    /// storage.seal_after of the server, so that the last spans are sealed soon.
     #[arg(long, default_value_t = 15, value_name = "SECONDS")]
     seal_after: u64,
     /// Work in this folder and leave requests, data and log there; otherwise in one that is removed.

@@ -42,7 +42,7 @@ pub struct Options {
     pub repetitions: usize,
     /// Starts with nothing in any cache, for each kind of question.
     pub cold_starts: usize,
-    /// `storage.seal_after_seconds`, so that the last spans are sealed soon.
+    /// `storage.seal_after` in seconds, so that the last spans are sealed soon.
     pub seal_after_seconds: u64,
 }
 
@@ -67,7 +67,7 @@ impl Options {
 
     /// How the server is started.
     pub(crate) fn launch(&self) -> Result<Launch> {
-        let mut settings = vec![format!("storage.seal_after_seconds={}", self.seal_after_seconds)];
+        let mut settings = vec![format!("storage.seal_after={}s", self.seal_after_seconds)];
         if self.kind == Kind::Late {
             // Several segments between the first and the last span of a trace, and they are not merged into one.
             settings.push(format!("storage.head_spans={}", (self.spans / 40).max(1_000)));

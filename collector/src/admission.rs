@@ -12,7 +12,7 @@ pub(crate) struct Admission {
     limit: usize,
 }
 
-/// The limit is reached; later there will be room.
+/// The limit is reached. There will be room later.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -22,7 +22,7 @@ impl Admission {
         Self { used, limit }
     }
 
-    /// Admits a request whose body is so long as far as is known.
+    /// Admits a request whose body has at least `length` bytes.
     pub(crate) fn admit(&self, length: usize) -> Result<Reservation, Full> {
         let mut reservation = Reservation { admission: self.clone(), bytes: 0, read: 0 };
         reservation.reserve(length.saturating_add(BASE))?;
@@ -30,7 +30,7 @@ impl Admission {
     }
 }
 
-/// The bytes one request has reserved; given back when dropped.
+/// The bytes that one request has reserved. Dropping it gives them back.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     admission: Admission,
@@ -52,7 +52,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Accounts for bytes of the body that arrived.
+    /// Accounts for bytes of the body that have arrived.
     pub(crate) fn read(&mut self, bytes: usize) -> Result<(), Full> {
         self.read += bytes;
         match (self.read + BASE).checked_sub(self.bytes) {

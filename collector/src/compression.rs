@@ -1,4 +1,4 @@
-//! Content encodings, undone within bounds.
+//! Content encodings: bodies are decompressed within bounds.
 
 use std::io::{self, BufReader, Read};
 
@@ -47,9 +47,9 @@ impl Encoding {
         }
     }
 
-    /// Undoes the compression; stops as soon as the output passes `limit` or there is no room to hold it.
+    /// Decompresses a body. Stops as soon as the output passes `limit` or there is no room for it.
     pub(crate) fn decompress(self, body: &[u8], limit: usize, room: &mut Reservation) -> Result<Vec<u8>, Failure> {
-        let broken = |error: io::Error| Failure::Compression { encoding: self.name(), reason: error.to_string() };
+        let broken = |source: io::Error| Failure::Compression { encoding: self.name(), source };
         let read: &mut dyn Read = match self {
             Self::Identity => &mut BufReader::new(body),
             Self::Gzip => &mut flate2::bufread::MultiGzDecoder::new(body),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_before_it_unfolds() {
+    fn a_bomb_is_refused_before_it_is_decompressed() {
         let used = Gauge::default();
         let admission = Admission::new(used.clone(), 1 << 30);
         let zeros = vec![0; 50 << 20];
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn unfolding_waits_for_room() {
+    fn decompressing_needs_room() {
         let admission = Admission::new(Gauge::default(), 1 << 20);
         let mut room = admission.admit(0).expect("room");
         let body = compress(Encoding::Gzip, &vec![0; 5 << 20]);

@@ -1,5 +1,7 @@
 //! Settings of the collector.
 
+use hoptrail_proto::model::Tenancy;
+use hoptrail_proto::units;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::BASE;
@@ -9,15 +11,16 @@ use crate::origins;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most bytes of one request after decompression; larger ones are refused for good. Default 64 MiB,
-    /// as OTLP 1.11 recommends.
-    pub max_request_bytes: usize,
-    /// Most bytes of all requests that are being received, checked or written; what comes on top is asked to retry.
-    /// At least twice `max_request_bytes` is granted, so that one of the largest in JSON has room. Default 256 MiB.
-    pub max_in_flight_bytes: usize,
-    /// Whether every request must name its tenant in `X-Scope-OrgID`. Off, that header is ignored and all spans belong to one
-    /// tenant. Default off.
-    pub multi_tenant: bool,
+    /// Most bytes of one request after decompression. Larger ones are refused for good. Default 64 MiB, as OTLP 1.11 recommends.
+    #[serde(with = "units::size")]
+    pub max_request_size: usize,
+    /// Most bytes of all requests that are being received, checked or written. What comes on top is asked to retry. Twice
+    /// `max_request_size` is always granted, so that one of the largest in JSON has room. Default 256 MiB.
+    #[serde(with = "units::size")]
+    pub max_in_flight: usize,
+    /// Whether there are tenants. Not a setting of this section: collector and queries must agree.
+    #[serde(skip)]
+    pub tenancy: Tenancy,
     /// Origins of web pages that may send spans (CORS), for example `https://shop.example`; `*` allows every origin.
     /// Default `*`.
     #[serde(deserialize_with = "origins::read")]
@@ -40,9 +43,9 @@ pub enum OtherSignals {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_request_bytes: 64 << 20,
-            max_in_flight_bytes: 256 << 20,
-            multi_tenant: false,
+            max_request_size: 64 << 20,
+            max_in_flight: 256 << 20,
+            tenancy: Tenancy::Single,
             cors_origins: vec!["*".to_owned()],
             other_signals: OtherSignals::default(),
         }
@@ -50,10 +53,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Bytes of requests that are granted whatever `max_in_flight_bytes` says: the largest request in JSON holds its bytes twice.
+    /// Bytes of requests that are granted whatever `max_in_flight` says: the largest request in JSON holds its bytes twice.
     #[must_use]
-    pub fn least_in_flight_bytes(&self) -> usize {
-        self.max_request_bytes.saturating_mul(2).saturating_add(BASE)
+    pub fn least_in_flight(&self) -> usize {
+        self.max_request_size.saturating_mul(2).saturating_add(BASE)
     }
 }
 
@@ -63,9 +66,9 @@ mod tests {
 
     #[test]
     fn what_is_not_set_is_default_and_unknown_keys_are_errors() {
-        let config: Config = serde_json::from_str(r#"{"multi_tenant": true}"#).expect("config");
-        assert_eq!(config, Config { multi_tenant: true, ..Config::default() });
-        let error = serde_json::from_str::<Config>(r#"{"multi_tenants": true}"#).expect_err("unknown key");
-        assert!(error.to_string().contains("multi_tenants"), "{error}");
+        let config: Config = serde_json::from_str(r#"{"max_request_size": "1MiB"}"#).expect("config");
+        assert_eq!(config, Config { max_request_size: 1 << 20, ..Config::default() });
+        let error = serde_json::from_str::<Config>(r#"{"tenancy": "multi"}"#).expect_err("unknown key");
+        assert!(error.to_string().contains("tenancy"), "{error}");
     }
 }

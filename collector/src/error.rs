@@ -1,15 +1,21 @@
 //! Why a request is not answered with success, and the codes that say so.
 
+use std::fmt::Display;
+use std::io;
 use std::time::Duration;
 
-use hoptrail_proto::model::InvalidTenant;
-use hoptrail_proto::otlp::{Detail, MalformedRequest, Signal, Status};
+use hoptrail_proto::model::NoTenant;
+use hoptrail_proto::otlp::{Detail, MalformedRequest, Signal, Status, Warnings};
 use hoptrail_storage::WriteError;
+use tokio::task::JoinError;
 
 use crate::admission::Full;
 
 /// When to retry if the store does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a body may fail with.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a request was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -23,21 +29,21 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Malformed(#[from] MalformedRequest),
     #[error("the request holds nothing that is understood: {0}")]
-    NotUnderstood(String),
-    #[error("the body is not valid {encoding}: {reason}")]
-    Compression { encoding: &'static str, reason: String },
+    NotUnderstood(Warnings),
+    #[error("the body is not valid {encoding}: {source}")]
+    Compression { encoding: &'static str, source: io::Error },
     #[error("the body ended early: {0}")]
-    Interrupted(String),
+    Interrupted(#[source] BoxError),
+    #[error("the body ended early: no whole gRPC message")]
+    NoMessage,
     #[error("the body did not arrive within {} s", limit.as_secs())]
     Slow { limit: Duration },
     #[error("content encoding {0:?} is not supported; use gzip, zstd, deflate or none")]
     UnsupportedEncoding(String),
     #[error("content type {0:?} is not supported; use application/x-protobuf or application/json")]
     UnsupportedType(String),
-    #[error("the header X-Scope-OrgID must name the tenant")]
-    TenantMissing,
     #[error(transparent)]
-    TenantInvalid(#[from] InvalidTenant),
+    Tenant(#[from] NoTenant),
     #[error("there is nothing at {path}; traces go to {traces}")]
     NotFound { path: String, traces: &'static str },
     #[error("{} are not taken here (collector.other_signals: reject)", .0.name())]
@@ -45,9 +51,9 @@ pub(crate) enum Failure {
     #[error("{0}")]
     WrongPort(String),
     #[error("method {0} is not allowed here; use POST")]
-    Method(String),
+    Method(http::Method),
     #[error("checking the request failed")]
-    Internal,
+    Internal(#[source] JoinError),
 }
 
 impl From<Full> for Failure {
@@ -66,28 +72,36 @@ struct Codes {
     retry_after: Option<Duration>,
 }
 
+/// The codes of a failure that is for good.
+const fn for_good(grpc: tonic::Code, http: http::StatusCode, outcome: &'static str) -> Codes {
+    Codes { grpc, http, outcome, retry_after: None }
+}
+
+/// The codes of a failure after which the client shall try again.
+const fn retry(grpc: tonic::Code, http: http::StatusCode, outcome: &'static str, after: Duration) -> Codes {
+    Codes { grpc, http, outcome, retry_after: Some(after) }
+}
+
 impl Failure {
     /// The one table from failures to codes. Only those with a delay are retryable: gRPC clients may retry RESOURCE_EXHAUSTED only
     /// when RetryInfo is there, HTTP clients 429 and 503 (OTLP specification, "Failures").
     fn codes(&self) -> Codes {
         use http::StatusCode as H;
         use tonic::Code as G;
-        let codes = |grpc, http, outcome| Codes { grpc, http, outcome, retry_after: None };
-        let retry = |grpc, http, outcome, after| Codes { grpc, http, outcome, retry_after: Some(after) };
         match self {
-            Self::TooLarge { .. } => codes(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
-            Self::Malformed(_) | Self::Compression { .. } => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::NotUnderstood(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::Write(WriteError::Invalid(_)) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
-            Self::Interrupted(_) => codes(G::Cancelled, H::BAD_REQUEST, "interrupted"),
-            Self::UnsupportedEncoding(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
-            Self::UnsupportedType(_) => codes(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::TooLarge { .. } => for_good(G::ResourceExhausted, H::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Malformed(_) | Self::Compression { .. } => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::NotUnderstood(_) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Write(WriteError::Invalid(_)) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Interrupted(_) | Self::NoMessage => for_good(G::Cancelled, H::BAD_REQUEST, "interrupted"),
+            Self::UnsupportedEncoding(_) => for_good(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
+            Self::UnsupportedType(_) => for_good(G::Unimplemented, H::UNSUPPORTED_MEDIA_TYPE, "unsupported"),
             Self::NotFound { .. } | Self::Rejected(_) | Self::WrongPort(_) => {
-                codes(G::Unimplemented, H::NOT_FOUND, "unsupported")
+                for_good(G::Unimplemented, H::NOT_FOUND, "unsupported")
             }
-            Self::Method(_) => codes(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
-            Self::TenantMissing => codes(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
-            Self::TenantInvalid(_) => codes(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
+            Self::Method(_) => for_good(G::Unimplemented, H::METHOD_NOT_ALLOWED, "unsupported"),
+            Self::Tenant(NoTenant::Missing) => for_good(G::Unauthenticated, H::UNAUTHORIZED, "unauthenticated"),
+            Self::Tenant(_) => for_good(G::InvalidArgument, H::BAD_REQUEST, "invalid"),
             Self::Busy => retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", RETRY_AFTER),
             Self::Write(WriteError::Overloaded { retry_after }) => {
                 retry(G::ResourceExhausted, H::TOO_MANY_REQUESTS, "overloaded", *retry_after)
@@ -96,7 +110,7 @@ impl Failure {
                 retry(G::Unavailable, H::SERVICE_UNAVAILABLE, "unavailable", *retry_after)
             }
             // Closed, Unknown (duplicates collapse, so retrying is right), and whatever a store will say in future.
-            Self::Write(_) | Self::Slow { .. } | Self::Internal => {
+            Self::Write(_) | Self::Slow { .. } | Self::Internal(_) => {
                 retry(G::Unavailable, H::SERVICE_UNAVAILABLE, "unavailable", RETRY_AFTER)
             }
         }
@@ -107,7 +121,7 @@ impl Failure {
         self.codes().outcome
     }
 
-    /// The reason that the log tells.
+    /// The reason in the log.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "wrong_path",
@@ -134,16 +148,14 @@ impl Failure {
     /// The body of an HTTP error, and the details of a gRPC one.
     pub(crate) fn status(&self) -> Status {
         let codes = self.codes();
-        let bad = |field: &str, description: &str| Detail::BadRequest {
-            field: field.to_owned(),
-            description: description.to_owned(),
-        };
         let detail = match self {
-            Self::Malformed(error) => Some(bad(&error.path, &error.reason.to_string())),
-            Self::NotUnderstood(what) => Some(bad("request", what)),
-            Self::Compression { encoding, reason } => Some(bad(encoding, reason)),
-            Self::Write(WriteError::Invalid(reason)) => Some(bad("request", reason)),
-            Self::TenantInvalid(error) => Some(bad("X-Scope-OrgID", &error.to_string())),
+            Self::Malformed(error) => Some(bad_request(&error.path, &error.reason)),
+            Self::NotUnderstood(what) => Some(bad_request("request", what)),
+            Self::Compression { encoding, source } => Some(bad_request(encoding, source)),
+            Self::Write(WriteError::Invalid(reason)) => Some(bad_request("request", reason)),
+            Self::Tenant(error @ (NoTenant::Invalid(_) | NoTenant::Several)) => {
+                Some(bad_request("X-Scope-OrgID", error))
+            }
             _ => codes.retry_after.map(Detail::RetryInfo),
         };
         Status { code: codes.grpc as i32, message: self.to_string(), details: detail.into_iter().collect() }
@@ -155,6 +167,10 @@ impl Failure {
         let details = if status.details.is_empty() { Vec::new() } else { status.to_protobuf() };
         tonic::Status::with_details(self.codes().grpc, status.message, details.into())
     }
+}
+
+fn bad_request(field: &str, description: &dyn Display) -> Detail {
+    Detail::BadRequest { field: field.to_owned(), description: description.to_string() }
 }
 
 #[cfg(test)]
@@ -169,9 +185,11 @@ mod tests {
         let cases = [
             (Failure::TooLarge { limit: 1 }, 413, 8, None),
             (Failure::Malformed(malformed), 400, 3, None),
-            (Failure::NotUnderstood("logs".to_owned()), 400, 3, None),
+            (Failure::NotUnderstood(Warnings::default()), 400, 3, None),
             (Failure::Write(WriteError::Invalid("x".to_owned())), 400, 3, None),
-            (Failure::TenantMissing, 401, 16, None),
+            (Failure::Tenant(NoTenant::Missing), 401, 16, None),
+            (Failure::Tenant(NoTenant::Several), 400, 3, None),
+            (Failure::NoMessage, 400, 1, None),
             (Failure::UnsupportedEncoding("br".to_owned()), 415, 12, None),
             (Failure::Busy, 429, 8, Some(1)),
             (Failure::Write(overloaded), 429, 8, Some(2)),

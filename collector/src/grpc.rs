@@ -21,11 +21,15 @@ use tonic::{Code, Status};
 use crate::collector::{Collector, Payload};
 use crate::compression::Encoding;
 use crate::error::Failure;
-use crate::metrics::Transport;
+use crate::metrics::{Protocol, Transport};
+use crate::otlp::Otlp;
 use crate::sender::Sender;
 use crate::target::{TRACES_METHOD, Target, same};
 
 const CHECK_HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// gRPC carries protobuf.
+const FORMAT: Otlp = Otlp::Protobuf;
 
 /// A flag and the length before a gRPC message.
 const PREFIX: usize = 5;
@@ -50,28 +54,30 @@ impl Collector {
             self.admits(signal)?;
         }
         let encoding = Encoding::parse(headers.get("grpc-encoding"))?;
-        let tenant = self.tenancy.tenant(headers)?;
-        let limit = self.config.max_request_bytes;
-        let (framed, room) = match self.read(Transport::Grpc, body, limit.saturating_add(PREFIX)).await {
+        let tenant = self.tenant(headers)?;
+        let limit = self.config.max_request_size;
+        let (framed, room) = match self.read(protocol(), body, limit.saturating_add(PREFIX)).await {
             Err(Failure::TooLarge { .. }) => return Err(Failure::TooLarge { limit }),
             other => other?,
         };
         let (compressed, bytes) = unframe(framed)?;
         let encoding = if compressed { encoding } else { Encoding::Identity };
-        self.export(target, tenant, Payload { bytes, encoding, transport: Transport::Grpc }, room, sender).await
+        let payload = Payload { bytes, encoding, format: FORMAT.format(), protocol: protocol() };
+        self.export(target, FORMAT, tenant, payload, room, sender).await
     }
+}
+
+fn protocol() -> Protocol {
+    Protocol::new(Transport::Grpc, &FORMAT)
 }
 
 /// The one message of a unary request, and whether it is compressed.
 fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Failure> {
-    let early = || Failure::Interrupted("no whole grpc message".to_owned());
-    let (flag, length) = match body.first_chunk::<PREFIX>() {
-        Some([flag, length @ ..]) => (*flag, u32::from_be_bytes(*length) as usize),
-        None => return Err(early()),
-    };
+    let [flag, length @ ..] = *body.first_chunk::<PREFIX>().ok_or(Failure::NoMessage)?;
+    let length = u32::from_be_bytes(length) as usize;
     let message = body.split_off(PREFIX);
     if message.len() < length {
-        return Err(early());
+        return Err(Failure::NoMessage);
     }
     Ok((flag != 0, message.slice(..length)))
 }
@@ -117,16 +123,16 @@ async fn call(State(collector): State<Arc<Collector>>, request: Request) -> Resp
 async fn export(collector: &Arc<Collector>, target: Target, parts: &Parts, mut body: Body) -> Response {
     let mut sender = Sender::of(parts);
     let outcome = collector.grpc_request(target, &parts.headers, &mut body, &mut sender).await;
-    collector.answered(Transport::Grpc, &sender, &outcome);
+    collector.answered(protocol(), &sender, &outcome);
     match outcome {
         Ok(response) => message(&response.to_protobuf()),
         Err(failure) => refused(&failure),
     }
 }
 
-/// Says SERVING for as long as there is somebody to say it, for the server as a whole and for the trace service.
+/// Answers SERVING for the server as a whole and for the trace service, for as long as it runs.
 async fn check_health(collector: &Collector, mut body: Body) -> Response {
-    let read = collector.read(Transport::Grpc, &mut body, HEALTH_REQUEST).await;
+    let read = collector.read(protocol(), &mut body, HEALTH_REQUEST).await;
     match read.and_then(|(framed, _)| unframe(framed)) {
         Ok((_, asked)) if knows(&asked) => message(&SERVING),
         Ok(_) => Status::new(Code::NotFound, "unknown service").into_http(),
@@ -137,7 +143,7 @@ async fn check_health(collector: &Collector, mut body: Body) -> Response {
 /// `HealthCheckResponse { status: SERVING }`.
 const SERVING: [u8; 2] = [0x08, 1];
 
-/// Whether a `HealthCheckRequest` asks for the server (no name) or for the trace service.
+/// Whether a `HealthCheckRequest` asks about the server (no name) or about the trace service.
 fn knows(request: &[u8]) -> bool {
     let service = match request {
         [0x0a, length, name @ ..] if usize::from(*length) == name.len() => name,

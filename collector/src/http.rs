@@ -16,43 +16,21 @@ use crate::collector::{Collector, Payload};
 use crate::compression::{Encoding, SUPPORTED};
 use crate::error::Failure;
 use crate::intake;
-use crate::metrics::Transport;
+use crate::metrics::{Protocol, Transport};
+use crate::otlp::Otlp;
 use crate::sender::Sender;
 use crate::target::{TRACES_PATH, Target};
 
-/// What a body is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Protobuf,
-    Json,
-}
-
-impl Format {
-    /// The format of a `content-type`, whose parameters do not matter.
-    fn parse(headers: &HeaderMap) -> Result<Self, Failure> {
-        let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let text = value.unwrap_or_default();
-        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/x-protobuf" => Ok(Self::Protobuf),
-            // What `navigator.sendBeacon` sends of a string is text.
-            "application/json" | "text/plain" => Ok(Self::Json),
-            _ => Err(Failure::UnsupportedType(essence)),
-        }
-    }
-
-    fn transport(self) -> Transport {
-        match self {
-            Self::Protobuf => Transport::HttpProtobuf,
-            Self::Json => Transport::HttpJson,
-        }
-    }
-
-    fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Protobuf => "application/x-protobuf",
-            Self::Json => "application/json",
-        })
+/// The format of a `content-type`, whose parameters do not matter.
+fn format_of(headers: &HeaderMap) -> Result<Otlp, Failure> {
+    let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let text = value.unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/x-protobuf" => Ok(Otlp::Protobuf),
+        // What `navigator.sendBeacon` sends of a string is text.
+        "application/json" | "text/plain" => Ok(Otlp::Json),
+        _ => Err(Failure::UnsupportedType(essence)),
     }
 }
 
@@ -63,7 +41,7 @@ impl Collector {
     }
 
     /// What a request exports, and in what form.
-    fn admitted(&self, parts: &Parts) -> Result<(Target, Format), Failure> {
+    fn admitted(&self, parts: &Parts) -> Result<(Target, Otlp), Failure> {
         let path = parts.uri.path();
         let target =
             Target::at_path(path).ok_or_else(|| Failure::NotFound { path: path.to_owned(), traces: TRACES_PATH })?;
@@ -71,29 +49,30 @@ impl Collector {
             self.admits(signal)?;
         }
         if parts.method != Method::POST {
-            return Err(Failure::Method(parts.method.to_string()));
+            return Err(Failure::Method(parts.method.clone()));
         }
-        Ok((target, Format::parse(&parts.headers)?))
+        Ok((target, format_of(&parts.headers)?))
     }
 
     async fn http_request(
         self: &Arc<Self>,
         target: Target,
-        format: Format,
+        format: Otlp,
         headers: &HeaderMap,
         body: &mut Body,
         sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
         let encoding = Encoding::parse(headers.get(CONTENT_ENCODING))?;
-        let tenant = self.tenancy.tenant(headers)?;
-        let transport = format.transport();
-        let (bytes, room) = self.read(transport, body, self.config.max_request_bytes).await?;
-        self.export(target, tenant, Payload { bytes, encoding, transport }, room, sender).await
+        let tenant = self.tenant(headers)?;
+        let protocol = Protocol::new(Transport::Http, &format);
+        let (bytes, room) = self.read(protocol, body, self.config.max_request_size).await?;
+        let payload = Payload { bytes, encoding, format: format.format(), protocol };
+        self.export(target, format, tenant, payload, room, sender).await
     }
 }
 
 /// Any page of the allowed origins may POST with any headers, such as `content-type` and `x-scope-orgid`, and with credentials, which
-/// browsers add to beacons by themselves. They refuse `*` then, so the origin is told by its name.
+/// browsers add to beacons by themselves. With credentials they refuse `*` as an answer, so the answer names the origin.
 fn cors(origins: &[String]) -> CorsLayer {
     let origin = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::mirror_request()
@@ -118,11 +97,11 @@ async fn serve(State(collector): State<Arc<Collector>>, request: Request) -> Res
     };
     let mut sender = Sender::of(&parts);
     let outcome = collector.http_request(target, format, &parts.headers, &mut body, &mut sender).await;
-    collector.answered(format.transport(), &sender, &outcome);
+    collector.answered(Protocol::new(Transport::Http, &format), &sender, &outcome);
     match outcome {
         Ok(response) => answer(format, &response),
         Err(failure) => {
-            intake::drain(&mut body, collector.config.max_request_bytes).await;
+            intake::drain(&mut body, collector.config.max_request_size).await;
             refusal(format, &failure)
         }
     }
@@ -131,33 +110,24 @@ async fn serve(State(collector): State<Arc<Collector>>, request: Request) -> Res
 /// Answers a request that is not an export.
 pub(crate) async fn failed(collector: &Collector, parts: &Parts, mut body: Body, failure: &Failure) -> Response {
     collector.refused(&Sender::of(parts), failure);
-    intake::drain(&mut body, collector.config.max_request_bytes).await;
-    let format = Format::parse(&parts.headers).unwrap_or(Format::Json);
+    intake::drain(&mut body, collector.config.max_request_size).await;
+    let format = format_of(&parts.headers).unwrap_or(Otlp::Json);
     refusal(format, failure)
 }
 
-fn answer(format: Format, response: &ExportResponse) -> Response {
-    let body = match format {
-        Format::Protobuf => response.to_protobuf(),
-        Format::Json => response.to_json().into_bytes(),
-    };
-    with_type(format, body)
+fn answer(format: Otlp, response: &ExportResponse) -> Response {
+    with_type(format, format.success(response))
 }
 
-fn with_type(format: Format, body: Vec<u8>) -> Response {
+fn with_type(format: Otlp, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, format.content_type());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     response
 }
 
 /// An error with a `google.rpc.Status` in the request's format.
-fn refusal(format: Format, failure: &Failure) -> Response {
-    let status = failure.status();
-    let body = match format {
-        Format::Protobuf => status.to_protobuf(),
-        Format::Json => status.to_json().into_bytes(),
-    };
-    let mut response = with_type(format, body);
+fn refusal(format: Otlp, failure: &Failure) -> Response {
+    let mut response = with_type(format, format.failure(&failure.status()));
     *response.status_mut() = failure.http_status();
     let headers = response.headers_mut();
     if let Some(seconds) = failure.retry_after_seconds() {

@@ -10,6 +10,7 @@ mod collector;
 mod compression;
 mod config;
 mod error;
+mod format;
 mod grpc;
 mod http;
 mod intake;
@@ -17,15 +18,16 @@ mod log;
 mod metrics;
 mod origins;
 mod other;
+mod otlp;
 mod reports;
 mod sender;
 mod signpost;
 mod target;
-mod tenant;
 
 pub use collector::Collector;
 pub use config::{Config, OtherSignals};
-pub use signpost::{Listener, Ports};
+pub use metrics::Transport;
+pub use signpost::{Audience, Port};
 
 #[cfg(test)]
 mod tests;

@@ -1,33 +1,51 @@
 //! Counters of the collector.
 
+use std::fmt::{self, Write};
+
 use hoptrail_proto::otlp::{Refusals, Signal, Warnings};
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// How a request came in, named as in `OTEL_EXPORTER_OTLP_PROTOCOL`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
+use crate::format::Format;
+
+/// What carries a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// HTTP/2 with gRPC's framing.
     Grpc,
-    HttpProtobuf,
-    HttpJson,
+    /// HTTP/1.1 and HTTP/2.
+    Http,
 }
 
-impl Transport {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Grpc => "grpc",
-            Self::HttpProtobuf => "http/protobuf",
-            Self::HttpJson => "http/json",
+/// How a request came in. Its label is written as in `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, `http/protobuf`, `http/json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Protocol {
+    transport: Transport,
+    /// The name of the format.
+    format: &'static str,
+}
+
+impl Protocol {
+    pub(crate) fn new(transport: Transport, format: &dyn Format) -> Self {
+        Self { transport, format: format.name() }
+    }
+}
+
+impl EncodeLabelValue for Protocol {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        match self.transport {
+            Transport::Grpc => encoder.write_str("grpc"),
+            Transport::Http => write!(encoder, "http/{}", self.format),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTransport {
-    transport: &'static str,
+    transport: Protocol,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,7 +55,7 @@ struct ByReason {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
-    transport: &'static str,
+    transport: Protocol,
     outcome: &'static str,
 }
 
@@ -69,28 +87,34 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let Self { spans, refused, repaired, requests, bytes, dropped, unread, in_flight } = &metrics;
-        registry.register("hoptrail_spans_received", "Spans taken and durable", spans.clone());
+        registry.register("hoptrail_spans_received", "Spans that are durable, by transport", spans.clone());
         registry.register("hoptrail_spans_refused", "Spans refused, by reason", refused.clone());
-        registry.register("hoptrail_spans_repaired", "Spans taken with a repair", repaired.clone());
-        registry.register("hoptrail_requests", "OTLP requests answered, by outcome", requests.clone());
-        registry.register("hoptrail_received_bytes", "Bytes of request bodies as they arrived", bytes.clone());
-        let help = "Requests of metrics, logs and profiles that were taken and dropped";
+        registry.register(
+            "hoptrail_spans_repaired",
+            "Spans that were repaired before they were stored",
+            repaired.clone(),
+        );
+        registry.register("hoptrail_requests", "Requests answered, by transport and outcome", requests.clone());
+        let help = "Bytes of request bodies before decompression, by transport";
+        registry.register("hoptrail_received_bytes", help, bytes.clone());
+        let help = "Requests with metrics, logs or profiles that were answered with success and dropped, by signal";
         registry.register("hoptrail_other_signals", help, dropped.clone());
         registry.register(
             "hoptrail_unread",
-            "Requests for traces with content that is not read, by what",
+            "Requests for traces with content that is not read, by kind of content",
             unread.clone(),
         );
-        registry.register("hoptrail_in_flight_bytes", "Bytes reserved by requests in flight", in_flight.clone());
+        let help = "Bytes reserved by requests that are being received, checked or written";
+        registry.register("hoptrail_in_flight_bytes", help, in_flight.clone());
         metrics
     }
 
-    pub(crate) fn arrived(&self, transport: Transport, bytes: usize) {
-        self.bytes.get_or_create(&ByTransport { transport: transport.name() }).inc_by(bytes as u64);
+    pub(crate) fn arrived(&self, transport: Protocol, bytes: usize) {
+        self.bytes.get_or_create(&ByTransport { transport }).inc_by(bytes as u64);
     }
 
-    pub(crate) fn taken(&self, transport: Transport, spans: u32, repaired: u32) {
-        self.spans.get_or_create(&ByTransport { transport: transport.name() }).inc_by(u64::from(spans));
+    pub(crate) fn taken(&self, transport: Protocol, spans: u32, repaired: u32) {
+        self.spans.get_or_create(&ByTransport { transport }).inc_by(u64::from(spans));
         self.repaired.inc_by(u64::from(repaired));
     }
 
@@ -111,7 +135,7 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn answered(&self, transport: Transport, outcome: &'static str) {
-        self.requests.get_or_create(&ByOutcome { transport: transport.name(), outcome }).inc();
+    pub(crate) fn answered(&self, transport: Protocol, outcome: &'static str) {
+        self.requests.get_or_create(&ByOutcome { transport, outcome }).inc();
     }
 }

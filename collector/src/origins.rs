@@ -1,8 +1,8 @@
-//! The origins of web pages that may send. What a browser would never send as an `Origin` is a mistake in the settings.
+//! The origins of web pages that may send. An origin that no browser sends is a mistake in the settings.
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a list of origins, of which each is as a browser writes it.
+/// Reads a list of origins, each as a browser writes it.
 pub(crate) fn read<'de, D: Deserializer<'de>>(settings: D) -> Result<Vec<String>, D::Error> {
     let origins = Vec::<String>::deserialize(settings)?;
     origins.iter().try_for_each(|origin| check(origin)).map_err(serde::de::Error::custom)?;
@@ -19,10 +19,13 @@ fn check(origin: &str) -> Result<(), String> {
         return wrong(&format!("it has no scheme; write \"https://{0}\" or \"http://{0}\"", example(origin)));
     };
     if rest.contains('*') {
-        return wrong("a part of a name cannot be left open; name every origin, or write \"*\" alone for all");
+        return wrong("a wildcard inside of a name is not known; name every origin, or write \"*\" alone for all");
     }
     if let Some(at) = rest.find(['/', '?', '#']) {
-        return wrong(&format!("it goes on after the host; write \"{scheme}://{}\"", example(&rest[..at])));
+        return wrong(&format!(
+            "it goes on after the host; write \"{scheme}://{}\"",
+            example(rest.get(..at).unwrap_or(rest))
+        ));
     }
     if rest.contains('@') {
         return wrong("it names a user; write only scheme, host and port");
@@ -53,14 +56,14 @@ fn check_host(scheme: &str, rest: &str) -> Result<(), String> {
         ("https", Ok(443)) | ("http", Ok(80)) => {
             Err(format!("browsers leave out the port of the scheme; write \"{scheme}://{host}\""))
         }
-        (_, Ok(number)) if number > 0 && number.to_string() == port => Ok(()),
+        (_, Ok(port_number)) if port_number > 0 && port_number.to_string() == port => Ok(()),
         _ => Err(format!("{port:?} is no port; write a number from 1 to 65535, or leave it out with the colon")),
     }
 }
 
-/// What stands before the first slash, or a name to replace.
+/// The host in a text, or a name to replace.
 fn example(text: &str) -> &str {
-    text.split('/').find(|part| !part.is_empty()).unwrap_or("HOST")
+    text.split('/').find(|segment| !segment.is_empty()).unwrap_or("HOST")
 }
 
 #[cfg(test)]

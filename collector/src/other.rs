@@ -1,17 +1,16 @@
-//! Metrics, logs and profiles: understood, answered with success, and dropped.
+//! Metrics, logs and profiles: read far enough to know what they are, answered with success, and dropped.
 
 use std::sync::Arc;
 
-use hoptrail_proto::model::TenantId;
-use hoptrail_proto::otlp::{ExportResponse, Signal, json, service_name};
+use hoptrail_proto::otlp::{ExportResponse, Signal};
 
 use crate::admission::Reservation;
 use crate::collector::{Collector, Payload};
 use crate::config::OtherSignals;
 use crate::error::Failure;
-use crate::metrics::Transport;
+use crate::format::Format;
+use crate::otlp::Otlp;
 use crate::sender::Sender;
-use crate::target::Target;
 
 impl Collector {
     /// Whether the settings let a signal in.
@@ -22,44 +21,31 @@ impl Collector {
         }
     }
 
-    /// Takes a request that has arrived.
-    pub(crate) async fn export(
-        self: &Arc<Self>,
-        target: Target,
-        tenant: TenantId,
-        payload: Payload,
-        room: Reservation,
-        sender: &mut Sender,
-    ) -> Result<ExportResponse, Failure> {
-        match target {
-            Target::Traces => self.store(tenant, payload, room, sender).await,
-            Target::Other(signal) => self.drop_other(signal, payload, room, sender).await,
-        }
-    }
-
-    /// Reads a request far enough to know that it is one of this signal, and drops it.
-    async fn drop_other(
+    /// Drops a request of another signal.
+    pub(crate) async fn drop_other(
         self: &Arc<Self>,
         signal: Signal,
+        format: Otlp,
         payload: Payload,
         room: Reservation,
         sender: &mut Sender,
     ) -> Result<ExportResponse, Failure> {
-        let understand = move |collector: &Self, payload, room| collector.understand(signal, payload, room);
-        sender.is_of(self.work_on(payload, room, understand).await??.as_deref());
+        let check = move |collector: &Self, payload, room| collector.service_of_other(signal, format, payload, room);
+        sender.is_of(self.work_on(payload, room, check).await??.as_deref());
         self.report_dropped(sender, signal);
         Ok(ExportResponse::default())
     }
 
     /// The service that sends, if the request is one of this signal.
-    fn understand(&self, signal: Signal, payload: Payload, mut room: Reservation) -> Result<Option<String>, Failure> {
-        let Payload { bytes, encoding, transport } = payload;
-        let body = self.unfold(bytes, encoding, &mut room)?;
-        if transport == Transport::HttpJson {
-            room.reserve(json::memory(&body))?;
-            return Ok(json::check_signal(signal, &body)?);
-        }
-        signal.check(&body)?;
-        Ok(service_name(&body))
+    fn service_of_other(
+        &self,
+        signal: Signal,
+        format: Otlp,
+        payload: Payload,
+        mut room: Reservation,
+    ) -> Result<Option<String>, Failure> {
+        let body = self.decompress(payload.bytes, payload.encoding, &mut room)?;
+        room.reserve(format.memory(&body))?;
+        Ok(format.check_signal(signal, &body)?)
     }
 }

@@ -1,7 +1,7 @@
-//! What happens often, in few lines of the log: of each sender and reason the first time is told at once, what follows once in a
-//! period, with counts.
+//! Few lines of the log for what happens often. The first time that a sender meets a reason is logged at once; what follows is
+//! counted, and logged once in a period.
 //!
-//! Clients choose what they are called, so the number of senders is bounded: those that come on top are counted together.
+//! Clients choose their names, so the number of senders is bounded. Those that come on top are counted together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::sender::Sender;
 
-/// The most pairs of a sender and a reason that are counted apart.
+/// The most pairs of a sender and a reason that have a count of their own.
 const MOST: usize = 100;
 
 /// The most characters of an example.
@@ -22,7 +22,7 @@ pub(crate) struct Reports {
     tallies: Mutex<HashMap<Key, Tally>>,
 }
 
-/// No sender: all those that are not counted apart.
+/// No sender: all those that have no count of their own.
 type Key = (Option<Sender>, &'static str);
 
 #[derive(Debug)]
@@ -37,17 +37,17 @@ struct Tally {
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// None for the many that are not counted apart.
+    /// None for all those that have no count of their own.
     pub(crate) sender: Option<Sender>,
     pub(crate) reason: &'static str,
     pub(crate) requests: u64,
     pub(crate) spans: u64,
-    /// What was said of one of them.
+    /// What was wrong with one of them.
     pub(crate) example: String,
 }
 
 impl Line {
-    /// The sender's service, or what stands for many.
+    /// The sender's service, or a name for many senders.
     pub(crate) fn service(&self) -> &str {
         self.sender.as_ref().map_or("(other senders)", |sender| sender.service.as_str())
     }
@@ -62,12 +62,12 @@ impl Line {
 }
 
 impl Reports {
-    /// Tells of each sender and reason once in a period.
+    /// Reports each sender and reason once in a period.
     pub(crate) fn every(period: Duration) -> Self {
         Self { period, tallies: Mutex::default() }
     }
 
-    /// Counts one request and the spans of it that the reason met; a line, when this pair is new.
+    /// Counts one request, and how many of its spans were refused for this reason. A line, when sender and reason are new.
     pub(crate) fn count(
         &self,
         now: Instant,
@@ -95,7 +95,7 @@ impl Reports {
         Some(line)
     }
 
-    /// The lines whose period is over. Who has not come again is forgotten.
+    /// The lines whose period is over. A sender that has not come again is forgotten.
     pub(crate) fn due(&self, now: Instant) -> Vec<Line> {
         let mut lines = Vec::new();
         self.lock().retain(|key, tally| {
@@ -112,13 +112,13 @@ impl Reports {
         lines
     }
 
-    /// What has been counted and not told, before the end.
+    /// What has been counted and not logged, before the end.
     pub(crate) fn rest(&self) -> Vec<Line> {
         let rest = std::mem::take(&mut *self.lock());
         rest.iter().filter(|(_, tally)| tally.requests > 0).map(|(key, tally)| tally.line(key)).collect()
     }
 
-    /// Who has been counted lately and for what, in order.
+    /// Reasons and senders that have been counted lately, in order.
     pub(crate) fn lately(&self) -> Vec<(&'static str, Option<Sender>)> {
         let mut lately: Vec<_> = self.lock().keys().map(|(sender, reason)| (*reason, sender.clone())).collect();
         lately.sort();
@@ -143,6 +143,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use hoptrail_storage::clock;
+
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -156,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_time_is_told_at_once_and_the_rest_once_in_a_period() {
-        let (reports, start) = (Reports::every(MINUTE), Instant::now());
+    fn the_first_time_is_reported_at_once_and_the_rest_once_in_a_period() {
+        let (reports, start) = (Reports::every(MINUTE), clock::instant());
         let count = |seconds: u64, service: &str, reason: &'static str| {
             reports.count(start + Duration::from_secs(seconds), &sender(service), reason, 3, || "so".to_owned())
         };
@@ -177,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn who_stays_away_is_forgotten_and_told_at_once_when_he_comes_back() {
-        let (reports, start) = (Reports::every(MINUTE), Instant::now());
+    fn a_sender_that_stays_away_is_forgotten_and_reported_at_once_when_it_comes_back() {
+        let (reports, start) = (Reports::every(MINUTE), clock::instant());
         assert!(reports.count(start, &sender("a"), "x", 0, String::new).is_some());
         assert_eq!(reports.due(start + MINUTE), []);
         assert_eq!(reports.lately(), []);
@@ -187,12 +189,12 @@ mod tests {
 
     #[test]
     fn fifty_thousand_senders_take_the_room_and_the_lines_of_a_hundred() {
-        let (reports, start) = (Reports::every(MINUTE), Instant::now());
+        let (reports, start) = (Reports::every(MINUTE), clock::instant());
         let long = "x".repeat(100_000);
-        let told = (0..50_000).filter_map(|number| {
-            reports.count(start, &sender(&number.to_string()), ["x", "y"][number % 2], 1, || long.clone())
+        let first = (0..50_000).filter_map(|service| {
+            reports.count(start, &sender(&service.to_string()), ["x", "y"][service % 2], 1, || long.clone())
         });
-        assert_eq!(told.map(|line| line.example.len()).collect::<Vec<_>>(), vec![EXAMPLE; MOST + 2]);
+        assert_eq!(first.map(|line| line.example.len()).collect::<Vec<_>>(), vec![EXAMPLE; MOST + 2]);
         assert_eq!(reports.lately().len(), MOST + 2);
         let mut due = reports.due(start + MINUTE);
         due.sort_by_key(|line| line.reason);

@@ -1,4 +1,4 @@
-//! Who sent a request, as far as it says.
+//! Who sent a request, as far as the request says.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,7 +20,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// What the head of a request tells. The listener has put the address into it.
+    /// The sender that the head of a request names. The listener has put the address into it.
     pub(crate) fn of(parts: &Parts) -> Self {
         let agent = parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -31,7 +31,7 @@ impl Sender {
         }
     }
 
-    /// Takes down the service, if it is known.
+    /// Notes the service, if it is known.
     pub(crate) fn is_of(&mut self, service: Option<&str>) {
         if let Some(service) = service {
             self.service = clipped(service);

@@ -1,4 +1,4 @@
-//! OTLP that came to the wrong port is answered in its own protocol with the port that is right.
+//! A signpost for clients at the wrong port. The answer says, in the client's own protocol, which port is right.
 
 use std::sync::Arc;
 
@@ -11,44 +11,45 @@ use http::{HeaderMap, Method, Version};
 
 use crate::collector::Collector;
 use crate::error::Failure;
+use crate::metrics::Transport;
 use crate::sender::Sender;
-use crate::target::{TRACES_PATH, Target};
+use crate::target::Target;
 use crate::{grpc, http as over_http};
 
-/// What is served on a port.
+/// Who comes to a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    /// OTLP over gRPC.
-    OtlpGrpc,
-    /// OTLP over HTTP.
-    OtlpHttp,
-    /// Something that takes no spans.
+pub enum Audience {
+    /// Programs that send spans.
+    Senders,
+    /// Programs that ask for traces.
     Queries,
+    /// People with a browser.
+    Browsers,
 }
 
-/// The ports of this process.
-#[derive(Debug, Clone, Copy)]
-pub struct Ports {
-    /// OTLP over gRPC.
-    pub otlp_grpc: u16,
-    /// OTLP over HTTP.
-    pub otlp_http: u16,
-    /// Tempo's API.
-    pub tempo: u16,
-    /// The pages.
-    pub ui: u16,
+/// What a client at another port learns of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// What is there: `OTLP over gRPC`, `the web UI`.
+    pub serves: &'static str,
+    /// What carries the requests.
+    pub transport: Transport,
+    /// Who comes there.
+    pub audience: Audience,
+    /// Its number.
+    pub port: u16,
 }
 
 struct Signpost {
     collector: Arc<Collector>,
-    listener: Listener,
-    ports: Ports,
+    here: Port,
+    all: Arc<[Port]>,
 }
 
 impl Collector {
-    /// `router` as it is served on `listener`, for those who came to the right port.
-    pub fn behind_signpost(self: &Arc<Self>, router: Router, listener: Listener, ports: Ports) -> Router {
-        let signpost = Signpost { collector: Arc::clone(self), listener, ports };
+    /// `router` as it is served at the port `here`, for those who came to the right port. `all`: every port of the process.
+    pub fn behind_signpost(self: &Arc<Self>, router: Router, here: Port, all: Arc<[Port]>) -> Router {
+        let signpost = Signpost { collector: Arc::clone(self), here, all };
         router.layer(from_fn_with_state(Arc::new(signpost), point))
     }
 }
@@ -67,33 +68,49 @@ async fn point(State(signpost): State<Arc<Signpost>>, request: Request, next: Ne
 impl Signpost {
     /// Where a request should have gone, when that is not here.
     fn direction(&self, request: &Request) -> Option<String> {
-        let Ports { otlp_grpc, otlp_http, tempo, ui } = self.ports;
         let (grpc, http2) = (is_grpc(request.headers()), request.version() == Version::HTTP_2);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_export = Target::at_path(request.uri().path()).is_some();
-        match self.listener {
-            Listener::OtlpGrpc if grpc && http2 => None,
-            Listener::OtlpGrpc if grpc => {
+        let Port { serves, transport, audience, .. } = self.here;
+        match (transport, audience) {
+            (Transport::Grpc, _) if grpc && http2 => None,
+            (Transport::Grpc, _) if grpc => {
                 Some("gRPC needs HTTP/2 and came as HTTP/1: a proxy on the way must pass HTTP/2 on".to_owned())
             }
-            Listener::OtlpGrpc => Some(format!(
-                "this port takes OTLP over gRPC; OTLP over HTTP is taken on port {otlp_http} (POST {TRACES_PATH}), \
-                 the pages are on port {ui}"
-            )),
-            _ if grpc => Some(format!("this port takes no gRPC; OTLP over gRPC is taken on port {otlp_grpc}")),
-            Listener::OtlpHttp if reads && !is_export => Some(format!(
-                "this port takes OTLP over HTTP (POST {TRACES_PATH}); the pages are on port {ui}, \
-                 Tempo's API is on port {tempo}"
-            )),
-            Listener::Queries if is_export && !reads => Some(format!(
-                "this port takes no spans; OTLP over HTTP is taken on port {otlp_http}, over gRPC on port {otlp_grpc}"
-            )),
-            Listener::OtlpHttp | Listener::Queries => None,
+            (Transport::Grpc, _) => {
+                let others = self.others(|port| {
+                    port.audience == Audience::Browsers || is_for_senders(port) && port.transport == Transport::Http
+                });
+                Some(format!("this port takes {serves}; {others}"))
+            }
+            (Transport::Http, _) if grpc => {
+                let others = self.others(|port| port.transport == Transport::Grpc);
+                Some(format!("this port takes no gRPC; {others}"))
+            }
+            (Transport::Http, Audience::Senders) if reads && !is_export => {
+                let others = self.others(|port| !is_for_senders(port));
+                Some(format!("this port takes {serves}; {others}"))
+            }
+            (Transport::Http, Audience::Queries | Audience::Browsers) if is_export && !reads => {
+                Some(format!("this port takes no spans; {}", self.others(is_for_senders)))
+            }
+            (Transport::Http, _) => None,
         }
+    }
+
+    /// Says what is at some of the ports: `OTLP over gRPC is on port 4317, the web UI is on port 16686`.
+    fn others(&self, wanted: impl Fn(&Port) -> bool) -> String {
+        let ports = self.all.iter().filter(|port| wanted(port));
+        let named: Vec<_> = ports.map(|Port { serves, port, .. }| format!("{serves} is on port {port}")).collect();
+        named.join(", ")
     }
 }
 
-/// Whether who sent this waits for an answer in gRPC. gRPC-Web reads plain HTTP.
+fn is_for_senders(port: &Port) -> bool {
+    port.audience == Audience::Senders
+}
+
+/// Whether the client waits for an answer in gRPC. gRPC-Web reads plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
     kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"))

@@ -1,4 +1,4 @@
-//! What a request is for, told from its path.
+//! What a request is for, by its path.
 
 use hoptrail_proto::otlp::Signal;
 
@@ -7,7 +7,7 @@ pub(crate) const TRACES_PATH: &str = "/v1/traces";
 /// Where traces go over gRPC.
 pub(crate) const TRACES_METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// What an export is of.
+/// What a request exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Traces,
@@ -43,10 +43,13 @@ impl Target {
     }
 }
 
-/// Whether two paths are the same but for doubled slashes and one at the end: people join addresses by hand.
+/// Whether two paths differ at most in doubled slashes and in one at the end: people join addresses by hand.
 pub(crate) fn same(given: &str, path: &str) -> bool {
-    let parts = |path| str::split(path, '/').filter(|part| !part.is_empty());
-    given == path || parts(given).eq(parts(path))
+    given == path || segments(given).eq(segments(path))
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
 }
 
 #[cfg(test)]
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slashes_too_many_do_not_matter() {
+    fn extra_slashes_do_not_matter() {
         for path in ["/v1/traces", "/v1/traces/", "//v1/traces", "/v1//traces//"] {
             assert_eq!(Target::at_path(path), Some(Target::Traces), "{path}");
         }

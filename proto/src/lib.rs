@@ -22,3 +22,4 @@ pub mod tempo;
 mod varint;
 
 pub use varint::put_varint;
+pub mod units;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{Tenancy, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
     AttributeScope, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange, TraceReader,
     Value, clock,
@@ -25,29 +26,32 @@ use crate::Error;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Seconds a query may take.
-    pub timeout_seconds: u64,
-    /// Megabytes one query may hold.
-    pub memory_mb: usize,
+    /// Time a query may take.
+    #[serde(with = "units::duration")]
+    pub timeout: Duration,
+    /// Bytes one query may hold.
+    #[serde(with = "units::size")]
+    pub memory: usize,
     /// Queries that run at once.
     pub concurrency: usize,
     /// Queries that may wait for their turn; more are refused with 429.
     pub waiting: usize,
     /// Most traces one search may ask for.
     pub max_limit: usize,
-    /// Whether the tenant comes from the header `X-Scope-OrgID` (required then) or is always the same one.
-    pub multi_tenant: bool,
+    /// Whether there are tenants. Not a setting of this section: collector and queries must agree.
+    #[serde(skip)]
+    pub tenancy: Tenancy,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            timeout_seconds: 30,
-            memory_mb: 256,
+            timeout: Duration::from_secs(30),
+            memory: 256 << 20,
             concurrency: 4,
             waiting: 200,
             max_limit: 262_144,
-            multi_tenant: false,
+            tenancy: Tenancy::Single,
         }
     }
 }
@@ -63,15 +67,15 @@ pub struct Answer<T> {
     pub cut: Option<Cut>,
 }
 
-/// A trace that is larger than `query.memory_mb`.
+/// A trace that is larger than `query.memory`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     /// Spans in the answer.
     pub spans: usize,
     /// Spans that are known.
     pub known: usize,
-    /// The bound, megabytes.
-    pub memory_mb: usize,
+    /// The bound, bytes.
+    pub memory: usize,
 }
 
 impl<T> Answer<T> {
@@ -85,9 +89,10 @@ impl<T> Answer<T> {
             };
             format!("stored data is damaged at {first}{more}: what it held is missing here")
         });
-        let cut = self.cut.map(|Cut { spans, known, memory_mb }| {
+        let cut = self.cut.map(|Cut { spans, known, memory }| {
+            let memory = Size(memory as u64);
             format!(
-                "the trace has {known} spans, and query.memory_mb={memory_mb} has room for the first {spans} by start; \
+                "the trace has {known} spans, and query.memory={memory} has room for the first {spans} by start; \
                  the others are missing here, and the download in the web UI has all"
             )
         });
@@ -100,7 +105,7 @@ impl<T> Answer<T> {
 const DOWNLOADS: usize = 2;
 /// Batches of a download that wait for its client.
 const AHEAD: usize = 2;
-/// How long a download may take. What bounds it is `query.timeout_seconds`, in which the client must take each batch.
+/// How long a download may take. What bounds it is `query.timeout`, in which the client must take each batch.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(3600);
 
 /// Runs queries on a store for everything that answers people: Tempo's API, the web UI, and the APIs to come.
@@ -214,9 +219,9 @@ impl Service {
         mut make: impl FnMut(Vec<TraceSpan>) -> T + Send + 'static,
         end: T,
     ) -> Result<mpsc::Receiver<Result<T, Error>>, Error> {
-        let limit = Duration::from_secs(self.config.timeout_seconds);
+        let limit = self.config.timeout;
         let permit = self.permit(&self.downloading, limit).await?;
-        let context = QueryContext::new(LONGEST_DOWNLOAD, self.memory(), Arc::default());
+        let context = QueryContext::new(LONGEST_DOWNLOAD, self.config.memory, Arc::default());
         let (sender, receiver) = mpsc::channel(AHEAD);
         let (reader, tenant, queries) = (Arc::clone(&self.reader), tenant.clone(), self.metrics.queries.clone());
         tokio::task::spawn_blocking(move || {
@@ -250,10 +255,6 @@ impl Service {
             };
         });
         Ok(receiver)
-    }
-
-    fn memory(&self) -> usize {
-        self.config.memory_mb.saturating_mul(1 << 20)
     }
 
     /// The newest traces that match.
@@ -300,17 +301,17 @@ impl Service {
         &self,
         question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
-        let limit = Duration::from_secs(self.config.timeout_seconds);
+        let limit = self.config.timeout;
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel = CancelOnDrop(Arc::clone(&cancelled));
-        let memory_mb = self.config.memory_mb;
-        let context = QueryContext::new(limit, self.memory(), cancelled);
+        let memory = self.config.memory;
+        let context = QueryContext::new(limit, memory, cancelled);
         let slot = self.slot(limit).await?;
         let reader = Arc::clone(&self.reader);
         let answer = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             let value = question(reader.as_ref(), &context)?;
-            let cut = context.cut_to().map(|(spans, known)| Cut { spans, known, memory_mb });
+            let cut = context.cut_to().map(|(spans, known)| Cut { spans, known, memory });
             Ok(Answer { value, left_out: context.left_out(), cut })
         });
         answer.await.map_err(Error::internal)?.map_err(Error::Read)

@@ -7,7 +7,7 @@ use clap::Args;
 use hoptrail_storage::Checkpoint;
 
 use super::settings::DataFlags;
-use super::verify::look_through;
+use super::verify::verify_folder;
 use crate::control;
 use crate::copy::{copy_folder, refuse_used};
 use crate::output::print_line;
@@ -30,7 +30,7 @@ pub(super) struct RestoreFlags {
     data: DataFlags,
 }
 
-/// Copies a checkpoint, made by the process that has the folder open, or by this one when there is none.
+/// Copies a checkpoint. The process that has the folder open makes it, or this one when there is none.
 pub(super) fn backup(flags: &BackupFlags) -> anyhow::Result<()> {
     let data = flags.data.existing()?;
     refuse_used(&flags.dir)?;
@@ -43,13 +43,13 @@ pub(super) fn backup(flags: &BackupFlags) -> anyhow::Result<()> {
     print_line(&format!("{} is backed up in {}", data.display(), flags.dir.display()))
 }
 
-/// Copies a backup to where a store will be, when every byte of it is sound.
+/// Verifies a backup, and copies it to the data folder when no byte is damaged.
 pub(super) fn restore(flags: &RestoreFlags) -> anyhow::Result<()> {
     let data = flags.data.folder()?;
     refuse_used(&data)?;
-    if look_through(&flags.dir)? > 0 {
+    if verify_folder(&flags.dir)? > 0 {
         bail!(
-            "{} is damaged, and nothing was restored: copy it by hand and let `hoptrail repair` put the copy in order",
+            "{} is damaged, and nothing was restored: copy it by hand and run `hoptrail repair` on the copy",
             flags.dir.display()
         );
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use hoptrail_demo::send::{self, Compression, Endpoint, Exporter, Header};
 use hoptrail_demo::{Clock, Progress, Runner};
-use hoptrail_storage::{Clock as _, SystemClock};
+use hoptrail_storage::{Clock as _, SystemClock, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Error;
@@ -143,7 +143,7 @@ impl Report {
             );
             bar
         });
-        let now = Instant::now();
+        let now = clock::instant();
         Self { progress, clock, bar, started: now, last: (now, 0) }
     }
 
@@ -167,7 +167,7 @@ impl Report {
             }
             None => print_line(&line)?,
         }
-        self.last = (Instant::now(), accepted);
+        self.last = (clock::instant(), accepted);
         Ok(())
     }
 

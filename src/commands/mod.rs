@@ -33,17 +33,17 @@ enum Command {
     Config(config::Flags),
     /// Copy the store to a folder, also while it runs.
     Backup(backup::BackupFlags),
-    /// Make a store of a backup.
+    /// Make a data folder from a backup.
     Restore(backup::RestoreFlags),
     /// Read everything that is stored and say what is damaged.
     Verify(verify::VerifyFlags),
-    /// Put a damaged store in order, keeping every span that can be read.
+    /// Repair a damaged store. Every span that can be read is kept.
     Repair(verify::RepairFlags),
     /// Send the traces of an imaginary shop, to look around or to try a load.
     Demo(demo::Flags),
 }
 
-/// Runs what the user asked for, to its end.
+/// Runs the command to its end.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(flags) => serve::run(&flags),
@@ -56,7 +56,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// The exit code that tells a user's mistake from a failure.
+/// The exit code: a user's mistake has another one than a failure.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.is::<Error>() { ExitCode::from(MISTAKE) } else { ExitCode::FAILURE }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use hoptrail_collector::Audience;
 use hoptrail_storage::Watch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::settings::SettingFlags;
 use crate::app::App;
-use crate::config::{Config, Error, doubts};
+use crate::config::{Config, Error, warnings};
 use crate::copy::refuse_incomplete;
 use crate::machine;
 use crate::output::print_line;
@@ -31,8 +32,8 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     for name in unknown {
         tracing::warn!(name, "this environment variable sets nothing; `hoptrail config` shows every setting");
     }
-    for doubt in doubts(&config, machine::memory()) {
-        tracing::warn!("{doubt}");
+    for warning in warnings(&config, machine::memory()) {
+        tracing::warn!("{warning}");
     }
     allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
@@ -50,7 +51,7 @@ fn watch() -> Result<Arc<dyn Watch>, Error> {
     Ok(Arc::new(()))
 }
 
-/// Connections and segments are files. The soft limit is often 1024, for programs that cannot count further.
+/// Raises the soft limit of open files to the hard one. Connections and segments are files, and the soft limit is often 1024.
 fn allow_many_files() {
     let limits = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }) {
@@ -62,12 +63,16 @@ async fn serve(config: Config, watch: Arc<dyn Watch>) -> anyhow::Result<()> {
     let stop = super::stop_on_signal()?;
     let app = App::start(config, watch).await?;
     let addresses = app.addresses();
-    for (name, address) in addresses {
-        print_line(&format!("listening {name} {address}"))?;
+    for (endpoint, address) in &addresses {
+        print_line(&format!("listening {} {address}", endpoint.name))?;
     }
     print_line("ready")?;
-    let [.., (_, pages)] = addresses;
-    tracing::info!(version = version::VERSION, commit = version::COMMIT, "hoptrail is ready: open http://{pages}");
+    for (endpoint, address) in &addresses {
+        tracing::info!(%address, "listening for {}", endpoint.serves);
+    }
+    let for_people = addresses.iter().find(|(endpoint, _)| endpoint.audience == Audience::Browsers);
+    let open = for_people.map(|(_, address)| format!(": open http://{address}")).unwrap_or_default();
+    tracing::info!(version = version::VERSION, commit = version::COMMIT, "hoptrail is ready{open}");
     app.run(stop).await?;
     tracing::info!("hoptrail has stopped");
     Ok(())

@@ -1,10 +1,11 @@
-//! The flags that change settings: all of them for `serve` and `config`, the data folder for commands that care for it.
+//! The flags that change settings: all of them for `serve` and `config`, the data folder for commands that work on it.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::config::{self, Config, LogFormat, Sources};
+use crate::endpoints::{ENDPOINTS, Endpoint};
 
 /// Where settings come from. Flags win over `HOPTRAIL_*` variables, those over the file, the file over the defaults.
 #[derive(Debug, Args)]
@@ -15,27 +16,47 @@ pub(super) struct SettingFlags {
     /// Folder of the trace store [default: ./data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Listen here for OTLP over gRPC [default: 127.0.0.1:4317]
-    #[arg(long, value_name = "ADDR")]
-    otlp_grpc: Option<String>,
-    /// Listen here for OTLP over HTTP [default: 127.0.0.1:4318]
-    #[arg(long, value_name = "ADDR")]
-    otlp_http: Option<String>,
-    /// Listen here for the Tempo API that Grafana asks [default: 127.0.0.1:3200]
-    #[arg(long, value_name = "ADDR")]
-    tempo: Option<String>,
-    /// Listen here for the pages [default: 127.0.0.1:16686]
-    #[arg(long, value_name = "ADDR")]
-    ui: Option<String>,
+    #[command(flatten)]
+    listen: ListenFlags,
     /// Log level: error, warn, info, debug, trace, or directives [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// Form of log lines [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// Set any key, for example --set query.timeout_seconds=60; may be repeated
+    /// Set any key, for example --set query.timeout=60s; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// A flag for each row of the endpoint table, and the address that it was given.
+#[derive(Debug, Clone, Default)]
+struct ListenFlags(Vec<(&'static Endpoint, String)>);
+
+impl Args for ListenFlags {
+    fn augment_args(command: Command) -> Command {
+        ENDPOINTS.iter().fold(command, |command, endpoint| {
+            let Endpoint { name, serves, default_port, .. } = endpoint;
+            let help = format!("Listen here for {serves} [default: 127.0.0.1:{default_port}]");
+            command.arg(Arg::new(*name).long(*name).value_name("ADDR").help(help))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ListenFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = ENDPOINTS.iter().filter_map(|endpoint| Some((endpoint, matches.get_one::<String>(endpoint.name)?)));
+        Ok(Self(given.map(|(endpoint, address)| (endpoint, address.clone())).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Where the data folder is.
@@ -81,13 +102,12 @@ impl SettingFlags {
             };
             out.push(("--set".to_owned(), key.trim().to_owned(), value.to_owned()));
         }
+        for (endpoint, address) in &self.listen.0 {
+            out.push((format!("--{}", endpoint.name), format!("listen.{}", endpoint.key), address.clone()));
+        }
         let format = self.log_format.map(|format| if format == LogFormat::Json { "json" } else { "text" }.to_owned());
         let named = [
             ("--data", "data", &self.data),
-            ("--otlp-grpc", "listen.otlp_grpc", &self.otlp_grpc),
-            ("--otlp-http", "listen.otlp_http", &self.otlp_http),
-            ("--tempo", "listen.tempo", &self.tempo),
-            ("--ui", "listen.ui", &self.ui),
             ("--log-level", "log.level", &self.log_level),
             ("--log-format", "log.format", &format),
         ];

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 /// Flags of `hoptrail verify`.
 #[derive(Debug, Args)]
 pub(super) struct VerifyFlags {
-    /// Look through this folder, for example a backup, and not through the data folder
+    /// Verify this folder, for example a backup, instead of the data folder
     dir: Option<PathBuf>,
     #[command(flatten)]
     data: DataFlags,
@@ -27,49 +27,49 @@ pub(super) struct RepairFlags {
     data: DataFlags,
 }
 
-/// Reads everything and says what is damaged, a line each. Changes nothing.
+/// Reads everything and prints each damage on a line. Changes nothing.
 pub(super) fn verify(flags: &VerifyFlags) -> anyhow::Result<()> {
     let folder = match &flags.dir {
         Some(folder) => folder.clone(),
         None => flags.data.existing()?,
     };
     let findings = match control::checkpoint(&folder)? {
-        Some(held) => look_through(&held.path)?,
-        None => look_through(&folder)?,
+        Some(held) => verify_folder(&held.path)?,
+        None => verify_folder(&folder)?,
     };
     match findings {
         0 => Ok(()),
-        1 => bail!("1 place is damaged; stop hoptrail and run `hoptrail repair`"),
-        _ => bail!("{findings} places are damaged; stop hoptrail and run `hoptrail repair`"),
+        1 => bail!("damage was found in 1 location; stop hoptrail and run `hoptrail repair`"),
+        _ => bail!("damage was found in {findings} locations; stop hoptrail and run `hoptrail repair`"),
     }
 }
 
-/// Looks through a folder that nobody writes to; answers how many places are damaged.
-pub(super) fn look_through(folder: &Path) -> anyhow::Result<u64> {
+/// Verifies a folder that nobody writes to. Returns how many damaged locations it has.
+pub(super) fn verify_folder(folder: &Path) -> anyhow::Result<u64> {
     if !folder.is_dir() {
         bail!("{} is no folder", folder.display());
     }
     let mut report = Report::default();
-    let checked = hoptrail_storage::verify(folder, &mut |event| report.hear(event));
+    let checked = hoptrail_storage::verify(folder, &mut |event| report.show(event));
     report.end();
     if let Some(checked) = checked? {
-        print_line(&format!("{} holds {}", folder.display(), text(&checked)))?;
+        print_line(&format!("{} holds {}", folder.display(), summary(&checked)))?;
     }
     Ok(report.findings)
 }
 
-fn text(checked: &Checked) -> String {
+fn summary(checked: &Checked) -> String {
     format!(
         "{} spans in {} segments and {} in {} log records",
         checked.segment_spans, checked.segments, checked.log_spans, checked.log_records
     )
 }
 
-/// Puts the folder in order.
+/// Repairs the data folder.
 pub(super) fn repair(flags: &RepairFlags) -> anyhow::Result<()> {
     let data = flags.data.existing()?;
     let mut report = Report::default();
-    let repaired = hoptrail_storage::repair(&data, &mut |event| report.hear(event));
+    let repaired = hoptrail_storage::repair(&data, &mut |event| report.show(event));
     report.end();
     let repaired = repaired.with_context(|| format!("cannot repair {}", data.display()))?;
     for line in repaired.lines() {
@@ -78,7 +78,7 @@ pub(super) fn repair(flags: &RepairFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows what the store says while it works.
+/// Shows the events of the store while it works.
 #[derive(Debug, Default)]
 struct Report {
     progress: Option<Progress>,
@@ -86,7 +86,7 @@ struct Report {
 }
 
 impl Report {
-    fn hear(&mut self, event: Integrity) {
+    fn show(&mut self, event: Integrity) {
         match event {
             Integrity::Begun { what, bytes } => self.progress = Some(Progress::begin(what, bytes)),
             Integrity::Done { bytes } => {

@@ -13,6 +13,11 @@ pub struct Address {
     port: u16,
 }
 
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address to listen on: write HOST:PORT, for example 0.0.0.0:4317")]
+pub struct InvalidAddress(String);
+
 impl Address {
     /// This port of the machine itself, unreachable from elsewhere.
     #[must_use]
@@ -53,16 +58,16 @@ impl fmt::Display for Address {
 }
 
 impl FromStr for Address {
-    type Err = String;
+    type Err = InvalidAddress;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no address to listen on: write HOST:PORT, for example 0.0.0.0:4317");
-        let (host, port) = text.trim().rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let invalid = || InvalidAddress(text.to_owned());
+        let (host, port) = text.trim().rsplit_once(':').ok_or_else(invalid)?;
+        let port = port.parse().map_err(|_| invalid())?;
         let bracketed = host.starts_with('[') && host.ends_with(']');
         let plausible = bracketed || !host.contains([':', '/', ' ', '[', ']']);
         if !plausible {
-            return Err(wrong());
+            return Err(invalid());
         }
         // An empty host listens on IPv4 and IPv6, as it does in most servers.
         let host = if host.is_empty() { "[::]" } else { host };
@@ -71,9 +76,9 @@ impl FromStr for Address {
 }
 
 impl TryFrom<String> for Address {
-    type Error = String;
+    type Error = InvalidAddress;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
         text.parse()
     }
 }
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_no_address_says_how_to_write_one() {
         for text in ["", "4317", "localhost", "a:b", "1:2:3", "http://x:1", "h:70000", "h:-1", "a b:1"] {
-            let error = text.parse::<Address>().expect_err(text);
+            let error = text.parse::<Address>().expect_err(text).to_string();
             assert!(error.contains("HOST:PORT"), "{error}");
         }
     }

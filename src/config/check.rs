@@ -1,183 +1,226 @@
 //! Settings that cannot be together, and those that do something else than they seem to.
 //!
-//! What is impossible is a mistake, and nothing starts. What is questionable is said in the log. Settings that contradict what is
-//! stored, or the disk, are told where the store is opened.
+//! What is impossible is an error, and nothing starts. What is questionable is a warning in the log. Settings that contradict what is
+//! stored, or the disk, are found where the store is opened.
 
-use hoptrail_proto::model::TenantId;
+use std::fmt;
+use std::time::Duration;
+
+use hoptrail_proto::model::{Tenancy, TenantId};
+use hoptrail_proto::units::{Size, Time};
 use hoptrail_storage::MOST_REQUEST_BYTES;
 
 use super::{Config, Error};
 
 /// About 31 years: a time that can still be added to the clock's.
-const MOST_SECONDS: u64 = 1_000_000_000;
+const MOST_TIME: Duration = Duration::from_secs(1_000_000_000);
 /// More than any machine has, of anything.
 const MOST: u64 = 1 << 40;
-const MB: u64 = 1 << 20;
+const MIB: u64 = 1 << 20;
 /// The most tenants that are named.
 const NAMED: usize = 3;
+
+/// A value that has a least and a most.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Value {
+    Count(u64),
+    Size(Size),
+    Time(Time),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(f),
+            Self::Size(size) => size.fmt(f),
+            Self::Time(time) => time.fmt(f),
+        }
+    }
+}
 
 /// What one key may be.
 struct Bound {
     key: &'static str,
-    value: u64,
-    least: u64,
-    most: u64,
+    value: Value,
+    least: Value,
+    most: Value,
     /// What a smaller value would do.
     below: &'static str,
 }
 
-/// Fails when the settings cannot work.
-pub(super) fn contradictions(config: &Config) -> Result<(), Error> {
-    let wrong = |origin: &str, message: String| Err(Error::Value { origin: origin.to_owned(), message });
-    for Bound { key, value, least, most, below } in bounds(config) {
+impl Bound {
+    fn count(key: &'static str, value: usize, least: u64, below: &'static str) -> Self {
+        let [value, least, most] = [value as u64, least, MOST].map(Value::Count);
+        Self { key, value, least, most, below }
+    }
+
+    fn size(key: &'static str, value: usize, least: u64, below: &'static str) -> Self {
+        let [value, least, most] = [value as u64, least, MOST].map(|bytes| Value::Size(Size(bytes)));
+        Self { key, value, least, most, below }
+    }
+
+    fn time(key: &'static str, value: Duration) -> Self {
+        let [value, least, most] = [value, Duration::ZERO, MOST_TIME].map(|time| Value::Time(Time(time)));
+        Self { key, value, least, most, below: "" }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let Self { key, value, least, most, below } = self;
         if value < least {
-            return wrong(key, format!("is {value}: {below}; set it to {least} or more"));
+            return Err(impossible(key, format!("is {value}: {below}; set it to {least} or more")));
         }
         if value > most {
-            return wrong(key, format!("is {value}: the most is {most}"));
+            return Err(impossible(key, format!("is {value}: the most is {most}")));
         }
+        Ok(())
     }
-    if let Some(((key, address), (other, same))) = colliding(config) {
-        return wrong(
-            key,
-            format!("is {address}, and {other} is {same}: two cannot listen on one port; change one of them"),
-        );
-    }
-    if config.collector.multi_tenant != config.query.multi_tenant {
-        let (is, other) = (config.collector.multi_tenant, config.query.multi_tenant);
+}
+
+fn impossible(key: &str, message: String) -> Error {
+    Error::Value { origin: key.to_owned(), message }
+}
+
+/// Fails when the settings cannot work.
+pub(super) fn contradictions(config: &Config) -> Result<(), Error> {
+    bounds(config).iter().try_for_each(Bound::check)?;
+    if let Some([(one, address), (two, same)]) = config.listen.collision() {
         let message = format!(
-            "is {is} and differs from query.multi_tenant, which is {other}: spans would be kept for a tenant whom nobody can ask; set both"
+            "is {address}, and listen.{} is {same}: two cannot listen on one port; change one of them",
+            two.key
         );
-        return wrong("collector.multi_tenant", message);
+        return Err(impossible(&format!("listen.{}", one.key), message));
     }
     Ok(())
 }
 
 fn bounds(config: &Config) -> Vec<Bound> {
     let Config { listen, collector, storage, query, .. } = config;
-    let bound = |key, value: usize, least, below| Bound { key, value: value as u64, least, most: MOST, below };
-    let seconds = |key, value| Bound { key, value, least: 0, most: MOST_SECONDS, below: "" };
     vec![
-        seconds("shutdown_grace_seconds", config.shutdown_grace_seconds),
-        bound("listen.max_connections", listen.max_connections, 1, "every connection would be closed at once"),
-        seconds("listen.idle_seconds", listen.idle_seconds),
+        Bound::time("shutdown_grace", config.shutdown_grace),
+        Bound::count("listen.max_connections", listen.max_connections, 1, "every connection would be closed at once"),
+        Bound::time("listen.idle_timeout", listen.idle_timeout),
         Bound {
-            most: MOST_REQUEST_BYTES as u64,
-            ..bound("collector.max_request_bytes", collector.max_request_bytes, 1, "every request would be too large")
+            most: Value::Size(Size(MOST_REQUEST_BYTES as u64)),
+            ..Bound::size(
+                "collector.max_request_size",
+                collector.max_request_size,
+                1,
+                "every request would be too large",
+            )
         },
-        bound("collector.max_in_flight_bytes", collector.max_in_flight_bytes, 0, ""),
-        bound("storage.head_spans", storage.head_spans, 1, "there would be no room for a span in memory"),
-        bound("storage.head_mb", storage.head_mb, 1, "there would be no room for a span in memory"),
-        bound("storage.queue_mb", storage.queue_mb, 0, ""),
-        bound("storage.cache_mb", storage.cache_mb, 0, ""),
-        seconds("query.timeout_seconds", query.timeout_seconds),
-        bound("query.memory_mb", query.memory_mb, 1, "every query would need more"),
-        bound("query.concurrency", query.concurrency, 1, "no query would ever run"),
-        bound("query.max_limit", query.max_limit, 1, "every search would ask for too much"),
+        Bound::size("collector.max_in_flight", collector.max_in_flight, 0, ""),
+        Bound::count("storage.head_spans", storage.head_spans, 1, "there would be no room for a span in memory"),
+        Bound::size("storage.head_size", storage.head_size, MIB, "there would be no room for spans in memory"),
+        Bound::size("storage.queue_size", storage.queue_size, 0, ""),
+        Bound::size("storage.cache_size", storage.cache_size, 0, ""),
+        Bound::time("query.timeout", query.timeout),
+        Bound::size("query.memory", query.memory, MIB, "every query would need more"),
+        Bound::count("query.concurrency", query.concurrency, 1, "no query would ever run"),
+        Bound::count("query.max_limit", query.max_limit, 1, "every search would ask for too much"),
     ]
-}
-
-/// An address and who listens there.
-type Named<'a> = (&'static str, &'a super::Address);
-
-fn colliding(config: &Config) -> Option<(Named<'_>, Named<'_>)> {
-    let listen = &config.listen;
-    let all = [
-        ("listen.otlp_grpc", &listen.otlp_grpc),
-        ("listen.otlp_http", &listen.otlp_http),
-        ("listen.tempo", &listen.tempo),
-        ("listen.ui", &listen.ui),
-    ];
-    let mut pairs =
-        all.iter().enumerate().flat_map(|(at, one)| all.iter().skip(at + 1).map(move |other| (*one, *other)));
-    pairs.find(|(one, other)| one.1.collides(other.1))
 }
 
 /// What is questionable, a sentence for each that says what will happen. `memory`: the bytes that the process may take, where known.
 #[must_use]
-pub fn doubts(config: &Config, memory: Option<u64>) -> Vec<String> {
+pub fn warnings(config: &Config, memory: Option<u64>) -> Vec<String> {
     [of_storage(config), of_requests(config), memory.and_then(|bytes| of_memory(config, bytes)).into_iter().collect()]
         .concat()
 }
 
 fn of_storage(config: &Config) -> Vec<String> {
     let storage = &config.storage;
-    let (seal, hours) = (storage.seal_after_seconds, storage.retention_hours);
-    let (keep, head) = (storage.retention_mb, storage.head_mb as u64);
+    let (seal, keep_time) = (storage.seal_after, storage.retention);
+    let (keep_size, head) = (storage.retention_size, storage.head_size as u64);
     let (merge, spans) = (storage.merge_spans, storage.head_spans);
-    let mut told = Vec::new();
-    if keep > 0 && keep < head {
-        told.push(format!(
-            "storage.retention_mb is {keep}, less than storage.head_mb, which is {head}: of what does not compress only the segment \
-             sealed last is kept"
+    let mut warnings = Vec::new();
+    if keep_size > 0 && keep_size < head {
+        warnings.push(format!(
+            "storage.retention_size is {}, less than storage.head_size, which is {}: of what does not compress only the segment sealed \
+             last is kept",
+            Size(keep_size),
+            Size(head)
         ));
     }
     if merge < spans {
-        told.push(format!(
+        warnings.push(format!(
             "storage.merge_spans is {merge}, less than storage.head_spans, which is {spans}: segments stay small and many, and queries \
              take longer"
         ));
     }
-    if seal == 0 {
-        told.push(
-            "storage.seal_after_seconds is 0: each second makes a segment of its own, and queries take longer"
-                .to_owned(),
-        );
-    }
-    if hours > 0 && seal > hours.saturating_mul(3600) {
-        told.push(format!(
-            "storage.seal_after_seconds is {seal}, longer than storage.retention_hours, which is {hours}: spans are kept until they are \
-             sealed and dropped right then"
+    if seal < Duration::from_secs(1) {
+        warnings.push(format!(
+            "storage.seal_after is {}: each second makes a segment of its own, and queries take longer",
+            Time(seal)
         ));
     }
-    if storage.cache_mb == 0 {
-        told.push("storage.cache_mb is 0: every query reads its pages from the disk again".to_owned());
+    if !keep_time.is_zero() && seal > keep_time {
+        warnings.push(format!(
+            "storage.seal_after is {}, longer than storage.retention, which is {}: spans are kept until they are sealed and dropped \
+             right then",
+            Time(seal),
+            Time(keep_time)
+        ));
     }
-    told
+    if storage.cache_size == 0 {
+        warnings.push("storage.cache_size is 0: every query reads its pages from the disk again".to_owned());
+    }
+    warnings
 }
 
 fn of_requests(config: &Config) -> Vec<String> {
-    let (largest, in_flight) = (config.collector.max_request_bytes, config.collector.max_in_flight_bytes);
-    let (queue, timeout, idle) =
-        (config.storage.queue_mb, config.query.timeout_seconds, config.listen.idle_seconds.max(1));
-    let mut told = Vec::new();
-    let granted = config.collector.least_in_flight_bytes();
+    let (largest, in_flight) = (config.collector.max_request_size, config.collector.max_in_flight);
+    let (queue, timeout) = (config.storage.queue_size, config.query.timeout);
+    let idle = config.listen.idle_timeout.max(Duration::from_secs(1));
+    let mut warnings = Vec::new();
+    let granted = config.collector.least_in_flight();
     if in_flight < granted {
-        told.push(format!(
-            "collector.max_in_flight_bytes is {in_flight}, less than a request in JSON of collector.max_request_bytes, which is {largest}, takes: {granted} \
-             bytes are granted"
+        warnings.push(format!(
+            "collector.max_in_flight is {}, less than a request in JSON of collector.max_request_size, which is {}, takes: {granted} \
+             bytes are granted",
+            size(in_flight),
+            size(largest)
         ));
     }
-    if (queue as u64).saturating_mul(MB) < largest as u64 {
-        told.push(format!(
-            "storage.queue_mb is {queue}, less than collector.max_request_bytes, which is {largest}: a larger request is taken only while \
-             no other waits, and asked to retry otherwise"
+    if queue < largest {
+        warnings.push(format!(
+            "storage.queue_size is {}, less than collector.max_request_size, which is {}: a larger request is taken only while no other \
+             waits, and asked to retry otherwise",
+            size(queue),
+            size(largest)
         ));
     }
-    if timeout == 0 {
-        told.push("query.timeout_seconds is 0: every query ends at once with an error".to_owned());
+    if timeout.is_zero() {
+        warnings.push("query.timeout is 0: every query ends at once with an error".to_owned());
     }
     if idle < timeout {
-        told.push(format!(
-            "listen.idle_seconds is {idle}, less than query.timeout_seconds, which is {timeout}: the connection of a query that takes \
-             longer may be closed before its answer"
+        warnings.push(format!(
+            "listen.idle_timeout is {}, less than query.timeout, which is {}: the connection of a query that takes longer may be closed \
+             before its answer",
+            Time(idle),
+            Time(timeout)
         ));
     }
-    told
+    warnings
 }
 
-/// What ingest fills and one query takes; all that adds up stands in `docs/configuration.md`.
+fn size(bytes: usize) -> Size {
+    Size(bytes as u64)
+}
+
+/// What ingest fills and one query takes. `docs/configuration.md` says all that adds up.
 fn of_memory(config: &Config, memory: u64) -> Option<String> {
     let Config { collector, storage, query, .. } = config;
-    let in_flight = collector.max_in_flight_bytes.max(collector.least_in_flight_bytes()) as u64 / MB;
-    let (head, cache, one) = (storage.head_mb as u64, storage.cache_mb as u64, query.memory_mb as u64);
+    let in_flight = collector.max_in_flight.max(collector.least_in_flight()) as u64;
+    let (head, cache, one) = (storage.head_size as u64, storage.cache_size as u64, query.memory as u64);
     // Each is at most 2 to the 40th.
-    let (all, there) = (in_flight + 4 * head + cache + cache / 4 + one, memory / MB);
-    (all > there).then(|| {
+    let all = in_flight + 4 * head + cache + cache / 4 + one;
+    (all > memory).then(|| {
+        let [head, cache, one] = [head, cache, one].map(Size);
+        let (all, in_flight, there) = (all / MIB, in_flight / MIB, memory / MIB);
         format!(
-            "these settings may take {all} MB of memory and there are {there} MB, so the system may end hoptrail: \
-             collector.max_in_flight_bytes is {in_flight} MB, storage.head_mb is {head} and counts four times, storage.cache_mb is \
-             {cache} and a quarter more, query.memory_mb is {one} for one query; lower them as the section on 256 MB in \
+            "these settings may take {all} MiB of memory and there are {there} MiB, so the system may end hoptrail: \
+             collector.max_in_flight is {in_flight} MiB, storage.head_size is {head} and counts four times, storage.cache_size is \
+             {cache} and a quarter more, query.memory is {one} for one query; lower them as the section on 256 MB in \
              docs/configuration.md does"
         )
     })
@@ -185,25 +228,27 @@ fn of_memory(config: &Config, memory: u64) -> Option<String> {
 
 /// What is stored for tenants whom no query names as the settings are now. `stored`: each tenant with its spans.
 #[must_use]
-pub fn out_of_reach(config: &Config, stored: &[(TenantId, u64)]) -> Option<String> {
+pub fn hidden_spans(config: &Config, stored: &[(TenantId, u64)]) -> Option<String> {
     let single = TenantId::single();
     let (of_nobody, of_tenants): (Vec<_>, Vec<_>) = stored.iter().partition(|(tenant, _)| *tenant == single);
-    let hidden = if config.query.multi_tenant { of_nobody } else { of_tenants };
+    let hidden = match config.tenancy.mode {
+        Tenancy::Single => of_tenants,
+        Tenancy::Multi => of_nobody,
+    };
     let spans: u64 = hidden.iter().map(|(_, spans)| spans).sum();
     if spans == 0 {
         return None;
     }
-    if config.query.multi_tenant {
+    if config.tenancy.mode == Tenancy::Multi {
         return Some(format!(
-            "{spans} spans are stored that came while collector.multi_tenant was false; now that it is true, only queries with the header \
+            "{spans} spans are stored that came while tenancy.mode was single; now that it is multi, only queries with the header \
              X-Scope-OrgID: {single} find them"
         ));
     }
     let names: Vec<_> = hidden.iter().take(NAMED).map(|(tenant, _)| tenant.as_str()).collect();
     let more = if hidden.len() > NAMED { " and others" } else { "" };
     Some(format!(
-        "{spans} spans are stored for the tenants {}{more}, and no query finds them while collector.multi_tenant and query.multi_tenant \
-         are false",
+        "{spans} spans are stored for the tenants {}{more}, and no query finds them while tenancy.mode is single",
         names.join(", ")
     ))
 }
@@ -227,99 +272,95 @@ mod tests {
     #[test]
     fn the_defaults_are_neither_impossible_nor_questionable() {
         assert!(contradictions(&Config::default()).is_ok());
-        assert_eq!(doubts(&Config::default(), Some(2 << 30)), Vec::<String>::new());
+        assert_eq!(warnings(&Config::default(), Some(2 << 30)), Vec::<String>::new());
     }
 
     #[test]
     fn what_cannot_work_is_an_error_that_names_keys_and_values() {
-        let huge = u64::MAX.to_string();
+        let (huge, huge_size, huge_time) = (u64::MAX.to_string(), "2TiB", "20000d");
         let cases: [(Pairs, &[&str]); 18] = [
             (&[("listen.ui", "127.0.0.1:3200")], &["listen.tempo: is 127.0.0.1:3200, and listen.ui is 127.0.0.1:3200"]),
             (&[("listen.otlp_http", ":4317")], &["listen.otlp_grpc", "listen.otlp_http is [::]:4317"]),
-            (
-                &[("query.multi_tenant", "true")],
-                &["collector.multi_tenant: is false", "query.multi_tenant, which is true"],
-            ),
             (&[("listen.max_connections", "0")], &["listen.max_connections: is 0", "1 or more"]),
-            (&[("collector.max_request_bytes", "0")], &["collector.max_request_bytes: is 0"]),
-            (&[("collector.max_request_bytes", "268435456")], &["the most is 268435455"]),
-            (&[("collector.max_in_flight_bytes", &huge)], &["collector.max_in_flight_bytes: is 18446744073709551615"]),
+            (&[("collector.max_request_size", "0")], &["collector.max_request_size: is 0"]),
+            (&[("collector.max_request_size", "256MiB")], &["is 256MiB: the most is 268435455B"]),
+            (&[("collector.max_in_flight", huge_size)], &["collector.max_in_flight: is 2TiB"]),
             (&[("storage.head_spans", "0")], &["storage.head_spans: is 0"]),
-            (&[("storage.head_mb", "0")], &["storage.head_mb: is 0"]),
-            (&[("storage.queue_mb", &huge)], &["storage.queue_mb", "the most is"]),
-            (&[("storage.cache_mb", &huge)], &["storage.cache_mb", "the most is"]),
-            (&[("query.memory_mb", "0")], &["query.memory_mb: is 0"]),
+            (&[("storage.head_size", "0")], &["storage.head_size: is 0", "set it to 1MiB or more"]),
+            (&[("storage.head_size", "128B")], &["storage.head_size: is 128B"]),
+            (&[("storage.queue_size", huge_size)], &["storage.queue_size", "the most is"]),
+            (&[("storage.cache_size", huge_size)], &["storage.cache_size", "the most is"]),
+            (&[("query.memory", "0")], &["query.memory: is 0"]),
             (&[("query.concurrency", "0")], &["query.concurrency: is 0: no query would ever run"]),
             (&[("query.concurrency", &huge)], &["query.concurrency", "the most is"]),
             (&[("query.max_limit", "0")], &["query.max_limit: is 0"]),
-            (&[("query.timeout_seconds", &huge)], &["query.timeout_seconds", "the most is 1000000000"]),
-            (&[("shutdown_grace_seconds", &huge)], &["shutdown_grace_seconds"]),
-            (&[("listen.idle_seconds", &huge)], &["listen.idle_seconds"]),
+            (&[("query.timeout", huge_time)], &["query.timeout: is 20000d", "the most is 1000000000s"]),
+            (&[("shutdown_grace", huge_time)], &["shutdown_grace"]),
+            (&[("listen.idle_timeout", huge_time)], &["listen.idle_timeout"]),
         ];
-        for (pairs, parts) in cases {
+        for (pairs, texts) in cases {
             let error = contradictions(&with(pairs)).expect_err(pairs[0].0).to_string();
-            parts.iter().for_each(|part| assert!(error.contains(part), "{part:?} is not in {error:?}"));
+            texts.iter().for_each(|text| assert!(error.contains(text), "{text:?} is not in {error:?}"));
         }
         assert!(contradictions(&with(&[("listen.tempo", ":0"), ("listen.ui", ":0")])).is_ok(), "two free ports");
     }
 
     #[test]
-    fn what_is_questionable_is_told_with_what_will_happen() {
+    fn what_is_questionable_is_a_warning_that_says_what_will_happen() {
         let cases: [(Pairs, &[&str]); 11] = [
             (
-                &[("storage.retention_mb", "127")],
-                &["storage.retention_mb is 127", "storage.head_mb, which is 128", "sealed last"],
+                &[("storage.retention_size", "127MiB")],
+                &["storage.retention_size is 127MiB", "storage.head_size, which is 128MiB", "sealed last"],
             ),
             (
                 &[("storage.merge_spans", "1000")],
                 &["storage.merge_spans is 1000", "which is 262144", "queries take longer"],
             ),
-            (&[("storage.seal_after_seconds", "0")], &["storage.seal_after_seconds is 0"]),
+            (&[("storage.seal_after", "0")], &["storage.seal_after is 0"]),
             (
-                &[("storage.retention_hours", "1"), ("storage.seal_after_seconds", "3601")],
-                &["storage.seal_after_seconds is 3601", "storage.retention_hours, which is 1", "dropped right then"],
+                &[("storage.retention", "1h"), ("storage.seal_after", "3601s")],
+                &["storage.seal_after is 3601s", "storage.retention, which is 1h", "dropped right then"],
             ),
-            (&[("storage.cache_mb", "0")], &["storage.cache_mb is 0"]),
-            (&[("collector.max_in_flight_bytes", "0")], &["max_in_flight_bytes is 0", "134221824 bytes are granted"]),
+            (&[("storage.cache_size", "0")], &["storage.cache_size is 0"]),
+            (&[("collector.max_in_flight", "0")], &["max_in_flight is 0", "134221824 bytes are granted"]),
             (
-                &[("storage.queue_mb", "63")],
-                &["storage.queue_mb is 63", "collector.max_request_bytes, which is 67108864"],
+                &[("storage.queue_size", "63MiB")],
+                &["storage.queue_size is 63MiB", "collector.max_request_size, which is 64MiB"],
             ),
-            (&[("query.timeout_seconds", "0")], &["query.timeout_seconds is 0"]),
-            (&[("listen.idle_seconds", "29")], &["listen.idle_seconds is 29", "query.timeout_seconds, which is 30"]),
-            (&[("query.memory_mb", "1121")], &["2049 MB of memory and there are 2048 MB", "query.memory_mb is 1121"]),
-            (&[("storage.head_mb", "1024")], &["storage.head_mb is 1024 and counts four times"]),
+            (&[("query.timeout", "0")], &["query.timeout is 0"]),
+            (&[("listen.idle_timeout", "29s")], &["listen.idle_timeout is 29s", "query.timeout, which is 30s"]),
+            (&[("query.memory", "1121MiB")], &["2049 MiB of memory and there are 2048 MiB", "query.memory is 1121MiB"]),
+            (&[("storage.head_size", "1GiB")], &["storage.head_size is 1GiB and counts four times"]),
         ];
-        for (pairs, parts) in cases {
-            let told = doubts(&with(pairs), Some(2 << 30));
-            assert_eq!(told.len(), 1, "{told:#?}");
-            parts.iter().for_each(|part| assert!(told[0].contains(part), "{part:?} is not in {told:?}"));
+        for (pairs, texts) in cases {
+            let found = warnings(&with(pairs), Some(2 << 30));
+            assert_eq!(found.len(), 1, "{found:#?}");
+            texts.iter().for_each(|text| assert!(found[0].contains(text), "{text:?} is not in {found:?}"));
         }
-        for fits in [("storage.queue_mb", "64"), ("storage.retention_mb", "128"), ("listen.idle_seconds", "30")] {
-            assert_eq!(doubts(&with(&[fits]), None), Vec::<String>::new(), "{fits:?}");
+        for fits in
+            [("storage.queue_size", "64MiB"), ("storage.retention_size", "128MiB"), ("listen.idle_timeout", "30s")]
+        {
+            assert_eq!(warnings(&with(&[fits]), None), Vec::<String>::new(), "{fits:?}");
         }
-        assert_eq!(
-            doubts(&with(&[("storage.retention_hours", "0"), ("storage.seal_after_seconds", "9999")]), None).len(),
-            0
-        );
+        assert_eq!(warnings(&with(&[("storage.retention", "0"), ("storage.seal_after", "9999s")]), None).len(), 0);
     }
 
     #[test]
-    fn spans_of_tenants_whom_nobody_can_ask_are_told() {
+    fn spans_of_tenants_that_no_query_reaches_are_a_warning() {
         let stored = |names: &[(&str, u64)]| -> Vec<_> {
             names.iter().map(|(name, spans)| (TenantId::new(name).expect("a tenant"), *spans)).collect()
         };
         let one = Config::default();
-        let many = with(&[("query.multi_tenant", "true"), ("collector.multi_tenant", "true")]);
+        let many = with(&[("tenancy.mode", "multi")]);
         let tenants = [("a", 1), ("b", 2), ("c", 3), ("d", 4)];
-        assert_eq!(out_of_reach(&one, &stored(&[("single-tenant", 5)])), None);
-        assert_eq!(out_of_reach(&many, &stored(&tenants)), None);
-        let told = out_of_reach(&one, &stored(&tenants)).expect("hidden");
+        assert_eq!(hidden_spans(&one, &stored(&[("single-tenant", 5)])), None);
+        assert_eq!(hidden_spans(&many, &stored(&tenants)), None);
+        let warning = hidden_spans(&one, &stored(&tenants)).expect("hidden");
         assert!(
-            told.starts_with("10 spans are stored for the tenants a, b, c and others, and no query finds them"),
-            "{told}"
+            warning.starts_with("10 spans are stored for the tenants a, b, c and others, and no query finds them"),
+            "{warning}"
         );
-        let told = out_of_reach(&many, &stored(&[("a", 1), ("single-tenant", 5)])).expect("hidden");
-        assert!(told.starts_with("5 spans") && told.contains("X-Scope-OrgID: single-tenant"), "{told}");
+        let warning = hidden_spans(&many, &stored(&[("a", 1), ("single-tenant", 5)])).expect("hidden");
+        assert!(warning.starts_with("5 spans") && warning.contains("X-Scope-OrgID: single-tenant"), "{warning}");
     }
 }

@@ -1,4 +1,4 @@
-//! What each key means: read from the tables of `docs/configuration.md`, which is the only place that says it.
+//! What each key means, read from the tables of `docs/configuration.md`.
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 

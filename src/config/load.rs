@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::check::contradictions;
-use super::{Config, Error};
+use super::renamed::{RENAMED, hint};
+use super::{Config, Error, YamlError};
 
 /// Where settings come from, apart from the defaults. Later ones win: file, environment, flags.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub struct Sources {
     pub flags: Vec<(String, String, String)>,
 }
 
-/// Variables with a meaning of their own.
+/// Variables that are no settings.
 const NOT_SETTINGS: &[&str] = &[
     "HOPTRAIL_CONFIG",
     #[cfg(test_hooks)]
@@ -33,7 +34,7 @@ pub fn load(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
     Ok((config, unknown))
 }
 
-/// The same, whatever the settings mean together.
+/// The same, without looking for contradictions.
 pub(super) fn layered(sources: &Sources) -> Result<(Config, Vec<String>), Error> {
     let mut config = match &sources.file {
         Some(path) => read_file(path)?,
@@ -46,19 +47,22 @@ pub(super) fn layered(sources: &Sources) -> Result<(Config, Vec<String>), Error>
         if !name.starts_with("HOPTRAIL_") || NOT_SETTINGS.contains(&name.as_ref()) {
             continue;
         }
-        match keys.iter().find(|key| environment_name(key) == name) {
-            Some(key) => config = set(config, &name, key, &value.to_string_lossy())?,
-            None if is_service_link(&name) => {}
-            None => unknown.push(name.into_owned()),
+        if let Some(key) = keys.iter().find(|key| environment_name(key) == name) {
+            config = set(config, &name, key, &value.to_string_lossy())?;
+        } else if let Some((old, _)) = RENAMED.iter().find(|(old, _)| environment_name(old) == name) {
+            return Err(unknown_key(&name, old));
+        } else if !is_service_link(&name) {
+            unknown.push(name.into_owned());
         }
     }
     for (flag, key, value) in &sources.flags {
         if !keys.contains(key) {
-            let message = format!("unknown key {key:?}; `hoptrail config` prints every key");
-            return Err(Error::Value { origin: flag.clone(), message });
+            return Err(unknown_key(flag, key));
         }
         config = set(config, flag, key, value)?;
     }
+    config.collector.tenancy = config.tenancy.mode;
+    config.query.tenancy = config.tenancy.mode;
     Ok((config, unknown))
 }
 
@@ -66,6 +70,10 @@ pub(super) fn layered(sources: &Sources) -> Result<(Config, Vec<String>), Error>
 #[must_use]
 pub fn environment_name(key: &str) -> String {
     format!("HOPTRAIL_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+fn unknown_key(origin: &str, key: &str) -> Error {
+    Error::UnknownKey { origin: origin.to_owned(), key: key.to_owned(), hint: hint(key) }
 }
 
 /// Kubernetes gives every pod variables for each service of its namespace. A service named `hoptrail` must not stop us.
@@ -78,20 +86,29 @@ fn is_service_link(name: &str) -> bool {
 
 fn read_file(path: &Path) -> Result<Config, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_path_buf(), source })?;
-    let significant = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    if !text.lines().any(significant) {
+    if !text.lines().any(says_something) {
         return Ok(Config::default());
     }
-    serde_saphyr::from_str(&text).map_err(|error| Error::Content {
+    serde_saphyr::from_str(&text).map_err(|parser| Error::Content {
         path: path.to_path_buf(),
-        line: error.location().map_or(1, |location| location.line()),
-        message: first_line(&error.without_snippet().to_string()),
+        line: parser.location().map_or(1, |location| location.line()),
+        source: Box::new(YamlError { parser, hints: renamed_keys(&text) }),
     })
 }
 
-/// The message without the place and the drawing that the parser adds.
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+/// Whether a line of YAML is more than space and a comment.
+fn says_something(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with('#')
+}
+
+/// The new names of the keys in a file that have been renamed.
+fn renamed_keys(yaml: &str) -> String {
+    let mut keys = Vec::new();
+    if let Ok(values) = serde_saphyr::from_str::<Value>(yaml) {
+        collect_leaves("", &values, &mut keys);
+    }
+    keys.iter().map(|key| hint(key)).collect()
 }
 
 /// Paths of all keys that hold a value, not a section.
@@ -115,34 +132,41 @@ fn collect_leaves(path: &str, value: &Value, out: &mut Vec<String>) {
 
 /// `config` with one key changed; `origin` names the variable or the flag in the error.
 fn set(config: Config, origin: &str, key: &str, text: &str) -> Result<Config, Error> {
-    let wrong = |message: String| Error::Value { origin: origin.to_owned(), message };
-    let mut values = serde_json::to_value(config).map_err(|error| wrong(error.to_string()))?;
-    if let Some(place) = values.pointer_mut(&format!("/{}", key.replace('.', "/"))) {
-        *place = parse(place, text);
+    let unfit = |source| Error::Unfit { origin: origin.to_owned(), text: text.to_owned(), source };
+    let mut values = serde_json::to_value(config).map_err(unfit)?;
+    if let Some(value) = values.pointer_mut(&format!("/{}", key.replace('.', "/"))) {
+        *value = parse(value, text);
     }
-    serde_json::from_value(values).map_err(|error| wrong(format!("{text:?} does not fit: {error}")))
+    serde_json::from_value(values).map_err(unfit)
 }
 
 /// The text as a value of the kind that stands there now.
 fn parse(current: &Value, text: &str) -> Value {
-    let as_text = || Value::String(text.to_owned());
     match current {
-        Value::String(_) => as_text(),
+        Value::String(_) => Value::from(text),
         Value::Array(_) if !text.trim_start().starts_with('[') => {
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
         }
-        _ => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
+        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::time::Duration;
 
+    use hoptrail_proto::model::Tenancy;
     use hoptrail_storage::MinFree;
 
     use super::*;
     use crate::config::{keys, to_yaml};
+
+    /// The error with its causes, as the command line prints it.
+    fn whole(error: &Error) -> String {
+        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
         pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -157,7 +181,7 @@ mod tests {
 
     #[test]
     fn flags_win_over_environment_over_file_over_defaults() {
-        let (_folder, path) = file("data: /from/file\nshutdown_grace_seconds: 3\nlog:\n  level: warn\n");
+        let (_folder, path) = file("data: /from/file\nshutdown_grace: 3s\nlog:\n  level: warn\n");
         let sources = Sources {
             file: Some(path),
             environment: environment(&[("HOPTRAIL_DATA", "/from/env"), ("HOPTRAIL_LOG_LEVEL", "debug")]),
@@ -166,51 +190,52 @@ mod tests {
         let (config, _) = load(&sources).expect("valid");
         assert_eq!(config.data, Path::new("/from/flag"));
         assert_eq!(config.log.level, "debug");
-        assert_eq!(config.shutdown_grace_seconds, 3);
-        assert_eq!(config.listen.ui.to_string(), "127.0.0.1:16686");
+        assert_eq!(config.shutdown_grace, Duration::from_secs(3));
+        let (_, ui) = config.listen.endpoints().last().expect("the web UI");
+        assert_eq!(ui.to_string(), "127.0.0.1:16686");
     }
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_key_and_line() {
         let (_folder, path) = file("data: ./x\nlisten:\n  otlp_gprc: 127.0.0.1:1\n");
-        let error = load(&Sources { file: Some(path), ..Sources::default() }).expect_err("unknown key").to_string();
+        let error = whole(&load(&Sources { file: Some(path), ..Sources::default() }).expect_err("unknown key"));
         assert!(error.contains("hoptrail.yaml:3: "), "{error}");
         assert!(error.contains("otlp_gprc"), "{error}");
     }
 
     #[test]
-    fn a_wrong_value_names_its_place() {
+    fn a_wrong_value_says_where_it_stands() {
         let (_folder, path) = file("listen:\n  ui: nowhere\n");
-        let error = load(&Sources { file: Some(path), ..Sources::default() }).expect_err("no address").to_string();
+        let error = whole(&load(&Sources { file: Some(path), ..Sources::default() }).expect_err("no address"));
         assert!(error.contains(":2: ") && error.contains("nowhere"), "{error}");
 
-        let environment = environment(&[("HOPTRAIL_SHUTDOWN_GRACE_SECONDS", "soon")]);
-        let error = load(&Sources { environment, ..Sources::default() }).expect_err("no number").to_string();
-        assert!(error.starts_with("HOPTRAIL_SHUTDOWN_GRACE_SECONDS: \"soon\""), "{error}");
+        let environment = environment(&[("HOPTRAIL_SHUTDOWN_GRACE", "soon")]);
+        let error = whole(&load(&Sources { environment, ..Sources::default() }).expect_err("no duration"));
+        assert!(error.starts_with("HOPTRAIL_SHUTDOWN_GRACE: \"soon\" does not fit: "), "{error}");
+        assert!(error.contains("for example 5m"), "{error}");
     }
 
     #[test]
-    fn what_must_stay_free_is_auto_or_a_number_wherever_it_is_set() {
+    fn what_must_stay_free_is_auto_or_a_size_wherever_it_is_set() {
         let said = |text: &str| {
-            let (_folder, path) = file(&format!("storage:\n  min_free_mb: {text}\n"));
-            let variables = environment(&[("HOPTRAIL_STORAGE_MIN_FREE_MB", text)]);
-            let flags = vec![("--set".to_owned(), "storage.min_free_mb".to_owned(), text.to_owned())];
+            let (_folder, path) = file(&format!("storage:\n  min_free: {text}\n"));
+            let variables = environment(&[("HOPTRAIL_STORAGE_MIN_FREE", text)]);
+            let flags = vec![("--set".to_owned(), "storage.min_free".to_owned(), text.to_owned())];
             [
                 Sources { file: Some(path), ..Sources::default() },
                 Sources { environment: variables, ..Sources::default() },
                 Sources { flags, ..Sources::default() },
             ]
-            .map(|sources| {
-                load(&sources).map(|(config, _)| config.storage.min_free_mb).map_err(|error| error.to_string())
-            })
+            .map(|sources| load(&sources).map(|(config, _)| config.storage.min_free).map_err(|error| whole(&error)))
         };
-        for (text, value) in [("auto", MinFree::Auto), ("0", MinFree::Megabytes(0)), ("100", MinFree::Megabytes(100))] {
+        for (text, value) in [("auto", MinFree::Auto), ("0", MinFree::Bytes(0)), ("100MiB", MinFree::Bytes(100 << 20))]
+        {
             assert_eq!(said(text), [(); 3].map(|()| Ok(value)), "{text}");
         }
-        for text in ["-1", "much", "1.5", "true"] {
-            for told in said(text) {
-                let error = told.expect_err(text);
-                assert!(error.contains("number of megabytes"), "{error}");
+        for text in ["-1", "much", "1.5", "true", "100"] {
+            for read in said(text) {
+                let error = read.expect_err(text);
+                assert!(error.contains("512MiB") || error.contains("128MiB"), "{error}");
             }
         }
     }
@@ -229,12 +254,27 @@ mod tests {
     }
 
     #[test]
-    fn tenants_are_kept_apart_on_both_sides_or_on_none() {
-        let both = environment(&[("HOPTRAIL_COLLECTOR_MULTI_TENANT", "true"), ("HOPTRAIL_QUERY_MULTI_TENANT", "true")]);
-        let one = environment(&[("HOPTRAIL_QUERY_MULTI_TENANT", "true")]);
-        assert!(load(&Sources { environment: both, ..Sources::default() }).is_ok());
-        let error = load(&Sources { environment: one, ..Sources::default() }).expect_err("one side").to_string();
-        assert!(error.contains("collector.multi_tenant"), "{error}");
+    fn collector_and_queries_agree_on_the_tenancy() {
+        for (mode, tenancy) in [("single", Tenancy::Single), ("multi", Tenancy::Multi)] {
+            let environment = environment(&[("HOPTRAIL_TENANCY_MODE", mode)]);
+            let (config, _) = load(&Sources { environment, ..Sources::default() }).expect("valid");
+            assert_eq!([config.collector.tenancy, config.query.tenancy], [tenancy; 2]);
+        }
+    }
+
+    #[test]
+    fn an_old_key_is_an_error_that_says_the_new_name() {
+        let (_folder, path) = file("query:\n  timeout_seconds: 5\n");
+        let flags = vec![("--set".to_owned(), "query.timeout_seconds".to_owned(), "5".to_owned())];
+        for sources in [
+            Sources { file: Some(path), ..Sources::default() },
+            Sources { environment: environment(&[("HOPTRAIL_QUERY_TIMEOUT_SECONDS", "5")]), ..Sources::default() },
+            Sources { flags, ..Sources::default() },
+        ] {
+            let error = whole(&load(&sources).expect_err("an old key"));
+            assert!(error.contains("unknown") && error.contains("timeout_seconds"), "{error}");
+            assert!(error.ends_with("; query.timeout_seconds is now query.timeout"), "{error}");
+        }
     }
 
     #[test]
@@ -257,7 +297,9 @@ mod tests {
     fn what_is_printed_reads_back_to_the_same_settings() {
         let mut config = Config { data: PathBuf::from("/a b: c #d"), ..Config::default() };
         config.log.level = "true".to_owned();
-        config.listen.ui = ":0".parse().expect("an address");
+        config.shutdown_grace = Duration::from_millis(1500);
+        config.storage.head_size = 1 << 30;
+        config.storage.retention = Duration::ZERO;
         let (_folder, path) = file(&to_yaml(&config));
         let (read, _) = load(&Sources { file: Some(path), ..Sources::default() }).expect("valid");
         let value = |config: &Config| serde_json::to_value(config).expect("settings are JSON");

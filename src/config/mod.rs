@@ -1,23 +1,28 @@
 //! Settings: flags before environment before file before defaults.
 //!
-//! [`load`] layers them, [`to_yaml`] prints them with a comment for each key. What a key means stands in
-//! `docs/configuration.md` alone; the printed comments come from there.
+//! [`load`] layers them, [`to_yaml`] prints them with a comment for each key. The comments come from `docs/configuration.md`.
 
 mod address;
 mod check;
 mod docs;
 mod error;
+mod listen;
 mod load;
 mod print;
+mod renamed;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use hoptrail_proto::model::Tenancy;
+use hoptrail_proto::units;
 use serde::{Deserialize, Serialize};
 
 pub use address::Address;
-pub use check::{doubts, out_of_reach};
+pub use check::{hidden_spans, warnings};
 pub use docs::{KeyDoc, keys};
-pub use error::Error;
+pub use error::{Error, YamlError};
+pub use listen::Listen;
 pub use load::{Sources, environment_name, load};
 pub use print::to_yaml;
 
@@ -27,10 +32,13 @@ pub use print::to_yaml;
 pub struct Config {
     /// Folder of the store.
     pub data: PathBuf,
-    /// Seconds that open requests and the last flush have after SIGTERM.
-    pub shutdown_grace_seconds: u64,
+    /// Time that open requests and the last flush have after SIGTERM.
+    #[serde(with = "units::duration")]
+    pub shutdown_grace: Duration,
     /// Where it listens.
     pub listen: Listen,
+    /// Whether there are tenants.
+    pub tenancy: Tenants,
     /// What it logs.
     pub log: Log,
     /// Taking spans in.
@@ -39,7 +47,7 @@ pub struct Config {
     pub storage: hoptrail_storage::Config,
     /// Answering queries.
     pub query: hoptrail_query::Config,
-    /// The pages.
+    /// The web UI.
     pub ui: hoptrail_ui::Config,
 }
 
@@ -47,8 +55,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("./data"),
-            shutdown_grace_seconds: 10,
+            shutdown_grace: Duration::from_secs(10),
             listen: Listen::default(),
+            tenancy: Tenants::default(),
             log: Log::default(),
             collector: hoptrail_collector::Config::default(),
             storage: hoptrail_storage::Config::default(),
@@ -58,35 +67,12 @@ impl Default for Config {
     }
 }
 
-/// Addresses to listen on. Port 0 takes any free port.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Whether there are tenants: the section `tenancy`. Collector and queries get the mode from here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listen {
-    /// OTLP over gRPC.
-    pub otlp_grpc: Address,
-    /// OTLP over HTTP.
-    pub otlp_http: Address,
-    /// Tempo API.
-    pub tempo: Address,
-    /// Pages.
-    pub ui: Address,
-    /// Most connections open at once on each of them; one more is closed at once.
-    pub max_connections: usize,
-    /// Seconds after which a connection on which nothing is asked is closed.
-    pub idle_seconds: u64,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            otlp_grpc: Address::loopback(4317),
-            otlp_http: Address::loopback(4318),
-            tempo: Address::loopback(3200),
-            ui: Address::loopback(16686),
-            max_connections: 1024,
-            idle_seconds: 300,
-        }
-    }
+pub struct Tenants {
+    /// One tenant, or many.
+    pub mode: Tenancy,
 }
 
 /// What is logged, to stderr.

@@ -1,5 +1,6 @@
 //! The effective settings as YAML, each key under a comment that says what it means.
 
+use hoptrail_proto::units::{Size, Time};
 use serde_json::Value;
 
 use super::{Config, docs};
@@ -59,16 +60,23 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Whether YAML reads the text as a string without quotes: words, paths and addresses that look like no number.
+/// Whether YAML reads the text as a string without quotes: words, paths, addresses, sizes and durations that look like no number.
 fn is_plain(text: &str) -> bool {
-    let tame = |c: char| c.is_ascii_alphanumeric() || "._/:=,-".contains(c);
+    if text.parse::<Size>().is_ok() || text.parse::<Time>().is_ok() {
+        return text.ends_with(|c: char| c.is_ascii_alphabetic());
+    }
     let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let first = text.chars().next();
     first.is_some_and(|c| c.is_ascii_alphabetic() || (c == '.' && text.contains('/')) || c == '/')
-        && text.chars().all(tame)
+        && text.chars().all(is_tame)
         && !text.ends_with(':')
         && !words.contains(&text.to_ascii_lowercase().as_str())
         || text.parse::<std::net::SocketAddrV4>().is_ok()
+}
+
+/// A character that means nothing to YAML inside of a word.
+fn is_tame(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._/:=,-".contains(c)
 }
 
 #[cfg(test)]
@@ -77,10 +85,18 @@ mod tests {
 
     #[test]
     fn text_that_yaml_would_misread_is_quoted() {
-        for text in ["true", "1", "", "a: b", "# x", "-", "~", "1e3", "Null", "x:", "[::]:1", "..", "0x1F"] {
+        for text in ["true", "1", "", "a: b", "# x", "-", "~", "1e3", "Null", "x:", "[::]:1", "..", "0x1F", "0", "12"] {
             assert!(!is_plain(text), "{text}");
         }
-        for text in ["./data", "/var/lib/hoptrail", "127.0.0.1:4317", "info,hoptrail_storage=debug", "localhost:80"] {
+        for text in [
+            "./data",
+            "/var/lib/hoptrail",
+            "127.0.0.1:4317",
+            "info,hoptrail_storage=debug",
+            "localhost:80",
+            "64MiB",
+            "5m",
+        ] {
             assert!(is_plain(text), "{text}");
         }
     }

@@ -1,7 +1,7 @@
-//! Header blocks of HTTP/2 (RFC 7541), as far as the `:authority` in them has to be put right.
+//! Header blocks of HTTP/2 (RFC 7541), as far as the `:authority` in them has to be repaired.
 //!
-//! Nothing is indexed here: what is put in the place of an authority is as long, so that the tables of both sides stay the same, and
-//! what later refers to it finds it put right.
+//! Both sides keep a table of headers that later blocks refer to by index. A replaced authority is as long as the old one, so both
+//! tables still evict the same entries, and a later reference finds the repaired authority. No table is kept here.
 
 use axum::http::uri::Authority;
 
@@ -11,9 +11,9 @@ const MOST: usize = 255;
 /// `:authority` in the static table.
 const AUTHORITY: usize = 1;
 
-/// A header block in which each `:authority` is a host, if one was none; none when nothing has to be changed. Of a block that
-/// cannot be read, too: that is for others to say.
-pub(super) fn mend(block: &[u8]) -> Option<Vec<u8>> {
+/// The header block with a host for each `:authority` that is none. `None` when nothing has to be changed, and for a block that cannot
+/// be read: the library will say so.
+pub(super) fn repair(block: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut kept = 0;
     let mut rest = block;
@@ -33,7 +33,7 @@ pub(super) fn mend(block: &[u8]) -> Option<Vec<u8>> {
     (kept > 0).then(|| [&out, block.get(kept..).unwrap_or_default()].concat())
 }
 
-/// Goes past a literal field; what stands there instead, when it is an authority that is no host.
+/// Reads past a literal field. Returns its replacement, when it is an authority that is no host.
 fn literal(rest: &mut &[u8], first: u8) -> Option<Option<Vec<u8>>> {
     let start = *rest;
     let enters_table = first & 0x40 != 0;
@@ -50,37 +50,42 @@ fn literal(rest: &mut &[u8], first: u8) -> Option<Option<Vec<u8>>> {
     if value.is_empty() && !enters_table {
         return Some(Some(Vec::new()));
     }
-    // An empty one that enters the table cannot be left out. One that is a byte longer makes the tables differ only once they are full.
+    // An empty authority that enters the table cannot be left out. Its replacement is a byte longer, which matters only once the table
+    // is full.
     let host = if value.is_empty() { "-".to_owned() } else { host(&value) };
     Some(Some([head, &[u8::try_from(host.len()).ok().filter(|length| *length < 127)?], host.as_bytes()].concat()))
 }
 
-/// A host of the same length: `outbound|4317||otel.svc` is `outbound-4317--otel.svc`.
+/// A host of the same length: `outbound|4317||otel.svc` becomes `outbound-4317--otel.svc`.
 fn host(authority: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
-    authority.bytes().map(|byte| if plain(byte) { char::from(byte) } else { '-' }).collect()
+    authority.bytes().map(|byte| if is_plain(byte) { char::from(byte) } else { '-' }).collect()
 }
 
-/// A number in the lower `bits` of a byte, and in those that follow when it is large.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'.'
+}
+
+/// An integer in the lower `bits` of a byte, and in the bytes that follow when it is large.
 fn integer(rest: &mut &[u8], bits: u32) -> Option<usize> {
-    let mut take = || {
-        let (first, tail) = rest.split_first()?;
-        *rest = tail;
-        Some(usize::from(*first))
-    };
     let most = (1 << bits) - 1;
-    let mut number = take()? & most;
-    if number < most {
-        return Some(number);
+    let mut value = byte(rest)? & most;
+    if value < most {
+        return Some(value);
     }
     for shift in [0, 7, 14, 21] {
-        let byte = take()?;
-        number += (byte & 0x7f) << shift;
+        let byte = byte(rest)?;
+        value += (byte & 0x7f) << shift;
         if byte < 0x80 {
-            return Some(number);
+            return Some(value);
         }
     }
     None
+}
+
+fn byte(rest: &mut &[u8]) -> Option<usize> {
+    let (first, tail) = rest.split_first()?;
+    *rest = tail;
+    Some(usize::from(*first))
 }
 
 /// A string as it is sent: whether it is in Huffman's code, and its bytes.
@@ -118,7 +123,8 @@ enum Letter {
     Other,
 }
 
-/// Printable ASCII in the code of RFC 7541, appendix B: bits, the first code of so many, and what the codes from there on mean.
+/// Printable ASCII in the code of RFC 7541, appendix B. A row: how many bits its codes have, the first of them, and the letters of
+/// this code and the next ones. `(5, 0x0, "012...")`: five bits 00000 are `0`, 00001 are `1`.
 const CODE: [(u32, u32, &str); 11] = [
     (5, 0x0, "012aceiost"),
     (6, 0x14, " %-./3456789=A_bdfghlmnpru"),
@@ -185,8 +191,8 @@ mod tests {
         assert_eq!(coded(&[], "www.example.com")[1..], example);
         let all: String = (' '..='~').collect();
         let (first, rest) = all.split_at(48);
-        for part in [first, rest, ""] {
-            assert_eq!(text((true, &coded(&[], part)[1..])).as_deref(), Some(part));
+        for letters in [first, rest, ""] {
+            assert_eq!(text((true, &coded(&[], letters)[1..])).as_deref(), Some(letters));
         }
         assert_eq!(text((true, &[0xff, 0xff, 0xff, 0xff])), None, "the end mark");
         assert_eq!(text((true, &[0xff])), None, "padding of a whole byte");
@@ -205,9 +211,9 @@ mod tests {
         ] {
             for first in ways {
                 for written in [plain(first, authority), coded(first, authority)] {
-                    let mended = mend(&block(&written)).expect("mended");
-                    assert_eq!(mended, block(&plain(first, host)), "{authority}");
-                    assert_eq!(mend(&mended), None, "{host} is a host");
+                    let repaired = repair(&block(&written)).expect("repaired");
+                    assert_eq!(repaired, block(&plain(first, host)), "{authority}");
+                    assert_eq!(repair(&repaired), None, "{host} is a host");
                 }
             }
         }
@@ -215,14 +221,14 @@ mod tests {
 
     #[test]
     fn an_empty_authority_is_left_out_where_no_table_knows_it() {
-        for (written, mended) in [
+        for (written, repaired) in [
             (vec![0x81], vec![]),
             (plain(&[0x01], ""), vec![]),
             (plain(&[0x11], ""), vec![]),
             (coded(&[0x01], ""), vec![]),
             (plain(&[0x41], ""), plain(&[0x41], "-")),
         ] {
-            assert_eq!(mend(&block(&written)), Some(block(&mended)), "{written:?}");
+            assert_eq!(repair(&block(&written)), Some(block(&repaired)), "{written:?}");
         }
     }
 
@@ -230,24 +236,24 @@ mod tests {
     fn hosts_and_all_other_fields_stay() {
         for authority in ["localhost:4317", "otel-collector.monitoring.svc.cluster.local", "[::1]:4317", "10.0.0.1"] {
             for written in [plain(&[0x41], authority), coded(&[0x01], authority)] {
-                assert_eq!(mend(&block(&written)), None, "{authority}");
+                assert_eq!(repair(&block(&written)), None, "{authority}");
             }
         }
-        assert_eq!(mend(&block(&plain(&[0x42], "a|b"))), None, "another name");
-        assert_eq!(mend(&block(&plain(b"\x40\x0a:authoritx", "a|b"))), None, "another name");
-        assert_eq!(mend(&block(&[0xbe])), None, "from the table");
+        assert_eq!(repair(&block(&plain(&[0x42], "a|b"))), None, "another name");
+        assert_eq!(repair(&block(&plain(b"\x40\x0a:authoritx", "a|b"))), None, "another name");
+        assert_eq!(repair(&block(&[0xbe])), None, "from the table");
     }
 
     #[test]
     fn what_cannot_be_read_stays() {
         let whole = block(&plain(&[0x41], "a|b"));
         for cut in 0..whole.len() {
-            if let Some(mended) = mend(&whole[..cut]) {
-                assert_eq!(mended.len(), cut, "only what stood there whole is put right");
+            if let Some(repaired) = repair(&whole[..cut]) {
+                assert_eq!(repaired.len(), cut, "only whole fields are repaired");
             }
         }
         for bytes in [[0xff; 40].as_slice(), &[0x41, 0xff, 0xff, 0xff, 0xff, 0xff], &[0x7f], &[0x00]] {
-            assert_eq!(mend(bytes), None, "{bytes:?}");
+            assert_eq!(repair(bytes), None, "{bytes:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What clients send, put right where the library that reads HTTP/2 is stricter than clients are.
+//! Repairs what clients send, where the library that reads HTTP/2 is stricter than clients are.
 //!
-//! - An `:authority` that is no host, such as Istio's `outbound|4317||otel.svc`, resets the stream there. Nobody here asks which host
-//!   a client meant, so it becomes one that the library takes.
-//! - A client that closes its sending half gets no answer there. Where it shall, it is made to say goodbye (GOAWAY), after which the
-//!   library answers what is open and then closes.
+//! - An `:authority` that is no host, such as Istio's `outbound|4317||otel.svc`, makes the library reset the stream. Nothing here
+//!   depends on the host, so it is replaced by one that the library takes.
+//! - A client that closes its sending half gets no answer from the library. Where it should get one, a GOAWAY frame is added to its
+//!   input. The library then answers the open requests and closes.
 //!
-//! Frames other than those with headers are passed on as they lie in the reader's buffer. HTTP/1 is not touched.
+//! All other frames are passed on from the reader's buffer, without a copy. HTTP/1 is not touched.
 
 mod hpack;
 
@@ -16,12 +16,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a client may do and still wants an answer.
+/// What it means when a client closes its sending half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndOfInput {
-    /// It has closed its sending half and still reads: it gets its answer.
+    /// It still reads, and gets its answer.
     Awaits,
-    /// It has left: what it asked for is given up. A query shall not go on for nobody.
+    /// It has left. Its query is cancelled, so that none goes on for nobody.
     Leaves,
 }
 
@@ -39,16 +39,16 @@ const PRIORITY: u8 = 0x20;
 /// The head of a frame: length, type, flags, stream.
 const HEAD: usize = 9;
 
-/// Headers of more bytes are passed on as they are; those of one frame may have 16 kB by default.
+/// Longer headers are passed on as they are. By default a frame has at most 16 kB.
 const MOST_HEADERS: usize = 16 << 10;
 
-/// Streams open at once that are told apart, more than a connection may have.
+/// The most open streams that are followed: more than a connection may have.
 const MOST_STREAMS: usize = 1000;
 
 /// `GOAWAY`: eight bytes, no stream; last stream 0, no error.
 const GOODBYE: [u8; HEAD + 8] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A connection whose input is put right.
+/// A connection whose input is repaired.
 #[derive(Debug)]
 pub struct Input<S> {
     stream: S,
@@ -117,12 +117,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Input<S> {
     }
 }
 
-/// Where the walk over the bytes is.
+/// The state of the walk over the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// So many bytes of the preface have come.
+    /// The connection begins. So many bytes of the preface have come.
     Preface(usize),
-    /// So many bytes of a frame are still to be passed on.
+    /// Inside of a frame, of which so many bytes are still to be passed on; 0 between two frames.
     Frame(usize),
     /// This is not HTTP/2.
     Other,
@@ -131,11 +131,11 @@ enum At {
 #[derive(Debug)]
 struct Frames {
     at: At,
-    /// The beginning of a frame that is needed whole.
+    /// The beginning of a frame that is needed whole, until the rest has come.
     held: Vec<u8>,
-    /// Bytes put right, to be handed out first.
+    /// Repaired bytes, to be read before anything else.
     ready: Vec<u8>,
-    /// Requests that have not arrived in full; none when there are too many to tell.
+    /// Requests that have not arrived in full; none when there are too many to follow.
     arriving: Option<HashSet<u32>>,
     /// The highest stream so far.
     newest: u32,
@@ -151,7 +151,7 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// Moves what is ready to the reader; whether there was something.
+    /// Moves bytes that are ready to the reader. Says whether there were any.
     fn hand_out(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let some = !self.ready.is_empty();
         let length = self.ready.len().min(buf.remaining());
@@ -161,7 +161,7 @@ impl Frames {
         some
     }
 
-    /// Ends the input with a goodbye, if it ends between frames and all requests have arrived.
+    /// Adds a GOAWAY frame, if the input ends between frames and all requests have arrived. Says whether it did.
     fn say_goodbye(&mut self) -> bool {
         let whole = self.held.is_empty() && self.at == At::Frame(0);
         if whole && self.arriving.as_ref().is_some_and(HashSet::is_empty) {
@@ -171,7 +171,7 @@ impl Frames {
         self.goodbye
     }
 
-    /// Walks over bytes that have come; so many of them are passed on as they are. The rest is kept.
+    /// Walks over bytes that have come. Returns how many of them are passed on as they are; the rest is held.
     fn walk(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         while let Some(rest) = bytes.get(passed..).filter(|rest| !rest.is_empty()) {
@@ -212,7 +212,7 @@ impl Frames {
         step
     }
 
-    /// Makes ready what is whole of what is held.
+    /// Repairs the frames that are held whole, and makes them ready.
     fn settle(&mut self) {
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_slice();
@@ -223,8 +223,8 @@ impl Frames {
             }
             self.note(&head);
             let (now, later) = rest.split_at(frame.min(rest.len()));
-            match head.is_needed_whole().then(|| head.mended(now)).flatten() {
-                Some(mended) => self.ready.extend_from_slice(&mended),
+            match head.is_needed_whole().then(|| head.repaired(now)).flatten() {
+                Some(repaired) => self.ready.extend_from_slice(&repaired),
                 None => self.ready.extend_from_slice(now),
             }
             self.at = At::Frame(frame - now.len());
@@ -269,22 +269,22 @@ impl Head {
         Some(Self { length, kind: *kind, flags: *flags, stream: u32::from_be_bytes(*stream) & (u32::MAX >> 1) })
     }
 
-    /// Whether it is one with all headers of a request.
+    /// Whether it has all headers of a request.
     fn is_needed_whole(&self) -> bool {
         self.kind == HEADERS && self.flags & END_HEADERS != 0 && self.length <= MOST_HEADERS
     }
 
-    /// The frame with its headers put right, without padding; none when nothing has to be changed.
-    fn mended(&self, frame: &[u8]) -> Option<Vec<u8>> {
+    /// The frame with its headers repaired, without padding; none when nothing has to be changed.
+    fn repaired(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let mut payload = frame.get(HEAD..)?;
         if self.flags & PADDED != 0 {
             let (padding, rest) = payload.split_first()?;
             payload = rest.get(..rest.len().checked_sub(usize::from(*padding))?)?;
         }
         let (priority, block) = payload.split_at_checked(if self.flags & PRIORITY == 0 { 0 } else { 5 })?;
-        let block = hpack::mend(block)?;
-        let length = u32::try_from(priority.len() + block.len()).ok()?.to_be_bytes();
-        let head = [length[1], length[2], length[3], self.kind, self.flags & !PADDED];
+        let block = hpack::repair(block)?;
+        let [_, a, b, c] = u32::try_from(priority.len() + block.len()).ok()?.to_be_bytes();
+        let head = [a, b, c, self.kind, self.flags & !PADDED];
         Some([&head[..], &self.stream.to_be_bytes(), priority, &block].concat())
     }
 }

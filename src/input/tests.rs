@@ -32,10 +32,10 @@ async fn through(sent: &[u8], piece: usize, end: EndOfInput) -> (Vec<u8>, bool) 
 }
 
 #[tokio::test]
-async fn authorities_are_put_right_wherever_the_pieces_end() {
+async fn authorities_are_repaired_wherever_the_pieces_end() {
     let padded = [&[4], [0, 0, 0, 0, 9].as_slice(), &headers(b"a|b"), &[0; 4]].concat();
-    let parts = |mended: bool| {
-        let (first, second) = if mended {
+    let sent = |repaired: bool| {
+        let (first, second) = if repaired {
             (
                 frame(HEADERS, END_HEADERS | PRIORITY, 1, &[[0, 0, 0, 0, 9].as_slice(), &headers(b"a-b")].concat()),
                 b"c-d",
@@ -54,22 +54,22 @@ async fn authorities_are_put_right_wherever_the_pieces_end() {
         .concat()
     };
     for piece in [1, 2, 3, 7, 8, 9, 10, 24, 25, 33, 50, 64, 100, 200, 4096] {
-        let (read, ended) = through(&parts(false), piece, EndOfInput::Leaves).await;
-        assert!(read == parts(true) && ended, "in pieces of {piece}: {read:?}");
+        let (read, ended) = through(&sent(false), piece, EndOfInput::Leaves).await;
+        assert!(read == sent(true) && ended, "in pieces of {piece}: {read:?}");
     }
 }
 
 #[tokio::test]
 async fn what_is_no_http2_or_not_understood_passes() {
     let large = frame(HEADERS, END_HEADERS, 1, &vec![0x41; MOST_HEADERS + 1]);
-    let parted = [frame(HEADERS, 0, 1, &headers(b"a|b")), frame(9, END_HEADERS, 1, &[])].concat();
+    let split = [frame(HEADERS, 0, 1, &headers(b"a|b")), frame(9, END_HEADERS, 1, &[])].concat();
     let broken = [frame(HEADERS, END_HEADERS | PADDED, 1, &[200, 1]), frame(HEADERS, END_HEADERS, 3, &[])].concat();
     for sent in [
         b"POST /v1/traces HTTP/1.1\r\n\r\n".to_vec(),
         b"PRI * HTTP/1.1\r\n\r\n".to_vec(),
         b"PRI".to_vec(),
         [PREFACE, &large].concat(),
-        [PREFACE, &parted].concat(),
+        [PREFACE, &split].concat(),
         [PREFACE, &broken].concat(),
         [PREFACE, &frame(HEADERS, END_HEADERS, 1, &headers(b"a|b"))[..12]].concat(),
     ] {

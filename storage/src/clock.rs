@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "everybody else asks here")]
 
+
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};

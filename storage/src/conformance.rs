@@ -154,7 +154,7 @@ pub(crate) fn open(folder: &std::path::Path) -> Arc<Store> {
 
 /// The same over any back end.
 fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
-    let config = Config { cache_mb: 8, ..Config::default() };
+    let config = Config { cache_size: 8 << 20, ..Config::default() };
     let setup = Setup { tuning: Tuning::small(), ..Setup::new(&config, Arc::new(FakeClock::at(1 << 60))) };
     Store::over(backend, &setup, &mut prometheus_client::registry::Registry::default()).expect("opens")
 }

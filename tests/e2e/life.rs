@@ -112,8 +112,7 @@ async fn the_demo_shop_fills_the_pages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_do_not_see_each_other() {
     let data = tempfile::tempdir().expect("a temporary folder");
-    let server =
-        Server::start_with(data.path(), &["--set", "query.multi_tenant=true", "--set", "collector.multi_tenant=true"]);
+    let server = Server::start_with(data.path(), &["--set", "tenancy.mode=multi"]);
     let http = Http::new();
     let url = format!("http://{}/v1/traces", server.otlp_http);
     let body = request("shop", vec![span(9, 9, "secret")]).encode_to_vec();

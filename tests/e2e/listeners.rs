@@ -110,7 +110,7 @@ async fn other_signals_are_answered_with_success_counted_and_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_signals_are_taken_only_when_they_are_understood() {
     let data = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start_with(data.path(), &["--set", "collector.max_request_bytes=10000"]);
+    let server = Server::start_with(data.path(), &["--set", "collector.max_request_size=10000B"]);
     let http = Http::new();
     let url = |path: &str| format!("http://{}{path}", server.otlp_http);
     let gzip = ("content-encoding", "gzip");
@@ -336,8 +336,7 @@ async fn an_authority_that_is_no_host_is_taken_on_every_port() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_tells_who_was_refused_what_with_counts_and_few_lines() {
-    let logged =
-        Logged::start(&["--set", "collector.max_request_bytes=100000", "--set", "collector.max_in_flight_bytes=0"]);
+    let logged = Logged::start(&["--set", "collector.max_request_size=100000B", "--set", "collector.max_in_flight=0"]);
     let (server, http) = (&logged.server, Http::new());
     let url = format!("http://{}/v1/traces", server.otlp_http);
     let headers = [("content-type", PROTOBUF), ("user-agent", "lib")];

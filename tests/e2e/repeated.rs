@@ -117,9 +117,9 @@ async fn a_quarter_of_a_million_spans_open_at_the_defaults_and_what_is_larger_op
     assert!(shown.contains("of 250\u{202f}000 spans shown") && !shown.contains("incomplete"), "all spans are there");
     assert_eq!(http.trace(&server, &id).await.len() as u64, LARGE);
     drop(server);
-    let server = Server::start_with(data.path(), &["--set", "query.memory_mb=32"]);
+    let server = Server::start_with(data.path(), &["--set", "query.memory=32MiB"]);
     let shown = page(&server, &format!("/trace/{id}"));
-    assert!(shown.contains("This trace is incomplete: the trace has 250000 spans, and query.memory_mb=32"), "in part");
+    assert!(shown.contains("This trace is incomplete: the trace has 250000 spans, and query.memory=32MiB"), "in part");
     let part = http.trace(&server, &id).await.len() as u64;
     assert!((10_000..200_000).contains(&part), "{part} spans");
     let file = http.get(&format!("http://{}/trace/{id}/json", server.ui)).await.json();

@@ -32,10 +32,10 @@ fn settings_that_cannot_work_end_the_start_with_their_names_and_values() {
         (&["--tempo", "127.0.0.1:4000", "--ui", "localhost:4000"], &["listen.tempo", "listen.ui is localhost:4000"]),
         (&["--set=query.concurrency=0"], &["query.concurrency: is 0"]),
         (
-            &["--set=collector.multi_tenant=true"],
-            &["collector.multi_tenant: is true", "query.multi_tenant, which is false"],
+            &["--set=query.timeout_seconds=5"],
+            &["--set: unknown setting \"query.timeout_seconds\"", "query.timeout_seconds is now query.timeout"],
         ),
-        (&["--set=collector.max_request_bytes=1000000000"], &["collector.max_request_bytes", "the most is 268435455"]),
+        (&["--set=collector.max_request_size=1GiB"], &["collector.max_request_size", "the most is 268435455B"]),
     ];
     for (arguments, parts) in cases {
         let output = run(&[&["serve", "--data", data.to_str().expect("a name")], arguments].concat());
@@ -50,9 +50,9 @@ fn settings_that_cannot_work_end_the_start_with_their_names_and_values() {
 fn questionable_settings_are_told_at_the_start() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cases = [
-        ("storage.seal_after_seconds=0", "storage.seal_after_seconds is 0"),
-        ("listen.idle_seconds=7", "listen.idle_seconds is 7, less than query.timeout_seconds, which is 30"),
-        ("storage.head_mb=1000000", "storage.head_mb is 1000000 and counts four times"),
+        ("storage.seal_after=0", "storage.seal_after is 0"),
+        ("listen.idle_timeout=7s", "listen.idle_timeout is 7s, less than query.timeout, which is 30s"),
+        ("storage.head_size=1000000MiB", "storage.head_size is 1000000MiB and counts four times"),
     ];
     let flags = cases.map(|(setting, _)| format!("--set={setting}"));
     let told = warnings(folder.path(), &flags.each_ref().map(String::as_str));
@@ -60,7 +60,7 @@ fn questionable_settings_are_told_at_the_start() {
         assert_eq!(told.iter().filter(|line| line.contains(sentence)).count(), 1, "{sentence}: {told:#?}");
     }
     let memory = told.iter().find(|line| line.contains("counts four times")).expect("as before");
-    assert!(memory.contains(" MB of memory and there are "), "{memory}");
+    assert!(memory.contains(" MiB of memory and there are "), "{memory}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,18 +83,18 @@ async fn stored_spans_that_lowered_bounds_drop_are_counted_at_the_start() {
     .await;
     server.stop();
     let dropped = |told: &[String]| told.iter().filter(|line| line.contains("sealed spans are dropped now")).count();
-    let told = warnings(folder.path(), &with("--set=storage.retention_mb=100"));
+    let told = warnings(folder.path(), &with("--set=storage.retention_size=100MiB"));
     assert_eq!(dropped(&told), 0, "{told:#?}");
-    let told = warnings(folder.path(), &with("--set=storage.retention_mb=1"));
+    let told = warnings(folder.path(), &with("--set=storage.retention_size=1MiB"));
     assert_eq!(dropped(&told), 1, "{told:#?}");
     let line = told.iter().find(|line| line.contains("dropped now")).expect("as before");
-    assert!(line.contains("3 of 4 sealed spans") && line.contains("storage.retention_mb is 1"), "{line}");
+    assert!(line.contains("3 of 4 sealed spans") && line.contains("storage.retention_size is 1MiB"), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_of_tenants_whom_nobody_can_ask_any_more_are_told_at_the_start() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let tenants = ["--set=query.multi_tenant=true", "--set=collector.multi_tenant=true"];
+    let tenants = ["--set=tenancy.mode=multi"];
     let (server, _log) = start(folder.path(), &tenants);
     let url = format!("http://{}/v1/traces", server.otlp_http);
     let headers = [("content-type", "application/x-protobuf"), ("x-scope-orgid", "team-a")];
@@ -109,5 +109,5 @@ async fn spans_of_tenants_whom_nobody_can_ask_any_more_are_told_at_the_start() {
     let log = std::fs::read_to_string(log.path()).expect("the log can be read");
     assert!(log.contains("1 spans are stored for the tenants team-a, and no query finds them"), "{log}");
     let told = warnings(folder.path(), &tenants);
-    assert_eq!(hidden(&told, "2 spans are stored that came while collector.multi_tenant was false"), 1, "{told:#?}");
+    assert_eq!(hidden(&told, "2 spans are stored that came while tenancy.mode was single"), 1, "{told:#?}");
 }

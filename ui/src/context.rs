@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
-use hoptrail_proto::model::TenantId;
+use axum::http::{HeaderMap, HeaderValue};
+use hoptrail_proto::model::{TENANT_HEADER, TenantId};
 use hoptrail_query::{Clock, Service};
 use jiff::tz::TimeZone;
 
@@ -74,18 +74,11 @@ impl FromRequestParts<Arc<App>> for Visit {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
-        let tenant = tenant(&parts.headers, app)?;
+        let names = parts.headers.get_all(TENANT_HEADER).iter().map(HeaderValue::as_bytes);
+        let tenant = app.service.config().tenancy.tenant(names)?;
         let zone = app.zone.clone().or_else(|| cookie_zone(&parts.headers)).unwrap_or(TimeZone::UTC);
         Ok(Self { app: Arc::clone(app), tenant, zone, now: app.clock.now_unix_nano() })
     }
-}
-
-fn tenant(headers: &HeaderMap, app: &App) -> Result<TenantId, PageError> {
-    if !app.service.config().multi_tenant {
-        return Ok(TenantId::single());
-    }
-    let name = headers.get("x-scope-orgid").and_then(|value| value.to_str().ok());
-    TenantId::new(name.ok_or(PageError::NoTenant)?).map_err(|error| PageError::Invalid(error.to_string()))
 }
 
 /// The browser's zone, as the script wrote it: `tz=Europe/Berlin`, slashes possibly as `%2F`.

@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
-use hoptrail_proto::model::{ParseIdError, TraceId};
+use hoptrail_proto::model::{NoTenant, ParseIdError, TraceId};
 use hoptrail_query::{Error, ReadError};
 use tokio::task::JoinError;
 
@@ -27,8 +27,8 @@ pub(crate) enum PageError {
     UnknownTrace(TraceId),
     #[error("{0}")]
     Invalid(String),
-    #[error("the request names no tenant")]
-    NoTenant,
+    #[error(transparent)]
+    NoTenant(#[from] NoTenant),
     #[error("too many queries are running")]
     Busy,
     #[error("the query took too long: {0}")]
@@ -70,8 +70,10 @@ impl PageError {
             Self::NoSuchPage(_) | Self::UnknownTrace(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
-            Self::BadPath(_) | Self::BadTraceId { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::NoTenant => StatusCode::UNAUTHORIZED,
+            Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
+            Self::BadPath(_) | Self::BadTraceId { .. } | Self::Invalid(_) | Self::NoTenant(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,

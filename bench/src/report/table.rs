@@ -111,7 +111,7 @@ impl Report {
             (
                 "sealed and merged after",
                 format!("{:.1} s", ingest.settle_seconds),
-                "after the last answer; waits for storage.seal_after_seconds",
+                "after the last answer; waits for storage.seal_after",
             ),
             ("disk", format!("**{:.1} B a span**", disk.files_bytes_per_span), "files of the data folder without logs"),
             (

@@ -1,4 +1,4 @@
-//! What is odd in a request, or not understood.
+//! Unusual content of requests, and content that is not understood.
 
 use hoptrail_proto::model::TenantId;
 use hoptrail_proto::otlp::types::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -52,7 +52,7 @@ async fn what_is_not_understood_is_refused_and_counted() {
 }
 
 #[tokio::test]
-async fn what_stands_beside_good_spans_is_told() {
+async fn content_beside_good_spans_that_is_not_read_is_a_warning() {
     let running = Running::start(Config::default()).await;
     let body = [protobuf(1, &[1]), vec![0x3a, 1, b'x']].concat();
     let answer = post(&running, PROTOBUF, &[], &body).await;
@@ -66,22 +66,22 @@ async fn what_stands_beside_good_spans_is_told() {
     let answer = post(&running, JSON, &[], body.to_string().as_bytes()).await;
     let answer: Value = serde_json::from_slice(&answer.body).expect("json");
     assert_eq!(answer["partialSuccess"]["rejectedSpans"], "1");
-    let told = answer["partialSuccess"]["errorMessage"].as_str().expect("a message");
-    assert!(told.starts_with("1 span refused") && told.contains("; \"resourceLogs\" is no part"), "{told}");
+    let message = answer["partialSuccess"]["errorMessage"].as_str().expect("a message");
+    assert!(message.starts_with("1 span refused") && message.contains("; \"resourceLogs\" is no part"), "{message}");
     assert_eq!(running.stored(&TenantId::single(), 2), 1);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn texts_by_their_place_in_a_table_are_a_warning() {
+async fn texts_by_index_are_a_warning() {
     let running = Running::start(Config::default()).await;
     let value = AnyValue { value: Some(Any::StringValueStrindex(7)) };
-    let mut odd = span(1, 1);
-    odd.attributes = vec![KeyValue { key: "k".to_owned(), value: Some(value), key_strindex: 3 }];
-    let body: ExportTraceServiceRequest = request(vec![odd]);
-    let (rejected, told) = export(&running, body).await.expect("taken").expect("a warning");
+    let mut unusual = span(1, 1);
+    unusual.attributes = vec![KeyValue { key: "k".to_owned(), value: Some(value), key_strindex: 3 }];
+    let body: ExportTraceServiceRequest = request(vec![unusual]);
+    let (rejected, message) = export(&running, body).await.expect("taken").expect("a warning");
     assert_eq!((rejected, running.stored(&TenantId::single(), 1)), (0, 1));
-    assert!(told.starts_with("2 texts count as absent: string_value_strindex and key_strindex"), "{told}");
+    assert!(message.starts_with("2 texts count as absent: string_value_strindex and key_strindex"), "{message}");
     assert_eq!(running.metric(r#"hoptrail_unread_total{what="string_index"}"#), "1");
     assert_eq!(running.metric(r#"hoptrail_requests_total{transport="grpc",outcome="ok"}"#), "1");
     running.stop().await;
@@ -90,8 +90,8 @@ async fn texts_by_their_place_in_a_table_are_a_warning() {
 #[tokio::test]
 async fn the_largest_request_has_room_in_every_format() {
     let mut body = json(1, &[1]);
-    let config = Config { max_request_bytes: 100_000, max_in_flight_bytes: 0, ..Config::default() };
-    body.resize(config.max_request_bytes, b' ');
+    let config = Config { max_request_size: 100_000, max_in_flight: 0, ..Config::default() };
+    body.resize(config.max_request_size, b' ');
     let running = Running::start(config).await;
     assert_eq!(post(&running, JSON, &[], &body).await.status, 200);
     running.stop().await;

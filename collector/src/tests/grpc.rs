@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hoptrail_proto::model::TenantId;
+use hoptrail_proto::model::{Tenancy, TenantId};
 use hoptrail_proto::otlp::types::collector::trace::v1::ExportTraceServiceRequest;
 use hoptrail_proto::otlp::types::collector::trace::v1::trace_service_client::TraceServiceClient;
 use http_body_util::{BodyExt, Full};
@@ -93,7 +93,7 @@ async fn empty_requests_are_taken_and_bad_spans_refused_singly() {
 
 #[tokio::test]
 async fn large_requests_are_taken_up_to_the_limit_and_then_refused_for_good() {
-    let running = Running::start(Config { max_request_bytes: 6 << 20, ..Config::default() }).await;
+    let running = Running::start(Config { max_request_size: 6 << 20, ..Config::default() }).await;
     let sized = |length: usize| {
         let mut span = span(1, 1);
         span.name = "x".repeat(length);
@@ -151,7 +151,7 @@ async fn what_the_store_says_becomes_a_code_and_a_delay() {
 
 #[tokio::test]
 async fn tenants_come_as_metadata() {
-    let running = Running::start(Config { multi_tenant: true, ..Config::default() }).await;
+    let running = Running::start(Config { tenancy: Tenancy::Multi, ..Config::default() }).await;
     let mut client = client(&running).await;
     let mut send = async |tenant: Option<&'static str>| {
         let mut message = Request::new(request(vec![span(1, 1)]));
@@ -168,7 +168,7 @@ async fn tenants_come_as_metadata() {
 }
 
 #[tokio::test]
-async fn health_is_told_for_the_server_and_the_trace_service() {
+async fn health_checks_are_answered_for_the_server_and_the_trace_service() {
     let running = Running::start(Config::default()).await;
     let service = b"opentelemetry.proto.collector.trace.v1.TraceService";
     let ours = [&[0x0a, service.len() as u8], service.as_slice()].concat();

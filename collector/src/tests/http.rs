@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use hoptrail_proto::model::TenantId;
+use hoptrail_proto::model::{Tenancy, TenantId};
 use hoptrail_proto::otlp::types::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use serde_json::Value;
@@ -94,11 +94,11 @@ pub(super) async fn post(running: &Running, content_type: &str, headers: Headers
     Client::connect(running).await.post(content_type, headers, body).await
 }
 
-pub(super) fn protobuf(trace: u8, ids: &[u64]) -> Vec<u8> {
+pub(crate) fn protobuf(trace: u8, ids: &[u64]) -> Vec<u8> {
     request(ids.iter().map(|id| span(trace, *id)).collect()).encode_to_vec()
 }
 
-pub(super) fn json(trace: u8, ids: &[u64]) -> Vec<u8> {
+pub(crate) fn json(trace: u8, ids: &[u64]) -> Vec<u8> {
     let trace = format!("{trace:02x}").repeat(16);
     let spans: Vec<Value> = ids
         .iter()
@@ -187,7 +187,7 @@ async fn large_requests_are_taken_up_to_the_limit() {
 
 #[tokio::test]
 async fn errors_carry_a_status_in_the_requests_format() {
-    let running = Running::start(Config { max_request_bytes: 100_000, ..Config::default() }).await;
+    let running = Running::start(Config { max_request_size: 100_000, ..Config::default() }).await;
     let big = vec![0; 100_001];
     let bomb = compress("gzip", &vec![b' '; 10 << 20]);
     let gzip = ("content-encoding", "gzip");
@@ -276,7 +276,7 @@ async fn what_the_store_says_becomes_a_code_and_a_delay() {
 
 #[tokio::test]
 async fn tenants_are_kept_apart_when_there_are_several() {
-    let running = Running::start(Config { multi_tenant: true, ..Config::default() }).await;
+    let running = Running::start(Config { tenancy: Tenancy::Multi, ..Config::default() }).await;
     let send = |tenant: Option<&'static str>| {
         let headers = tenant.map(|tenant| ("X-Scope-OrgID", tenant));
         let body = protobuf(1, &[1]);
@@ -331,7 +331,7 @@ async fn pages_of_allowed_origins_may_send() {
 
 #[tokio::test]
 async fn memory_is_bounded_before_bodies_are_read() {
-    let config = Config { max_request_bytes: 1 << 20, max_in_flight_bytes: 0, ..Config::default() };
+    let config = Config { max_request_size: 1 << 20, max_in_flight: 0, ..Config::default() };
     let running = Running::start(config).await;
     let mut slow = Vec::new();
     for _ in 0..2 {

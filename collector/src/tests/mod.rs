@@ -2,7 +2,7 @@
 
 mod content;
 mod grpc;
-mod http;
+pub(crate) mod http;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -15,5 +15,5 @@ pub use span::{
     EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanKind, SpanLink, Status, StatusCode, Trace,
     TraceSpan,
 };
-pub use tenant::{InvalidTenant, TenantId};
+pub use tenant::{InvalidTenant, NoTenant, TENANT_HEADER, Tenancy, TenantId};
 pub use value::{AnyValue, Attribute};

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hoptrail_proto::model::NoTenant;
 use hoptrail_storage::ReadError;
 
 use crate::Error;
@@ -13,8 +14,8 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     Invalid(String),
     /// The client does not say who it is.
-    #[error("no org id")]
-    NoTenant,
+    #[error(transparent)]
+    NoTenant(#[from] NoTenant),
     /// The query failed.
     #[error(transparent)]
     Query(#[from] Error),
@@ -26,16 +27,11 @@ impl ApiError {
         Self::Invalid(message.into())
     }
 
-    /// The client does not say who it is.
-    pub(crate) fn no_tenant() -> Self {
-        Self::NoTenant
-    }
-
     /// The one table from failures to status codes.
     fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::NoTenant => StatusCode::UNAUTHORIZED,
+            Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
+            Self::Invalid(_) | Self::NoTenant(_) => StatusCode::BAD_REQUEST,
             Self::Query(Error::Busy) => StatusCode::TOO_MANY_REQUESTS,
             Self::Query(Error::Read(ReadError::Deadline { .. })) => StatusCode::GATEWAY_TIMEOUT,
             Self::Query(Error::Read(ReadError::Cancelled)) => client_closed_request(),
@@ -85,7 +81,8 @@ mod tests {
         let failed = |error: ReadError| ApiError::Query(error.into());
         for (error, code) in [
             (ApiError::invalid("x"), 400),
-            (ApiError::NoTenant, 401),
+            (ApiError::NoTenant(NoTenant::Missing), 401),
+            (ApiError::NoTenant(NoTenant::Several), 400),
             (ApiError::Query(Error::Busy), 429),
             (failed(ReadError::Deadline { limit: Duration::from_secs(1) }), 504),
             (failed(ReadError::Cancelled), 499),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hoptrail_proto::units::Size;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::{Config, MinFree, lock};
@@ -20,7 +21,7 @@ const EMPTY: u64 = 16;
 pub(super) enum Refusal {
     #[error("the disk is read-only")]
     ReadOnly,
-    #[error("the disk is nearly full: {free_mb} MB are free, {least_mb} MB must be (storage.min_free_mb)")]
+    #[error("the disk is nearly full: {free_mb} MB are free, {least_mb} MB must be (storage.min_free)")]
     NearlyFull { free_mb: u64, least_mb: u64 },
     /// The last write failed.
     #[error(transparent)]
@@ -31,13 +32,13 @@ pub(super) enum Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DiskConfig {
     pub(super) min_free: MinFree,
-    pub(super) head_mb: usize,
-    pub(super) retention_mb: u64,
+    pub(super) head_size: usize,
+    pub(super) retention_size: u64,
 }
 
 impl From<&Config> for DiskConfig {
     fn from(config: &Config) -> Self {
-        Self { min_free: config.min_free_mb, head_mb: config.head_mb, retention_mb: config.retention_mb }
+        Self { min_free: config.min_free, head_size: config.head_size, retention_size: config.retention_size }
     }
 }
 
@@ -122,30 +123,32 @@ impl Volume {
         let (total, least) = (self.total / MB, settings.min_free.bytes(self.total) / MB);
         let Some(left) = total.checked_sub(least.saturating_add(EMPTY)).filter(|left| *left > 0) else {
             return vec![format!(
-                "the volume of the data folder has {total} MB, of which {least} MB must stay free (storage.min_free_mb) and an empty \
-                 store takes {EMPTY} MB: no span can ever be taken; lower storage.min_free_mb or use a larger volume"
+                "the volume of the data folder has {total} MB, of which {least} MB must stay free (storage.min_free) and an empty \
+                 store takes {EMPTY} MB: no span can ever be taken; lower storage.min_free or use a larger volume"
             )];
         };
         let mut misfits = Vec::new();
         // Spans that do not compress take as much on the disk as in memory, in the log and then in a segment.
-        let head = (settings.head_mb as u64).saturating_mul(2);
+        let head = (settings.head_size as u64 / MB).saturating_mul(2);
         if head > left {
             let fits = left / 2;
             misfits.push(format!(
-                "the volume of the data folder has {total} MB, too few for storage.head_mb: beside {least} MB that stay free \
-                 (storage.min_free_mb) there is room for {left} MB, and log and segment of a full head take up to {head} MB. Spans may \
-                 be refused before they are sealed; set storage.head_mb to {fits} or less, or use a larger volume"
+                "the volume of the data folder has {total} MB, too few for storage.head_size: beside {least} MB that stay free \
+                 (storage.min_free) there is room for {left} MB, and log and segment of a full head take up to {head} MB. Spans may \
+                 be refused before they are sealed; set storage.head_size to {fits}MiB or less, or use a larger volume"
             ));
         }
-        let keep = settings.retention_mb;
+        let keep = settings.retention_size;
         // Others may have files on the volume, too.
         let not_of_others = (self.free.saturating_add(own) / MB).saturating_sub(least);
         let fits = left.min(not_of_others).saturating_sub(head);
-        if keep > fits {
-            let advice = if fits > 0 { format!("set it to {fits} or less") } else { "use a larger volume".to_owned() };
+        if keep > fits.saturating_mul(MB) {
+            let advice =
+                if fits > 0 { format!("set it to {fits}MiB or less") } else { "use a larger volume".to_owned() };
             misfits.push(format!(
-                "storage.retention_mb is {keep}, and the volume of the data folder has {total} MB, of which {fits} MB are left for \
-                 segments: the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}"
+                "storage.retention_size is {}, and the volume of the data folder has {total} MB, of which {fits} MB are left for \
+                 segments: the disk is full before the oldest spans are dropped, and new ones are refused then; {advice}",
+                Size(keep)
             ));
         }
         misfits
@@ -165,8 +168,8 @@ mod tests {
     use crate::test_spans::encode;
     use crate::{FakeClock, SpanBatch, SpanWriter, Store};
 
-    fn disk(path: &Path, min_free_mb: u64) -> Disk {
-        let config = Config { min_free_mb: MinFree::Megabytes(min_free_mb), ..Config::default() };
+    fn disk(path: &Path, min_free: u64) -> Disk {
+        let config = Config { min_free: MinFree::Bytes(min_free), ..Config::default() };
         Disk::new(Some(path), DiskConfig::from(&config))
     }
 
@@ -179,11 +182,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let found = statvfs(folder.path()).expect("a file system");
         let free = found.f_bavail * found.f_frsize;
-        assert!(disk(folder.path(), free / MB / 2).has_room_for(0).is_ok());
-        assert!(disk(folder.path(), free / MB / 2).has_room_for(free).is_err());
-        let full = disk(folder.path(), free / MB * 2);
+        assert!(disk(folder.path(), free / 2).has_room_for(0).is_ok());
+        assert!(disk(folder.path(), free / 2).has_room_for(free).is_err());
+        let full = disk(folder.path(), free * 2);
         let reason = full.has_room_for(0).expect_err("refused").to_string();
-        assert!(reason.contains("storage.min_free_mb"), "{reason}");
+        assert!(reason.contains("storage.min_free"), "{reason}");
         assert_eq!(full.refuses().map(|refusal| refusal.to_string()), Some(reason));
         assert!(disk(Path::new("/no/such/folder"), u64::MAX).has_room_for(0).is_ok());
         assert!(Disk::new(None, DiskConfig::from(&Config::default())).has_room_for(u64::MAX).is_ok());
@@ -196,29 +199,30 @@ mod tests {
             assert!(volume(total, enough).has_room_for(0, &config).is_ok(), "{total}");
             assert!(volume(total, too_few).has_room_for(0, &config).is_err(), "{total}");
         }
-        let fixed = DiskConfig { min_free: MinFree::Megabytes(512), ..config };
+        let fixed = DiskConfig { min_free: MinFree::Bytes(512 * MB), ..config };
         assert!(volume(300, 300).has_room_for(0, &fixed).is_err(), "what is set stays as it is set");
     }
 
     #[test]
     fn a_volume_too_small_for_the_settings_is_told_with_what_to_set() {
-        let with = |min_free, head_mb, retention_mb| DiskConfig { min_free, head_mb, retention_mb };
-        let (auto, fixed) = (MinFree::Auto, MinFree::Megabytes);
+        let with = |min_free, head_mb: usize, retention_mb: u64| DiskConfig {
+            min_free,
+            head_size: head_mb << 20,
+            retention_size: retention_mb * MB,
+        };
+        let (auto, fixed) = (MinFree::Auto, |mb: u64| MinFree::Bytes(mb * MB));
+        let huge = DiskConfig { min_free: MinFree::Bytes(u64::MAX), head_size: usize::MAX, retention_size: u64::MAX };
         let cases: [(u64, DiskConfig, &[&str]); 10] = [
             (1 << 10, with(auto, 128, 0), &[]),
             (1 << 10, with(auto, 128, 600), &[]),
             (300, with(auto, 64, 0), &[]),
-            (300, with(auto, 128, 0), &["has 300 MB", "storage.head_mb to 123 or less"]),
-            (
-                300,
-                with(fixed(512), 128, 0),
-                &["512 MB must stay free (storage.min_free_mb)", "no span can ever be taken"],
-            ),
+            (300, with(auto, 128, 0), &["has 300 MB", "storage.head_size to 123MiB or less"]),
+            (300, with(fixed(512), 128, 0), &["512 MB must stay free (storage.min_free)", "no span can ever be taken"]),
             (300, with(fixed(284), 8, 0), &["no span can ever be taken"]),
             (10, with(auto, 128, 0), &["no span can ever be taken"]),
-            (1 << 10, with(auto, 128, 900), &["storage.retention_mb is 900", "set it to 624 or less"]),
-            (1 << 10, with(fixed(900), 64, 900), &["storage.head_mb to 54 or less", "use a larger volume"]),
-            (1 << 10, with(fixed(u64::MAX), usize::MAX, u64::MAX), &["no span can ever be taken"]),
+            (1 << 10, with(auto, 128, 900), &["storage.retention_size is 900MiB", "set it to 624MiB or less"]),
+            (1 << 10, with(fixed(900), 64, 900), &["storage.head_size to 54MiB or less", "use a larger volume"]),
+            (1 << 10, huge, &["no span can ever be taken"]),
         ];
         for (total, config, parts) in cases {
             let told = volume(total, total).misfits(0, &config).join("\n");
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_others_keep_on_the_volume_is_not_for_segments() {
-        let config = DiskConfig { retention_mb: 2000, ..DiskConfig::from(&Config::default()) };
+        let config = DiskConfig { retention_size: 2000 * MB, ..DiskConfig::from(&Config::default()) };
         for (free, own, told) in [(5000, 0, 0), (2000, 0, 1), (2000, 800, 0), (1000, 1700, 1), (0, 0, 1)] {
             let misfits = volume(10_000, free).misfits(own * MB, &config);
             assert_eq!(misfits.len(), told, "{free} {own}: {misfits:?}");

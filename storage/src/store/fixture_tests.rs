@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoptrail_proto::model::{
     AnyValue, Attribute, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status,
@@ -23,7 +24,7 @@ fn folder() -> PathBuf {
 }
 
 fn open(folder: &Path) -> Arc<Store> {
-    let config = Config { cache_mb: 8, retention_hours: 0, ..Config::default() };
+    let config = Config { cache_size: 8 << 20, retention: Duration::ZERO, ..Config::default() };
     Store::open(folder, &config, Arc::new(FakeClock::at(NOW)), &mut Registry::default()).expect("opens")
 }
 

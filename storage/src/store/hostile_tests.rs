@@ -185,7 +185,7 @@ fn a_panic_of_a_thread_ends_neither_commits_nor_sealing() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FakeClock::at(NOW));
         let watch = Arc::new(PanicOnce(step, AtomicBool::new(false)));
-        let config = Config { seal_after_seconds: 0, ..small() };
+        let config = Config { seal_after: Duration::ZERO, ..small() };
         let registry = &mut Registry::default();
         let store = Store::open_watched(folder.path(), &config, clock, watch, registry).expect("opens");
         let make = |number| TraceSpan { span: span(number), resource: resource(0), scope: Arc::default() };

@@ -48,7 +48,7 @@ pub(super) struct IngestConfig {
 
 impl From<&Config> for IngestConfig {
     fn from(config: &Config) -> Self {
-        Self { queue_bytes: config.queue_mb << 20, head: config.head_bounds() }
+        Self { queue_bytes: config.queue_size, head: config.head_bounds() }
     }
 }
 

@@ -131,7 +131,7 @@ impl Store {
         watch: Arc<dyn Watch>,
         registry: &mut Registry,
     ) -> Result<Arc<Self>, OpenError> {
-        let backend = backend::open(path, config.cache_mb << 20)?;
+        let backend = backend::open(path, config.cache_size)?;
         Self::over(backend, &Setup { watch, ..Setup::new(config, clock) }, registry)
     }
 

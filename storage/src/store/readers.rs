@@ -109,7 +109,7 @@ pub(super) struct CacheConfig {
 impl From<&Config> for CacheConfig {
     /// An eighth of what pages may take.
     fn from(config: &Config) -> Self {
-        Self { bytes: (config.cache_mb << 20) / 8 }
+        Self { bytes: config.cache_size / 8 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ fn acknowledged_spans_survive_an_end_at_every_step() {
     let (copies, acknowledged) = (Mutex::default(), AtomicU8::new(0));
     let watch = Arc::new(Copies { folder: folder.path().to_owned(), acknowledged, copies });
     let clock = Arc::new(FakeClock::at(NOW));
-    let config = Config { retention_hours: 1, ..small() };
+    let config = Config { retention: Duration::from_secs(3600), ..small() };
     let open = |folder: &std::path::Path, watch: Arc<dyn Watch>| {
         Store::open_watched(folder, &config, clock.clone(), watch, &mut Registry::default()).expect("opens")
     };

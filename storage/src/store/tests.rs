@@ -50,13 +50,13 @@ pub(super) fn noise(bytes: usize, seed: u64) -> String {
 }
 
 fn open_with(folder: &Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
-    let backend = backend::open(folder, config.cache_mb << 20).expect("opens");
+    let backend = backend::open(folder, config.cache_size).expect("opens");
     let setup = Setup { tuning: Tuning::small(), ..Setup::new(config, clock.clone()) };
     Store::over(backend, &setup, &mut Registry::default()).expect("opens")
 }
 
 pub(super) fn small() -> Config {
-    Config { cache_mb: 8, ..Config::default() }
+    Config { cache_size: 8 << 20, ..Config::default() }
 }
 
 pub(super) fn open(folder: &Path) -> Arc<Store> {
@@ -280,7 +280,7 @@ pub(super) fn pass(store: &Store, clock: &FakeClock, seconds: u64) {
 fn old_spans_are_dropped() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(FakeClock::at(NOW));
-    let store = open_with(folder.path(), &Config { retention_hours: 1, ..small() }, &clock);
+    let store = open_with(folder.path(), &Config { retention: Duration::from_secs(3600), ..small() }, &clock);
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     store.settle().expect("settled");
     pass(&store, &clock, 3000);
@@ -297,7 +297,8 @@ fn old_spans_are_dropped() {
 fn what_is_too_much_is_dropped_oldest_first() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(FakeClock::at(NOW));
-    let store = open_with(folder.path(), &Config { retention_mb: 1, retention_hours: 0, ..small() }, &clock);
+    let store =
+        open_with(folder.path(), &Config { retention_size: 1 << 20, retention: Duration::ZERO, ..small() }, &clock);
     for trace in 1..=3 {
         write(&*store, &tenant(), &[span(trace, 1, &noise(700_000, u64::from(trace)))]);
         store.settle().expect("settled");
@@ -311,7 +312,7 @@ fn what_is_too_much_is_dropped_oldest_first() {
 fn few_spans_are_sealed_when_their_time_has_come() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(FakeClock::at(NOW));
-    let store = open_with(folder.path(), &Config { seal_after_seconds: 60, ..small() }, &clock);
+    let store = open_with(folder.path(), &Config { seal_after: Duration::from_secs(60), ..small() }, &clock);
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     clock.advance(Duration::from_secs(59));
     store.maintenance.run_round().expect("kept");
@@ -343,7 +344,7 @@ fn a_folder_that_is_damaged_is_not_called_in_use() {
 #[test]
 fn a_full_queue_asks_to_retry() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = open_with(folder.path(), &Config { queue_mb: 0, ..small() }, &Arc::new(FakeClock::at(NOW)));
+    let store = open_with(folder.path(), &Config { queue_size: 0, ..small() }, &Arc::new(FakeClock::at(NOW)));
     let batch = |trace| SpanBatch { tenant: tenant(), body: encode(&[span(trace, 1, "a")]).into(), spans: 1 };
     // Nothing becomes visible while somebody reads the state, so the first request stays unanswered.
     let reading = store.readers.read_state();
@@ -379,7 +380,7 @@ fn wait_until(holds: impl Fn() -> bool) {
 #[test]
 fn big_spans_are_sealed_by_their_memory_and_refused_when_sealing_is_late() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = open_with(folder.path(), &Config { head_mb: 1, ..small() }, &Arc::new(FakeClock::at(NOW)));
+    let store = open_with(folder.path(), &Config { head_size: 1 << 20, ..small() }, &Arc::new(FakeClock::at(NOW)));
     let batch = |trace| {
         let body = encode(&[span(trace, 1, &noise(900_000, u64::from(trace)))]).into();
         SpanBatch { tenant: tenant(), body, spans: 1 }
@@ -466,7 +467,7 @@ fn the_start_of_a_trace_is_found_in_whatever_segment_it_is() {
 fn damaged_segments_neither_stop_merging_nor_retention() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(FakeClock::at(NOW));
-    let config = Config { retention_hours: 1, ..small() };
+    let config = Config { retention: Duration::from_secs(3600), ..small() };
     let store = open_with(folder.path(), &config, &clock);
     write(&*store, &tenant(), &[span(1, 1, "a")]);
     store.settle().expect("settled");
@@ -487,7 +488,7 @@ fn damaged_segments_neither_stop_merging_nor_retention() {
 fn dropping_reads_and_writes_no_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(FakeClock::at(NOW));
-    let store = open_with(folder.path(), &Config { retention_hours: 1, ..small() }, &clock);
+    let store = open_with(folder.path(), &Config { retention: Duration::from_secs(3600), ..small() }, &clock);
     for trace in 1..=3 {
         write(&*store, &tenant(), &[span(trace, 1, &noise(300_000, u64::from(trace)))]);
         store.settle().expect("settled");

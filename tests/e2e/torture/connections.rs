@@ -37,7 +37,7 @@ async fn a_connection_too_many_is_closed_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_on_which_nothing_is_asked_are_closed() {
     let data = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start_with(data.path(), &["--set=listen.idle_seconds=1"]);
+    let server = Server::start_with(data.path(), &["--set=listen.idle_timeout=1s"]);
     let mut silent = connect(&server.otlp_grpc);
     let mut slow = connect(&server.otlp_http);
     slow.write_all(b"POST /v1/tr").expect("the server reads");

@@ -158,7 +158,7 @@ async fn is_refused(server: &Server, http: &Http) {
 async fn a_nearly_full_disk_takes_no_writes_until_there_is_room() {
     let Some(disk) = Disk::mount() else { return };
     let http = Http::new();
-    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=100"])).expect("the server gets ready");
+    let server = Server::launch(disk.serve(&["--set=storage.min_free=100MiB"])).expect("the server gets ready");
     let (mut writers, _) = Writer::many(2);
     for _ in 0..2 {
         writers = write_all(writers, &server.otlp_grpc, 20).await;
@@ -190,7 +190,7 @@ async fn a_nearly_full_disk_takes_no_writes_until_there_is_room() {
 async fn a_disk_that_fills_up_under_load_loses_nothing_and_is_used_again_when_there_is_room() {
     let Some(disk) = Disk::mount() else { return };
     let http = Http::new();
-    let settings = ["--set=storage.min_free_mb=0", "--set=storage.head_spans=1500", "--set=storage.merge_spans=40000"];
+    let settings = ["--set=storage.min_free=0", "--set=storage.head_spans=1500", "--set=storage.merge_spans=40000"];
     let mut server = Server::launch(disk.serve(&settings)).expect("the server gets ready");
     let (writers, total) = Writer::many(4);
     let writing = tokio::spawn({
@@ -240,7 +240,7 @@ async fn a_disk_that_fills_up_under_load_loses_nothing_and_is_used_again_when_th
 async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_everything_after_a_restart() {
     let Some(disk) = Disk::mount_ext4() else { return };
     let http = Http::new();
-    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=0"])).expect("the server gets ready");
+    let server = Server::launch(disk.serve(&["--set=storage.min_free=0"])).expect("the server gets ready");
     let (writers, _) = Writer::many(2);
     let mut writers = write_all(writers, &server.otlp_grpc, 40).await;
     std::fs::write(disk.trigger().expect("as before"), "1").expect("the kernel takes it");
@@ -259,7 +259,7 @@ async fn a_disk_that_turns_read_only_takes_no_writes_answers_queries_and_has_eve
     let mut again = Command::new("sh");
     again.args(["-c", r#"umount "$1" && mount -o loop "$1.ext4" "$1""#, "sh"]).arg(disk.folder.path());
     assert!(disk.inside(&again).status().expect("sh starts").success());
-    let server = Server::launch(disk.serve(&["--set=storage.min_free_mb=0"])).expect("the server gets ready");
+    let server = Server::launch(disk.serve(&["--set=storage.min_free=0"])).expect("the server gets ready");
     writers = write_all(writers, &server.otlp_grpc, 5).await;
     for writer in &mut writers {
         writer.check_all(&http, &server).await;
@@ -316,7 +316,7 @@ async fn the_defaults_take_spans_seal_and_answer_on_a_gigabyte_until_it_is_full(
     for trace in [1, taken / 2, taken] {
         assert_eq!(http.trace(&server, &hex(&trace.to_be_bytes())).await.len(), 1, "{trace}");
     }
-    assert!(told.contains("spans are refused: ") && told.contains("119 MB must be (storage.min_free_mb)"), "{told}");
+    assert!(told.contains("spans are refused: ") && told.contains("119 MB must be (storage.min_free)"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,12 +324,16 @@ async fn a_volume_too_small_for_the_settings_is_told_in_the_log_on_the_page_and_
     let http = Http::new();
     // Arguments, what is told of them, and whether a span is taken.
     let cases: [(&[&str], &[&str], bool); 4] = [
-        (&["--set=storage.head_mb=32"], &[], true),
-        (&[], &["has 300 MB", "set storage.head_mb to 123 or less"], true),
-        (&["--set=storage.head_mb=32", "--set=storage.retention_mb=290"], &["storage.retention_mb is 290"], true),
+        (&["--set=storage.head_size=32MiB"], &[], true),
+        (&[], &["has 300 MB", "set storage.head_size to 123MiB or less"], true),
         (
-            &["--set=storage.min_free_mb=512"],
-            &["has 300 MB", "no span can ever be taken; lower storage.min_free_mb"],
+            &["--set=storage.head_size=32MiB", "--set=storage.retention_size=290MiB"],
+            &["storage.retention_size is 290MiB"],
+            true,
+        ),
+        (
+            &["--set=storage.min_free=512MiB"],
+            &["has 300 MB", "no span can ever be taken; lower storage.min_free"],
             false,
         ),
     ];

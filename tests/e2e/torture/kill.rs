@@ -26,7 +26,7 @@ const WRITING: Duration = Duration::from_secs(1);
 /// Settings so small that every round seals and merges.
 const SETTINGS: &[&str] = &["--log-level=warn", "--set=storage.head_spans=1500", "--set=storage.merge_spans=12000"];
 /// While it is written to, every round drops as well. While it is checked, nothing may go.
-const DROPPING: &str = "--set=storage.retention_mb=1";
+const DROPPING: &str = "--set=storage.retention_size=1MiB";
 /// Spans that retention must leave, far fewer than fit.
 const LEAST_KEPT: usize = 6_000;
 

@@ -31,12 +31,12 @@ const MARK: u128 = 0x6d61_726b_6d61_726b_6d61_726b_6d61_726b;
 const MEMORY: u64 = 256 << 20;
 const SETTINGS: &[&str] = &[
     "--log-level=warn",
-    "--set=collector.max_in_flight_bytes=12582912",
-    "--set=collector.max_request_bytes=4194304",
-    "--set=storage.head_mb=8",
-    "--set=storage.queue_mb=8",
-    "--set=storage.cache_mb=16",
-    "--set=query.memory_mb=16",
+    "--set=collector.max_in_flight=12MiB",
+    "--set=collector.max_request_size=4MiB",
+    "--set=storage.head_size=8MiB",
+    "--set=storage.queue_size=8MiB",
+    "--set=storage.cache_size=16MiB",
+    "--set=query.memory=16MiB",
     "--set=query.concurrency=2",
 ];
 

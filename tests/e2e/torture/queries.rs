@@ -76,7 +76,7 @@ async fn never_stops(total: Arc<AtomicU64>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_slow_queries_at_once_do_not_stop_ingest() {
     // On a slow machine under this load a query takes seconds; some must be answered.
-    let (_data, server) = filled(&["--set=query.timeout_seconds=12", "--log-level=error"]).await;
+    let (_data, server) = filled(&["--set=query.timeout=12s", "--log-level=error"]).await;
     let http = Http::new();
     let started = Instant::now();
     let written = while_writing(&server, async {
@@ -100,10 +100,10 @@ async fn a_thousand_slow_queries_at_once_do_not_stop_ingest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_ends_at_its_deadline_and_at_its_memory_budget() {
-    let (_data, server) = filled(&["--set=query.timeout_seconds=0"]).await;
+    let (_data, server) = filled(&["--set=query.timeout=0"]).await;
     let late = Http::new().get(&search(&server, SLOW, 20)).await;
     assert_eq!(late.status, 504, "{:?}", late.body);
-    let (_data, server) = filled(&["--set=query.memory_mb=1"]).await;
+    let (_data, server) = filled(&["--set=query.memory=1MiB"]).await;
     let large = Http::new().get(&search(&server, "{ } | select(span.text)", 10_000)).await;
     assert_eq!(large.status, 422, "{:?}", large.body);
     assert!(large.text().contains("memory"), "{:?}", large.body);
@@ -111,7 +111,7 @@ async fn a_query_ends_at_its_deadline_and_at_its_memory_budget() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_whose_client_has_gone_makes_room_for_the_next_one() {
-    let (_data, server) = filled(&["--set=query.concurrency=1", "--set=query.timeout_seconds=600"]).await;
+    let (_data, server) = filled(&["--set=query.concurrency=1", "--set=query.timeout=600s"]).await;
     let asked: Vec<_> = (0..20)
         .map(|_| {
             let (http, url) = (Http::new(), search(&server, SLOW, 20));

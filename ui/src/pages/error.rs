@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{NoTenant, TraceId};
 
 use crate::chrome::{Chrome, page};
 use crate::error::PageError;
@@ -90,13 +90,13 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
                 "Check that all digits were copied.",
             ],
         ),
-        PageError::BadPath(_) | PageError::Invalid(_) => {
-            ("The request cannot be understood", &["Change what is named above and try again."])
-        }
-        PageError::NoTenant => (
+        PageError::NoTenant(NoTenant::Missing) => (
             "No tenant",
             &["This server keeps tenants apart: the proxy in front of it must send the header X-Scope-OrgID."],
         ),
+        PageError::BadPath(_) | PageError::Invalid(_) | PageError::NoTenant(_) => {
+            ("The request cannot be understood", &["Change what is named above and try again."])
+        }
         PageError::Busy => (
             "Too busy right now",
             &[
@@ -106,16 +106,13 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
         ),
         PageError::TooSlow(_) => (
             "The query took too long",
-            &[
-                "Search a shorter time range, or add a service.",
-                "query.timeout_seconds in the configuration is the limit.",
-            ],
+            &["Search a shorter time range, or add a service.", "query.timeout in the configuration is the limit."],
         ),
         PageError::TooLarge(_) => (
             "The query needs too much memory",
             &[
                 "Search a shorter time range, or ask for fewer traces.",
-                "query.memory_mb in the configuration is the limit.",
+                "query.memory in the configuration is the limit.",
             ],
         ),
         PageError::Cancelled => ("Cancelled", &["Try again."]),

@@ -190,14 +190,15 @@ async fn a_full_server_asks_to_come_back() {
 
 #[tokio::test]
 async fn a_query_out_of_time_says_so() {
-    let config = hoptrail_query::Config { timeout_seconds: 0, ..hoptrail_query::Config::default() };
+    let config = hoptrail_query::Config { timeout: std::time::Duration::ZERO, ..hoptrail_query::Config::default() };
     let page = Server::with(config, order()).await.get("/search").await;
     assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (504, "The query took too long"));
 }
 
 #[tokio::test]
 async fn with_tenants_the_header_is_required_and_separates() {
-    let config = hoptrail_query::Config { multi_tenant: true, ..hoptrail_query::Config::default() };
+    let config =
+        hoptrail_query::Config { tenancy: hoptrail_proto::model::Tenancy::Multi, ..hoptrail_query::Config::default() };
     let server = Server::with(config, order()).await;
     let trace = format!("/trace/{}", trace_id(1));
     let as_tenant =

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoptrail_proto::model::{Attribute, InstrumentationScope, Resource, Span, SpanId, TenantId, TraceId, TraceSpan};
 use prometheus_client::registry::Registry;
@@ -22,7 +23,7 @@ const SEALED: u64 = 6;
 const LOGGED: u64 = 6;
 
 fn open(folder: &Path) -> Result<Arc<Store>, OpenError> {
-    let config = Config { cache_mb: 8, retention_hours: 0, ..Config::default() };
+    let config = Config { cache_size: 8 << 20, retention: Duration::ZERO, ..Config::default() };
     Store::open(folder, &config, Arc::new(FakeClock::at(NOW)), &mut Registry::default())
 }
 

@@ -24,7 +24,7 @@ impl ClockGuard {
         if self.last.replace(now).is_some_and(|last| last.abs_diff(now) > kept / 2) {
             self.believed_from = now.saturating_add(IGNORED_FOR);
             tracing::warn!(
-                "the clock has jumped by more than half of storage.retention_hours: nothing is dropped by its age for a day"
+                "the clock has jumped by more than half of storage.retention: nothing is dropped by its age for a day"
             );
         }
         now >= self.believed_from

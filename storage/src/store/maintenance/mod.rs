@@ -33,14 +33,14 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct MaintenanceConfig {
     /// What one generation of the head may hold.
     pub(super) head: Bounds,
-    /// Seconds after which spans are sealed even when they are few.
-    pub(super) seal_after_seconds: u64,
+    /// Time after which spans are sealed even when they are few.
+    pub(super) seal_after: Duration,
     /// Spans up to which small segments are merged.
     pub(super) merge_spans: u64,
     /// Bytes of segments that are merged at once.
     pub(super) merge_bytes: u64,
-    /// Hours to keep spans; 0 keeps them for ever.
-    pub(super) retention_hours: u64,
+    /// How long spans are kept; zero keeps them for ever.
+    pub(super) retention: Duration,
     /// Bytes of segments to keep; `None` without a bound.
     pub(super) retention_bytes: Option<u64>,
 }
@@ -49,10 +49,10 @@ impl From<&Config> for MaintenanceConfig {
     fn from(config: &Config) -> Self {
         Self {
             head: config.head_bounds(),
-            seal_after_seconds: config.seal_after_seconds,
+            seal_after: config.seal_after,
             merge_spans: config.merge_spans as u64,
             merge_bytes: config.merge_bytes(),
-            retention_hours: config.retention_hours,
+            retention: config.retention,
             retention_bytes: config.retention_bytes(),
         }
     }

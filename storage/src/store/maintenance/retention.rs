@@ -1,5 +1,7 @@
 //! Retention: segments that are too old or too many go whole.
 
+use hoptrail_proto::units::{Size, Time};
+
 use super::{Environment, Maintenance, MaintenanceConfig, MaintenanceError};
 use crate::store::lock;
 use crate::{Done, Task};
@@ -28,11 +30,11 @@ impl Maintenance {
         let hours = self.environment.clock.now_unix_nano().saturating_sub(first) / HOUR;
         let spans: u64 = segments.iter().map(|segment| segment.spans()).sum();
         let all: u64 = state.segments.values().map(|segment| segment.spans()).sum();
-        let MaintenanceConfig { retention_hours, retention_bytes, .. } = self.config;
-        let retention_mb = retention_bytes.unwrap_or(0) >> 20;
+        let keep_time = Time(self.config.retention);
+        let keep_size = Size(self.config.retention_bytes.unwrap_or(0));
         Some(format!(
-            "{spans} of {all} sealed spans are dropped now, the oldest from {hours} hours ago: storage.retention_hours is \
-             {retention_hours} and storage.retention_mb is {retention_mb}"
+            "{spans} of {all} sealed spans are dropped now, the oldest from {hours} hours ago: storage.retention is {keep_time} and \
+             storage.retention_size is {keep_size}"
         ))
     }
 
@@ -58,7 +60,7 @@ impl Maintenance {
 
     /// What arrived before this is too old; 0 when nothing is.
     fn oldest_kept(&self, now: u64) -> u64 {
-        let kept = self.config.retention_hours.saturating_mul(HOUR);
+        let kept = u64::try_from(self.config.retention.as_nanos()).unwrap_or(u64::MAX);
         if kept > 0 && lock(&self.clock_guard).is_believed(now, kept) { now.saturating_sub(kept) } else { 0 }
     }
 }
@@ -87,7 +89,7 @@ mod tests {
     }
 
     fn for_two_days() -> Config {
-        Config { retention_hours: 48, ..small() }
+        Config { retention: Duration::from_secs(48 * 3600), ..small() }
     }
 
     /// A store with a span of before and a clock that is then set forward.
@@ -212,14 +214,16 @@ mod tests {
             clock.advance(DAY / 3);
         }
         drop(store);
-        let bounds = |retention_hours, retention_mb| Config { retention_hours, retention_mb, ..small() };
+        let bounds = |hours: u64, mb: u64| Config {
+            retention: Duration::from_secs(hours * 3600),
+            retention_size: mb << 20,
+            ..small()
+        };
         let cases = [
             (bounds(48, 0), None),
             (
                 bounds(10, 0),
-                Some(
-                    "2 of 3 sealed spans are dropped now, the oldest from 24 hours ago: storage.retention_hours is 10",
-                ),
+                Some("2 of 3 sealed spans are dropped now, the oldest from 24 hours ago: storage.retention is 10h"),
             ),
             (bounds(0, 1), Some("1 of 3 sealed spans")),
         ];
@@ -241,7 +245,7 @@ mod tests {
     fn the_oldest_go_first_also_after_the_clock_was_set_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FakeClock::at(NOW));
-        let store = open(folder.path(), &Config { retention_mb: 1, ..small() }, &clock);
+        let store = open(folder.path(), &Config { retention_size: 1 << 20, ..small() }, &clock);
         let set_back = NOW - YEARS.as_nanos() as u64;
         for (trace, time) in [(1, NOW), (2, set_back), (3, set_back + 1)] {
             clock.set(time);
@@ -268,7 +272,7 @@ mod tests {
     #[test]
     fn a_bound_keeps_most_of_its_bytes_whatever_was_merged() {
         for (traces, kilobytes) in [(200, 100), (60, 250), (24, 600), (250, 60)] {
-            let config = Config { retention_mb: 4, ..small() };
+            let config = Config { retention_size: 4 << 20, ..small() };
             let (left, bytes) = left_of(traces, kilobytes, &config);
             let allowed = (4 << 20) * 4 / 5..=4 << 20;
             assert!(allowed.contains(&bytes), "{bytes} bytes are kept of {kilobytes} kB each");
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn a_bound_below_one_segment_keeps_the_newest() {
         for traces in [1, 2, 9] {
-            let (left, _) = left_of(traces, 3000, &Config { retention_mb: 1, ..small() });
+            let (left, _) = left_of(traces, 3000, &Config { retention_size: 1 << 20, ..small() });
             assert_eq!(left, [traces]);
         }
     }

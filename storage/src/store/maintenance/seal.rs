@@ -12,15 +12,13 @@ use crate::segment::{About, write_rows};
 use crate::store::state::Generation;
 use crate::{Done, Task};
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
-
 impl Maintenance {
     /// Closes a generation that has been open long enough, or is full.
     pub(super) fn rotate_old(&self) {
         let since = self.readers.read_state().growing_since();
         // Also when the clock was set back: nothing may wait for years to be sealed.
         let age = since.map(|first| self.environment.clock.now_unix_nano().abs_diff(first));
-        let is_old = age.is_some_and(|age| age / NANOS_PER_SECOND >= self.config.seal_after_seconds);
+        let is_old = age.is_some_and(|age| u128::from(age) >= self.config.seal_after.as_nanos());
         // A log read back after a crash may fill the head before anything is committed.
         if is_old || self.readers.read_state().is_full(self.config.head) {
             self.readers.state.rotate();

@@ -1,0 +1,146 @@
+//! Where hoptrail listens: one row for each listener.
+//!
+//! Everything that has to know the listeners reads this table: settings and flags, the check that no two share a port, binding, the
+//! lines that a start prints, what is served, and the answer to a client at the wrong port. So a receiver for another protocol is a
+//! row here, a row in `docs/configuration.md`, and its router.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use hoptrail_collector::{Audience, Collector, Port, Transport};
+use hoptrail_query::{Service, tempo};
+use hoptrail_ui::NoticeSource;
+
+use crate::admin::Admin;
+use crate::input::EndOfInput;
+
+/// One listener.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name in flags (`--otlp-grpc`), metrics, logs and on stdout.
+    pub name: &'static str,
+    /// Its setting in the section `listen`: the name with `_`.
+    pub key: &'static str,
+    /// The port unless another address is set; always on the loopback interface.
+    pub default_port: u16,
+    /// What it serves, as people say it.
+    pub serves: &'static str,
+    /// What carries the requests.
+    pub transport: Transport,
+    /// Who comes here.
+    pub audience: Audience,
+    /// Who answers.
+    pub router: fn(&Handlers) -> Router,
+}
+
+/// Every listener, in the order in which they are bound and printed.
+pub const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "otlp-grpc",
+        key: "otlp_grpc",
+        default_port: 4317,
+        serves: "OTLP over gRPC",
+        transport: Transport::Grpc,
+        audience: Audience::Senders,
+        router: |handlers| handlers.collector.grpc_router(),
+    },
+    Endpoint {
+        name: "otlp-http",
+        key: "otlp_http",
+        default_port: 4318,
+        serves: "OTLP over HTTP (POST /v1/traces)",
+        transport: Transport::Http,
+        audience: Audience::Senders,
+        router: |handlers| handlers.collector.router(),
+    },
+    Endpoint {
+        name: "tempo",
+        key: "tempo",
+        default_port: 3200,
+        serves: "the Tempo API",
+        transport: Transport::Http,
+        audience: Audience::Queries,
+        router: |handlers| tempo::router(Arc::clone(&handlers.service), handlers.admin.router()),
+    },
+    Endpoint {
+        name: "ui",
+        key: "ui",
+        default_port: 16686,
+        serves: "the web UI",
+        transport: Transport::Http,
+        audience: Audience::Browsers,
+        router: Handlers::web_ui,
+    },
+];
+
+/// What the routers need.
+#[derive(Clone)]
+pub struct Handlers {
+    /// Takes spans in.
+    pub collector: Arc<Collector>,
+    /// Answers queries.
+    pub service: Arc<Service>,
+    /// Answers operators.
+    pub admin: Arc<Admin>,
+    /// Settings of the web UI.
+    pub ui: hoptrail_ui::Config,
+    /// What the web UI says to those who send.
+    pub notices: NoticeSource,
+}
+
+impl std::fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handlers").finish_non_exhaustive()
+    }
+}
+
+impl Handlers {
+    fn web_ui(&self) -> Router {
+        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.ui, Arc::clone(&self.notices));
+        pages.merge(self.admin.router())
+    }
+}
+
+impl Endpoint {
+    /// What the end of a client's bytes means. A sender may close its half and wait for the answer; a query whose client leaves is
+    /// given up.
+    #[must_use]
+    pub fn end_of_input(&self) -> EndOfInput {
+        match self.audience {
+            Audience::Senders => EndOfInput::Awaits,
+            Audience::Queries | Audience::Browsers => EndOfInput::Leaves,
+        }
+    }
+
+    /// What a client at the wrong port learns of this endpoint.
+    #[must_use]
+    pub fn port(&self, address: SocketAddr) -> Port {
+        let Self { serves, transport, audience, .. } = *self;
+        Port { serves, transport, audience, port: address.port() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys;
+
+    #[test]
+    fn keys_follow_from_names() {
+        for Endpoint { name, key, .. } in ENDPOINTS {
+            assert_eq!(name.replace('-', "_"), *key);
+        }
+    }
+
+    #[test]
+    fn every_endpoint_is_documented_with_its_port_and_what_it_serves() {
+        let documented = keys();
+        for Endpoint { key, default_port, serves, .. } in ENDPOINTS {
+            let doc = documented.iter().find(|doc| doc.path == format!("listen.{key}")).expect(key);
+            assert_eq!(doc.default, format!("127.0.0.1:{default_port}"));
+            let meaning = doc.meaning.to_lowercase();
+            assert!(meaning.starts_with(&serves.to_lowercase()), "{key}: {meaning:?} does not begin with {serves:?}");
+        }
+    }
+}
