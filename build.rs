@@ -42,6 +42,7 @@ fn git(arguments: &[&str]) -> Option<String> {
 }
 
 /// Seconds since 1970. A build that shall be reproducible says them: <https://reproducible-builds.org/specs/source-date-epoch/>.
+#[expect(clippy::disallowed_methods, reason = "a build has no clock to be given")]
 fn time() -> u64 {
     let said = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
     said.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))

@@ -3,8 +3,6 @@
 //! What is accepted, refused and repaired, and every code of every answer, stands in `docs/otlp.md`. This crate keeps no span:
 //! an answer of success means that the [`SpanWriter`](hoptrail_storage::SpanWriter) has said that the spans are durable.
 
-#![allow(clippy::disallowed_methods, reason = "not every one asks the clock yet")]
-
 mod admission;
 mod collector;
 mod compression;

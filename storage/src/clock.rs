@@ -1,7 +1,6 @@
-//! The time of day, which tests replace. Lengths of time are measured with `Instant`.
+//! The only place that asks for the time: the time of day, which tests replace, and moments to measure lengths of time by.
 
 #![allow(clippy::disallowed_methods, reason = "everybody else asks here")]
-
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -60,7 +60,7 @@ impl QueryContext {
     pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
         let account = Arc::new(Account { limit: memory, held: AtomicUsize::new(0) });
         let (left_out, cut_to) = (Arc::default(), Arc::default());
-        Self { limit, deadline: Instant::now() + limit, cancelled, account, left_out, cut_to }
+        Self { limit, deadline: crate::clock::instant() + limit, cancelled, account, left_out, cut_to }
     }
 
     /// Bounds that no test meets.
@@ -74,7 +74,7 @@ impl QueryContext {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(ReadError::Cancelled);
         }
-        if Instant::now() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
+        if crate::clock::instant() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
     }
 
     /// Says that stored bytes at `location` are damaged, so that the answer is without what they held.

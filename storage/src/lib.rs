@@ -5,7 +5,6 @@
 //!
 //! Without the feature `rocksdb` there is no [`Store`]: the fuzz targets are built so, in seconds instead of the minutes that RocksDB takes.
 
-#![allow(clippy::disallowed_methods, reason = "not every one asks the clock yet")]
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "rocksdb")]

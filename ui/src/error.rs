@@ -25,8 +25,6 @@ pub(crate) enum PageError {
     Compare(TraceId, TraceId),
     #[error("no span of trace {0} is known")]
     UnknownTrace(TraceId),
-    #[error("{0}")]
-    Invalid(String),
     #[error(transparent)]
     NoTenant(#[from] NoTenant),
     #[error("too many queries are running")]
@@ -71,9 +69,7 @@ impl PageError {
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
-            Self::BadPath(_) | Self::BadTraceId { .. } | Self::Invalid(_) | Self::NoTenant(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadPath(_) | Self::BadTraceId { .. } | Self::NoTenant(_) => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,

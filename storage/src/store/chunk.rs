@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hoptrail_proto::otlp::view::Malformed;
 
@@ -84,13 +84,15 @@ impl Chunk {
 
     /// The rows to append to, if there is room for more, nobody reads them for long, and no row in them is half done.
     fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
-        let until = Instant::now() + APPEND_TIMEOUT;
+        let until = crate::clock::instant() + APPEND_TIMEOUT;
         loop {
             match self.rows.try_write() {
                 Ok(rows) => return (rows.len() < CHUNK_SPANS).then_some(rows),
                 // A panic in the middle of a row: no other row may follow it.
                 Err(TryLockError::Poisoned(_)) => return None,
-                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(APPEND_TIMEOUT / 100),
+                Err(TryLockError::WouldBlock) if crate::clock::instant() < until => {
+                    std::thread::sleep(APPEND_TIMEOUT / 100)
+                }
                 Err(TryLockError::WouldBlock) => return None,
             }
         }

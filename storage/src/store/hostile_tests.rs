@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanEvent, SpanId, SpanLink, TraceId, TraceSpan};
 
@@ -93,7 +93,7 @@ fn search() -> SearchRequest {
 /// Asks for everything that is stored, and how long the slowest answer took.
 fn ask(store: &Store, name: &str, expected: u64) -> Duration {
     let context = QueryContext::unbounded();
-    let begun = Instant::now();
+    let begun = crate::clock::instant();
     let hits = store.search(&tenant(), &search(), &context).expect("an answer").hits;
     assert!(!hits.is_empty(), "{name}");
     let searched = begun.elapsed();
@@ -101,7 +101,7 @@ fn ask(store: &Store, name: &str, expected: u64) -> Duration {
         return searched;
     }
     assert_eq!(hits.iter().map(|hit| hit.matched).sum::<u64>(), expected, "{name}: spans that match");
-    let begun = Instant::now();
+    let begun = crate::clock::instant();
     let trace = store.trace(&tenant(), ID, &context).expect("an answer").expect("the trace");
     assert_eq!(trace.spans.len() as u64, expected, "{name}: spans of the trace");
     searched.max(begun.elapsed())
@@ -118,11 +118,11 @@ fn nothing_that_is_repeated_costs_its_square() {
             resource: Arc::clone(&pods[if distinct(name) == TIMES { number as usize % 10 } else { 0 }]),
             scope: Arc::default(),
         });
-        let begun = Instant::now();
+        let begun = crate::clock::instant();
         write(&*store, &tenant(), &spans.collect::<Vec<_>>());
         let written = begun.elapsed();
         let asked = ask(&store, name, distinct(name));
-        let begun = Instant::now();
+        let begun = crate::clock::instant();
         store.settle().expect("settled");
         let sealed = begun.elapsed();
         let asked_again = ask(&store, name, distinct(name));
@@ -137,7 +137,7 @@ fn resources_and_services_that_are_all_different_cost_no_square() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let make = |number| TraceSpan { span: span(number), resource: resource(number), scope: Arc::default() };
-    let begun = Instant::now();
+    let begun = crate::clock::instant();
     write(&*store, &tenant(), &(0..TIMES).map(make).collect::<Vec<_>>());
     store.settle().expect("settled");
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
@@ -195,7 +195,7 @@ fn a_panic_of_a_thread_ends_neither_commits_nor_sealing() {
         assert_eq!(answered.is_ok(), step.0 == Task::Seal, "{answered:?}");
         write(&*store, &tenant(), &[make(1)]);
         let sealed = || store.sizes().segment_spans > 0 && store.sizes().head_spans == 0;
-        let begun = Instant::now();
+        let begun = crate::clock::instant();
         while !sealed() && begun.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -140,7 +140,7 @@ impl Ingest {
     fn commit_group(&self, group: Vec<Waiting>, record: &mut Record) {
         let Environment { clock, disk, metrics, .. } = &self.environment;
         self.environment.reached(Task::Commit, Done::Begun);
-        let started = Instant::now();
+        let started = crate::clock::instant();
         let received = clock.now_unix_nano();
         let position = self.state.read().next_record();
         let written = disk.has_room_for(0).and_then(|()| {

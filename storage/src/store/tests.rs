@@ -370,7 +370,7 @@ fn a_log_that_overfills_the_head_after_a_crash_is_sealed_and_spans_are_taken_aga
 }
 
 fn wait_until(holds: impl Fn() -> bool) {
-    let started = std::time::Instant::now();
+    let started = crate::clock::instant();
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(30), "still not so after 30 seconds");
         std::thread::yield_now();

@@ -2,7 +2,7 @@
 
 use hoptrail_proto::units::{Size, Time};
 
-use super::{Environment, Maintenance, MaintenanceConfig, MaintenanceError};
+use super::{Environment, Maintenance, MaintenanceError};
 use crate::store::lock;
 use crate::{Done, Task};
 

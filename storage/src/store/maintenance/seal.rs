@@ -1,7 +1,6 @@
 //! Sealing: a generation of the head becomes a segment for each of its tenants.
 
 use std::sync::RwLockReadGuard;
-use std::time::Instant;
 
 use hoptrail_proto::model::TenantId;
 
@@ -49,7 +48,7 @@ impl Maintenance {
     /// Pages first, then in one step the catalog entries and the end of the log.
     pub(super) fn seal(&self, generation: Generation) -> Result<(), MaintenanceError> {
         let Environment { metrics, .. } = &self.environment;
-        let started = Instant::now();
+        let started = crate::clock::instant();
         self.environment.reached(Task::Seal, Done::Begun);
         let received = generation.received.unwrap_or_default();
         let mut entries = Vec::new();

@@ -1,7 +1,6 @@
 //! The distinct values of a field.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::AnyValue;
@@ -164,6 +163,6 @@ impl Question<'_, '_> {
             self.loader.on(unit, &ask)
         };
         let take = |_: &(usize, &ScanUnit), here: Result<Option<T>, ReadError>| here?.map_or(Ok(()), &mut take);
-        snapshot.workers().in_order(&rounds.units(), Instant::now(), |_| true, work, take)
+        snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)
     }
 }

@@ -24,7 +24,6 @@ mod unreal_time_tests;
 mod view;
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Instant;
 
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
@@ -68,7 +67,7 @@ impl TraceReader for Store {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
-        let begun = Instant::now();
+        let begun = crate::clock::instant();
         let snapshot = Snapshot::take(&self.readers, tenant);
         let loader = &TraceLoader::new(&snapshot, context);
         let needed = &NeededColumns::of(request);

@@ -240,7 +240,7 @@ mod tests {
                 taken.push((*item, made));
                 Ok::<_, ()>(())
             };
-            assert_eq!(workers().in_order(&items, Instant::now(), |_| true, slowly, take), Ok(()));
+            assert_eq!(workers().in_order(&items, crate::clock::instant(), |_| true, slowly, take), Ok(()));
             assert_eq!(taken, items.iter().map(|item| (*item, item * 2)).collect::<Vec<_>>());
         }
     }
@@ -252,9 +252,12 @@ mod tests {
             worked.fetch_add(1, Ordering::Relaxed);
             slowly(item)
         };
-        assert_eq!(workers().in_order(&items, Instant::now(), |item| *item < 50, work, |_, _| Ok::<_, ()>(())), Ok(()));
+        assert_eq!(
+            workers().in_order(&items, crate::clock::instant(), |item| *item < 50, work, |_, _| Ok::<_, ()>(())),
+            Ok(())
+        );
         let fail = |item: &usize, _| if *item == 49 { Err("enough") } else { Ok(()) };
-        assert_eq!(workers().in_order(&items, Instant::now(), |_| true, work, fail), Err("enough"));
+        assert_eq!(workers().in_order(&items, crate::clock::instant(), |_| true, work, fail), Err("enough"));
         let most = 2 * (50 + (MOST_WORKERS + 1) * (AHEAD + 1));
         assert!((100..=most).contains(&worked.into_inner()));
     }
@@ -267,7 +270,10 @@ mod tests {
             thread::sleep(Duration::from_millis(5));
             running.fetch_sub(1, Ordering::SeqCst);
         };
-        assert_eq!(workers.in_order(&[(); 8], Instant::now(), |()| true, work, |(), ()| Ok::<_, ()>(())), Ok(()));
+        assert_eq!(
+            workers.in_order(&[(); 8], crate::clock::instant(), |()| true, work, |(), ()| Ok::<_, ()>(())),
+            Ok(())
+        );
         most.into_inner()
     }
 
@@ -290,7 +296,7 @@ mod tests {
     fn a_panic_of_another_thread_is_one_of_this_thread() {
         let items: Vec<usize> = (0..100).collect();
         let work = |item: &usize| assert!(slowly(item) != 160, "no item is 80");
-        let run = || workers().in_order(&items, Instant::now(), |_| true, work, |_, ()| Ok::<_, ()>(()));
+        let run = || workers().in_order(&items, crate::clock::instant(), |_| true, work, |_, ()| Ok::<_, ()>(()));
         assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     }
 }
