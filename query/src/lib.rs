@@ -2,7 +2,6 @@
 //!
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
-#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests measure how long something takes"))]
 
 pub mod assemble;
 #[doc(hidden)]
