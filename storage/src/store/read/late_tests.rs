@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, Status, StatusCode, TenantId, TraceId, TraceSpan};
-use prometheus_client::registry::Registry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::conformance::write;
 use crate::memory::MemoryStore;
+use crate::store::tests::open_with;
 use crate::{
     AttributeScope, CompareOp, Config, FakeClock, Field, Filter, Intrinsic, Pattern, QueryContext, SearchRequest,
-    Store, TraceReader, Value,
+    TraceReader, Value,
 };
 
 const TRACES: u64 = 120;
@@ -69,8 +69,8 @@ fn filters() -> Vec<Filter> {
 fn late_spans_are_found_with_their_traces() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = Config { merge_spans: 100, ..Config::default() };
-    let store = Store::open(folder.path(), &config, Arc::new(FakeClock::at(1 << 60)), &mut Registry::default());
-    let (store, plain) = (store.expect("opens"), MemoryStore::default());
+    let store = open_with(folder.path(), &config, &Arc::new(FakeClock::at(1 << 60)));
+    let plain = MemoryStore::default();
     let tenant = TenantId::single();
     let each = |trace| (0..SPANS_OF_A_TRACE).map(move |number| span(trace, number));
     let mut spans: Vec<TraceSpan> = (0..TRACES).flat_map(each).collect();
