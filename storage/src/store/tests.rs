@@ -49,7 +49,8 @@ pub(super) fn noise(bytes: usize, seed: u64) -> String {
     (0..bytes).map(letter).collect()
 }
 
-fn open_with(folder: &Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
+/// A store whose segments have several groups, and whose queries run in parallel.
+pub(super) fn open_with(folder: &Path, config: &Config, clock: &Arc<FakeClock>) -> Arc<Store> {
     let backend = backend::open(folder, config.cache_size).expect("opens");
     let setup = Setup { tuning: Tuning::small(), ..Setup::new(config, clock.clone()) };
     Store::over(backend, &setup, &mut Registry::default()).expect("opens")

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, Status, StatusCode, TenantId, TraceId, TraceSpan};
-use prometheus_client::registry::Registry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::conformance::write;
 use crate::memory::MemoryStore;
+use crate::store::tests::open_with;
 use crate::{
     AttributeScope, CompareOp, Config, FakeClock, Field, Filter, Intrinsic, Pattern, QueryContext, SearchRequest,
     Store, Task, TraceHit, TraceReader, Value,
