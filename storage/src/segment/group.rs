@@ -1,4 +1,13 @@
 //! A row group of a segment, read page by page as a query asks for them.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,11 +18,11 @@ use super::metadata::{ColumnLocation, GroupMeta, Metadata, TableMeta};
 use super::traces::Traces;
 use super::{Page, PageId, PageSource, filter_of, pages};
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
+use crate::codec::{Damaged, to_u32};
 use crate::rows::{PerTable, Shape, ShapeList, TableKind};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
@@ -92,7 +101,7 @@ impl<'a> SegmentGroup<'a> {
         std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Checked when the group was opened.
+    #[allow(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
     pub(super) fn group(&self) -> &GroupMeta {
         &self.meta.groups[usize::from(self.number)]
     }
@@ -203,13 +212,13 @@ impl<'a> SegmentGroup<'a> {
 
     /// The shapes of some rows.
     pub(super) fn shapes_of(&self, kind: TableKind, rows: Range<usize>) -> Result<Vec<u32>, ReadError> {
-        let codes = self.shape_page(kind)?.range(rows, index);
+        let codes = self.shape_page(kind)?.range(rows, to_u32);
         codes.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     /// The shape of a row, as an index into the shapes of its table.
     pub(super) fn shape_code(&self, kind: TableKind, row: usize) -> Result<u32, ReadError> {
-        let code = self.shape_page(kind)?.get(row).map(index);
+        let code = self.shape_page(kind)?.get(row).map(to_u32);
         code.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
@@ -355,11 +364,6 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
-}
-
-/// A stored integer that leads into a list; one that leads into none stays so.
-pub(super) fn index(stored: u64) -> u32 {
-    u32::try_from(stored).unwrap_or(u32::MAX)
 }
 
 /// Three parts, of which the first two have their length before them.

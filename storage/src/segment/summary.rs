@@ -1,4 +1,13 @@
 //! The summary of a trace by its spans in a group. A trace may have 100,000 of them, so each column is read once, in pieces.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 
@@ -7,8 +16,8 @@ use hoptrail_proto::model::Extent;
 use super::group::SegmentGroup;
 use super::pages;
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::ints::of_len;
+use crate::codec::{Damaged, to_usize};
 use crate::rows::TableKind;
 use crate::scan::{PartialSummary, RootKey, SpanColumns, SpanKey, tally};
 
@@ -140,7 +149,7 @@ impl SegmentGroup<'_> {
         let mut counts = vec![0u32; self.shapes(TableKind::Span)?.shapes.len()];
         let codes = self.shape_page(TableKind::Span)?;
         let count = codes.each(rows.start, rows.end, |code| {
-            if let Some(count) = counts.get_mut(usize::try_from(code).unwrap_or(usize::MAX)) {
+            if let Some(count) = counts.get_mut(to_usize(code)) {
                 *count += 1;
             }
         });

@@ -1,14 +1,23 @@
 //! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
 //! together, where one byte is quickly looked for.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 
 use hoptrail_proto::model::TraceId;
 
 use super::order::TraceRun;
-use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes};
 use crate::codec::ints::{self, Ints, of_len};
+use crate::codec::{Damaged, to_usize};
 
 /// Bytes of an id before the last two.
 const HEAD: usize = 14;
@@ -86,14 +95,14 @@ impl<'p> Traces<'p> {
 
     pub(super) fn rows(&self, trace: usize) -> Result<Range<usize>, Damaged> {
         let start = trace.checked_sub(1).map_or(Ok(0), |before| self.ends.get(before))?;
-        let rows = start as usize..self.ends.get(trace)? as usize;
+        let rows = to_usize(start)..to_usize(self.ends.get(trace)?);
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
     /// The first row of the traces that start at `start` or later: they are in the order of their starts.
     pub(super) fn rows_from(&self, start: u64) -> Result<usize, Damaged> {
         let trace = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
-        if trace == 0 { Ok(0) } else { Ok((self.ends.get(trace - 1)? as usize).min(self.rows)) }
+        if trace == 0 { Ok(0) } else { Ok(to_usize(self.ends.get(trace - 1)?).min(self.rows)) }
     }
 
     /// Whose the row is.
