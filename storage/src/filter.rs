@@ -227,7 +227,7 @@ impl Filter {
         Self::Compare { field, op, value }
     }
 
-    /// Whether spans can be judged only with the rest of their trace.
+    /// Whether spans can be tested only with the rest of their trace.
     #[must_use]
     pub fn needs_trace(&self) -> bool {
         match self {

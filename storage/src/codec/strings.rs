@@ -56,7 +56,7 @@ fn joined(values: &[(u64, u32)]) -> ((u64, u32), &[(u64, u32)]) {
     (first, rest)
 }
 
-/// Whether these values stand in the bits from `at` on.
+/// Whether the bits from `at` on are these values.
 #[inline]
 fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
     for (value, width) in values {

@@ -114,7 +114,7 @@ pub(crate) fn variables(template: &[u8]) -> usize {
     template.iter().filter(|byte| **byte == MARK).count()
 }
 
-/// Where a number stands in a template, and how it is written.
+/// How a number of a template is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variable(u8);
 

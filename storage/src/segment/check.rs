@@ -78,7 +78,7 @@ impl SegmentGroup<'_> {
         let mut missing = Ok(true);
         let read = page.distinct(&Bitmap::all(page.len()), |value| {
             if matches!(missing, Ok(true)) {
-                missing = fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(value)));
+                missing = fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(value)));
             }
         });
         match (read, missing) {

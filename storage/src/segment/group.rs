@@ -29,7 +29,8 @@ use crate::rows::{PerTable, Shape, ShapeList, TableKind};
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
-    pub(super) number: u16,
+    /// Its index in the segment.
+    pub(super) index: u16,
     pub(super) meta: Arc<Metadata>,
     pages: [OnceLock<Page<'a>>; 9],
     shapes: PerTable<OnceLock<Arc<ShapeList>>>,
@@ -53,23 +54,23 @@ pub(super) fn fill<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ReadE
 }
 
 impl<'a> SegmentGroup<'a> {
-    /// Group `number` of the segment that `meta` describes.
+    /// Group `index` of the segment that `meta` describes.
     pub(crate) fn open(
         source: &'a dyn PageSource,
         segment: u64,
         meta: Arc<Metadata>,
-        number: u16,
+        index: u16,
     ) -> Result<Self, ReadError> {
-        if meta.groups.len() <= usize::from(number) {
+        if meta.groups.len() <= usize::from(index) {
             return Err(ReadError::Corrupt {
                 place: format!("segment {segment}"),
-                reason: format!("group {number} is not described"),
+                reason: format!("group {index} is not described"),
             });
         }
         Ok(Self {
             source,
             segment,
-            number,
+            index,
             meta,
             pages: Default::default(),
             shapes: Default::default(),
@@ -103,11 +104,11 @@ impl<'a> SegmentGroup<'a> {
 
     #[allow(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
     pub(super) fn group(&self) -> &GroupMeta {
-        &self.meta.groups[usize::from(self.number)]
+        &self.meta.groups[usize::from(self.index)]
     }
 
     pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
-        let (segment, group) = (self.segment, self.number);
+        let (segment, group) = (self.segment, self.index);
         move |damaged| ReadError::Corrupt {
             place: format!("segment {segment}, group {group}, page {page}"),
             reason: damaged.to_string(),
@@ -146,7 +147,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
-        let fetch = || self.source.page(self.segment, PageId { group: self.number, page });
+        let fetch = || self.source.page(self.segment, PageId { group: self.index, page });
         match self.pages.get(page as usize) {
             Some(cell) => fill(cell, fetch),
             None => Err(self.corrupt(page)(Damaged("no such page"))),
@@ -279,7 +280,7 @@ impl<'a> SegmentGroup<'a> {
         match self.group().columns[kind].get(&column) {
             None => Ok(None),
             Some(ColumnLocation { tail: None, .. }) => {
-                let id = PageId { group: self.number, page };
+                let id = PageId { group: self.index, page };
                 Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
             }
             Some(ColumnLocation { tail: Some((at, len)), .. }) => {
@@ -300,7 +301,7 @@ impl<'a> SegmentGroup<'a> {
             Err(ReadError::Corrupt { .. }) => return Ok(true),
             set => set?,
         };
-        Ok(fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(literal))).unwrap_or(true))
+        Ok(fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(literal))).unwrap_or(true))
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.

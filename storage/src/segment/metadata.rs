@@ -26,7 +26,7 @@ const VERSION: u8 = 1;
 /// Most spans, events or links of a group.
 pub(super) const MOST_ROWS: u32 = 1 << 28;
 
-/// Names and columns of the spans, events or links of a segment. The shapes are many and stand in a page of their own.
+/// Names and columns of the spans, events or links of a segment. There may be many shapes, so they have a page of their own.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TableMeta {
     pub(crate) names: Vec<Box<[u8]>>,
@@ -50,7 +50,7 @@ impl ColumnLocation {
         if bits > FILTERED | IN_TAIL {
             return Err(Damaged("unknown location of a column"));
         }
-        let tail = if bits & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
+        let tail = if bits & IN_TAIL != 0 { Some((take_u32(input)?, take_u32(input)?)) } else { None };
         Ok(Self { tail, filter: bits & FILTERED != 0 })
     }
 }
@@ -178,7 +178,7 @@ fn decode_scope(origin: &OriginBytes) -> Result<Arc<InstrumentationScope>, Damag
     decoded.map(Arc::new).map_err(|_| Damaged("scope does not decode"))
 }
 
-pub(super) fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
+pub(super) fn take_u32(input: &mut Input<'_>) -> Result<u32, Damaged> {
     u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))
 }
 
@@ -225,7 +225,7 @@ fn take_column(input: &mut Input<'_>) -> Result<ColumnKey, Damaged> {
         _ => return Err(Damaged("unknown owner of a column")),
     };
     let value_type = ValueType::from_stored(input.byte()?).ok_or(Damaged("unknown type of a column"))?;
-    Ok(ColumnKey { owner, value_type, occurrence: number(input)?, name: input.bytes()?.into() })
+    Ok(ColumnKey { owner, value_type, occurrence: take_u32(input)?, name: input.bytes()?.into() })
 }
 
 impl GroupMeta {
@@ -250,13 +250,13 @@ impl GroupMeta {
     }
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
-        let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        let (spans, traces, events, links) = (take_u32(input)?, take_u32(input)?, take_u32(input)?, take_u32(input)?);
         if spans.max(events).max(links) > MOST_ROWS {
             return Err(Damaged("more rows than a group has"));
         }
         let columns = PerTable::try_of(|_| {
             let count = input.count(16)?;
-            (0..count).map(|_| Ok((number(input)?, ColumnLocation::decode(input)?))).collect()
+            (0..count).map(|_| Ok((take_u32(input)?, ColumnLocation::decode(input)?))).collect()
         })?;
         Ok(Self { spans, traces, events, links, columns })
     }

@@ -29,7 +29,7 @@ pub(crate) fn possible_groups(
     let mut possible = vec![true; meta.groups.len()];
     let mut needed = Vec::new();
     collect(filter, &mut needed);
-    let segment = Segment { source, number: segment, meta };
+    let segment = Segment { source, id: segment, meta };
     for equality in needed.iter().filter(|equality| !segment.has_origin(equality)) {
         let holders = segment.holders(equality)?;
         possible.iter_mut().zip(holders).for_each(|(possible, holds)| *possible &= holds);
@@ -60,7 +60,7 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Equality<'f>>) {
 
 struct Segment<'a> {
     source: &'a dyn PageSource,
-    number: u64,
+    id: u64,
     meta: &'a Metadata,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Segment<'a> {
         let filtered =
             (0u16..).take(self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
-        wanted.then(|| self.source.page(self.number, filter_of(kind, column))).transpose()
+        wanted.then(|| self.source.page(self.id, filter_of(kind, column))).transpose()
     }
 
     fn location(&self, group: u16, kind: TableKind, column: u32) -> Option<ColumnLocation> {

@@ -10,7 +10,7 @@
 )]
 
 use super::fit::TooLarge;
-use super::metadata::{Metadata, number, seal, unseal};
+use super::metadata::{Metadata, seal, take_u32, unseal};
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
 use crate::rows::{Shape, ShapeList, TableKind};
@@ -65,13 +65,13 @@ fn is_in(index: u32, len: usize) -> bool {
 
 fn take_layout(input: &mut Input<'_>) -> Result<Box<[u32]>, Damaged> {
     let columns = input.count(8)?;
-    (0..columns).map(|_| number(input)).collect()
+    (0..columns).map(|_| take_u32(input)).collect()
 }
 
 fn take_shape(input: &mut Input<'_>) -> Result<Shape, Damaged> {
     let [kind, status] = input.array()?;
-    let (resource, scope, name) = (number(input)?, number(input)?, number(input)?);
-    Ok(Shape { kind, status, resource, scope, name, flags: number(input)?, layout: number(input)? })
+    let (resource, scope, name) = (take_u32(input)?, take_u32(input)?, take_u32(input)?);
+    Ok(Shape { kind, status, resource, scope, name, flags: take_u32(input)?, layout: take_u32(input)? })
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ mod tests {
     const SPANS: u64 = 6 * PIECE as u64;
     const T0: u64 = 1_700_000_000_000_000_000;
 
-    /// Spans of one trace, of which one in the middle has no parent. The third piece may end last, as far as its bounds tell, and
+    /// Spans of one trace, of which one in the middle has no parent. The third piece may end last, as far as its bounds say, and
     /// the last span does. From a seed of 3 on some times cannot be real.
     fn spans(seed: u64, repeats: bool) -> Vec<TraceSpan> {
         let chance = |n: u64, of: u64| xxh3_64(&[seed.to_le_bytes(), n.to_le_bytes()].concat()) % of;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_tells_of_a_large_trace_what_the_head_tells() {
+    fn a_segment_and_the_head_summarize_a_large_trace_alike() {
         for (seed, repeats) in [(0, false), (1, false), (2, true), (3, false), (40, false), (41, true)] {
             let mut rows = Rows::default();
             rows.append_request(&request(&spans(seed, repeats))).unwrap();

@@ -74,7 +74,7 @@ impl<'p> Traces<'p> {
         Ok(TraceId(id))
     }
 
-    /// The number of a trace. Ids are in no order.
+    /// The index of a trace. Ids are in no order.
     pub(super) fn find(&self, id: TraceId) -> Option<usize> {
         let (head, [second, last]) = id.0.split_last_chunk()?;
         let is_it = |trace: &usize| {

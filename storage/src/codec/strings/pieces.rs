@@ -80,7 +80,7 @@ fn candidates(
                 if *may_hold {
                     out.push(Candidate { row, code: to_usize(code), at });
                 }
-                // A damaged page leads to places that are not there, which reading them tells.
+                // A damaged page leads to bits that are not there. Reading them is an error.
                 at = at.wrapping_add(*bits);
             }
             None => is_inside = false,
