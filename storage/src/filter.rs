@@ -1,4 +1,13 @@
 //! What a search asks of a span: the form that TraceQL, the old `tags` search and the UI all compile to.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::cmp::Ordering;
 
@@ -230,7 +239,7 @@ impl Filter {
         Self::Compare { field, op, value }
     }
 
-    /// Whether spans can be judged only with the rest of their trace.
+    /// Whether spans can be tested only with the rest of their trace.
     #[must_use]
     pub fn needs_trace(&self) -> bool {
         match self {

@@ -9,14 +9,14 @@ pub use split::{Share, split};
 
 use std::sync::Arc;
 
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{TraceId, TraceSpan};
 
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{Content, StringCursor, Strings};
 use crate::codec::{Damaged, fuse, ints, strings};
 use crate::rows::Rows;
-use crate::scan::{Materialize, Projection, TraceIndex, matching};
+use crate::scan::{Materialize, ParentRow, Projection, TraceIndex, matching};
 use crate::segment::{GroupFilters, Metadata, Page, PageId, PageSource, Pages, SegmentGroup, tail};
 use crate::{Filter, QueryContext, ReadError};
 
@@ -41,6 +41,17 @@ impl Head {
     pub fn memory(&self) -> usize {
         self.0.memory()
     }
+}
+
+/// The parent of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// It has none.
+    None,
+    /// It is not among the spans.
+    Missing,
+    /// The span with this index.
+    Span(usize),
 }
 
 /// A segment in memory.
@@ -95,6 +106,25 @@ impl Segment {
             Ok(group.spans(id, &rows, Projection::Whole)?.len())
         });
         spans.sum()
+    }
+
+    /// The spans of a trace that is in one group, each with the index of its parent.
+    pub fn parents(&self, id: TraceId) -> Result<Vec<(TraceSpan, Parent)>, ReadError> {
+        let mut found = Vec::new();
+        for group in self.groups() {
+            let group = group?;
+            let rows = group.rows_of(id)?;
+            let (first, mut of) = (rows.first().copied().unwrap_or_default(), Bitmap::none(group.len()));
+            rows.iter().for_each(|row| of.insert(*row as usize));
+            let parents = group.parent_rows(&of)?;
+            let parents = of.iter().filter_map(|row| parents.get(row)).map(|parent| match parent {
+                ParentRow::Root => Parent::None,
+                ParentRow::Outside => Parent::Missing,
+                ParentRow::Row(row) => Parent::Span(row.saturating_sub(first) as usize),
+            });
+            found.extend(group.spans(id, &rows, Projection::Whole)?.into_iter().zip(parents));
+        }
+        Ok(found)
     }
 
     fn groups(&self) -> impl Iterator<Item = Result<SegmentGroup<'_>, ReadError>> {

@@ -1,15 +1,24 @@
 //! Regular expressions.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod automaton;
 mod required;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use regex_automata::hybrid::dfa::DFA;
+use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_syntax::hir::Hir;
 
+use automaton::compile;
 pub(crate) use automaton::{Automaton, State};
-use automaton::{Memory, compile};
 
 /// Most bytes that a compiled expression may take.
 const LARGEST: usize = 1 << 20;
@@ -23,8 +32,8 @@ pub struct Pattern {
     required: Option<Vec<u8>>,
     /// The same as an automaton; `None` when it cannot be one. Made when it is first wanted.
     automaton: Arc<OnceLock<Option<DFA>>>,
-    /// What automata remember that nobody uses at the moment: the same pattern is asked of many columns by several threads.
-    idle: Arc<Mutex<Vec<Memory>>>,
+    /// The caches of automata that nobody uses at the moment: the same pattern is asked of many columns by several threads.
+    idle: Arc<Mutex<Vec<Cache>>>,
 }
 
 impl Pattern {
@@ -65,12 +74,15 @@ impl Pattern {
     /// Asks the expression as something that takes a text in pieces; `None` when it cannot, as with Unicode word boundaries.
     pub(crate) fn with_automaton<T>(&self, ask: impl FnOnce(&mut Automaton<'_>) -> T) -> Option<T> {
         let dfa = self.automaton.get_or_init(|| compile(&self.source)).as_ref()?;
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = idle().pop();
-        let mut memory = known.unwrap_or_else(|| Memory::of(dfa));
-        let answer = ask(&mut Automaton { dfa, memory: &mut memory });
-        idle().push(memory);
+        let idle = self.idle().pop();
+        let mut cache = idle.unwrap_or_else(|| dfa.create_cache());
+        let answer = ask(&mut Automaton { dfa, cache: &mut cache });
+        self.idle().push(cache);
         Some(answer)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Cache>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

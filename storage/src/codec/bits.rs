@@ -11,6 +11,11 @@ pub(crate) fn width_of(value: u64) -> u32 {
     64 - value.leading_zeros()
 }
 
+/// A width as it is stored.
+pub(crate) fn width_byte(width: u32) -> u8 {
+    u8::try_from(width).unwrap_or(u8::MAX)
+}
+
 /// Appends values of any width to a stream of bits.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
@@ -60,10 +65,10 @@ pub(crate) fn read(stream: &[u8], at: usize, width: u32) -> Result<u64, Damaged>
         return Ok(0);
     }
     let byte = at / 8;
-    let shift = (at % 8) as u32;
+    let shift = at % 8;
     let window = stream.get(byte..byte + 8).ok_or(OUTSIDE)?;
     let low = u64::from_le_bytes(window.try_into().map_err(|_| OUTSIDE)?) >> shift;
-    let value = if shift + width > 64 {
+    let value = if shift + width as usize > 64 {
         let high = u64::from(*stream.get(byte + 8).ok_or(OUTSIDE)?);
         low | high << (64 - shift)
     } else {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Damaged;
 use super::bytes::{Input, put_varint};
 use super::pack;
+use super::{Damaged, len_u32};
 
 /// Bytes after which a block is closed.
 const BLOCK_BYTES: usize = 8 << 10;
@@ -36,7 +36,7 @@ pub(crate) fn encode<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         out.extend_from_slice(&at.to_le_bytes());
         out.extend_from_slice(&block.raw_len.to_le_bytes());
         first += block.count;
-        at += block.stored.len() as u32;
+        at += len_u32(block.stored.len());
     }
     blocks.iter().for_each(|block| out.extend_from_slice(&block.stored));
     out
@@ -68,7 +68,7 @@ impl Block {
         raw.extend_from_slice(&self.bytes);
         let packed = if raw.len() < LEAST_TO_COMPRESS { None } else { pack::compress(&raw) };
         match packed {
-            Some(stored) => Stored { count: self.count, raw_len: raw.len() as u32, stored },
+            Some(stored) => Stored { count: self.count, raw_len: len_u32(raw.len()), stored },
             None => Stored { count: self.count, raw_len: 0, stored: raw },
         }
     }
@@ -137,7 +137,7 @@ impl<'a> Blocks<'a> {
             end = end.saturating_add(lens.varint()?);
             ends.push(u32::try_from(end).map_err(|_| Damaged("string length"))?);
         }
-        let base = (raw.len() - lens.0.len()) as u32;
+        let base = len_u32(raw.len() - lens.0.len());
         if end > lens.0.len() as u64 {
             return Err(Damaged("string outside of its block"));
         }

@@ -1,4 +1,4 @@
-//! Sets that may say yes to a stranger (0.4 %) but never no to a member: binary fuse filters of 9 bits a member.
+//! Sets that may say yes to what is no member (0.4 %), but never no to a member: binary fuse filters of 9 bits a member.
 
 use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable, Filter, FilterRef};
 use xxhash_rust::xxh3::xxh3_64;
@@ -62,23 +62,23 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn members_are_found_and_few_strangers() {
+    fn members_are_found_and_few_others() {
         for count in [1u64, 2, 3, 10, 1000, 60_000] {
             let set = encode((0..count).map(|n| hash(&n.to_le_bytes())).collect());
             assert!((0..count).all(|n| may_hold(&set, hash(&n.to_le_bytes())).unwrap()), "{count}");
-            let strangers = (count..count + 10_000).filter(|n| may_hold(&set, hash(&n.to_le_bytes())).unwrap()).count();
-            assert!(strangers < 120, "{strangers} of 10,000 strangers with {count} members");
+            let others = (count..count + 10_000).filter(|n| may_hold(&set, hash(&n.to_le_bytes())).unwrap()).count();
+            assert!(others < 120, "{others} of 10,000 others with {count} members");
         }
     }
 
     proptest! {
         #[test]
-        fn damaged_sets_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..100), flip in 0usize..400, stranger: u64) {
-            let _ = may_hold(&bytes, stranger);
+        fn damaged_sets_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..100), flip in 0usize..400, other: u64) {
+            let _ = may_hold(&bytes, other);
             let mut set = encode((0..50u64).map(|n| hash(&n.to_le_bytes())).collect());
             let at = flip / 8 % set.len();
             set[at] ^= 1 << (flip % 8);
-            let _ = may_hold(&set, stranger);
+            let _ = may_hold(&set, other);
         }
     }
 }

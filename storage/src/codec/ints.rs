@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::Damaged;
-use super::bits::{self, BitWriter, Bitmap, Filling, width_of};
+use super::bits::{self, BitWriter, Bitmap, Filling, width_byte, width_of};
 use super::bytes::{Input, put_varint};
+use super::{Damaged, len_u32, to_usize};
 
 /// Rows of one frame of reference.
 const BLOCK: usize = 256;
@@ -66,8 +66,8 @@ fn encode_blocks(values: &[u64]) -> Vec<u8> {
         let base = block.iter().copied().min().unwrap_or_default();
         let width = width_of(block.iter().copied().max().unwrap_or_default() - base);
         out.extend_from_slice(&base.to_le_bytes());
-        out.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-        out.push(width as u8);
+        out.extend_from_slice(&len_u32(packed.len()).to_le_bytes());
+        out.push(width_byte(width));
         block.iter().for_each(|value| packed.put(value - base, width));
     }
     out.extend_from_slice(&packed.finish());
@@ -77,13 +77,13 @@ fn encode_blocks(values: &[u64]) -> Vec<u8> {
 /// Maps signed integers to unsigned ones in the same order.
 #[inline]
 pub(crate) fn ordered(value: i64) -> u64 {
-    value as u64 ^ (1 << 63)
+    value.cast_unsigned() ^ (1 << 63)
 }
 
 /// The inverse of [`ordered`].
 #[inline]
 pub(crate) fn unordered(value: u64) -> i64 {
-    (value ^ (1 << 63)) as i64
+    (value ^ (1 << 63)).cast_signed()
 }
 
 /// A page of integers.
@@ -133,7 +133,7 @@ impl<'a> Ints<'a> {
         }
         if let Some(width) = self.code_width {
             let code = bits::read(self.packed, row * width as usize, width)?;
-            return self.word(code as usize * 8);
+            return self.word(to_usize(code) * 8);
         }
         let block = row / BLOCK * HEADER;
         let (base, at, width) = self.block(block)?;
@@ -153,7 +153,7 @@ impl<'a> Ints<'a> {
         if let Some(width) = self.code_width {
             let words: Vec<u64> = self.words().collect();
             let mut inside = true;
-            bits::each(self.packed, from * width as usize, width, to - from, |code| match words.get(code as usize) {
+            bits::each(self.packed, from * width as usize, width, to - from, |code| match words.get(to_usize(code)) {
                 Some(word) => visit(*word),
                 None => inside = false,
             })?;
@@ -182,7 +182,7 @@ impl<'a> Ints<'a> {
         held.iter_mut().zip(self.words()).for_each(|(held, word)| *held = u8::from(holds(word)));
         let mut all = 0;
         bits::each(self.packed, 0, width, self.len, |code| {
-            let held = held.get(code as usize).copied().unwrap_or(MISSING);
+            let held = held.get(to_usize(code)).copied().unwrap_or(MISSING);
             all |= held;
             rows.push(held == 1);
         })?;

@@ -2,6 +2,15 @@
 //!
 //! Every page can be read at one row without decoding the rest, and every reader checks what it reads: damaged bytes give
 //! [`Damaged`], never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 pub(crate) mod bits;
 pub(crate) mod blocks;
@@ -13,6 +22,24 @@ pub(crate) mod ints;
 pub(crate) mod pack;
 pub(crate) mod strings;
 pub(crate) mod template;
+
+/// A stored number as an index of something in memory. One that is too large leads nowhere, and so does what this gives.
+#[inline]
+pub(crate) fn to_usize(stored: u64) -> usize {
+    usize::try_from(stored).unwrap_or(usize::MAX)
+}
+
+/// The same of a list that has fewer than 2^32 entries.
+#[inline]
+pub(crate) fn to_u32(stored: u64) -> u32 {
+    u32::try_from(stored).unwrap_or(u32::MAX)
+}
+
+/// A length or position for a field of 32 bits. Writers take no page and no list that has more.
+#[inline]
+pub(crate) fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
 
 /// Bytes that are not what the format says; the text says what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

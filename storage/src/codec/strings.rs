@@ -9,11 +9,10 @@ mod pieces;
 pub(crate) use encode::{Content, encode, wants_filter};
 pub(crate) use pieces::Pieces;
 
-use super::Damaged;
 use super::bits::{self, Bitmap, width_of};
 use super::blocks::{BlockCursor, Blocks};
 use super::bytes::Input;
-use super::template;
+use super::{Damaged, len_u32, template, to_usize};
 
 /// Rows between two bit offsets.
 const BLOCK: usize = 128;
@@ -28,15 +27,21 @@ struct Slot {
     width: u32,
 }
 
+impl Slot {
+    /// What is stored of a number; `None` when it is outside of the range.
+    fn offset(self, number: u64) -> Option<u64> {
+        number.checked_sub(self.base).filter(|offset| width_of(*offset) <= self.width)
+    }
+}
+
 const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
 
-/// The numbers as they stand in the bits of a row; `None` when one is outside of its slot's range, so that no row has it.
+/// The numbers as they are in the bits of a row; `None` when no row can have them.
 fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
-    let pack = |(slot, number): (&Slot, &u64)| {
-        let offset = number.checked_sub(slot.base)?;
-        (width_of(offset) <= slot.width).then_some((offset, slot.width))
-    };
-    if slots.len() == numbers.len() { slots.iter().zip(numbers).map(pack).collect() } else { None }
+    if slots.len() != numbers.len() {
+        return None;
+    }
+    slots.iter().zip(numbers).map(|(slot, number)| Some((slot.offset(*number)?, slot.width))).collect()
 }
 
 /// The first of these values as one, as many as a word has room for, and the others.
@@ -51,7 +56,7 @@ fn joined(values: &[(u64, u32)]) -> ((u64, u32), &[(u64, u32)]) {
     (first, rest)
 }
 
-/// Whether these values stand in the bits from `at` on.
+/// Whether the bits from `at` on are these values.
 #[inline]
 fn holds(stream: &[u8], mut at: usize, values: &[(u64, u32)]) -> Result<bool, Damaged> {
     for (value, width) in values {
@@ -133,7 +138,7 @@ impl<'a> Strings<'a> {
         match &self.form {
             Form::Plain => Ok(row),
             Form::Coded { codes, width } | Form::Templates { codes, width, .. } => {
-                Ok(bits::read(codes, row * *width as usize, *width)? as usize)
+                bits::read(codes, row * *width as usize, *width).map(to_usize)
             }
         }
     }
@@ -188,13 +193,13 @@ impl<'a> Strings<'a> {
         Ok(())
     }
 
-    /// The rows whose value is `needle`.
-    pub(crate) fn find(&self, needle: &[u8]) -> Result<Bitmap, Damaged> {
+    /// The rows whose value is `literal`.
+    pub(crate) fn find(&self, literal: &[u8]) -> Result<Bitmap, Damaged> {
         let Form::Templates { codes, width, numbers } = &self.form else {
-            return self.select(&Bitmap::all(self.len), |value| value == needle);
+            return self.select(&Bitmap::all(self.len), |value| value == literal);
         };
         let (mut template, mut wanted) = (Vec::new(), Vec::new());
-        template::split(needle, &mut template, &mut wanted);
+        template::split(literal, &mut template, &mut wanted);
         let mut code = None;
         self.dictionary.each(|index, known| {
             if known == template.as_slice() {
@@ -207,7 +212,7 @@ impl<'a> Strings<'a> {
         let (first, rest) = joined(&wanted);
         let mut at = 0;
         for row in 0..self.len {
-            let found = bits::read(codes, row * *width as usize, *width)? as usize;
+            let found = to_usize(bits::read(codes, row * *width as usize, *width)?);
             if found == code && bits::read(numbers.packed, at, first.1)? == first.0 {
                 rows.insert_if(row, holds(numbers.packed, at + first.1 as usize, rest)?);
             }
@@ -247,7 +252,7 @@ impl<'a> Numbers<'a> {
                 bits += slot.width;
                 slots.push(slot);
             }
-            templates.push((slots.len() as u32, bits));
+            templates.push((len_u32(slots.len()), bits));
         }
         let offsets = input.take(len.div_ceil(BLOCK) * 4)?;
         Ok(Self { templates, slots, offsets, packed: input.0 })
@@ -341,10 +346,10 @@ mod tests {
             cursor.read(row, &mut value).unwrap();
             assert_eq!(&value, &values[row]);
         }
-        if let Some(needle) = values.get(values.len() / 2) {
-            let expected: Vec<usize> = (0..values.len()).filter(|row| &values[*row] == needle).collect();
-            assert_eq!(read.find(needle).unwrap().iter().collect::<Vec<_>>(), expected);
-            let selected = read.select(&Bitmap::all(values.len()), |value| value == needle.as_slice()).unwrap();
+        if let Some(literal) = values.get(values.len() / 2) {
+            let expected: Vec<usize> = (0..values.len()).filter(|row| &values[*row] == literal).collect();
+            assert_eq!(read.find(literal).unwrap().iter().collect::<Vec<_>>(), expected);
+            let selected = read.select(&Bitmap::all(values.len()), |value| value == literal.as_slice()).unwrap();
             assert_eq!(selected.iter().collect::<Vec<_>>(), expected);
         }
         assert!(read.find(b"not there 17").unwrap().is_empty());

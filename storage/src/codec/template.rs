@@ -9,23 +9,31 @@ const MARK: u8 = 0xff;
 pub(crate) fn split(text: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
     template.clear();
     numbers.clear();
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
+    let mut rest = text;
+    while let Some(first) = rest.first() {
         let word = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let (head, tail) = cut(rest, if word == 8 && is_uuid(rest) { UUID } else { word.max(1) });
         if word == 0 {
-            template.push(rest[0]);
-            at += 1;
-        } else if word == 8 && is_uuid(rest) {
-            for (index, part) in rest[..UUID].split(|byte| *byte == b'-').enumerate() {
-                template.extend_from_slice(if index == 0 { b"" } else { b"-" });
-                split_hex(part, template, numbers);
-            }
-            at += UUID;
+            template.push(*first);
+        } else if head.len() == word {
+            split_word(head, template, numbers);
         } else {
-            split_word(&rest[..word], template, numbers);
-            at += word;
+            split_uuid(head, template, numbers);
         }
+        rest = tail;
+    }
+}
+
+/// The first bytes and the others.
+#[inline]
+fn cut(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
+    bytes.split_at_checked(at).unwrap_or((bytes, &[]))
+}
+
+fn split_uuid(uuid: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
+    for (index, part) in uuid.split(|byte| *byte == b'-').enumerate() {
+        template.extend_from_slice(if index == 0 { b"" } else { b"-" });
+        split_hex(part, template, numbers);
     }
 }
 
@@ -34,13 +42,16 @@ const UUID: usize = 36;
 
 /// Whether the text begins with a lower-case UUID, whose parts may happen to be all letters or all digits.
 fn is_uuid(text: &[u8]) -> bool {
-    let fits = |(index, byte): (usize, &u8)| match index {
+    text.len() >= UUID
+        && text.iter().take(UUID).enumerate().all(is_in_uuid)
+        && !text.get(UUID).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+fn is_in_uuid((index, byte): (usize, &u8)) -> bool {
+    match index {
         8 | 13 | 18 | 23 => *byte == b'-',
         _ => is_hex(byte),
-    };
-    text.len() >= UUID
-        && text.iter().take(UUID).enumerate().all(fits)
-        && !text.get(UUID).is_some_and(u8::is_ascii_alphanumeric)
+    }
 }
 
 fn is_hex(byte: &u8) -> bool {
@@ -49,20 +60,19 @@ fn is_hex(byte: &u8) -> bool {
 
 /// A word of ASCII letters and digits.
 fn split_word(word: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
-    let letters = word.iter().position(u8::is_ascii_digit).unwrap_or(word.len());
-    if letters == word.len() {
+    let (letters, rest) = cut(word, word.iter().position(u8::is_ascii_digit).unwrap_or(word.len()));
+    if rest.is_empty() {
         template.extend_from_slice(word);
         return;
     }
-    let digits = word[letters..].iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len() - letters);
-    let tail = &word[letters + digits..];
+    let (digits, tail) = cut(rest, rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len()));
     if tail.is_empty() {
-        template.extend_from_slice(&word[..letters]);
-        split_digits(&word[letters..], template, numbers);
+        template.extend_from_slice(letters);
+        split_digits(digits, template, numbers);
     } else if word.len() >= 4 && word.iter().all(is_hex) {
         split_hex(word, template, numbers);
-    } else if letters == 0 && word.len() < 8 && tail.iter().all(u8::is_ascii_alphabetic) {
-        split_digits(&word[..digits], template, numbers);
+    } else if letters.is_empty() && word.len() < 8 && tail.iter().all(u8::is_ascii_alphabetic) {
+        split_digits(digits, template, numbers);
         template.extend_from_slice(tail);
     } else {
         template.extend_from_slice(word);
@@ -73,8 +83,8 @@ fn split_word(word: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
 fn split_digits(digits: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
     for run in digits.chunks(18) {
         let number = run.iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
-        if run[0] == b'0' && run.len() > 1 {
-            template.extend_from_slice(&[MARK, b'a' + run.len() as u8]);
+        if run.len() > 1 && run.first() == Some(&b'0') {
+            template.extend_from_slice(&[MARK, class(b'a', run.len())]);
         } else {
             template.extend_from_slice(&[MARK, b'#']);
         }
@@ -82,13 +92,21 @@ fn split_digits(digits: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
     }
 }
 
+/// The class of a number of so many digits.
+fn class(first: u8, digits: usize) -> u8 {
+    first.saturating_add(u8::try_from(digits).unwrap_or(u8::MAX))
+}
+
 /// Lower-case hex digits in runs of at most 16.
 fn split_hex(word: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
     for run in word.chunks(16) {
-        let value = |digit: &u8| if *digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 };
-        numbers.push(run.iter().fold(0u64, |number, digit| number << 4 | u64::from(value(digit))));
-        template.extend_from_slice(&[MARK, b'A' + run.len() as u8]);
+        numbers.push(run.iter().fold(0u64, |number, digit| number << 4 | u64::from(hex_value(*digit))));
+        template.extend_from_slice(&[MARK, class(b'A', run.len())]);
     }
+}
+
+fn hex_value(digit: u8) -> u8 {
+    if digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 }
 }
 
 /// How many numbers a template takes.
@@ -96,7 +114,7 @@ pub(crate) fn variables(template: &[u8]) -> usize {
     template.iter().filter(|byte| **byte == MARK).count()
 }
 
-/// Where a number stands in a template, and how it is written.
+/// How a number of a template is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variable(u8);
 
@@ -107,7 +125,7 @@ pub(crate) fn pieces(template: &[u8]) -> impl Iterator<Item = (&[u8], Option<Var
         let left = rest?;
         let Some(mark) = memchr::memchr(MARK, left) else { return rest.take().map(|text| (text, None)) };
         rest = Some(left.get(mark + 2..).unwrap_or_default());
-        Some((&left[..mark], Some(Variable(left.get(mark + 1).copied().unwrap_or(b'#')))))
+        Some((left.get(..mark).unwrap_or_default(), Some(Variable(left.get(mark + 1).copied().unwrap_or(b'#')))))
     })
 }
 
@@ -125,12 +143,6 @@ pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out:
 pub(crate) type Digits = [u8; 20];
 
 impl Variable {
-    /// Whether it is a decimal number without leading zeros.
-    #[inline]
-    pub(crate) fn is_plain(self) -> bool {
-        self.0 == b'#'
-    }
-
     /// A number as it is written here.
     #[inline]
     pub(crate) fn write(self, number: u64, room: &mut Digits) -> &[u8] {
@@ -144,23 +156,29 @@ impl Variable {
 
 /// At least `width` decimal digits.
 fn decimal(mut number: u64, width: usize, room: &mut Digits) -> &[u8] {
-    let least = room.len() - width.min(room.len());
-    let mut first = room.len();
-    while number > 0 || first > least {
-        first -= 1;
-        room[first] = b'0' + (number % 10) as u8;
+    let mut len = 0;
+    for digit in room.iter_mut().rev() {
+        if number == 0 && len >= width {
+            break;
+        }
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
+        len += 1;
     }
-    &room[first..]
+    room.get(room.len() - len..).unwrap_or_default()
 }
 
 /// The lowest `width` hex digits.
 fn hex(number: u64, width: usize, room: &mut Digits) -> &[u8] {
-    let digits = &mut room[..width.min(16)];
+    let digits = room.get_mut(..width.min(16)).unwrap_or_default();
     for (place, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (4 * place) & 15) as usize];
+        *digit = hex_digit((number >> (4 * place) & 15) as u8);
     }
     digits
+}
+
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 #[cfg(test)]

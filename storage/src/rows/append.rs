@@ -8,6 +8,7 @@ use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{OriginBytes, Origins, Owner, Rows, Shape, SpanRow, Table};
+use crate::codec::len_u32;
 
 /// Names of the columns for fields that most rows leave at their default.
 pub(crate) mod fields {
@@ -22,28 +23,33 @@ pub(crate) mod fields {
 const ORIGIN_BYTES: usize = 512;
 
 impl<T> Origins<T> {
-    /// The number of an origin, decoded once when it is new.
+    /// The index of an origin, decoded once when it is new.
     pub(crate) fn intern(&mut self, message: &[u8], schema_url: &[u8], decode: impl FnOnce(&[u8], &str) -> T) -> u32 {
-        let Self { bytes, decoded, index, held } = self;
-        let hash = |message: &[u8], schema_url: &[u8]| xxh3_64_with_seed(message, schema_url.len() as u64);
-        let same = |number: &u32| {
-            bytes
-                .get(*number as usize)
-                .is_some_and(|known| *known.message == *message && *known.schema_url == *schema_url)
-        };
-        let wanted = hash(message, schema_url);
-        if let Some(number) = index.find(wanted, same) {
-            return *number;
+        let Self { bytes, decoded, table, held } = self;
+        let hash = hash_origin(message, schema_url);
+        let known = table.find(hash, |index| bytes.get(*index as usize).is_some_and(|own| own.is(message, schema_url)));
+        if let Some(index) = known {
+            return *index;
         }
-        let number = bytes.len() as u32;
+        let index = len_u32(bytes.len());
         *held += ORIGIN_BYTES + message.len() * 4 + schema_url.len() * 2;
         decoded.push(Arc::new(decode(message, &String::from_utf8_lossy(schema_url))));
         bytes.push(OriginBytes { message: message.into(), schema_url: schema_url.into() });
-        index.insert_unique(wanted, number, |number| {
-            bytes.get(*number as usize).map_or(0, |known| hash(&known.message, &known.schema_url))
+        table.insert_unique(hash, index, |index| {
+            bytes.get(*index as usize).map_or(0, |own| hash_origin(&own.message, &own.schema_url))
         });
-        number
+        index
     }
+}
+
+impl OriginBytes {
+    fn is(&self, message: &[u8], schema_url: &[u8]) -> bool {
+        *self.message == *message && *self.schema_url == *schema_url
+    }
+}
+
+fn hash_origin(message: &[u8], schema_url: &[u8]) -> u64 {
+    xxh3_64_with_seed(message, schema_url.len() as u64)
 }
 
 impl Origins<Resource> {
@@ -83,7 +89,7 @@ impl Rows {
     }
 
     fn append_span(&mut self, resource: u32, scope: u32, span: &SpanView<'_>) -> Result<(), Malformed> {
-        let row = self.spans.len() as u32;
+        let row = len_u32(self.spans.len());
         let table = &mut self.span_table;
         push_attributes(table, &span.attributes)?;
         push_text(table, fields::STATUS_MESSAGE, span.status_message);
@@ -109,8 +115,8 @@ impl Rows {
     /// Adds the scalars of rows of one trace whose table parts are done.
     pub(crate) fn push_trace(&mut self, spans: &[SpanRow]) {
         let Some(trace) = spans.first() else { return };
-        let first = self.spans.len() as u32;
-        let mut previous = self.traces.insert(trace.trace_id, first + spans.len() as u32 - 1);
+        let first = len_u32(self.spans.len());
+        let mut previous = self.traces.insert(trace.trace_id, first + len_u32(spans.len()) - 1);
         for (row, span) in (first..).zip(spans) {
             self.spans.push(SpanRow { previous, ..*span });
             previous = Some(row);
@@ -119,7 +125,7 @@ impl Rows {
 
     /// Adds the scalars of the row whose table part is done.
     pub(crate) fn push_span(&mut self, mut span: SpanRow) {
-        span.previous = self.traces.insert(span.trace_id, self.spans.len() as u32);
+        span.previous = self.traces.insert(span.trace_id, len_u32(self.spans.len()));
         self.spans.push(span);
     }
 

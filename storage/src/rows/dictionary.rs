@@ -1,9 +1,11 @@
-//! Distinct byte strings, numbered in order of appearance.
+//! Distinct byte strings, with codes in order of appearance.
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Numbers distinct strings from 0.
+use crate::codec::len_u32;
+
+/// Gives distinct strings codes from 0.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
     bytes: Vec<u8>,
@@ -16,38 +18,38 @@ impl Interner {
         self.ends.len()
     }
 
-    /// The string of a number; empty for a number that was never given.
+    /// The string of a code; empty for a code that was never given.
     #[inline]
-    pub(crate) fn get(&self, number: u32) -> &[u8] {
-        string(&self.bytes, &self.ends, number)
+    pub(crate) fn get(&self, code: u32) -> &[u8] {
+        string(&self.bytes, &self.ends, code)
     }
 
-    /// The number of a string that is known.
+    /// The code of a string that is known.
     pub(crate) fn find(&self, text: &[u8]) -> Option<u32> {
-        self.table.find(xxh3_64(text), |number| self.get(*number) == text).copied()
+        self.table.find(xxh3_64(text), |code| self.get(*code) == text).copied()
     }
 
-    /// The number of a string; `None` when it is new and there are `most` already.
+    /// The code of a string; `None` when it is new and there are `most` already.
     #[inline]
     pub(crate) fn intern(&mut self, text: &[u8], most: usize) -> Option<u32> {
         let Self { bytes, ends, table } = self;
         let hash = xxh3_64(text);
-        if let Some(number) = table.find(hash, |number| string(bytes, ends, *number) == text) {
-            return Some(*number);
+        if let Some(code) = table.find(hash, |code| string(bytes, ends, *code) == text) {
+            return Some(*code);
         }
         let end = u32::try_from(bytes.len() + text.len()).ok()?;
         if ends.len() >= most {
             return None;
         }
-        let number = ends.len() as u32;
+        let code = len_u32(ends.len());
         bytes.extend_from_slice(text);
         ends.push(end);
-        table.insert_unique(hash, number, |number| xxh3_64(string(bytes, ends, *number)));
-        Some(number)
+        table.insert_unique(hash, code, |code| xxh3_64(string(bytes, ends, *code)));
+        Some(code)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len() as u32).map(|number| self.get(number))
+        (0u32..).take(self.ends.len()).map(|code| self.get(code))
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -55,10 +57,10 @@ impl Interner {
     }
 }
 
-fn string<'a>(bytes: &'a [u8], ends: &[u32], number: u32) -> &'a [u8] {
-    let number = number as usize;
-    let start = number.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
-    let end = ends.get(number).copied().unwrap_or(start);
+fn string<'a>(bytes: &'a [u8], ends: &[u32], code: u32) -> &'a [u8] {
+    let code = code as usize;
+    let start = code.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
+    let end = ends.get(code).copied().unwrap_or(start);
     bytes.get(start as usize..end as usize).unwrap_or_default()
 }
 
@@ -67,10 +69,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_strings_share_a_number() {
+    fn equal_strings_share_a_code() {
         let mut interner = Interner::default();
-        let numbers = [b"a".as_slice(), b"", b"a", b"bc", b""].map(|text| interner.intern(text, 3));
-        assert_eq!(numbers, [Some(0), Some(1), Some(0), Some(2), Some(1)]);
+        let codes = [b"a".as_slice(), b"", b"a", b"bc", b""].map(|text| interner.intern(text, 3));
+        assert_eq!(codes, [Some(0), Some(1), Some(0), Some(2), Some(1)]);
         assert_eq!(interner.intern(b"d", 3), None);
         assert_eq!(interner.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"", b"bc"]);
     }

@@ -3,6 +3,15 @@
 //!
 //! A row is a *shape* and one 8-byte slot for each column of the shape. Spans share few shapes (resource, scope, name, kind,
 //! status, keys and types of attributes), so nothing is stored for what a span does not have.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod append;
 mod arena;
@@ -55,14 +64,14 @@ pub(crate) struct OriginBytes {
 pub(crate) struct Origins<T> {
     pub(crate) bytes: Vec<OriginBytes>,
     pub(crate) decoded: Vec<Arc<T>>,
-    index: HashTable<u32>,
+    table: HashTable<u32>,
     /// Bytes held, about.
     held: usize,
 }
 
 impl<T> Default for Origins<T> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), decoded: Vec::new(), index: HashTable::new(), held: 0 }
+        Self { bytes: Vec::new(), decoded: Vec::new(), table: HashTable::new(), held: 0 }
     }
 }
 
@@ -130,7 +139,7 @@ impl Rows {
     }
 }
 
-/// The places in ascending `owners` that belong to `row`.
+/// The events or links that belong to `row`, by the ascending rows of their owners.
 pub(crate) fn owned_by(owners: &[u32], row: u32) -> std::ops::Range<usize> {
     let first = owners.partition_point(|owner| *owner < row);
     let count = owners.get(first..).map_or(0, |rest| rest.iter().take_while(|owner| **owner == row).count());

@@ -6,6 +6,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::otlp::view::ValueView;
 
+use crate::codec::len_u32;
+
 /// Which of the three kinds of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum TableKind {
@@ -101,6 +103,13 @@ pub(crate) struct ColumnKey {
     pub(crate) occurrence: u32,
 }
 
+impl ColumnKey {
+    #[inline]
+    pub(crate) fn is(&self, owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32) -> bool {
+        self.occurrence == occurrence && self.owner == owner && self.value_type == value_type && *self.name == *name
+    }
+}
+
 /// Everything rows share that have the same columns in the same order. Events and links use `name`, `flags` and `layout` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Shape {
@@ -114,7 +123,7 @@ pub(crate) struct Shape {
     pub(crate) status: u8,
 }
 
-/// Shapes and layouts by number.
+/// Shapes and layouts. What names one has its index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ShapeList {
     pub(crate) shapes: Vec<Shape>,
@@ -123,14 +132,14 @@ pub(crate) struct ShapeList {
 }
 
 impl ShapeList {
-    pub(crate) fn get(&self, number: u32) -> Option<&Shape> {
-        self.shapes.get(number as usize)
+    pub(crate) fn get(&self, index: u32) -> Option<&Shape> {
+        self.shapes.get(index as usize)
     }
 
     /// The columns of a shape; none when there is no such shape.
     #[inline]
-    pub(crate) fn columns(&self, number: u32) -> &[u32] {
-        self.get(number).map_or(&[], |shape| self.layout(shape))
+    pub(crate) fn columns(&self, shape: u32) -> &[u32] {
+        self.get(shape).map_or(&[], |shape| self.layout(shape))
     }
 
     #[inline]
@@ -150,7 +159,7 @@ impl ShapeList {
     }
 }
 
-/// Distinct shapes and layouts, numbered in order of appearance.
+/// Distinct shapes and layouts in order of appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     known: ShapeList,
@@ -171,37 +180,36 @@ impl Shapes {
         self.known
     }
 
-    /// The number of a list of columns.
+    /// The index of a list of columns.
     #[inline]
     pub(crate) fn intern_layout(&mut self, wanted: &[u32]) -> u32 {
         let Self { known: ShapeList { layouts: known, .. }, layouts, columns, hasher, .. } = self;
         let hash = hasher.hash_one(wanted);
-        if let Some(number) =
-            layouts.find(hash, |number| known.get(*number as usize).is_some_and(|own| **own == *wanted))
+        if let Some(index) = layouts.find(hash, |index| known.get(*index as usize).is_some_and(|own| **own == *wanted))
         {
-            return *number;
+            return *index;
         }
-        let number = known.len() as u32;
+        let index = len_u32(known.len());
         known.push(wanted.into());
         *columns += wanted.len() + 4;
-        let hash_again = |number: &u32| known.get(*number as usize).map_or(0, |own| hasher.hash_one(&**own));
-        layouts.insert_unique(hash, number, hash_again);
-        number
+        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |own| hasher.hash_one(&**own));
+        layouts.insert_unique(hash, index, hash_again);
+        index
     }
 
-    /// The number of a shape.
+    /// The index of a shape.
     #[inline]
     pub(crate) fn intern(&mut self, wanted: Shape) -> u32 {
         let Self { known: ShapeList { shapes: known, .. }, shapes, hasher, .. } = self;
         let hash = hasher.hash_one(wanted);
-        if let Some(number) = shapes.find(hash, |number| known.get(*number as usize) == Some(&wanted)) {
-            return *number;
+        if let Some(index) = shapes.find(hash, |index| known.get(*index as usize) == Some(&wanted)) {
+            return *index;
         }
-        let number = known.len() as u32;
+        let index = len_u32(known.len());
         known.push(wanted);
-        let hash_again = |number: &u32| known.get(*number as usize).map_or(0, |shape| hasher.hash_one(shape));
-        shapes.insert_unique(hash, number, hash_again);
-        number
+        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |shape| hasher.hash_one(shape));
+        shapes.insert_unique(hash, index, hash_again);
+        index
     }
 
     pub(crate) fn memory(&self) -> usize {

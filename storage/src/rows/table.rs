@@ -9,12 +9,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::arena::Arena;
 use super::dictionary::Interner;
 use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
-use crate::codec::Damaged;
+use crate::codec::{Damaged, len_u32, to_u32};
 
-/// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. Numbering off a column of unique
-/// values costs more than it saves.
+/// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. To look up each value of a
+/// column of unique ones costs more than it saves.
 const DICTIONARY: usize = 1024;
-/// Marks a slot that points into the column's arena; others of a string column are dictionary numbers.
+/// Marks a slot that points into the column's arena; others of a string column are codes of its dictionary.
 const IN_ARENA: u64 = 1 << 63;
 const LENGTH_BITS: u32 = 28;
 /// The longest string a slot can point to.
@@ -80,7 +80,7 @@ impl Table {
         let (value_type, number) = match value {
             ValueView::Empty => (ValueType::Empty, 0),
             ValueView::Bool(value) => (ValueType::Bool, u64::from(value)),
-            ValueView::Int(value) => (ValueType::Int, value as u64),
+            ValueView::Int(value) => (ValueType::Int, value.cast_unsigned()),
             ValueView::Double(value) => (ValueType::Double, value.to_bits()),
             ValueView::Text(_) => (ValueType::Text, 0),
             ValueView::Bytes(_) => (ValueType::Bytes, 0),
@@ -98,14 +98,14 @@ impl Table {
     /// The slot of a string of a column.
     #[inline]
     pub(crate) fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
-        let row = self.rows.len() as u32;
+        let row = len_u32(self.rows.len());
         let Some(Column { dictionary, arena, .. }) = self.columns.get_mut(column as usize) else { return 0 };
         // Once a string had no room, none is looked up any more.
         if arena.is_unused() {
             let before = dictionary.len();
-            if let Some(number) = dictionary.intern(bytes, DICTIONARY) {
+            if let Some(code) = dictionary.intern(bytes, DICTIONARY) {
                 self.column_bytes += (dictionary.len() - before) * (ENTRY_BYTES + bytes.len() * 3 / 2);
-                return u64::from(number);
+                return u64::from(code);
             }
         }
         let before = arena.memory();
@@ -121,12 +121,12 @@ impl Table {
         count: usize,
         mut write: impl FnMut(usize, &mut Vec<u8>) -> Result<(), Damaged>,
     ) -> Result<Vec<u64>, Damaged> {
-        let row = self.rows.len() as u32;
+        let row = len_u32(self.rows.len());
         let Some(Column { arena, .. }) = self.columns.get_mut(column as usize) else { return Ok(vec![0; count]) };
         let before = arena.memory();
         let mut slots = Vec::with_capacity(count);
-        for number in 0..count {
-            let at = arena.append(row, |bytes| write(number, bytes))?;
+        for index in 0..count {
+            let at = arena.append(row, |bytes| write(index, bytes))?;
             if at.len() > LONGEST {
                 return Err(Damaged("string too long"));
             }
@@ -139,49 +139,46 @@ impl Table {
     /// Adds a row with the slots of its shape's columns.
     #[inline]
     pub(crate) fn push_row(&mut self, shape: u32, slots: impl Iterator<Item = u64>) {
-        self.rows.push((shape, self.slots.len() as u32));
+        self.rows.push((shape, len_u32(self.slots.len())));
         self.slots.extend(slots);
     }
 
     /// The column of a value of the row being built.
     #[inline]
     fn column(&mut self, owner: Owner, name: &[u8], value_type: ValueType) -> u32 {
-        let row = self.rows.len() as u32;
+        let row = len_u32(self.rows.len());
         let likely = self.guess.get(self.building.len()).copied();
-        let fits = |column: &Column| {
-            column.key.occurrence == 0
-                && column.key.owner == owner
-                && column.key.value_type == value_type
-                && *column.key.name == *name
+        let fits = |column: &u32| {
+            self.columns.get(*column as usize).is_some_and(|column| column.key.is(owner, name, value_type, 0))
         };
-        let mut number = match likely.filter(|likely| self.columns.get(*likely as usize).is_some_and(fits)) {
+        let mut index = match likely.filter(fits) {
             Some(likely) => likely,
             None => self.intern_column(owner, name, value_type, 0),
         };
-        match self.columns.get_mut(number as usize) {
+        match self.columns.get_mut(index as usize) {
             Some(column) if column.last_row == row => {
                 let latest = column.latest;
                 let next = self.next_occurrence(latest);
-                if let Some(first) = self.columns.get_mut(number as usize) {
+                if let Some(first) = self.columns.get_mut(index as usize) {
                     first.latest = next;
                 }
-                number = next;
+                index = next;
             }
-            Some(column) => (column.last_row, column.latest) = (row, number),
+            Some(column) => (column.last_row, column.latest) = (row, index),
             None => {}
         }
-        number
+        index
     }
 
     /// The column for one more value of the same key on the same row.
-    fn next_occurrence(&mut self, number: u32) -> u32 {
-        let Some(column) = self.columns.get(number as usize) else { return number };
+    fn next_occurrence(&mut self, index: u32) -> u32 {
+        let Some(column) = self.columns.get(index as usize) else { return index };
         if let Some(next) = column.next {
             return next;
         }
         let ColumnKey { owner, name, value_type, occurrence } = column.key.clone();
         let next = self.intern_column(owner, &name, value_type, occurrence + 1);
-        if let Some(column) = self.columns.get_mut(number as usize) {
+        if let Some(column) = self.columns.get_mut(index as usize) {
             column.next = Some(next);
         }
         next
@@ -190,36 +187,31 @@ impl Table {
     /// The column with this key, made when new.
     pub(crate) fn intern_column(&mut self, owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32) -> u32 {
         let Self { columns, column_index, column_bytes, .. } = self;
-        let hash = |owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32| {
-            xxh3_64_with_seed(name, (owner as u64) << 40 | (value_type as u64) << 32 | u64::from(occurrence))
-        };
-        let key_hash = |key: &ColumnKey| hash(key.owner, &key.name, key.value_type, key.occurrence);
-        let same = |number: &u32| {
-            columns.get(*number as usize).is_some_and(|column| {
-                let key = &column.key;
-                key.owner == owner && key.value_type == value_type && key.occurrence == occurrence && *key.name == *name
-            })
-        };
-        let wanted = hash(owner, name, value_type, occurrence);
-        if let Some(number) = column_index.find(wanted, same) {
-            return *number;
+        let hash = hash_column(owner, name, value_type, occurrence);
+        let known = column_index.find(hash, |index| {
+            columns.get(*index as usize).is_some_and(|column| column.key.is(owner, name, value_type, occurrence))
+        });
+        if let Some(index) = known {
+            return *index;
         }
-        let number = columns.len() as u32;
+        let index = len_u32(columns.len());
         let key = ColumnKey { owner, name: name.into(), value_type, occurrence };
         *column_bytes += COLUMN_BYTES + name.len();
         let (dictionary, arena) = (Interner::default(), Arena::default());
-        columns.push(Column { key, dictionary, arena, last_row: u32::MAX, next: None, latest: number });
-        column_index
-            .insert_unique(wanted, number, |number| columns.get(*number as usize).map_or(0, |c| key_hash(&c.key)));
-        number
+        columns.push(Column { key, dictionary, arena, last_row: u32::MAX, next: None, latest: index });
+        column_index.insert_unique(hash, index, |index| {
+            let key = columns.get(*index as usize).map(|column| &column.key);
+            key.map_or(0, |key| hash_column(key.owner, &key.name, key.value_type, key.occurrence))
+        });
+        index
     }
 
-    /// Closes the row being built; `shape` gives everything but the numbers of name and layout.
+    /// Closes the row being built; `shape` gives everything but name and layout.
     pub(crate) fn finish_row(&mut self, shape: Shape, name: &[u8]) {
         let name = self.names.intern(name, usize::MAX).unwrap_or_default();
         let layout = self.shapes.intern_layout(&self.building);
-        let number = self.shapes.intern(Shape { name, layout, ..shape });
-        self.rows.push((number, self.slots.len() as u32));
+        let shape = self.shapes.intern(Shape { name, layout, ..shape });
+        self.rows.push((shape, len_u32(self.slots.len())));
         self.slots.append(&mut self.pending);
         std::mem::swap(&mut self.guess, &mut self.building);
         self.building.clear();
@@ -231,14 +223,14 @@ impl Table {
         self.pending.clear();
     }
 
-    /// Shape number of a row.
+    /// The shape of a row.
     #[inline]
     pub(crate) fn shape_of(&self, row: usize) -> u32 {
         self.rows.get(row).map_or(0, |(shape, _)| *shape)
     }
 
-    pub(crate) fn shape(&self, number: u32) -> Option<&Shape> {
-        self.shapes.list().get(number)
+    pub(crate) fn shape(&self, shape: u32) -> Option<&Shape> {
+        self.shapes.list().get(shape)
     }
 
     /// The slots of a row, in the order of its shape's columns.
@@ -266,11 +258,15 @@ impl Table {
     }
 }
 
+fn hash_column(owner: Owner, name: &[u8], value_type: ValueType, occurrence: u32) -> u64 {
+    xxh3_64_with_seed(name, (owner as u64) << 40 | (value_type as u64) << 32 | u64::from(occurrence))
+}
+
 impl Slot {
     /// The code of the string, when it is in the dictionary.
     #[inline]
     pub(crate) fn code(self) -> Option<u32> {
-        (self.0 & IN_ARENA == 0).then_some(self.0 as u32)
+        (self.0 & IN_ARENA == 0).then(|| to_u32(self.0))
     }
 
     /// Where in the arena the string is.

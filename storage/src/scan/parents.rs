@@ -15,7 +15,7 @@ use hoptrail_proto::model::{SpanId, SpanKind};
 
 use crate::ReadError;
 
-/// The parent of a span, as far as its group tells.
+/// The parent of a span, as far as its group knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParentRow {
     /// It has none.
@@ -37,7 +37,7 @@ pub(crate) enum Link {
     Before(usize),
 }
 
-/// What tells spans of one id apart. Spans of a trace are ordered by it.
+/// What differs between spans of one id. Spans of a trace are ordered by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SpanIdentity<'g> {
     pub(crate) start: u64,

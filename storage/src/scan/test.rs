@@ -138,11 +138,6 @@ impl Pieces for MatchInPieces<'_, '_> {
         if self.deadline.lasts(piece.len()) { self.automaton.take(state, piece) } else { None }
     }
 
-    #[inline]
-    fn take_number(&mut self, state: State, number: u64) -> Option<State> {
-        self.automaton.take_number(state, number)
-    }
-
     fn decided(&self, state: State) -> Option<bool> {
         self.automaton.is_over(state).then_some(self.negated)
     }

@@ -28,7 +28,7 @@ pub(crate) trait TraceIndex {
     fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError>;
     /// Those of a trace's spans whose rows are among these. The `shown` earliest are there in any case.
     fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
-    /// What a trace's spans in this group come to; `None` when it is not here. Of roots only those count that come before `root`.
+    /// The summary of a trace by its spans in this group; `None` when it is not here. Of roots only those count that come before `root`.
     fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError>;
     /// For each row of the group the parent of its span, where its trace has any of the rows `of`; other rows have
     /// [`ParentRow::Outside`].

@@ -101,6 +101,16 @@ fn used(table: &dyn TableView, rows: &Bitmap, part: ShapePart, count: usize) -> 
     Ok(used)
 }
 
+fn give_names(table: &dyn TableView, used: &Bitmap, sink: &mut dyn FnMut(Value)) {
+    let names = (0u32..).take(table.names()).filter(|name| used.contains(*name as usize));
+    names.for_each(|name| sink(Value::string(text(table.name(name)))));
+}
+
+/// The numbers of OTLP in a set of at most 256.
+fn bytes_in(used: &Bitmap) -> impl Iterator<Item = i32> {
+    (0..=u8::MAX).filter(|byte| used.contains(usize::from(*byte))).map(i32::from)
+}
+
 fn intrinsic_values(
     group: &dyn SpanColumns,
     intrinsic: Intrinsic,
@@ -113,15 +123,15 @@ fn intrinsic_values(
     match intrinsic {
         Intrinsic::Name => {
             let used = used(spans, rows, ShapePart::Name, spans.names())?;
-            used.iter().for_each(|name| sink(Value::string(text(spans.name(name as u32)))));
+            give_names(spans, &used, sink);
         }
         Intrinsic::Kind => {
             let used = used(spans, rows, ShapePart::Kind, 256)?;
-            used.iter().for_each(|kind| sink(Value::Kind(SpanKind::from_otlp(kind as i32))));
+            bytes_in(&used).for_each(|kind| sink(Value::Kind(SpanKind::from_otlp(kind))));
         }
         Intrinsic::Status => {
             let used = used(spans, rows, ShapePart::Status, 256)?;
-            used.iter().for_each(|code| sink(Value::Status(StatusCode::from_otlp(code as i32))));
+            bytes_in(&used).for_each(|code| sink(Value::Status(StatusCode::from_otlp(code))));
         }
         Intrinsic::ScopeName | Intrinsic::ScopeVersion => {
             let used = used(spans, rows, ShapePart::Scope, group.scopes().len())?;
@@ -143,7 +153,7 @@ fn intrinsic_values(
         Intrinsic::EventName => {
             let events = &*group.table(TableKind::Event);
             let used = used(events, &children_of(group, TableKind::Event, rows)?, ShapePart::Name, events.names())?;
-            used.iter().for_each(|name| sink(Value::string(text(events.name(name as u32)))));
+            give_names(events, &used, sink);
         }
         Intrinsic::TraceId => give_ids(rows, context, sink, |row| Ok(Some(group.trace_id(row)?.to_string())))?,
         Intrinsic::SpanId => give_ids(rows, context, sink, |row| Ok(Some(group.span_id(row)?.to_string())))?,

@@ -1,4 +1,13 @@
 //! What pages must agree on although each of them can be read: order, sums, filters.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use hoptrail_proto::model::{Extent, TraceId};
 
@@ -69,7 +78,7 @@ impl SegmentGroup<'_> {
         let mut missing = Ok(true);
         let read = page.distinct(&Bitmap::all(page.len()), |value| {
             if matches!(missing, Ok(true)) {
-                missing = fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(value)));
+                missing = fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(value)));
             }
         });
         match (read, missing) {

@@ -1,4 +1,13 @@
 //! The columns of a group of a segment.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::sync::Arc;
 
@@ -8,9 +17,9 @@ use super::group::{SegmentGroup, fill};
 use super::pages;
 use super::view::View;
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
+use crate::codec::{Damaged, to_u32};
 use crate::rows::TableKind;
 use crate::scan::{SpanColumns, TableView};
 
@@ -23,9 +32,7 @@ impl SpanColumns for SegmentGroup<'_> {
         if kind == TableKind::Span {
             return Ok(&[]);
         }
-        let owners =
-            fill(&self.owners[kind], || self.child_ints(kind, 0, |owner| u32::try_from(owner).unwrap_or(u32::MAX)));
-        owners.map(Vec::as_slice)
+        fill(&self.owners[kind], || self.child_ints(kind, 0, to_u32)).map(Vec::as_slice)
     }
 
     fn resources(&self) -> &[Arc<Resource>] {
@@ -90,8 +97,8 @@ impl SpanColumns for SegmentGroup<'_> {
         let ids = fill(&self.link_ids, || {
             let [_, _, ids] = self.child_parts(TableKind::Link)?;
             let mut input = Input(ids);
-            let mut take = || Ok((TraceId(input.array()?), SpanId(input.array()?)));
-            (0..self.group().links).map(|_| take()).collect::<Result<_, _>>().map_err(self.corrupt(pages::LINKS))
+            let ids = (0..self.group().links).map(|_| take_link(&mut input)).collect::<Result<_, _>>();
+            ids.map_err(self.corrupt(pages::LINKS))
         });
         ids.map(Vec::as_slice)
     }
@@ -109,6 +116,10 @@ impl SpanColumns for SegmentGroup<'_> {
     fn parent_id(&self, row: usize) -> Result<SpanId, ReadError> {
         self.parent_of(row)
     }
+}
+
+fn take_link(input: &mut Input<'_>) -> Result<(TraceId, SpanId), Damaged> {
+    Ok((TraceId(input.array()?), SpanId(input.array()?)))
 }
 
 impl SegmentGroup<'_> {

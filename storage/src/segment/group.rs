@@ -1,4 +1,13 @@
 //! A row group of a segment, read page by page as a query asks for them.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,18 +19,19 @@ use super::tail::value_filter;
 use super::traces::Traces;
 use super::{Page, PageId, PageSource, pages};
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
+use crate::codec::{Damaged, to_u32};
 use crate::rows::{PerTable, Shape, ShapeList, TableKind};
 
 /// A group whose pages are fetched when needed and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
-    pub(super) number: u16,
+    /// Its index in the segment.
+    pub(super) index: u16,
     pub(super) meta: Arc<Metadata>,
     pages: [OnceLock<Page<'a>>; 9],
     shapes: PerTable<OnceLock<Arc<ShapeList>>>,
@@ -45,23 +55,23 @@ pub(super) fn fill<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ReadE
 }
 
 impl<'a> SegmentGroup<'a> {
-    /// Group `number` of the segment that `meta` describes.
+    /// Group `index` of the segment that `meta` describes.
     pub(crate) fn open(
         source: &'a dyn PageSource,
         segment: u64,
         meta: Arc<Metadata>,
-        number: u16,
+        index: u16,
     ) -> Result<Self, ReadError> {
-        if meta.groups.len() <= usize::from(number) {
+        if meta.groups.len() <= usize::from(index) {
             return Err(ReadError::Corrupt {
                 location: format!("segment {segment}"),
-                reason: format!("group {number} is not described"),
+                reason: format!("group {index} is not described"),
             });
         }
         Ok(Self {
             source,
             segment,
-            number,
+            index,
             meta,
             pages: Default::default(),
             shapes: Default::default(),
@@ -93,13 +103,13 @@ impl<'a> SegmentGroup<'a> {
         std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Checked when the group was opened.
+    #[allow(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
     pub(super) fn group(&self) -> &GroupMeta {
-        &self.meta.groups[usize::from(self.number)]
+        &self.meta.groups[usize::from(self.index)]
     }
 
     pub(super) fn corrupt(&self, page: u32) -> impl Fn(Damaged) -> ReadError + use<> {
-        let (segment, group) = (self.segment, self.number);
+        let (segment, group) = (self.segment, self.index);
         move |damaged| ReadError::Corrupt {
             location: format!("segment {segment}, group {group}, page {page}"),
             reason: damaged.to_string(),
@@ -138,7 +148,7 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
-        let fetch = || self.source.page(self.segment, PageId { group: self.number, page });
+        let fetch = || self.source.page(self.segment, PageId { group: self.index, page });
         match self.pages.get(page as usize) {
             Some(cell) => fill(cell, fetch),
             None => Err(self.corrupt(page)(Damaged("no such page"))),
@@ -204,13 +214,13 @@ impl<'a> SegmentGroup<'a> {
 
     /// The shapes of some rows.
     pub(super) fn shapes_of(&self, kind: TableKind, rows: Range<usize>) -> Result<Vec<u32>, ReadError> {
-        let codes = self.shape_page(kind)?.range(rows, index);
+        let codes = self.shape_page(kind)?.range(rows, to_u32);
         codes.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
     /// The shape of a row, as an index into the shapes of its table.
     pub(super) fn shape_code(&self, kind: TableKind, row: usize) -> Result<u32, ReadError> {
-        let code = self.shape_page(kind)?.get(row).map(index);
+        let code = self.shape_page(kind)?.get(row).map(to_u32);
         code.map_err(self.corrupt(Self::page_of_shapes(kind)))
     }
 
@@ -271,7 +281,7 @@ impl<'a> SegmentGroup<'a> {
         match self.group().columns[kind].get(&column) {
             None => Ok(None),
             Some(ColumnLocation { tail: None, .. }) => {
-                let id = PageId { group: self.number, page };
+                let id = PageId { group: self.index, page };
                 Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
             }
             Some(ColumnLocation { tail: Some((at, len)), .. }) => {
@@ -292,7 +302,7 @@ impl<'a> SegmentGroup<'a> {
             Err(ReadError::Corrupt { .. }) => return Ok(true),
             set => set?,
         };
-        Ok(fuse::may_hold(&set, fuse::hash_in(self.number, fuse::hash(literal))).unwrap_or(true))
+        Ok(fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(literal))).unwrap_or(true))
     }
 
     /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
@@ -356,11 +366,6 @@ impl<'a> SegmentGroup<'a> {
         }
         Ok(positions)
     }
-}
-
-/// A stored integer that leads into a list; one that leads into none stays so.
-pub(super) fn index(stored: u64) -> u32 {
-    u32::try_from(stored).unwrap_or(u32::MAX)
 }
 
 /// Three parts, of which the first two have their length before them.

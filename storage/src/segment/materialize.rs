@@ -1,4 +1,13 @@
 //! From the pages of a segment group back to spans.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,9 +19,9 @@ use super::metadata::TableMeta;
 use super::view::stored_number;
 use super::{PageId, pages};
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::ints::Ints;
 use crate::codec::strings::{StringCursor, Strings};
+use crate::codec::{Damaged, to_usize};
 use crate::rows::{
     ColumnKey, ShapeList, SpanRow, TableKind, set_on_event, set_on_link, set_on_span, span_of, text, to_value,
 };
@@ -270,7 +279,7 @@ impl<'s> Passed<'s> {
     /// Passes over these rows. They are counted by shape and then by layout, because thousands of shapes share a few layouts.
     fn pass(&mut self, codes: &Ints<'_>, rows: Range<usize>) -> Result<(), Damaged> {
         codes.each(rows.start, rows.end, |code| {
-            self.of_shapes.add(usize::try_from(code).unwrap_or(usize::MAX), 1);
+            self.of_shapes.add(to_usize(code), 1);
         })?;
         for (shape, rows) in self.of_shapes.take() {
             if let Some(shape) = self.shapes.shapes.get(shape) {

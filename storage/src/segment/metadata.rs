@@ -1,4 +1,13 @@
 //! What a segment says of itself: everything that is needed before its first page is read.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,21 +17,21 @@ use hoptrail_proto::model::{InstrumentationScope, Resource};
 use hoptrail_proto::otlp::{decode_origin_resource, decode_origin_scope};
 
 use super::write::{TooLarge, at_most};
-use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::pack;
-use crate::rows::{ColumnKey, OriginBytes, Owner, PerTable, TableKind, ValueType, text};
+use crate::codec::{Damaged, to_usize};
+use crate::rows::{ColumnKey, OriginBytes, Owner, PerTable, ValueType, text};
 
 const VERSION: u8 = 1;
 /// Most spans, events or links of a group.
 pub(super) const MOST_ROWS: u32 = 1 << 28;
 
-/// Names and columns of the spans, events or links of a segment. The shapes are many and stand in a page of their own.
+/// Names and columns of the spans, events or links of a segment. There may be many shapes, so they have a page of their own.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TableMeta {
     pub(crate) names: Vec<Box<[u8]>>,
     pub(crate) columns: Vec<ColumnKey>,
-    /// The columns' numbers by their names, once the description was read: there may be thousands of columns.
+    /// The columns in the order of their names, once they were read: there may be thousands.
     by_name: Vec<u32>,
 }
 
@@ -41,7 +50,7 @@ impl ColumnLocation {
         if bits > FILTERED | IN_TAIL {
             return Err(Damaged("unknown location of a column"));
         }
-        let tail = if bits & IN_TAIL != 0 { Some((number(input)?, number(input)?)) } else { None };
+        let tail = if bits & IN_TAIL != 0 { Some((take_u32(input)?, take_u32(input)?)) } else { None };
         Ok(Self { tail, filter: bits & FILTERED != 0 })
     }
 }
@@ -90,17 +99,8 @@ impl Metadata {
     fn decode_raw(mut input: Input<'_>) -> Result<Self, Damaged> {
         let resource_bytes = take_origins(&mut input)?;
         let scope_bytes = take_origins(&mut input)?;
-        let url = |origin: &OriginBytes| String::from_utf8_lossy(&origin.schema_url).into_owned();
-        let resources = resource_bytes.iter().map(|origin| {
-            let decoded = decode_origin_resource(&origin.message, &url(origin));
-            decoded.map(Arc::new).map_err(|_| Damaged("resource does not decode"))
-        });
-        let resources = resources.collect::<Result<_, _>>()?;
-        let scopes = scope_bytes.iter().map(|origin| {
-            let decoded = decode_origin_scope(&origin.message, &url(origin));
-            decoded.map(Arc::new).map_err(|_| Damaged("scope does not decode"))
-        });
-        let scopes = scopes.collect::<Result<_, _>>()?;
+        let resources = resource_bytes.iter().map(decode_resource).collect::<Result<_, _>>()?;
+        let scopes = scope_bytes.iter().map(decode_scope).collect::<Result<_, _>>()?;
         let tables = PerTable::try_of(|_| TableMeta::decode(&mut input))?;
         let groups = input.count(8)?;
         let groups = (0..groups).map(|_| GroupMeta::decode(&mut input)).collect::<Result<_, _>>()?;
@@ -114,9 +114,8 @@ impl Metadata {
 
     /// Bytes held in memory, about.
     pub(crate) fn memory(&self) -> usize {
-        let table = |(_, table): (TableKind, &TableMeta)| table.columns.len() * 80 + table.names.len() * 40;
         self.resource_bytes.iter().map(|origin| 600 + origin.message.len() * 4).sum::<usize>()
-            + self.tables.iter().map(table).sum::<usize>()
+            + self.tables.iter().map(|(_, table)| table.memory()).sum::<usize>()
             + self
                 .groups
                 .iter()
@@ -148,7 +147,7 @@ pub(super) fn unseal(page: &[u8]) -> Result<Cow<'_, [u8]>, Damaged> {
     if input.byte()? != VERSION {
         return Err(Damaged("unknown version of a segment"));
     }
-    let raw_len = input.varint()? as usize;
+    let raw_len = to_usize(input.varint()?);
     if raw_len == 0 { Ok(Cow::Borrowed(input.0)) } else { pack::decompress(input.0, raw_len).map(Cow::Owned) }
 }
 
@@ -162,11 +161,24 @@ fn put_origins(out: &mut Vec<u8>, origins: &[OriginBytes]) {
 
 fn take_origins(input: &mut Input<'_>) -> Result<Vec<OriginBytes>, Damaged> {
     let count = input.count(16)?;
-    let mut take = || Ok(OriginBytes { message: input.bytes()?.into(), schema_url: input.bytes()?.into() });
-    (0..count).map(|_| take()).collect()
+    (0..count).map(|_| take_origin(input)).collect()
 }
 
-pub(super) fn number(input: &mut Input<'_>) -> Result<u32, Damaged> {
+fn take_origin(input: &mut Input<'_>) -> Result<OriginBytes, Damaged> {
+    Ok(OriginBytes { message: input.bytes()?.into(), schema_url: input.bytes()?.into() })
+}
+
+fn decode_resource(origin: &OriginBytes) -> Result<Arc<Resource>, Damaged> {
+    let decoded = decode_origin_resource(&origin.message, &text(&origin.schema_url));
+    decoded.map(Arc::new).map_err(|_| Damaged("resource does not decode"))
+}
+
+fn decode_scope(origin: &OriginBytes) -> Result<Arc<InstrumentationScope>, Damaged> {
+    let decoded = decode_origin_scope(&origin.message, &text(&origin.schema_url));
+    decoded.map(Arc::new).map_err(|_| Damaged("scope does not decode"))
+}
+
+pub(super) fn take_u32(input: &mut Input<'_>) -> Result<u32, Damaged> {
     u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))
 }
 
@@ -187,12 +199,17 @@ impl TableMeta {
         let names = (0..names).map(|_| Ok(input.bytes()?.into())).collect::<Result<Vec<_>, _>>()?;
         let columns = input.count(32)?;
         let columns = (0..columns).map(|_| take_column(input)).collect::<Result<Vec<_>, _>>()?;
-        let mut by_name: Vec<u32> = (0..columns.len() as u32).collect();
+        let mut by_name: Vec<u32> = (0u32..).take(columns.len()).collect();
         by_name.sort_by_key(|column| columns.get(*column as usize).map(|key: &ColumnKey| &key.name));
         Ok(Self { names, columns, by_name })
     }
 
-    /// The columns of this name, by number.
+    /// Bytes held in memory, about.
+    fn memory(&self) -> usize {
+        self.columns.len() * 80 + self.names.len() * 40
+    }
+
+    /// The columns of this name, ascending.
     pub(crate) fn named(&self, owner: Owner, name: &[u8]) -> impl Iterator<Item = (u32, &ColumnKey)> {
         let key = |column: &u32| self.columns.get(*column as usize);
         let first = self.by_name.partition_point(|column| key(column).is_some_and(|key| &*key.name < name));
@@ -208,7 +225,7 @@ fn take_column(input: &mut Input<'_>) -> Result<ColumnKey, Damaged> {
         _ => return Err(Damaged("unknown owner of a column")),
     };
     let value_type = ValueType::from_stored(input.byte()?).ok_or(Damaged("unknown type of a column"))?;
-    Ok(ColumnKey { owner, value_type, occurrence: number(input)?, name: input.bytes()?.into() })
+    Ok(ColumnKey { owner, value_type, occurrence: take_u32(input)?, name: input.bytes()?.into() })
 }
 
 impl GroupMeta {
@@ -233,13 +250,13 @@ impl GroupMeta {
     }
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
-        let (spans, traces, events, links) = (number(input)?, number(input)?, number(input)?, number(input)?);
+        let (spans, traces, events, links) = (take_u32(input)?, take_u32(input)?, take_u32(input)?, take_u32(input)?);
         if spans.max(events).max(links) > MOST_ROWS {
             return Err(Damaged("more rows than a group has"));
         }
         let columns = PerTable::try_of(|_| {
             let count = input.count(16)?;
-            (0..count).map(|_| Ok((number(input)?, ColumnLocation::decode(input)?))).collect()
+            (0..count).map(|_| Ok((take_u32(input)?, ColumnLocation::decode(input)?))).collect()
         })?;
         Ok(Self { spans, traces, events, links, columns })
     }

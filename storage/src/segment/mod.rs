@@ -45,7 +45,7 @@ use crate::ReadError;
 use crate::codec::Damaged;
 use crate::rows::{Rows, ShapeList, TableKind};
 
-/// Where a page stands in its segment.
+/// The name of a page in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PageId {
     pub(crate) group: u16,

@@ -1,4 +1,13 @@
 //! Which groups of a segment a filter rules out before they are opened.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
@@ -21,7 +30,7 @@ pub(crate) fn possible_groups(
     let mut possible = vec![true; meta.groups.len()];
     let mut needed = Vec::new();
     collect(filter, &mut needed);
-    let segment = Segment { source, number: segment, meta };
+    let segment = Segment { source, id: segment, meta };
     for equality in needed.iter().filter(|equality| !segment.has_origin(equality)) {
         let holders = segment.holders(equality)?;
         possible.iter_mut().zip(holders).for_each(|(possible, holds)| *possible &= holds);
@@ -52,7 +61,7 @@ fn collect<'f>(filter: &'f Filter, needed: &mut Vec<Equality<'f>>) {
 
 struct Segment<'a> {
     source: &'a dyn PageSource,
-    number: u64,
+    id: u64,
     meta: &'a Metadata,
 }
 
@@ -86,22 +95,23 @@ impl<'a> Segment<'a> {
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
         let location = |group| self.location(group, kind, column);
-        let filtered = (0..self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
+        let filtered =
+            (0u16..).take(self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
         let wanted = filtered && key.value_type == ValueType::Text;
-        wanted.then(|| self.source.page(self.number, value_filter(kind, column))).transpose()
+        wanted.then(|| self.source.page(self.id, value_filter(kind, column))).transpose()
     }
 
-    fn location(&self, group: usize, kind: TableKind, column: u32) -> Option<ColumnLocation> {
-        self.meta.groups.get(group)?.columns[kind].get(&column).copied()
+    fn location(&self, group: u16, kind: TableKind, column: u32) -> Option<ColumnLocation> {
+        self.meta.groups.get(usize::from(group))?.columns[kind].get(&column).copied()
     }
 
     fn add_holders(&self, (kind, column): (TableKind, u32), filter: Option<&[u8]>, hash: u64, holders: &mut [bool]) {
-        for (group, holds) in holders.iter_mut().enumerate() {
+        for (group, holds) in (0u16..).zip(holders) {
             *holds |= match (self.location(group, kind, column), filter) {
                 (None, _) => false,
                 // A damaged filter rules nothing out.
                 (Some(ColumnLocation { filter: true, .. }), Some(filter)) => {
-                    fuse::may_hold(filter, fuse::hash_in(group as u16, hash)).unwrap_or(true)
+                    fuse::may_hold(filter, fuse::hash_in(group, hash)).unwrap_or(true)
                 }
                 _ => true,
             };

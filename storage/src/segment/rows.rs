@@ -1,6 +1,15 @@
 //! From the pages of a group back to rows: each column is decoded once, and no value passes through the model. Measured side by side
 //! on a busy machine, a span of nine attributes takes 0.24 to 0.5 us, and 12.5 us through the model and OTLP bytes. Merging reads
 //! segments this way, and so do verifying and repairing, which look at every page.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use hoptrail_proto::model::TraceId;
 
@@ -8,9 +17,9 @@ use super::group::SegmentGroup;
 use super::metadata::TableMeta;
 use super::{GroupStats, PageId, pages};
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
+use crate::codec::{Damaged, len_u32};
 use crate::rows::{ColumnKey, LONGEST, Rows, Shape, SpanRow, Table, TableKind, ValueType};
 use crate::scan::SpanColumns;
 
@@ -41,7 +50,7 @@ pub(crate) fn nothing_lost(lost: Lost) -> Result<(), ReadError> {
 impl SegmentGroup<'_> {
     /// Appends all spans to `rows`. Ids, times, parents and shapes must be whole, or nothing is appended.
     pub(crate) fn append_to(&self, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
-        let (first, spans) = (rows.len() as u32, self.span_rows()?);
+        let (first, spans) = (len_u32(rows.len()), self.span_rows()?);
         let resources: Vec<u32> =
             self.meta.resource_bytes.iter().map(|one| rows.resources.add(&one.message, &one.schema_url)).collect();
         let scopes: Vec<u32> =
@@ -68,7 +77,7 @@ impl SegmentGroup<'_> {
         let offsets = self.span_ints(pages::STARTS)?;
         let order_starts = traces.iter().map(|(_, hint, rows)| self.order_start(&offsets, *hint, rows.clone()));
         Ok(GroupStats {
-            spans: starts.len() as u32,
+            spans: len_u32(starts.len()),
             starts: (
                 starts.iter().min().copied().unwrap_or_default(),
                 starts.iter().max().copied().unwrap_or_default(),
@@ -129,26 +138,25 @@ impl SegmentGroup<'_> {
     ) -> Result<(), ReadError> {
         let meta = self.table_meta(kind);
         let mut columns = Vec::with_capacity(meta.columns.len());
-        for ((column, key), count) in meta.columns.iter().enumerate().zip(self.value_counts(kind)?) {
+        for ((column, key), count) in (0..).zip(&meta.columns).zip(self.value_counts(kind)?) {
             if count == 0 {
                 columns.push(None);
                 continue;
             }
-            let number = table.intern_column(key.owner, &key.name, key.value_type, key.occurrence);
-            let slots = self.column_slots(kind, column as u32, (table, number), count).or_else(|error| {
+            let own = table.intern_column(key.owner, &key.name, key.value_type, key.occurrence);
+            let slots = self.column_slots(kind, column, (table, own), count).or_else(|error| {
                 on_lost(Lost { what: LostPart::Column(key.clone()), count, error })?;
                 Ok(None)
             })?;
-            columns.push(slots.map(|slots| (number, slots.into_iter())));
+            columns.push(slots.map(|slots| (own, slots.into_iter())));
         }
         let described = self.shapes(kind)?;
-        let number = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(number, _)| *number);
-        let readable = |layout: &[u32]| layout.iter().filter_map(number).collect::<Vec<u32>>();
-        let layouts: Vec<u32> =
-            described.layouts.iter().map(|layout| table.shapes.intern_layout(&readable(layout))).collect();
+        let own = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(own, _)| *own);
+        let readable = described.layouts.iter().map(|layout| layout.iter().filter_map(own).collect::<Vec<u32>>());
+        let layouts: Vec<u32> = readable.map(|layout| table.shapes.intern_layout(&layout)).collect();
         let mut shapes: Vec<Option<u32>> = vec![None; described.shapes.len()];
-        for number in self.shape_codes(kind)? {
-            let (Some(shape), Some(known)) = (described.get(*number), shapes.get_mut(*number as usize)) else {
+        for code in self.shape_codes(kind)? {
+            let (Some(shape), Some(known)) = (described.get(*code), shapes.get_mut(*code as usize)) else {
                 continue;
             };
             let translated = *known.get_or_insert_with(|| translate(shape, meta, origins, &layouts, table));
@@ -162,8 +170,8 @@ impl SegmentGroup<'_> {
     fn value_counts(&self, kind: TableKind) -> Result<Vec<usize>, ReadError> {
         let shapes = self.shapes(kind)?;
         let mut rows = vec![0usize; shapes.layouts.len()];
-        for number in self.shape_codes(kind)? {
-            let layout = shapes.get(*number).map_or(usize::MAX, |shape| shape.layout as usize);
+        for code in self.shape_codes(kind)? {
+            let layout = shapes.get(*code).map_or(usize::MAX, |shape| shape.layout as usize);
             *rows.get_mut(layout).ok_or_else(|| self.bad_shape(kind))? += 1;
         }
         let mut counts = vec![0usize; self.table_meta(kind).columns.len()];
@@ -184,7 +192,7 @@ impl SegmentGroup<'_> {
         &self,
         kind: TableKind,
         column: u32,
-        (table, number): (&mut Table, u32),
+        (table, own): (&mut Table, u32),
         count: usize,
     ) -> Result<Option<Vec<u64>>, ReadError> {
         let corrupt = self.corrupt(PageId::column(kind, column));
@@ -192,7 +200,7 @@ impl SegmentGroup<'_> {
         let value_type =
             self.table_meta(kind).columns.get(column as usize).map_or(ValueType::Empty, |key| key.value_type);
         let slots = if value_type.is_bytes() {
-            Strings::parse(&bytes).and_then(|page| string_slots(&page, count, table, number))
+            Strings::parse(&bytes).and_then(|page| string_slots(&page, count, table, own))
         } else {
             Ints::parse(&bytes).and_then(|page| number_slots(&page, count, value_type))
         };
@@ -230,7 +238,7 @@ impl SegmentGroup<'_> {
     }
 }
 
-/// The number in `table` of a shape of a segment.
+/// The shape in `table` that a shape of a segment is.
 fn translate(
     shape: &Shape,
     meta: &TableMeta,
@@ -238,11 +246,14 @@ fn translate(
     layouts: &[u32],
     table: &mut Table,
 ) -> u32 {
-    let at = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or_default();
     let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
     let name = table.names.intern(name, usize::MAX).unwrap_or_default();
-    let (resource, scope) = (at(resources, shape.resource), at(scopes, shape.scope));
-    table.shapes.intern(Shape { resource, scope, name, layout: at(layouts, shape.layout), ..*shape })
+    let (resource, scope) = (entry(resources, shape.resource), entry(scopes, shape.scope));
+    table.shapes.intern(Shape { resource, scope, name, layout: entry(layouts, shape.layout), ..*shape })
+}
+
+fn entry(list: &[u32], index: u32) -> u32 {
+    list.get(index as usize).copied().unwrap_or_default()
 }
 
 fn number_slots(page: &Ints<'_>, count: usize, value_type: ValueType) -> Result<Vec<u64>, Damaged> {
@@ -251,7 +262,7 @@ fn number_slots(page: &Ints<'_>, count: usize, value_type: ValueType) -> Result<
     }
     let mut slots = page.decode()?;
     if value_type == ValueType::Int {
-        slots.iter_mut().for_each(|slot| *slot = unordered(*slot) as u64);
+        slots.iter_mut().for_each(|slot| *slot = unordered(*slot).cast_unsigned());
     }
     Ok(slots)
 }

@@ -1,6 +1,15 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
-use super::metadata::{Metadata, number, seal, unseal};
+use super::metadata::{Metadata, seal, take_u32, unseal};
 use super::write::TooLarge;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_varint};
@@ -37,28 +46,32 @@ pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Metadata) -> Result<Sh
 /// Whether everything that shapes name is there.
 fn is_described(list: &ShapeList, kind: TableKind, meta: &Metadata) -> bool {
     let table = &meta.tables[kind];
-    let within = |number: u32, count: usize| (number as usize) < count;
-    let origins = |shape: &Shape| {
-        within(shape.resource, meta.resource_bytes.len()) && within(shape.scope, meta.scope_bytes.len())
-    };
-    let shape = |shape: &Shape| {
-        within(shape.name, table.names.len())
-            && within(shape.layout, list.layouts.len())
-            && (kind != TableKind::Span || origins(shape))
-    };
-    let layout = |columns: &[u32]| columns.iter().all(|column| within(*column, table.columns.len()));
-    list.shapes.iter().all(shape) && list.layouts.iter().all(|columns| layout(columns))
+    list.shapes.iter().all(|shape| {
+        is_in(shape.name, table.names.len())
+            && is_in(shape.layout, list.layouts.len())
+            && (kind != TableKind::Span || has_origins(shape, meta))
+    }) && list.layouts.iter().flatten().all(|column| is_in(*column, table.columns.len()))
+}
+
+/// Whether the resource and scope that the shape of a span names are there.
+fn has_origins(shape: &Shape, meta: &Metadata) -> bool {
+    is_in(shape.resource, meta.resource_bytes.len()) && is_in(shape.scope, meta.scope_bytes.len())
+}
+
+/// Whether a list of this length has the index.
+fn is_in(index: u32, len: usize) -> bool {
+    (index as usize) < len
 }
 
 fn take_layout(input: &mut Input<'_>) -> Result<Box<[u32]>, Damaged> {
     let columns = input.count(8)?;
-    (0..columns).map(|_| number(input)).collect()
+    (0..columns).map(|_| take_u32(input)).collect()
 }
 
 fn take_shape(input: &mut Input<'_>) -> Result<Shape, Damaged> {
     let [kind, status] = input.array()?;
-    let (resource, scope, name) = (number(input)?, number(input)?, number(input)?);
-    Ok(Shape { kind, status, resource, scope, name, flags: number(input)?, layout: number(input)? })
+    let (resource, scope, name) = (take_u32(input)?, take_u32(input)?, take_u32(input)?);
+    Ok(Shape { kind, status, resource, scope, name, flags: take_u32(input)?, layout: take_u32(input)? })
 }
 
 #[cfg(test)]

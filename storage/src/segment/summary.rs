@@ -1,4 +1,13 @@
 //! The summary of a trace by its spans in a group. A trace may have 100,000 of them, so each column is read once, in pieces.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 
@@ -7,8 +16,8 @@ use hoptrail_proto::model::Extent;
 use super::group::SegmentGroup;
 use super::pages;
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::ints::of_len;
+use crate::codec::{Damaged, to_usize};
 use crate::rows::TableKind;
 use crate::scan::{PartialSummary, RootKey, SpanColumns, SpanKey, tally};
 
@@ -139,7 +148,7 @@ impl SegmentGroup<'_> {
         let mut counts = vec![0u32; self.shapes(TableKind::Span)?.shapes.len()];
         let codes = self.shape_page(TableKind::Span)?;
         let count = codes.each(rows.start, rows.end, |code| {
-            if let Some(count) = counts.get_mut(usize::try_from(code).unwrap_or(usize::MAX)) {
+            if let Some(count) = counts.get_mut(to_usize(code)) {
                 *count += 1;
             }
         });
@@ -171,7 +180,7 @@ mod tests {
     const SPANS: u64 = 6 * PIECE as u64;
     const T0: u64 = 1_700_000_000_000_000_000;
 
-    /// Spans of one trace, of which one in the middle has no parent. The third piece may end last, as far as its bounds tell, and
+    /// Spans of one trace, of which one in the middle has no parent. The third piece may end last, as far as its bounds say, and
     /// the last span does. From a seed of 3 on some times cannot be real.
     fn spans(seed: u64, repeats: bool) -> Vec<TraceSpan> {
         let chance = |n: u64, of: u64| xxh3_64(&[seed.to_le_bytes(), n.to_le_bytes()].concat()) % of;
@@ -204,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_tells_of_a_large_trace_what_the_head_tells() {
+    fn a_segment_and_the_head_summarize_a_large_trace_alike() {
         for (seed, repeats) in [(0, false), (1, false), (2, true), (3, false), (40, false), (41, true)] {
             let mut rows = Rows::default();
             rows.append_request(&request(&spans(seed, repeats))).unwrap();

@@ -1,4 +1,13 @@
 //! The traces of a group of a segment: those in a row are together, in the order of their keys.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 
@@ -55,7 +64,7 @@ impl TraceIndex for SegmentGroup<'_> {
 
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError> {
         let rows = self.find(id)?.map(|(_, rows)| rows).unwrap_or_default();
-        rows.map(|row| self.row_number(row)).collect()
+        rows.map(|row| self.row_u32(row)).collect()
     }
 
     fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError> {
@@ -67,7 +76,7 @@ impl TraceIndex for SegmentGroup<'_> {
         let Some((start, own)) = self.find(id)? else { return Ok(Among::default()) };
         // A trace's rows are in the order of their keys.
         let earliest = rows.iter_among(own.clone()).take(shown);
-        let earliest = earliest.map(|row| Ok((self.key(start, row)?, self.row_number(row)?)));
+        let earliest = earliest.map(|row| Ok((self.key(start, row)?, self.row_u32(row)?)));
         Ok(Among { earliest: earliest.collect::<Result<_, ReadError>>()?, count: rows.iter_among(own).count() })
     }
 
@@ -90,7 +99,7 @@ impl TraceIndex for SegmentGroup<'_> {
                 return Err(corrupt(Damaged("row of no trace")));
             }
             end = rows.end;
-            let first = self.row_number(rows.start)?;
+            let first = self.row_u32(rows.start)?;
             let decided = decide(&self.links(rows.clone())?, &|index| self.identity(start, rows.start + index))?;
             for (known, parent) in parents.get_mut(rows).unwrap_or_default().iter_mut().zip(decided) {
                 *known = match parent {
@@ -127,11 +136,11 @@ impl SegmentGroup<'_> {
     }
 
     /// A row as others name it. A group has fewer than 2^28.
-    fn row_number(&self, row: usize) -> Result<u32, ReadError> {
+    fn row_u32(&self, row: usize) -> Result<u32, ReadError> {
         u32::try_from(row).map_err(|_| self.corrupt(pages::TRACES)(Damaged("row outside of its group")))
     }
 
-    /// What tells a span of the trace that starts at `trace_start` apart from others of its id.
+    /// The identity of a span of the trace that starts at `trace_start`.
     fn identity(&self, trace_start: u64, row: usize) -> Result<SpanIdentity<'_>, ReadError> {
         let (start, span_id) = self.key(trace_start, row)?;
         let nanos = self.span_ints(pages::DURATIONS)?.get(row).map_err(self.corrupt(pages::DURATIONS))?;

@@ -1,14 +1,23 @@
 //! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
 //! together, where one byte is quickly looked for.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use std::ops::Range;
 
 use hoptrail_proto::model::TraceId;
 
 use super::write::TraceRun;
-use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes};
 use crate::codec::ints::{self, Ints, of_len};
+use crate::codec::{Damaged, to_usize};
 
 /// Bytes of an id before the last two.
 const HEAD: usize = 14;
@@ -68,7 +77,7 @@ impl<'p> Traces<'p> {
         Ok(TraceId(id))
     }
 
-    /// The number of a trace. Ids are in no order.
+    /// The index of a trace. Ids are in no order.
     pub(super) fn find(&self, id: TraceId) -> Option<usize> {
         let (head, [second, last]) = id.0.split_last_chunk()?;
         let is_it = |trace: &usize| {
@@ -89,7 +98,7 @@ impl<'p> Traces<'p> {
 
     pub(super) fn rows(&self, trace: usize) -> Result<Range<usize>, Damaged> {
         let start = trace.checked_sub(1).map_or(Ok(0), |before| self.ends.get(before))?;
-        let rows = start as usize..self.ends.get(trace)? as usize;
+        let rows = to_usize(start)..to_usize(self.ends.get(trace)?);
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 

@@ -1,4 +1,13 @@
 //! The spans, events or links of a segment group as a table that is searched.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use hoptrail_proto::otlp::view::ValueView;
 
@@ -6,10 +15,10 @@ use super::PageId;
 use super::group::SegmentGroup;
 use super::metadata::TableMeta;
 use crate::ReadError;
-use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
+use crate::codec::{Damaged, to_usize};
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
 use crate::scan::{NO_CODE, TableView, Test, searched};
 
@@ -39,14 +48,13 @@ impl View<'_, '_> {
     }
 
     fn select_strings(&self, column: u32, key: &ColumnKey, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        let none = || Bitmap::none(0);
         if key.value_type == ValueType::Text
             && let Some(literal) = test.literal()
             && !self.group.may_hold(self.kind, column, literal)?
         {
-            return Ok(none());
+            return Ok(Bitmap::none(0));
         }
-        let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(none()) };
+        let Some(bytes) = self.group.column(self.kind, column)? else { return Ok(Bitmap::none(0)) };
         let page = self.strings(column, &bytes)?;
         let holds = |value: &[u8]| test.holds_stored(key.value_type.string(value));
         let text = (key.value_type == ValueType::Text).then_some(test);
@@ -105,7 +113,7 @@ impl TableView for View<'_, '_> {
         }
         let codes = self.group.shape_page(self.kind)?;
         let corrupt = self.group.corrupt(SegmentGroup::page_of_shapes(self.kind));
-        let holds = |code: u64| usize::try_from(code).ok().and_then(|code| good.get(code)).copied().unwrap_or(false);
+        let holds = |code: u64| good.get(to_usize(code)).copied().unwrap_or(false);
         if among.is_sparse() {
             let mut rows = none();
             for row in among.iter() {

@@ -4,6 +4,7 @@ mod build;
 mod critical;
 mod parents;
 mod peers;
+mod rows;
 mod size;
 mod skew;
 mod times;

@@ -6,9 +6,9 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{BLOCK, CODED, PLAIN, Slot, TEMPLATES};
-use crate::codec::bits::{BitWriter, width_of};
+use crate::codec::bits::{BitWriter, width_byte, width_of};
 use crate::codec::bytes::{put_bytes, put_varint};
-use crate::codec::{blocks, template};
+use crate::codec::{blocks, len_u32, template};
 
 /// Most distinct whole values of a dictionary.
 const DICTIONARY: usize = 4096;
@@ -56,7 +56,7 @@ fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option
                 if known.len() == most {
                     return None;
                 }
-                let code = known.len() as u32;
+                let code = len_u32(known.len());
                 table.insert_unique(hash, code, |code| known.get(*code as usize).map_or(0, |known| xxh3_64(known)));
                 known.push(value);
                 code
@@ -111,7 +111,7 @@ fn encode_templates_in(values: &[&[u8]], Scratch { texts, ends, numbers }: &mut 
         numbers.extend_from_slice(&found);
     }
     let mut start = 0;
-    let split = ends.iter().map(|end| &texts[std::mem::replace(&mut start, *end)..*end]);
+    let split = ends.iter().map(|end| texts.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default());
     let (codes, dictionary) = number_off(split, values.len() / 8 + 16)?;
     let slots = slots(&codes, &dictionary, numbers);
     Some(encode_coded(TEMPLATES, &codes, &dictionary, &encode_numbers(&codes, &slots, numbers)))
@@ -123,12 +123,17 @@ fn slots(codes: &[u32], dictionary: &[&[u8]], numbers: &[u64]) -> Vec<Vec<Slot>>
         dictionary.iter().map(|template| vec![(u64::MAX, 0); template::variables(template)]).collect();
     let mut numbers = numbers.iter();
     for code in codes {
-        for (range, number) in ranges[*code as usize].iter_mut().zip(&mut numbers) {
+        let Some(ranges) = ranges.get_mut(*code as usize) else { continue };
+        for (range, number) in ranges.iter_mut().zip(&mut numbers) {
             *range = (range.0.min(*number), range.1.max(*number));
         }
     }
-    let slot = |(least, most): (u64, u64)| Slot { base: least.min(most), width: width_of(most.saturating_sub(least)) };
-    ranges.into_iter().map(|ranges| ranges.into_iter().map(slot).collect()).collect()
+    ranges.into_iter().map(|ranges| ranges.into_iter().map(slot_of).collect()).collect()
+}
+
+/// The slot for numbers from `least` to `most`; `least` is greater when there are none.
+fn slot_of((least, most): (u64, u64)) -> Slot {
+    Slot { base: least.min(most), width: width_of(most.saturating_sub(least)) }
 }
 
 fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8> {
@@ -137,7 +142,7 @@ fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8
         put_varint(&mut out, slots.len() as u64);
         for slot in slots {
             put_varint(&mut out, slot.base);
-            out.push(slot.width as u8);
+            out.push(width_byte(slot.width));
         }
     }
     let mut offsets = Vec::new();
@@ -145,9 +150,10 @@ fn encode_numbers(codes: &[u32], slots: &[Vec<Slot>], numbers: &[u64]) -> Vec<u8
     let mut numbers = numbers.iter();
     for (row, code) in codes.iter().enumerate() {
         if row.is_multiple_of(BLOCK) {
-            offsets.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+            offsets.extend_from_slice(&len_u32(packed.len()).to_le_bytes());
         }
-        for (slot, number) in slots[*code as usize].iter().zip(&mut numbers) {
+        let Some(slots) = slots.get(*code as usize) else { continue };
+        for (slot, number) in slots.iter().zip(&mut numbers) {
             packed.put(number - slot.base, slot.width);
         }
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::{BLOCK, Form, Numbers, OUTSIDE, Slot, Strings};
-use crate::codec::Damaged;
 use crate::codec::bits::{self, Bitmap};
 use crate::codec::template::{self, Digits, Variable};
+use crate::codec::{Damaged, to_usize};
 
 /// A test that takes a text in pieces. Each method gives `None` when the text must be looked at as a whole.
 pub(crate) trait Pieces {
@@ -17,11 +17,6 @@ pub(crate) trait Pieces {
 
     /// After one more piece of UTF-8.
     fn take(&mut self, state: Self::State, piece: &[u8]) -> Option<Self::State>;
-
-    /// The same of the digits of a number without leading zeros.
-    fn take_number(&mut self, state: Self::State, number: u64) -> Option<Self::State> {
-        self.take(state, number.to_string().as_bytes())
-    }
 
     /// Whether the text satisfies the test whatever follows, where that is known.
     fn decided(&self, state: Self::State) -> Option<bool>;
@@ -80,12 +75,12 @@ fn candidates(
 ) -> Result<(), Damaged> {
     let (mut row, mut is_inside) = (block.start, true);
     bits::each(codes, block.start * width as usize, width, block.len(), |code| {
-        match brief.get(code as usize) {
+        match brief.get(to_usize(code)) {
             Some(Brief { may_hold, bits }) => {
                 if *may_hold {
-                    out.push(Candidate { row, code: code as usize, at });
+                    out.push(Candidate { row, code: to_usize(code), at });
                 }
-                // A damaged page leads to places that are not there, which reading them tells.
+                // A damaged page leads to bits that are not there. Reading them is an error.
                 at = at.wrapping_add(*bits);
             }
             None => is_inside = false,
@@ -219,12 +214,8 @@ fn holds<P: Pieces>(
     for part in parts {
         let number = part.slot.base.wrapping_add(bits::read(numbers.packed, at, part.slot.width)?);
         at = at.wrapping_add(part.slot.width as usize);
-        let here = if part.variable.is_plain() {
-            test.take_number(state, number)
-        } else {
-            test.take(state, part.variable.write(number, &mut Digits::default()))
-        };
-        let Some(here) = here else { return Ok(None) };
+        let digits = &mut Digits::default();
+        let Some(here) = test.take(state, part.variable.write(number, digits)) else { return Ok(None) };
         let then = match part.known {
             Some((known, then)) if known == here => then,
             _ => {
