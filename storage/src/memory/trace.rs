@@ -107,11 +107,14 @@ fn services(spans: &[TraceSpan]) -> Vec<ServiceStats> {
     for span in spans {
         by_name.entry(span.resource.service_name()).or_default().push(span);
     }
-    let is_error = |span: &&&TraceSpan| span.span.status.code == StatusCode::Error;
-    let stats = |(service, spans): (&str, Vec<&TraceSpan>)| ServiceStats {
-        service: service.to_owned(),
-        spans: spans.len() as u32,
-        errors: spans.iter().filter(is_error).count() as u32,
-    };
-    by_name.into_iter().map(stats).collect()
+    by_name.into_iter().map(|(service, spans)| stats(service, &spans)).collect()
+}
+
+fn stats(service: &str, spans: &[&TraceSpan]) -> ServiceStats {
+    let mut stats = ServiceStats { service: service.to_owned(), spans: 0, errors: 0 };
+    for span in spans {
+        stats.spans += 1;
+        stats.errors += u32::from(span.span.status.code == StatusCode::Error);
+    }
+    stats
 }

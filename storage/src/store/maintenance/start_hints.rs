@@ -1,5 +1,5 @@
 //! When the traces of a new segment began, as far as other segments know. A trace that goes on for an hour has spans in many segments;
-//! when each of them knows its start, a search for the newest traces need not look for it elsewhere, and passes over old ones.
+//! when each of them knows its start, a search for the newest traces looks first at those that began last. It believes no hint.
 
 use hoptrail_proto::model::{TenantId, TraceId};
 

@@ -1,7 +1,8 @@
 //! Spans of a trace that have one start and one id. Most are exact copies, since a client sent them again, and count once; the others,
 //! of a process that was forked with its random state, all count and stand in the order of their contents.
 //!
-//! Columns tell which rows to look at: only these are read whole, batch by batch, and only the hashes of one start and id are kept at a time.
+//! Columns tell which rows to look at: only these are read whole, batch by batch, and only the hashes of one start and id are kept
+//! at a time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -49,8 +49,8 @@ impl<'r> List<'r> {
     fn each_in_chunk(&self, rows: &Rows, names: &mut HashSet<Cow<'_, str>>) -> Option<()> {
         let services = rows.resources.decoded.iter().map(|resource| service_of(resource));
         let services = services.collect::<Option<Vec<&str>>>()?;
-        let (table, service) =
-            (&rows.span_table, |index: u32| services.get(index as usize).copied().unwrap_or_default());
+        let service = |index: u32| services.get(index as usize).copied().unwrap_or_default();
+        let table = &rows.span_table;
         let shapes = &table.shapes.list().shapes;
         match self {
             Self::Services => {
