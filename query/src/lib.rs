@@ -2,7 +2,6 @@
 //!
 //! [`Service`] asks the store with a deadline, a memory budget and cancellation. `traceql` and `assemble` are pure.
 
-
 pub mod assemble;
 #[doc(hidden)]
 pub mod checks;

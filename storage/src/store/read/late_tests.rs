@@ -68,7 +68,7 @@ fn filters() -> Vec<Filter> {
 
 fn open(folder: &Path, merge_spans: usize) -> Arc<Store> {
     let config = Config { merge_spans, ..Config::default() };
-    Store::open(folder, &config, Arc::new(FakeClock::at(1 << 60)), &mut Registry::default()).expect("opens")
+    open_with(folder, &config, &Arc::new(FakeClock::at(1 << 60)))
 }
 
 fn request(filter: Filter, limit: usize) -> SearchRequest {
