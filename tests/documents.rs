@@ -37,8 +37,25 @@ const BETTER: [(&str, &str); 19] = [
 ];
 
 /// Where these words are looked for: paths of files, and of folders with a slash at the end.
-const CHECKED: &[&str] =
-    &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/", "storage/FORMAT.md"];
+const CHECKED: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/",
+    "storage/FORMAT.md",
+    "proto/src/",
+    "storage/src/",
+    "collector/src/",
+    "query/src/",
+    "ui/src/",
+    "src/",
+    "demo/src/",
+    "bench/src/",
+];
+
+/// Words that code may use: a number is odd, a test makes odd input.
+const FINE_IN_CODE: &[&str] = &["odd"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -187,7 +204,8 @@ fn words_that_have_a_better_one_are_not_used() {
         for (index, line) in text.lines().enumerate() {
             let line = words(line);
             for (word, better) in BETTER {
-                if line.contains(&format!(" {word} ")) {
+                let is_fine = path.ends_with(".rs") && FINE_IN_CODE.contains(&word);
+                if !is_fine && line.contains(&format!(" {word} ")) {
                     found.push(format!("{path}:{}: {word}; better: {better}", index + 1));
                 }
             }

@@ -226,7 +226,8 @@ pub(crate) async fn disk(data: &Path, connection: &mut Connection) -> Result<Dis
 
 /// What takes the space, from the folder of the stopped server.
 fn split(data: &Path, spans: u64, files_bytes_per_span: f64) -> Result<Vec<Share>> {
-    let shares = hoptrail_storage::parts::split(data).map_err(|reason| anyhow!("the split of the disk: {reason}"))?;
+    let shares =
+        hoptrail_storage::internals::split(data).map_err(|reason| anyhow!("the split of the disk: {reason}"))?;
     let share = |name: String, bytes: u64| Share { name, bytes_per_span: bytes as f64 / spans as f64 };
     let mut shares: Vec<Share> = shares.into_iter().map(|part| share(part.name, part.bytes)).collect();
     let known: f64 = shares.iter().map(|share| share.bytes_per_span).sum();

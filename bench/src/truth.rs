@@ -13,7 +13,7 @@ pub(crate) struct Newest(Vec<(u64, u128)>);
 
 impl Newest {
     fn add(&mut self, start: u64, id: u128) {
-        let rank = self.0.partition_point(|known| *known > (start, id));
+        let rank = self.0.partition_point(|found| *found > (start, id));
         if rank < LIMIT && self.0.get(rank) != Some(&(start, id)) {
             self.0.insert(rank, (start, id));
             self.0.truncate(LIMIT);

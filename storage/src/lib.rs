@@ -21,12 +21,12 @@ mod copies;
 mod error;
 mod filter;
 mod first_values;
+#[doc(hidden)]
+pub mod internals;
 mod log;
 mod matcher;
 mod memory;
 mod names;
-#[doc(hidden)]
-pub mod parts;
 mod pattern;
 mod rows;
 mod scan;

@@ -80,7 +80,7 @@ impl PageError {
         }
     }
 
-    /// Logs what only its operator can mend.
+    /// Logs what only its operator can repair.
     pub(crate) fn log(&self) {
         match self {
             Self::Store(error) => tracing::error!(%error, "the store cannot answer"),

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use hoptrail_storage::parts;
+use hoptrail_storage::internals;
 
 /// A name and what makes a value of a row.
 type Values<T> = (&'static str, fn(u64) -> T);
@@ -26,13 +26,13 @@ pub(crate) fn integers(criterion: &mut Criterion) {
     ];
     for (name, value) in shapes {
         let values: Vec<u64> = (0..ROWS).map(value).collect();
-        let page = parts::encode_ints(&values);
+        let page = internals::encode_ints(&values);
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(ROWS));
-        group.bench_function("encode", |bench| bench.iter(|| parts::encode_ints(black_box(&values))));
-        group.bench_function("decode", |bench| bench.iter(|| parts::decode_ints(black_box(&page))));
+        group.bench_function("encode", |bench| bench.iter(|| internals::encode_ints(black_box(&values))));
+        group.bench_function("decode", |bench| bench.iter(|| internals::decode_ints(black_box(&page))));
         group.throughput(Throughput::Elements(1));
-        group.bench_function("one row", |bench| bench.iter(|| parts::int_at(black_box(&page), ROW)));
+        group.bench_function("one row", |bench| bench.iter(|| internals::int_at(black_box(&page), ROW)));
         group.finish();
     }
 }
@@ -47,20 +47,20 @@ pub(crate) fn text(criterion: &mut Criterion) {
     for (name, value) in shapes {
         let values: Vec<String> = (0..ROWS).map(value).collect();
         let slices: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
-        let (page, value) = (parts::encode_text(&slices), values[ROW].as_bytes());
-        assert_eq!(parts::text_at(&page, ROW).as_deref(), Ok(value));
+        let (page, value) = (internals::encode_text(&slices), values[ROW].as_bytes());
+        assert_eq!(internals::text_at(&page, ROW).as_deref(), Ok(value));
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(ROWS));
-        group.bench_function("encode", |bench| bench.iter(|| parts::encode_text(black_box(&slices))));
+        group.bench_function("encode", |bench| bench.iter(|| internals::encode_text(black_box(&slices))));
         group.bench_function("decode", |bench| {
-            bench.iter(|| parts::each_text(black_box(&page), |value| _ = black_box(value)));
+            bench.iter(|| internals::each_text(black_box(&page), |value| _ = black_box(value)));
         });
-        group.bench_function("find one value", |bench| bench.iter(|| parts::count_text(black_box(&page), value)));
+        group.bench_function("find one value", |bench| bench.iter(|| internals::count_text(black_box(&page), value)));
         group.bench_function("test each value", |bench| {
-            bench.iter(|| parts::count_text_if(black_box(&page), |value| value.ends_with(b"7")));
+            bench.iter(|| internals::count_text_if(black_box(&page), |value| value.ends_with(b"7")));
         });
         group.throughput(Throughput::Elements(1));
-        group.bench_function("one row", |bench| bench.iter(|| parts::text_at(black_box(&page), ROW)));
+        group.bench_function("one row", |bench| bench.iter(|| internals::text_at(black_box(&page), ROW)));
         group.finish();
     }
 }
@@ -79,13 +79,13 @@ fn words(number: u64) -> String {
 pub(crate) fn filter(criterion: &mut Criterion) {
     let members: Vec<[u8; 8]> = (0..ROWS).map(|row| chance(row).to_le_bytes()).collect();
     let slices: Vec<&[u8]> = members.iter().map(<[u8; 8]>::as_slice).collect();
-    let set = parts::encode_filter(&slices);
+    let set = internals::encode_filter(&slices);
     let mut group = criterion.benchmark_group("filter");
     group.throughput(Throughput::Elements(ROWS));
-    group.bench_function("encode", |bench| bench.iter(|| parts::encode_filter(black_box(&slices))));
+    group.bench_function("encode", |bench| bench.iter(|| internals::encode_filter(black_box(&slices))));
     group.throughput(Throughput::Elements(1));
     group.bench_function("probe", |bench| {
-        bench.iter(|| parts::filter_may_hold(black_box(&set), black_box(slices[ROW])))
+        bench.iter(|| internals::filter_may_hold(black_box(&set), black_box(slices[ROW])))
     });
     group.finish();
 }

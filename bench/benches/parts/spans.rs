@@ -9,7 +9,7 @@ use hoptrail_proto::model::TraceId;
 use hoptrail_proto::otlp::types::collector::trace::v1::ExportTraceServiceRequest;
 use hoptrail_proto::otlp::view::{Origin, SpanView, each_span, key_value};
 use hoptrail_proto::otlp::{Limits, validate};
-use hoptrail_storage::parts::{Head, Segment};
+use hoptrail_storage::internals::{Head, Segment};
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 use prost::Message;
 

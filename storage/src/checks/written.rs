@@ -40,11 +40,11 @@ pub(super) fn strings(input: &[u8], content: Content) {
         assert_eq!(cursor.read(row, &mut found), Ok(()));
         assert_eq!(found, values[row]);
     }
-    for needle in values.iter().step_by(values.len() / 8 + 1).copied().chain([b"7".as_slice(), b""]) {
-        let expected: Vec<usize> = (0..values.len()).filter(|row| values[*row] == needle).collect();
+    for wanted in values.iter().step_by(values.len() / 8 + 1).copied().chain([b"7".as_slice(), b""]) {
+        let expected: Vec<usize> = (0..values.len()).filter(|row| values[*row] == wanted).collect();
         let found = |rows: Result<Bitmap, _>| rows.map(|rows| rows.iter().collect::<Vec<_>>());
-        assert_eq!(found(page.find(needle)).as_ref(), Ok(&expected));
-        assert_eq!(found(page.select(&Bitmap::all(page.len()), |value| value == needle)).as_ref(), Ok(&expected));
+        assert_eq!(found(page.find(wanted)).as_ref(), Ok(&expected));
+        assert_eq!(found(page.select(&Bitmap::all(page.len()), |value| value == wanted)).as_ref(), Ok(&expected));
     }
     let mut distinct = BTreeSet::new();
     let seen = page.distinct(&Bitmap::all(values.len()), |value| _ = distinct.insert(value.to_vec()));

@@ -1,21 +1,8 @@
 //! Reading and writing the small fields around packed data: varints, fixed integers, length-prefixed bytes.
 
+pub(crate) use hoptrail_proto::put_varint;
+
 use super::Damaged;
-
-/// Appends an unsigned LEB128 varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(low_byte(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low_byte(value));
-}
-
-#[inline]
-fn low_byte(value: u64) -> u8 {
-    let [low, ..] = value.to_le_bytes();
-    low
-}
 
 /// Appends a length and the bytes.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -11,6 +11,7 @@
     )
 )]
 
+use hashbrown::HashSet;
 use hoptrail_proto::model::TraceId;
 
 use super::group::SegmentGroup;
@@ -51,16 +52,32 @@ impl SegmentGroup<'_> {
     /// Appends all spans to `rows`. Ids, times, parents and shapes must be whole, or nothing is appended.
     pub(crate) fn append_to(&self, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
         let (first, spans) = (len_u32(rows.len()), self.span_rows()?);
-        let resources: Vec<u32> =
-            self.meta.resource_bytes.iter().map(|one| rows.resources.add(&one.message, &one.schema_url)).collect();
-        let scopes: Vec<u32> =
-            self.meta.scope_bytes.iter().map(|one| rows.scopes.add(&one.message, &one.schema_url)).collect();
+        let (resources, scopes) = self.add_origins(rows)?;
         self.append_table(TableKind::Span, &mut rows.span_table, (&resources, &scopes), on_lost)?;
         for trace in spans.chunk_by(|a, b| a.trace_id == b.trace_id) {
             rows.push_trace(trace);
         }
         self.append_events(first, rows, on_lost)?;
         self.append_links(first, rows, on_lost)
+    }
+
+    /// Adds the resources and scopes that spans of the group have: a segment may have thousands. Answers their indexes in `rows`, by
+    /// their indexes in the segment.
+    fn add_origins(&self, rows: &mut Rows) -> Result<(Vec<u32>, Vec<u32>), ReadError> {
+        let shapes = self.shapes(TableKind::Span)?;
+        let used: HashSet<u32> = self.shape_codes(TableKind::Span)?.iter().copied().collect();
+        let (known_resources, known_scopes) = (&self.meta.resource_bytes, &self.meta.scope_bytes);
+        let (mut resources, mut scopes) = (vec![0; known_resources.len()], vec![0; known_scopes.len()]);
+        for shape in used.into_iter().filter_map(|code| shapes.get(code)) {
+            let (resource, scope) = (shape.resource as usize, shape.scope as usize);
+            if let (Some(index), Some(known)) = (resources.get_mut(resource), known_resources.get(resource)) {
+                *index = rows.resources.add(&known.message, &known.schema_url);
+            }
+            if let (Some(index), Some(known)) = (scopes.get_mut(scope), known_scopes.get(scope)) {
+                *index = rows.scopes.add(&known.message, &known.schema_url);
+            }
+        }
+        Ok((resources, scopes))
     }
 
     /// All spans.
@@ -338,12 +355,12 @@ mod tests {
         #[test]
         fn rows_are_the_spans_that_the_model_gives(
             batches in prop::collection::vec(any_batch(), 1..4),
-            known in prop::collection::hash_map(0u8..5, prop_oneof![any::<u64>(), 0u64..50], 0..4),
+            hints in prop::collection::hash_map(0u8..5, prop_oneof![any::<u64>(), 0u64..50], 0..4),
         ) {
-            let known: StartHints = known.into_iter().map(|(id, start)| (TraceId([id; 16]), start)).collect();
+            let hints: StartHints = hints.into_iter().map(|(id, start)| (TraceId([id; 16]), start)).collect();
             let mut rows = Rows::default();
             for batch in &batches {
-                let (pages, mut written) = encode_batch(batch, &known);
+                let (pages, mut written) = encode_batch(batch, &hints);
                 let source = InMemory(pages);
                 let read = read(&source, &mut rows, &mut nothing_lost).unwrap();
                 prop_assert_eq!(&read, &through_the_model(&source));
@@ -355,7 +372,7 @@ mod tests {
                 for (id, start, of_it) in group.trace_table().unwrap() {
                     let earliest = of_trace(id).map(|span| span.span.start_unix_nano).min().unwrap();
                     let place = of_trace(id).map(|span| span.span.extent().order_start()).min().unwrap();
-                    prop_assert_eq!(start, known.get(&id).map_or(place, |known| place.min(*known)));
+                    prop_assert_eq!(start, hints.get(&id).map_or(place, |hint| place.min(*hint)));
                     prop_assert_eq!(group.partial_summary(id, None).unwrap().unwrap().starts.0, earliest);
                     // The hint moves rows, and neither the order key nor which rows are late enough.
                     prop_assert_eq!(group.start_of(id).unwrap(), Some(place));

@@ -27,7 +27,7 @@ const NO_ROWS: Damaged = Damaged("trace without rows");
 
 /// What is known of a trace after some of its rows.
 #[derive(Default)]
-struct Known {
+struct Sum {
     extent: Option<Extent>,
     /// Start of the first row and of the last.
     starts: Option<(u64, u64)>,
@@ -44,30 +44,30 @@ impl SegmentGroup<'_> {
         rows: Range<usize>,
         root: Option<RootKey>,
     ) -> Result<PartialSummary, ReadError> {
-        let mut known = Known::default();
+        let mut sum = Sum::default();
         for piece in pieces(rows.clone()) {
-            let extent = self.add_times(trace_start, piece.clone(), &mut known)?;
-            known.extent = Extent::of_all(known.extent.into_iter().chain(extent));
+            let extent = self.add_times(trace_start, piece.clone(), &mut sum)?;
+            sum.extent = Extent::of_all(sum.extent.into_iter().chain(extent));
             // The first piece of a trace nearly always has its root, and of the others no parents are read.
-            let earliest = [root, known.root.map(|(key, _)| key)].into_iter().flatten().min();
+            let earliest = [root, sum.root.map(|(key, _)| key)].into_iter().flatten().min();
             let may_have_root = earliest.is_none_or(|(place, _)| extent.is_some_and(|own| own.order_start() <= place));
             if may_have_root {
-                self.add_roots(trace_start, piece, earliest, &mut known)?;
+                self.add_roots(trace_start, piece, earliest, &mut sum)?;
             }
         }
         let shape = |(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?));
         let no_rows = || self.corrupt(pages::TRACES)(NO_ROWS);
         Ok(PartialSummary {
-            starts: known.starts.ok_or_else(no_rows)?,
-            extent: known.extent.ok_or_else(no_rows)?,
+            starts: sum.starts.ok_or_else(no_rows)?,
+            extent: sum.extent.ok_or_else(no_rows)?,
             shapes: self.tally_shapes(rows)?,
-            root: known.root.map(shape).transpose()?,
-            repeats: known.repeats,
+            root: sum.root.map(shape).transpose()?,
+            repeats: sum.repeats,
         })
     }
 
     /// Adds starts and ends; the time by which these rows count.
-    fn add_times(&self, trace_start: u64, rows: Range<usize>, known: &mut Known) -> Result<Option<Extent>, ReadError> {
+    fn add_times(&self, trace_start: u64, rows: Range<usize>, sum: &mut Sum) -> Result<Option<Extent>, ReadError> {
         let starts = self.some_ints(pages::STARTS, rows.clone())?;
         let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
         let mut extent: Option<Extent> = None;
@@ -75,11 +75,11 @@ impl SegmentGroup<'_> {
             let start = trace_start.wrapping_add(start);
             let own = Extent::of(start, start.wrapping_add(duration));
             extent = Some(extent.map_or(own, |extent| extent.and(own)));
-            let before = known.starts;
-            known.starts = Some(before.map_or((start, start), |(first, _)| (first, start)));
+            let before = sum.starts;
+            sum.starts = Some(before.map_or((start, start), |(first, _)| (first, start)));
             // Rows are in the order of their keys, so two of one key follow each other.
             if before.is_some_and(|(_, before)| before == start) && self.span_id(row)? == self.span_id(row - 1)? {
-                known.repeats = true;
+                sum.repeats = true;
             }
         }
         Ok(extent)
@@ -91,7 +91,7 @@ impl SegmentGroup<'_> {
         trace_start: u64,
         rows: Range<usize>,
         mut earliest: Option<RootKey>,
-        known: &mut Known,
+        sum: &mut Sum,
     ) -> Result<(), ReadError> {
         let corrupt = self.corrupt(pages::PARENTS);
         let [steps, ..] = self.parent_parts()?;
@@ -106,7 +106,7 @@ impl SegmentGroup<'_> {
             let root = (Extent::of(key.0, key.0.wrapping_add(nanos)).order_start(), key);
             if earliest.is_none_or(|earliest| root < earliest) {
                 earliest = Some(root);
-                known.root = Some((root, row));
+                sum.root = Some((root, row));
             }
         }
         Ok(())

@@ -105,7 +105,7 @@ impl<'p> Traces<'p> {
     /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
     /// with their starts and rows.
     pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<StartAndRows>), Damaged> {
-        let late = self.starts.partition_point(0..self.starts.len(), |known| known < start)?;
+        let late = self.starts.partition_point(0..self.starts.len(), |own| own < start)?;
         let starts = self.starts.range(0..late, |start| start)?;
         let mut first = 0;
         let of_trace = |(start, end): (u64, u64)| {

@@ -53,7 +53,7 @@ fn attributes(number: u64) -> Vec<Attribute> {
     ]
 }
 
-/// Four spans: a root, a child, a child of a stranger, and one that ends before it starts.
+/// Four spans: a root, a child, a child of an unknown span, and one that ends before it starts.
 fn trace(tenant: usize, trace: u64) -> Vec<TraceSpan> {
     let resource = Resource {
         attributes: vec![Attribute::new("service.name", format!("shop-{tenant}"))],

@@ -181,7 +181,7 @@ async fn what_turns_text_round_or_hides_is_seen_and_kept_apart() {
 }
 
 #[tokio::test]
-async fn a_full_server_asks_to_come_back() {
+async fn a_full_server_asks_to_retry() {
     let config = hoptrail_query::Config { concurrency: 0, waiting: 0, ..hoptrail_query::Config::default() };
     let page = Server::with(config, order()).await.get("/search").await;
     assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (429, "Too busy right now"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, SpanKind, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
-use hoptrail_storage::parts::{Head, Parent, Segment};
+use hoptrail_storage::internals::{Head, Parent, Segment};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

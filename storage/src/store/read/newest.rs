@@ -31,7 +31,7 @@ impl Newest {
     }
 
     fn add(&mut self, start: u64, id: TraceId) {
-        let index = self.found.partition_point(|known| *known > (start, id));
+        let index = self.found.partition_point(|found| *found > (start, id));
         if index < self.limit {
             self.found.insert(index, (start, id));
             self.found.truncate(self.limit);

@@ -60,7 +60,7 @@ impl Workers {
             take(item, work(item))?;
             left = rest;
         }
-        let helpers: Vec<Worker<'_>> = (0..MOST_WORKERS.min(left.len())).map_while(|_| self.hire()).collect();
+        let helpers: Vec<Worker<'_>> = (0..MOST_WORKERS.min(left.len())).map_while(|_| self.free_worker()).collect();
         let queue = Queue::new(left, work, (helpers.len() + 1) * AHEAD);
         let pool = if helpers.is_empty() { None } else { self.pool() };
         let Some(pool) = pool else { return queue.take_all(is_wanted, take) };
@@ -81,7 +81,7 @@ impl Workers {
         self.pool.get_or_init(|| start_threads(self.threads)).as_ref()
     }
 
-    fn hire(&self) -> Option<Worker<'_>> {
+    fn free_worker(&self) -> Option<Worker<'_>> {
         let free = self.free.try_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1));
         free.ok().map(|_| Worker(&self.free))
     }

@@ -187,8 +187,8 @@ pub fn text_at(page: &[u8], row: usize) -> Result<Vec<u8>, String> {
 }
 
 /// How many rows of a page of strings have this value.
-pub fn count_text(page: &[u8], needle: &[u8]) -> Result<usize, String> {
-    said(Strings::parse(page).and_then(|page| Ok(page.find(needle)?.iter().count())))
+pub fn count_text(page: &[u8], value: &[u8]) -> Result<usize, String> {
+    said(Strings::parse(page).and_then(|page| Ok(page.find(value)?.iter().count())))
 }
 
 /// How many rows of a page of strings satisfy the test.
