@@ -5,6 +5,7 @@ use hoptrail_proto::model::TenantId;
 use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::scan::HintHorizon;
 use crate::segment::{About, GroupStats, Written};
 
 const VERSION: u8 = 1;
@@ -38,8 +39,9 @@ impl SegmentEntry {
             put_varint(&mut out, number);
         }
         for group in &self.groups {
-            for number in [u64::from(group.spans), group.starts.0, group.starts.1, group.latest_trace] {
-                put_varint(&mut out, number);
+            let GroupStats { spans, starts, latest_trace, hints } = group;
+            for value in [u64::from(*spans), starts.0, starts.1, *latest_trace, hints.0, hints.1] {
+                put_varint(&mut out, value);
             }
         }
         out
@@ -52,11 +54,11 @@ impl SegmentEntry {
         }
         let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
         let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
-        let count = input.count(32)?;
+        let count = input.count(48)?;
         let mut group = || {
             let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
             let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
-            Ok(GroupStats { spans, starts, latest_trace })
+            Ok(GroupStats { spans, starts, latest_trace, hints: (input.varint()?, input.varint()?) })
         };
         let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
         Ok(Self { id, tenant, bytes, received, groups })
@@ -64,11 +66,42 @@ impl SegmentEntry {
 }
 
 impl SegmentEntry {
+    /// No trace of the segment has a later order start that can be real.
+    pub(crate) fn horizon(&self) -> HintHorizon {
+        self.groups.iter().map(GroupStats::horizon).max().unwrap_or_default()
+    }
+
     /// Starts of its earliest and of its latest span.
     pub(crate) fn starts(&self) -> (u64, u64) {
         let both =
             |(first, last): (u64, u64), group: &GroupStats| (first.min(group.starts.0), last.max(group.starts.1));
         self.groups.iter().fold((u64::MAX, 0), both)
+    }
+}
+
+/// What the catalog keeps of the whole store. It stands where the entry of segment 0 would, and no segment has that id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct StoreEntry {
+    /// What has been dropped so far: which start hints can be believed.
+    pub(crate) horizon: HintHorizon,
+}
+
+impl StoreEntry {
+    /// The id that the entry has instead of a segment's.
+    pub(crate) const ID: u64 = 0;
+
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.horizon.0);
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut input = Input(bytes);
+        if input.byte()? != VERSION {
+            return Err(Damaged("unknown version of the store's catalog entry"));
+        }
+        Ok(Self { horizon: HintHorizon(input.varint()?) })
     }
 }
 
@@ -85,7 +118,7 @@ mod tests {
 
     #[test]
     fn entries_come_back() {
-        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9 };
+        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9, hints: (4, 9) };
         let entry = SegmentEntry {
             id: 7,
             tenant: TenantId::single(),
@@ -105,5 +138,18 @@ mod tests {
         let overlaps = |start, end| group.overlaps(Some(TimeRange { start, end }));
         assert!(overlaps(20, 30) && overlaps(0, 11) && group.overlaps(None));
         assert!(!overlaps(0, 10) && !overlaps(21, 30));
+    }
+
+    #[test]
+    fn the_horizon_comes_back_and_is_that_of_the_latest_trace() {
+        let entry = StoreEntry { horizon: HintHorizon(7) };
+        assert_eq!(StoreEntry::decode(&entry.encode()), Ok(entry));
+        assert!(StoreEntry::decode(&[]).is_err() && StoreEntry::decode(&[9, 7]).is_err());
+        const T: u64 = 1_700_000_000_000_000_000;
+        let group = |latest_trace, latest| GroupStats { starts: (T, latest), latest_trace, ..GroupStats::default() };
+        assert_eq!(group(T + 5, T + 9).horizon(), HintHorizon(T + 5));
+        assert_eq!(group(u64::MAX, T + 9).horizon(), HintHorizon(T + 9));
+        assert_eq!(group(u64::MAX, u64::MAX).horizon(), HintHorizon(u64::MAX));
+        assert!(HintHorizon(T).believes(T + 1) && !HintHorizon(T).believes(T) && !HintHorizon(0).believes(3));
     }
 }

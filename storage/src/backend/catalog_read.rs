@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{BackendError, Catalog, Cause, StoredSegment};
-use crate::catalog::SegmentEntry;
+use crate::catalog::{SegmentEntry, StoreEntry};
+use crate::scan::HintHorizon;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(crate) struct CatalogRead {
     pub(crate) entries: BTreeMap<u64, SegmentEntry>,
     /// Segments whose entry is there and cannot be read, and why.
     pub(crate) damaged: BTreeMap<u64, Cause>,
+    /// What is kept of the whole store. Nothing can be believed of hints when it cannot be read.
+    pub(crate) store: StoreEntry,
     /// Why there may be more entries that were not seen.
     pub(crate) unread: Option<BackendError>,
 }
@@ -20,10 +23,11 @@ pub(crate) fn read_catalog(catalog: &(impl Catalog + ?Sized), stored: &[StoredSe
     let mut found = CatalogRead::default();
     if let Err(error) = catalog.each(&mut |segment, entry| found.take(segment, entry)) {
         found.unread = Some(error);
-        for segment in stored.iter().map(|stored| stored.segment) {
+        for segment in stored.iter().map(|stored| stored.segment).chain([StoreEntry::ID]) {
             match catalog.entry(segment) {
                 Ok(Some(entry)) => found.take(segment, &entry),
                 Ok(None) => {}
+                Err(_) if segment == StoreEntry::ID => found.store.horizon = HintHorizon(u64::MAX),
                 Err(error) => _ = found.damaged.insert(segment, error.into_cause()),
             }
         }
@@ -33,6 +37,11 @@ pub(crate) fn read_catalog(catalog: &(impl Catalog + ?Sized), stored: &[StoredSe
 
 impl CatalogRead {
     fn take(&mut self, segment: u64, entry: &[u8]) {
+        if segment == StoreEntry::ID {
+            let unknown = StoreEntry { horizon: HintHorizon(u64::MAX) };
+            self.store = StoreEntry::decode(entry).unwrap_or(unknown);
+            return;
+        }
         match SegmentEntry::decode(segment, entry) {
             Ok(entry) => _ = self.entries.insert(segment, entry),
             Err(error) => _ = self.damaged.insert(segment, Cause::new(error)),

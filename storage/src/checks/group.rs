@@ -10,7 +10,9 @@ use hoptrail_proto::otlp::{self, Limits, validate};
 use crate::codec::bits::Bitmap;
 use crate::codec::pack;
 use crate::rows::{Rows, TableKind};
-use crate::scan::{Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values};
+use crate::scan::{
+    HintHorizon, Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values,
+};
 use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
 
@@ -136,7 +138,7 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
             let Ok(Some(start)) = group.start_of(id) else { continue };
             let _ = (
-                group.rows_from(start),
+                group.rows_from(start, HintHorizon(start / 2)),
                 group.partial_summary(id, None),
                 group.partial_summary(id, Some((start, (start, Default::default())))),
             );

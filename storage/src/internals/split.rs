@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::ReadError;
 use crate::backend;
+use crate::catalog::StoreEntry;
 use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
 use crate::segment::{Metadata, PageId, PageSource, pages, tail};
 
@@ -21,7 +22,11 @@ pub struct Share {
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
-    let each = store.each(&mut |segment, _| segments.push(segment));
+    let each = store.each(&mut |segment, _| {
+        if segment != StoreEntry::ID {
+            segments.push(segment);
+        }
+    });
     each.map_err(|error| error.to_string())?;
     for segment in segments {
         shares.add_segment(&*store, segment).map_err(|error| error.to_string())?;

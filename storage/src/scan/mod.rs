@@ -28,7 +28,7 @@ pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
 pub(crate) use test::Test;
-pub(crate) use traces::{Among, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, tally};
+pub(crate) use traces::{Among, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, tally};
 pub(crate) use values::values;
 
 /// A group with all its faces.

@@ -16,8 +16,9 @@ use crate::codec::bits::Bitmap;
 ///   group. By all its spans the trace has this one or an earlier one.
 /// - An id that the group does not have is no error: it has no rows.
 pub(crate) trait TraceIndex {
-    /// The rows of traces whose order start is `start` or later, and maybe others.
-    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError>;
+    /// The rows of traces whose order start is `start` or later as far as the group knows, and maybe others. Hints count where they can
+    /// be believed.
+    fn rows_from(&self, start: u64, horizon: HintHorizon) -> Result<Bitmap, ReadError>;
     /// Each trace that has any of these rows, once.
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError>;
     /// The order start of a trace; `None` when it is not here.
@@ -47,9 +48,34 @@ pub(crate) struct TraceStart {
     pub(crate) id: TraceId,
     /// Its order start by its spans here.
     pub(crate) start: u64,
-    /// The order start by what was stored elsewhere when the group was written. It may be out of date, or wrong: it is only tried first,
-    /// and never believed.
+    /// The order start by what was stored elsewhere when the group was written. The spans that it is of may have gone since.
     pub(crate) hint: u64,
+}
+
+impl TraceStart {
+    /// A bound: by all its spans the trace has this order start or an earlier one.
+    pub(crate) fn bound(&self, horizon: HintHorizon) -> u64 {
+        if horizon.believes(self.hint) { self.hint } else { self.start }
+    }
+}
+
+/// Which start hints can be believed: a hint of a segment that was dropped since is of spans that have gone.
+///
+/// A hint is the order start of the trace in some segment. No trace of a dropped segment has an order start after the horizon, so a hint
+/// after it is of spans that are still stored:
+///
+/// ```text
+/// dropped segments' traces start  |----------------|  horizon
+/// hints                                 x (gone?)        y (still stored)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct HintHorizon(pub(crate) u64);
+
+impl HintHorizon {
+    /// Whether the spans that the hint is of are stored. Times that cannot be real have no order among the dropped ones.
+    pub(crate) fn believes(self, hint: u64) -> bool {
+        hint > self.0 && Extent::are_real(hint, hint)
+    }
 }
 
 /// Spans of one trace in one group.

@@ -39,11 +39,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use hoptrail_proto::model::TenantId;
+use hoptrail_proto::model::{Extent, TenantId};
 
 use crate::ReadError;
 use crate::codec::Damaged;
 use crate::rows::{Rows, ShapeList, TableKind};
+use crate::scan::HintHorizon;
 
 /// The name of a page in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +86,22 @@ pub(crate) struct GroupStats {
     pub(crate) starts: (u64, u64),
     /// The latest order start of a trace, by its spans here. No trace of the group is later in the order of traces.
     pub(crate) latest_trace: u64,
+    /// Earliest and latest order start of a trace by start hints.
+    pub(crate) hints: (u64, u64),
+}
+
+impl GroupStats {
+    /// No trace of the group is later in the order of traces.
+    pub(crate) fn latest(&self, horizon: HintHorizon) -> u64 {
+        let (earliest, latest) = self.hints;
+        if horizon.believes(earliest) && horizon.believes(latest) { latest } else { self.latest_trace }
+    }
+
+    /// No trace of the group has a later order start that can be real.
+    pub(crate) fn horizon(&self) -> HintHorizon {
+        let real = |start: u64| Extent::are_real(start, start).then_some(start);
+        HintHorizon(real(self.latest_trace).or_else(|| real(self.starts.1)).unwrap_or(u64::MAX))
+    }
 }
 
 /// Writes a segment in memory.

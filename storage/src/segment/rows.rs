@@ -48,6 +48,11 @@ pub(crate) fn nothing_lost(lost: Lost) -> Result<(), ReadError> {
     Err(lost.error)
 }
 
+/// The start in a line of the trace table.
+fn hint_of(trace: Option<&(TraceId, u64, std::ops::Range<usize>)>) -> u64 {
+    trace.map_or(0, |(_, hint, _)| *hint)
+}
+
 impl SegmentGroup<'_> {
     /// Appends all spans to `rows`. Ids, times, parents and shapes must be whole, or nothing is appended.
     pub(crate) fn append_to(&self, rows: &mut Rows, on_lost: OnLost<'_>) -> Result<(), ReadError> {
@@ -100,6 +105,7 @@ impl SegmentGroup<'_> {
                 starts.iter().max().copied().unwrap_or_default(),
             ),
             latest_trace: order_starts.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or_default(),
+            hints: (hint_of(traces.first()), hint_of(traces.last())),
         })
     }
 
@@ -316,7 +322,7 @@ mod tests {
         About, GROUP_SPANS, Metadata, PageId, PageSource, Pages, StartHints, Written, tail, write_rows,
     };
     use super::*;
-    use crate::scan::{Materialize, Projection, TraceIndex};
+    use crate::scan::{HintHorizon, Materialize, Projection, TraceIndex};
     use crate::test_spans::{any_batch, encode as request};
     use hoptrail_proto::model::{TenantId, TraceSpan};
     use proptest::prelude::*;
@@ -376,9 +382,9 @@ mod tests {
                     prop_assert_eq!(group.partial_summary(id, None).unwrap().unwrap().starts.0, earliest);
                     // The hint moves rows, and neither the order key nor which rows are late enough.
                     prop_assert_eq!(group.start_of(id).unwrap(), Some(place));
-                    let (from, after) = (group.rows_from(place).unwrap(), place.checked_add(1));
+                    let (from, after) = (group.rows_from(place, HintHorizon(u64::MAX)).unwrap(), place.checked_add(1));
                     prop_assert!(of_it.clone().all(|row| from.contains(row)));
-                    let after = after.map(|after| group.rows_from(after).unwrap());
+                    let after = after.map(|after| group.rows_from(after, HintHorizon(u64::MAX)).unwrap());
                     prop_assert!(after.is_none_or(|after| !of_it.clone().any(|row| after.contains(row))));
                 }
             }

@@ -20,17 +20,19 @@ use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::Ints;
 use crate::rows::TableKind;
-use crate::scan::{Among, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide};
+use crate::scan::{
+    Among, HintHorizon, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide,
+};
 
 impl TraceIndex for SegmentGroup<'_> {
-    fn rows_from(&self, start: u64) -> Result<Bitmap, ReadError> {
+    fn rows_from(&self, start: u64, horizon: HintHorizon) -> Result<Bitmap, ReadError> {
         if start == 0 {
             return Ok(Bitmap::all(self.len()));
         }
         let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
-        let (late, before) = traces.split_at(start).map_err(self.corrupt(pages::TRACES))?;
+        let (late, before) = traces.split_at(start, horizon).map_err(self.corrupt(pages::TRACES))?;
         let mut from = Bitmap::from(late, self.len());
-        // What is left of a trace may begin later than the table says, where others knew of earlier spans.
+        // What is left of such a trace may begin later than the table says: the earlier spans may have gone.
         for (hint, of_trace) in before {
             if self.order_start(&starts, hint, of_trace.clone())? >= start {
                 of_trace.for_each(|row| from.insert(row));

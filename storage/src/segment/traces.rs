@@ -12,12 +12,13 @@
 
 use std::ops::Range;
 
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{Extent, TraceId};
 
 use super::write::TraceRun;
 use crate::codec::bytes::{Input, put_bytes};
 use crate::codec::ints::{self, Ints, of_len};
 use crate::codec::{Damaged, to_usize};
+use crate::scan::HintHorizon;
 
 /// Bytes of an id before the last two.
 const HEAD: usize = 14;
@@ -102,19 +103,30 @@ impl<'p> Traces<'p> {
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
-    /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
-    /// with their starts and rows.
-    pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<StartAndRows>), Damaged> {
-        let late = self.starts.partition_point(0..self.starts.len(), |own| own < start)?;
-        let starts = self.starts.range(0..late, |start| start)?;
+    /// The first row of the traces that start at `start` or later by their hints, by which they are ordered; and of those before the ones
+    /// whose hint cannot be believed, with their hints and rows.
+    pub(super) fn split_at(&self, start: u64, horizon: HintHorizon) -> Result<(usize, Vec<StartAndRows>), Damaged> {
+        let late = self.starts.partition_point(0..self.starts.len(), |hint| hint < start)?;
+        let row = late.checked_sub(1).map_or(Ok(0), |before| self.ends.get(before))?;
+        Ok((to_usize(row).min(self.rows), self.unbelieved(late, start, horizon)?))
+    }
+
+    /// Those of the first traces, before `late`, whose hint cannot be believed.
+    fn unbelieved(&self, late: usize, start: u64, horizon: HintHorizon) -> Result<Vec<StartAndRows>, Damaged> {
+        // Hints that cannot be real come last, and before a `start` that can be real there is none.
+        let end = if Extent::are_real(start, start) {
+            self.starts.partition_point(0..late, |hint| !horizon.believes(hint))?
+        } else {
+            late
+        };
+        let starts = self.starts.range(0..end, |start| start)?;
         let mut first = 0;
         let of_trace = |(start, end): (u64, u64)| {
             let end = usize::try_from(end).ok().filter(|end| first < *end && *end <= self.rows).ok_or(OUTSIDE)?;
             Ok((start, std::mem::replace(&mut first, end)..end))
         };
-        let ends = self.ends.range(0..late, |end| end)?;
-        let before = starts.into_iter().zip(ends).map(of_trace).collect::<Result<_, _>>()?;
-        Ok((first, before))
+        let ends = self.ends.range(0..end, |end| end)?;
+        starts.into_iter().zip(ends).map(of_trace).collect()
     }
 
     /// Whose the row is.

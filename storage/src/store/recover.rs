@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::integrity::entry_from_pages;
 use super::readers::Readers;
 use crate::backend::{BackendError, CatalogRead, OpenError, Quarantine, StoredSegment, read_catalog};
-use crate::catalog::SegmentEntry;
+use crate::catalog::{SegmentEntry, StoreEntry};
 use crate::{Done, Task, log};
 
 /// A start, over a state that is still empty.
@@ -46,7 +46,7 @@ impl Recovery<'_> {
     fn read_catalog(&self) -> Result<u64, BackendError> {
         let backend = &self.readers.backend;
         let stored = backend.list()?;
-        let CatalogRead { entries, damaged, unread } = read_catalog(&**backend, &stored);
+        let CatalogRead { entries, damaged, store, unread } = read_catalog(&**backend, &stored);
         for (segment, reason) in &damaged {
             self.readers.note_damage(&format!("segment {segment}, catalog entry"), &reason.to_string());
         }
@@ -64,12 +64,21 @@ impl Recovery<'_> {
         let adopted = self.adopt(&adopted);
         // An entry that does not decode may be of a later hoptrail, and stays as it is.
         let new = adopted.iter().filter(|entry| !damaged.contains_key(&entry.id));
-        let add: Vec<_> = new.map(|entry| (entry.id, entry.encode())).collect();
+        let mut add: Vec<_> = new.map(|entry| (entry.id, entry.encode())).collect();
+        let visible: Vec<SegmentEntry> = entries.into_values().chain(adopted).collect();
+        let mut horizon = store.horizon;
+        if adopts_all || !damaged.is_empty() {
+            // Segments may have been lost, and hints are of their spans. Hints of what is written from now on count again.
+            horizon = visible.iter().map(SegmentEntry::horizon).chain([horizon]).max().unwrap_or_default();
+            add.push((StoreEntry::ID, StoreEntry { horizon }.encode()));
+        }
         if !add.is_empty() {
             backend.commit(&add, &[], None)?;
         }
-        let visible = entries.into_values().chain(adopted);
-        self.readers.state.write().segments.extend(visible.map(|entry| (entry.id, Arc::new(entry))));
+        let mut state = self.readers.state.write();
+        state.horizon = horizon;
+        state.segments.extend(visible.into_iter().map(|entry| (entry.id, Arc::new(entry))));
+        drop(state);
         backend.adopted()?;
         Ok(next_segment)
     }

@@ -12,6 +12,7 @@ use super::lock;
 use crate::backend::{LogHalf, LogPosition};
 use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
+use crate::scan::HintHorizon;
 
 /// The state that ingest, maintenance and readers share.
 #[derive(Debug, Default)]
@@ -73,6 +74,8 @@ pub(crate) struct State {
     /// Oldest first; the last one takes new spans.
     generations: Vec<Generation>,
     pub(crate) segments: BTreeMap<u64, Arc<SegmentEntry>>,
+    /// What of start hints can be believed: segments that were dropped are known to none.
+    pub(crate) horizon: HintHorizon,
     /// The sequence after that of the last record whose requests are all in the head.
     pub(crate) next_sequence: u64,
     /// Where that record goes, also when it is tried again after a failure: then it takes the place of the first try.

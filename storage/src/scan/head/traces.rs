@@ -8,7 +8,8 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::SpanRow;
 use crate::scan::{
-    Among, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide, tally,
+    Among, HintHorizon, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart,
+    decide, tally,
 };
 
 impl HeadGroup<'_> {
@@ -63,7 +64,7 @@ fn root_key(span: &SpanRow) -> RootKey {
 }
 
 impl TraceIndex for HeadGroup<'_> {
-    fn rows_from(&self, _: u64) -> Result<Bitmap, ReadError> {
+    fn rows_from(&self, _: u64, _: HintHorizon) -> Result<Bitmap, ReadError> {
         Ok(Bitmap::all(self.rows.len()))
     }
 

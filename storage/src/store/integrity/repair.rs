@@ -9,9 +9,10 @@ use super::segment_check::check_segment;
 use crate::backend::{
     self, Backend, BackendError, Cause, Integrity, OpenError, Quarantine, Report, StoredSegment, read_catalog,
 };
-use crate::catalog::SegmentEntry;
+use crate::catalog::{SegmentEntry, StoreEntry};
 use crate::log;
 use crate::rows::Rows;
+use crate::scan::HintHorizon;
 use crate::segment::{
     About, GROUP_SPANS, Lost, LostPart, SegmentGroup, StartHints, WriteSegmentError, read_metadata, write_rows,
 };
@@ -81,6 +82,7 @@ impl Repair<'_> {
     fn run(&mut self) -> Result<(), BackendError> {
         let stored = self.backend.list()?;
         let mut entries = self.repair_catalog(&stored)?;
+        let horizon = entries.values().map(SegmentEntry::horizon).max().unwrap_or_default();
         (self.report)(Integrity::Begun { what: "repairing", bytes: stored.iter().map(|stored| stored.bytes).sum() });
         let ids = stored.iter().map(|stored| stored.segment).chain(entries.keys().copied());
         let mut last = ids.max().unwrap_or_default();
@@ -93,7 +95,18 @@ impl Repair<'_> {
         for entry in entries.values() {
             self.drop_entry(entry)?;
         }
-        self.repair_log()
+        self.repair_log()?;
+        if self.done.has_changed_segments() {
+            self.distrust_hints(horizon)?;
+        }
+        Ok(())
+    }
+
+    /// Hints up to here may be of spans that have been lost.
+    fn distrust_hints(&self, horizon: HintHorizon) -> Result<(), BackendError> {
+        let known = self.backend.entry(StoreEntry::ID)?.and_then(|entry| StoreEntry::decode(&entry).ok());
+        let horizon = known.map_or(horizon, |known| known.horizon.max(horizon));
+        self.backend.commit(&[(StoreEntry::ID, StoreEntry { horizon }.encode())], &[], None)
     }
 
     /// Makes lost entries again. Answers all entries.
@@ -241,6 +254,10 @@ impl Repair<'_> {
 }
 
 impl Repaired {
+    fn has_changed_segments(&self) -> bool {
+        self.entries > 0 || self.segments > 0 || self.spans_lost > 0
+    }
+
     fn count_loss(&mut self, lost: &Lost) {
         match lost.what {
             LostPart::Column(..) => self.values_lost += lost.count as u64,

@@ -5,10 +5,20 @@ use std::sync::atomic::Ordering;
 
 use super::{Maintenance, MaintenanceError};
 use crate::backend::SegmentWriter;
-use crate::catalog::SegmentEntry;
+use crate::catalog::{SegmentEntry, StoreEntry};
+use crate::scan::HintHorizon;
 use crate::segment::{About, Written};
 use crate::store::lock;
 use crate::{Done, Task};
+
+/// What ends in the step in which segments come and go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ended {
+    /// The log before this sequence: its spans are in the new segments.
+    Log(u64),
+    /// The belief in start hints up to here: the spans that they are of are dropped.
+    Hints(HintHorizon),
+}
 
 impl Maintenance {
     /// Writes a new segment, which nobody sees yet: `write` puts its pages.
@@ -35,9 +45,17 @@ impl Maintenance {
         task: Task,
         new: &[SegmentEntry],
         old: &[u64],
-        log_end: Option<u64>,
+        end: Option<Ended>,
     ) -> Result<(), MaintenanceError> {
-        let add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
+        let mut add: Vec<_> = new.iter().map(|entry| (entry.id, entry.encode())).collect();
+        let log_end = match end {
+            Some(Ended::Log(log_end)) => Some(log_end),
+            Some(Ended::Hints(horizon)) => {
+                add.push((StoreEntry::ID, StoreEntry { horizon }.encode()));
+                None
+            }
+            None => None,
+        };
         self.readers.backend.commit(&add, old, log_end)?;
         let mut unnamed = lock(&self.unnamed);
         new.iter().for_each(|entry| _ = unnamed.remove(&entry.id));
@@ -56,8 +74,10 @@ impl Maintenance {
         new: Option<SegmentEntry>,
         old: &[u64],
     ) -> Result<(), MaintenanceError> {
-        self.enter(task, new.as_slice(), old, None)?;
+        let horizon = self.horizon_without(task, old);
+        self.enter(task, new.as_slice(), old, horizon.map(Ended::Hints))?;
         let mut state = self.readers.state.write();
+        state.horizon = horizon.unwrap_or(state.horizon);
         let removed: Vec<_> = old.iter().filter_map(|id| state.segments.remove(id)).collect();
         state.segments.extend(new.into_iter().map(|entry| (entry.id, Arc::new(entry))));
         drop(state);
@@ -66,6 +86,13 @@ impl Maintenance {
         self.delete_retired();
         self.environment.reached(task, Done::Deleted);
         Ok(())
+    }
+
+    /// What can be believed of hints once these segments are dropped; `None` when their spans stay, in a merged segment.
+    fn horizon_without(&self, task: Task, old: &[u64]) -> Option<HintHorizon> {
+        let state = self.readers.read_state();
+        let dropped = old.iter().filter_map(|id| state.segments.get(id)).map(|segment| segment.horizon());
+        (task == Task::Drop).then(|| dropped.chain([state.horizon]).max()).flatten()
     }
 
     /// Deletes the pages of retired segments that no query reads any more. After a crash the next start does it.

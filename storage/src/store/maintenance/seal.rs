@@ -4,6 +4,7 @@ use std::sync::RwLockReadGuard;
 
 use hoptrail_proto::model::TenantId;
 
+use super::publish::Ended;
 use super::{Environment, Maintenance, MaintenanceError};
 use crate::catalog::SegmentEntry;
 use crate::rows::Rows;
@@ -57,7 +58,7 @@ impl Maintenance {
             let rows: Vec<&Rows> = guards.iter().map(|guard| &**guard).collect();
             entries.push(self.write_rows(tenant, received, &rows)?);
         }
-        self.enter(Task::Seal, &entries, &[], Some(generation.log_end))?;
+        self.enter(Task::Seal, &entries, &[], Some(Ended::Log(generation.log_end)))?;
         let new: Vec<u64> = entries.iter().map(|entry| entry.id).collect();
         self.readers.state.write().replace_oldest(entries);
         new.into_iter().for_each(|segment| self.readers.warm_up(segment));

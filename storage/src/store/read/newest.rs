@@ -15,7 +15,7 @@ use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
 use super::trace_loader::TraceLoader;
 use crate::codec::bits::Bitmap;
-use crate::scan::{RowGroup, TraceStart, matching_among};
+use crate::scan::{HintHorizon, RowGroup, TraceStart, matching_among};
 use crate::search::{Inspected, SearchRequest};
 use crate::{Filter, ReadError};
 
@@ -112,10 +112,11 @@ struct Progress<'s, 'a> {
 
 impl Progress<'_, '_> {
     /// Those of these traces that are not too old and that no thread has looked at.
-    fn unseen(&self, traces: &[TraceStart]) -> Vec<TraceStart> {
+    fn unseen(&self, traces: &[TraceStart], horizon: HintHorizon) -> Vec<TraceStart> {
         let oldest = self.oldest.load(Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        traces.iter().filter(|trace| oldest <= trace.start && seen.insert(trace.id)).copied().collect()
+        let is_new = |trace: &&TraceStart| oldest <= trace.bound(horizon) && seen.insert(trace.id);
+        traces.iter().filter(is_new).copied().collect()
     }
 }
 
@@ -140,7 +141,9 @@ impl Search<'_, '_> {
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
         };
-        let is_wanted = |(_, unit): &(usize, &ScanUnit)| progress.oldest.load(Ordering::Relaxed) <= unit.latest();
+        let is_wanted = |(_, unit): &(usize, &ScanUnit)| {
+            progress.oldest.load(Ordering::Relaxed) <= unit.latest(snapshot.view.horizon)
+        };
         let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &progress);
         let take = |(_, unit): &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
             let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
@@ -181,7 +184,8 @@ impl Search<'_, '_> {
 
     /// How many spans were looked at, the rows that match, and their traces, those first that most likely are the newest.
     fn matching(&self, group: &dyn RowGroup, oldest: u64) -> Result<(usize, Bitmap, Vec<TraceStart>), ReadError> {
-        let among = group.rows_from(oldest)?;
+        let horizon = self.loader.snapshot.view.horizon;
+        let among = group.rows_from(oldest, horizon)?;
         let spans = among.count();
         let SearchRequest { filter, range, .. } = self.request;
         let rows = matching_among(group, filter, *range, among, self.loader.context)?;
@@ -194,7 +198,9 @@ impl Search<'_, '_> {
     /// Those of these traces that may be among the newest.
     fn newest_of(&self, traces: &[TraceStart], progress: &Progress<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        for TraceStart { id, start: bound, .. } in progress.unseen(traces) {
+        let horizon = self.loader.snapshot.view.horizon;
+        for trace in progress.unseen(traces, horizon) {
+            let (id, bound) = (trace.id, trace.bound(horizon));
             let oldest = newest.oldest().max(progress.oldest.load(Ordering::Relaxed));
             if bound < oldest {
                 continue;

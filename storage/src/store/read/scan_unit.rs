@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::TimeRange;
 use crate::catalog::SegmentEntry;
+use crate::scan::HintHorizon;
 use crate::store::chunk::{Chunk, ChunkTimes};
 
 /// A chunk of the head or a row group of a segment.
@@ -47,11 +48,11 @@ impl ScanUnit {
     }
 
     /// No trace in it has a later order key.
-    pub(super) fn latest(&self) -> u64 {
+    pub(super) fn latest(&self, horizon: HintHorizon) -> u64 {
         match self {
             Self::Chunk(times, _) => times.latest_order_start,
             Self::Group(segment, group) => {
-                segment.groups.get(usize::from(*group)).map_or(0, |group| group.latest_trace)
+                segment.groups.get(usize::from(*group)).map_or(0, |group| group.latest(horizon))
             }
         }
     }

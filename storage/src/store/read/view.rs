@@ -8,6 +8,7 @@ use hoptrail_proto::model::{TenantId, TraceId};
 use super::scan_unit::ScanUnit;
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
+use crate::scan::HintHorizon;
 use crate::store::chunk::{Chunk, ChunkTimes};
 use crate::store::readers::Readers;
 
@@ -17,6 +18,8 @@ type TimedSegment = ((u64, u64), Arc<SegmentEntry>);
 /// The chunks and segments of a tenant. They stay readable for as long as this is held.
 pub(super) struct View<'a> {
     readers: &'a Readers,
+    /// Which start hints count.
+    pub(super) horizon: HintHorizon,
     /// With their times.
     chunks: Vec<(ChunkTimes, Arc<Chunk>)>,
     /// By the starts of their earliest and latest spans.
@@ -25,10 +28,12 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(readers: &'a Readers, tenant: &TenantId) -> Self {
-        let (chunks, segments) = readers.read_state().snapshot(tenant);
+        let state = readers.read_state();
+        let (horizon, (chunks, segments)) = (state.horizon, state.snapshot(tenant));
+        drop(state);
         let mut segments: Vec<_> = segments.into_iter().map(|segment| (segment.starts(), segment)).collect();
         segments.sort_by_key(|(starts, _)| *starts);
-        Self { readers, chunks: chunks.into_iter().map(|chunk| (chunk.times(), chunk)).collect(), segments }
+        Self { readers, horizon, chunks: chunks.into_iter().map(|chunk| (chunk.times(), chunk)).collect(), segments }
     }
 
     /// All units, newest first: by the latest order key that a trace in them may have.
@@ -38,7 +43,8 @@ impl<'a> View<'a> {
             let groups = (0u16..).take(segment.groups.len());
             groups.map(|group| ScanUnit::Group(Arc::clone(segment), group))
         });
-        let mut units: Vec<(u64, ScanUnit)> = chunks.chain(groups).map(|unit| (unit.latest(), unit)).collect();
+        let mut units: Vec<(u64, ScanUnit)> =
+            chunks.chain(groups).map(|unit| (unit.latest(self.horizon), unit)).collect();
         units.sort_by_key(|(latest, _)| Reverse(*latest));
         units.into_iter().map(|(_, unit)| unit).collect()
     }
