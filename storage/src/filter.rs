@@ -1,13 +1,4 @@
 //! What a search asks of a span: the form that TraceQL, the old `tags` search and the UI all compile to.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::cmp::Ordering;
 

@@ -88,7 +88,7 @@ impl Segment {
     #[must_use]
     pub fn may_hold(&self, id: TraceId) -> usize {
         let hash = fuse::hash(&id.0);
-        (0..self.meta.groups.len() as u16).filter(|group| self.trace_filters.may_hold(*group, hash)).count()
+        self.group_ids().filter(|group| self.trace_filters.may_hold(*group, hash)).count()
     }
 
     /// How many spans satisfy the filter.
@@ -128,8 +128,11 @@ impl Segment {
     }
 
     fn groups(&self) -> impl Iterator<Item = Result<SegmentGroup<'_>, ReadError>> {
-        let open = |number| SegmentGroup::open(self, 0, Arc::clone(&self.meta), number as u16);
-        (0..self.meta.groups.len()).map(open)
+        self.group_ids().map(|group| SegmentGroup::open(self, 0, Arc::clone(&self.meta), group))
+    }
+
+    fn group_ids(&self) -> impl Iterator<Item = u16> + use<> {
+        (0..).take(self.meta.groups.len())
     }
 }
 

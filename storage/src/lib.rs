@@ -6,6 +6,15 @@
 //! Without the feature `rocksdb` there is no [`Store`]: the fuzz targets are built so, in seconds instead of the minutes that RocksDB takes.
 
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 #[cfg(feature = "rocksdb")]
 mod backend;

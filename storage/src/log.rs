@@ -42,10 +42,11 @@ impl Record {
         packed.clear();
         packed.reserve(compress_bound(raw.len()));
         compressor.compress_to_buffer(raw, packed)?;
+        let raw_len = u32::try_from(raw.len()).map_err(std::io::Error::other)?;
         out.clear();
         out.push(VERSION);
         out.extend_from_slice(&xxh3_64(packed).to_le_bytes());
-        out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        out.extend_from_slice(&raw_len.to_le_bytes());
         out.extend_from_slice(packed);
         Ok(out)
     }

@@ -13,6 +13,7 @@ use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value}
 pub(crate) const MOST_VALUES: u32 = 16;
 
 /// The values of a key that are searched.
+#[expect(clippy::indexing_slicing, reason = "there is a count for each type")]
 pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iterator<Item = &'a AnyValue> {
     let mut seen = [0; ValueType::COUNT];
     attributes.iter().filter(move |attribute| attribute.key == key).map(|attribute| &attribute.value).filter(

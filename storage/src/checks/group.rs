@@ -8,7 +8,7 @@ use hoptrail_proto::model::{AnyValue, TraceSpan};
 use hoptrail_proto::otlp::{self, Limits, validate};
 
 use crate::codec::bits::Bitmap;
-use crate::codec::pack;
+use crate::codec::{len_u32, pack, to_usize};
 use crate::rows::{Rows, TableKind};
 use crate::scan::{Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values};
 use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
@@ -42,7 +42,7 @@ fn unpack_metadata(pages: &mut Pages) {
     let mut input = crate::codec::bytes::Input(page);
     let (Ok(version), Ok(raw_len)) = (input.byte(), input.varint()) else { return };
     if raw_len > 0 {
-        let raw = pack::decompress(input.0, raw_len as usize).expect("just written");
+        let raw = pack::decompress(input.0, to_usize(raw_len)).expect("just written");
         *page = [&[version, 0], raw.as_slice()].concat();
     }
 }
@@ -50,8 +50,7 @@ fn unpack_metadata(pages: &mut Pages) {
 fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
     let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
     let meta = Arc::new(Metadata::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
-    let groups = 0..meta.groups.len().min(4) as u16;
-    groups.map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
+    (0..4).take(meta.groups.len()).map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
 }
 
 /// A change of one page.
@@ -101,7 +100,7 @@ fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut out = Vec::new();
     for group in open(pages)? {
         for (id, _, rows) in group.trace_table()? {
-            let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+            let rows: Vec<u32> = rows.map(len_u32).collect();
             let spans = group.spans(id, &rows, Projection::Whole)?;
             out.extend(spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))));
         }

@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::TimeRange;
 use crate::catalog::SegmentEntry;
+use crate::codec::len_u32;
 use crate::log::{Record, each_request};
 
 /// A catalog entry is refused, or is the same after it was written again.
@@ -22,11 +23,11 @@ pub fn catalog(entry: &[u8]) {
 /// the checksum put right, and as what is compressed in a record.
 pub fn log_record(bytes: &[u8]) {
     requests(bytes);
-    if let Some((head, rest)) = bytes.split_first_chunk::<13>() {
-        requests(&framed(head[0], &head[9..], rest));
+    if let Some(([version, _, _, _, _, _, _, _, _, raw_len @ ..], rest)) = bytes.split_first_chunk::<13>() {
+        requests(&framed(*version, raw_len, rest));
     }
     if let Ok(packed) = zstd::bulk::compress(bytes, 1) {
-        requests(&framed(1, &(bytes.len() as u32).to_le_bytes(), &packed));
+        requests(&framed(1, &len_u32(bytes.len()).to_le_bytes(), &packed));
     }
 }
 

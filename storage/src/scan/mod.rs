@@ -2,15 +2,6 @@
 //!
 //! A group has three faces. [`SpanColumns`] has values by row, [`TraceIndex`] knows which rows are whose, and [`Materialize`] makes
 //! spans of rows. Whoever asks takes the narrowest; [`RowGroup`] is all three.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 mod by_shape;
 mod columns;

@@ -1,13 +1,4 @@
 //! What pages must agree on although each of them can be read: order, sums, filters.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use hoptrail_proto::model::{Extent, TraceId};
 

@@ -1,13 +1,4 @@
 //! A row group of a segment, read page by page as a query asks for them.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -103,7 +94,7 @@ impl<'a> SegmentGroup<'a> {
         std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
+    #[expect(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
     pub(super) fn group(&self) -> &GroupMeta {
         &self.meta.groups[usize::from(self.index)]
     }

@@ -18,7 +18,7 @@ use super::write::{
 };
 use super::{Page, PageSource, SegmentGroup, tail};
 use crate::ReadError;
-use crate::codec::fuse;
+use crate::codec::{fuse, len_u32};
 use crate::copies::Contents;
 
 /// A segment to be merged.
@@ -142,7 +142,7 @@ type TraceTable = Vec<(TraceId, u64, Range<usize>)>;
 
 impl MergeInput<'_> {
     fn groups(&self) -> u16 {
-        self.metadata.groups.len() as u16
+        u16::try_from(self.metadata.groups.len()).unwrap_or(u16::MAX)
     }
 
     fn group(&self, number: u16) -> Result<SegmentGroup<'_>, Unreadable> {
@@ -247,7 +247,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
             own.clear();
             for Piece { group, rows } in &pieces {
                 let source = source_of.get(group).copied().unwrap_or_default();
-                own.extend(rows.clone().map(|row| RowRef { source, row: row as u32 }));
+                own.extend(rows.clone().map(|row| RowRef { source, row: len_u32(row) }));
             }
             let first = rows.len();
             sort_trace(&rows_of, &mut own, &mut self.contents, &mut rows);

@@ -1,13 +1,4 @@
 //! What a segment says of itself: everything that is needed before its first page is read.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -2,15 +2,6 @@
 //!
 //! A step of 0 is a root, 1 an outside parent, and n of 2 or more the row n - 1 before, the first of the trace with that id. Spans 7, 8 and
 //! 9, of which 8 and 9 are children of 7, and 7 is a child of 5, have the steps 1, 2, 3 and the outside parent 5.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 

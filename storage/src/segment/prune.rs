@@ -1,13 +1,4 @@
 //! Which groups of a segment a filter rules out before they are opened.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 

@@ -1,13 +1,4 @@
 //! The page with the shapes of a table. Read when rows are, not to rule a segment out.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use super::metadata::{Metadata, seal, take_u32, unseal};
 use super::write::TooLarge;

@@ -1,13 +1,4 @@
 //! The summary of a trace by its spans in a group. A trace may have 100,000 of them, so each column is read once, in pieces.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 

@@ -1,14 +1,5 @@
 //! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
 //! together, where one byte is quickly looked for.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 

@@ -1,13 +1,4 @@
 //! The spans, events or links of a segment group as a table that is searched.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use hoptrail_proto::otlp::view::ValueView;
 

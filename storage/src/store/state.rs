@@ -109,6 +109,7 @@ impl State {
     }
 
     /// The generation that grows.
+    #[expect(clippy::indexing_slicing, reason = "the list is not empty")]
     fn growing(&mut self) -> &mut Generation {
         if self.generations.is_empty() {
             self.generations.push(Generation::default());

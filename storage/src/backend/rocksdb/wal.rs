@@ -166,8 +166,10 @@ fn append(out: &mut Vec<u8>, payload: &[u8]) {
             (false, false) => MIDDLE,
             (false, true) => LAST,
         };
+        #[expect(clippy::cast_possible_truncation, reason = "a part is shorter than a block, which has 32 KiB")]
+        let len = part.len() as u16;
         out.extend_from_slice(&masked(crc32c(&[kind], part)).to_le_bytes());
-        out.extend_from_slice(&(part.len() as u16).to_le_bytes());
+        out.extend_from_slice(&len.to_le_bytes());
         out.push(kind);
         out.extend_from_slice(part);
         if left.is_empty() {

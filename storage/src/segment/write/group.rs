@@ -117,10 +117,12 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.out.pages.insert(page, bytes);
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
     fn source(&self, at: RowRef) -> &'r Rows {
         self.sources[at.source as usize].rows
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
     fn span(&self, at: RowRef) -> &'r SpanRow {
         &self.source(at).spans[at.row as usize]
     }
@@ -144,7 +146,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         let (mut starts, mut durations) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         let mut parents = Parents::default();
         for trace in traces {
-            let spans = rows[trace.rows.clone()].iter().map(|row| self.span(*row));
+            let spans = rows.get(trace.rows.clone()).unwrap_or_default().iter().map(|row| self.span(*row));
             parents.add(spans.clone().map(|span| (span.span_id, span.parent)));
             for span in spans {
                 ids.extend_from_slice(&span.span_id.0);
@@ -158,6 +160,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.put(pages::DURATIONS, ints::encode(&durations));
     }
 
+    #[expect(clippy::indexing_slicing, reason = "each event of a source has an owner and a time")]
     fn put_events(&mut self, rows: &[RowRef]) -> Result<(), TooLarge> {
         let (mut events, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, row) in (0u64..).zip(rows) {
@@ -177,6 +180,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Ok(())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "each link of a source has an owner and ids")]
     fn put_links(&mut self, rows: &[RowRef]) -> Result<(), TooLarge> {
         let (mut links, mut owners, mut ids) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, row) in (0u64..).zip(rows) {
@@ -199,6 +203,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
     }
 
     /// Writes the columns of these rows of a table; answers their shapes.
+    #[expect(clippy::indexing_slicing, reason = "the translator gave a code to each shape and column of these sources")]
     fn put_table(&mut self, kind: TableKind, rows: &[RowRef]) -> Result<Vec<u64>, TooLarge> {
         let types = self.translator.value_types(kind);
         let mut columns = std::mem::take(&mut self.scratch.0[kind]);
@@ -218,7 +223,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
                 if types[code].is_bytes() {
                     values.strings.push(table.bytes(*column, Slot(*slot)));
                 } else if types[code] == ValueType::Int {
-                    values.numbers.push(ints::ordered(*slot as i64));
+                    values.numbers.push(ints::ordered(slot.cast_signed()));
                 } else {
                     values.numbers.push(*slot);
                 }
@@ -255,7 +260,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         let mut tail = None;
         if bytes.len() < SMALL_COLUMN {
             let offset = fit(self.out.small_columns.len(), "bytes of small columns")?;
-            tail = Some((offset, bytes.len() as u32));
+            tail = Some((offset, fit(bytes.len(), "bytes of a column")?));
             self.out.small_columns.extend_from_slice(&bytes);
         } else {
             self.put(page, bytes);

@@ -19,7 +19,7 @@ use std::convert::Infallible;
 use super::metadata::GroupMeta;
 use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
-use crate::codec::fuse;
+use crate::codec::{fuse, to_u32};
 use crate::names::{Names, ShapeCounts};
 use crate::rows::Rows;
 use fit::fit;
@@ -139,7 +139,7 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
             self.put(PageId { group: number, page: *page }, bytes)?;
         }
         group.values.into_iter().for_each(|(page, hashes)| self.values.entry(page).or_default().extend(hashes));
-        group.shapes.iter().for_each(|shape| self.shape_counts.add(*shape as u32));
+        group.shapes.iter().for_each(|shape| self.shape_counts.add(to_u32(*shape)));
         self.trace_filters.add_group(traces.iter().map(|trace| trace.id));
         self.groups.push(group.metadata);
         self.stats.push(group.stats);

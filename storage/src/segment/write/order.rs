@@ -58,6 +58,7 @@ struct Piece {
 }
 
 impl Piece {
+    #[expect(clippy::indexing_slicing, reason = "a piece is of one of these sources")]
     fn rows<'a>(&self, sources: &[&'a Rows]) -> impl Iterator<Item = RowRef> + use<'a> {
         let (source, last) = (self.source, self.last);
         sources[source as usize].rows_before(last).map(move |row| RowRef { source, row })
@@ -89,6 +90,7 @@ fn by_start<'p>(sources: &[&Rows], pieces: &'p [Piece], hints: &StartHints) -> V
     traces
 }
 
+#[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
 fn span<'a>(sources: &[&'a Rows], at: RowRef) -> &'a SpanRow {
     &sources[at.source as usize].spans[at.row as usize]
 }
@@ -109,6 +111,7 @@ pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut 
 }
 
 /// Appends rows of one key, of which those that are the same in everything are one.
+#[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
 fn push_distinct(sources: &[&Rows], alike: &[RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
     let mut seen = HashSet::new();
     for row in alike {

@@ -8,6 +8,7 @@ use hoptrail_proto::model::Resource;
 use super::super::metadata::Metadata;
 use super::super::pages;
 use super::fit::{TooLarge, at_most};
+use crate::codec::len_u32;
 use crate::rows::{
     ColumnKey, Interner, OriginBytes, PerTable, Rows, Shape, ShapeList, Shapes, Table, TableKind, ValueType,
 };
@@ -88,7 +89,7 @@ impl OriginCodes {
         if let Some(code) = self.known.get(origin) {
             return *code;
         }
-        let code = self.all.len() as u32;
+        let code = len_u32(self.all.len());
         self.all.push(origin.clone());
         self.known.insert(origin.clone(), code);
         code
@@ -139,7 +140,7 @@ impl TableCodes {
         if let Some(code) = self.known_columns.get(key) {
             return *code;
         }
-        let code = self.columns.len() as u32;
+        let code = len_u32(self.columns.len());
         self.columns.push(key.clone());
         self.value_types.push(key.value_type);
         self.known_columns.insert(key.clone(), code);

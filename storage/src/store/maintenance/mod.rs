@@ -14,6 +14,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
+
 use super::environment::Environment;
 use super::readers::Readers;
 use super::state::Bounds;
@@ -166,13 +168,17 @@ impl Maintenance {
         let state = self.readers.read_state();
         let segments = &state.segments;
         let Environment { metrics, .. } = &self.environment;
-        metrics.segments.set(segments.len() as i64);
-        metrics.segment_spans.set(segments.values().map(|segment| segment.spans()).sum::<u64>() as i64);
-        metrics.segment_bytes.set(segments.values().map(|segment| segment.bytes).sum::<u64>() as i64);
-        metrics.head_spans.set(state.head_spans() as i64);
-        metrics.head_bytes.set(state.head_bytes() as i64);
-        metrics.memory.set(self.readers.backend.memory() as i64);
+        set(&metrics.segments, segments.len() as u64);
+        set(&metrics.segment_spans, segments.values().map(|segment| segment.spans()).sum());
+        set(&metrics.segment_bytes, segments.values().map(|segment| segment.bytes).sum());
+        set(&metrics.head_spans, state.head_spans() as u64);
+        set(&metrics.head_bytes, state.head_bytes() as u64);
+        set(&metrics.memory, self.readers.backend.memory());
     }
+}
+
+fn set(gauge: &Gauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 /// Why a round failed; the next one tries again.
