@@ -2,8 +2,8 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute, InstrumentationScope, SpanKind, StatusCode};
 
-use super::eval::Scan;
-use super::{ShapePart, TableView, Test};
+use super::eval::{Scan, names_with};
+use super::{ShapePart, Test};
 use crate::matcher::values_of;
 use crate::rows::TableKind;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
@@ -82,11 +82,6 @@ impl Scan<'_> {
         };
         Ok(spans.shapes()?.shapes.iter().map(&mut is_good).map(|good: Option<bool>| good.unwrap_or(false)).collect())
     }
-}
-
-/// For each name whether it satisfies the test.
-pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
-    (0..).take(table.names()).map(|name| test.holds_text(table.name(name))).collect()
 }
 
 fn holds(attributes: &[Attribute], key: &str, test: &Test) -> bool {

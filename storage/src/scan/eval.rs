@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::by_shape::names_with;
 use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::rows::{Owner, Shape, TableKind};
@@ -305,6 +304,11 @@ fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     let mut rows = Bitmap::none(values.len());
     values.iter().enumerate().for_each(|(row, value)| rows.insert_if(row, test(*value)));
     rows
+}
+
+/// For each name whether it satisfies the test.
+pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
+    (0..).take(table.names()).map(|name| test.holds_text(table.name(name))).collect()
 }
 
 /// The events whose name satisfies the test. Each distinct name is tested once.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::super::metadata::{ColumnLocation, GroupMeta, MOST_ROWS};
 use super::super::{GroupStats, PageId, pages, traces};
-use super::Source;
 use super::fit::{TooLarge, at_most, fit};
 use super::order::{RowRef, TraceRun};
 use super::parents::Parents;
 use super::translate::Translator;
+use super::{Source, join_pages};
 use crate::codec::strings::{self, Content};
-use crate::codec::{bytes::put_varint, fuse, ints};
+use crate::codec::{fuse, ints};
 use crate::rows::{PerTable, Rows, Slot, SpanRow, TableKind, ValueType, owned_by};
 
 /// Columns of fewer bytes are read rather than filtered.
@@ -273,16 +273,4 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
 /// A count of rows that a reader takes.
 fn rows_that_fit(count: usize, what: &'static str) -> Result<u32, TooLarge> {
     fit(at_most(count, MOST_ROWS as usize, what)?, what)
-}
-
-/// Pages one after the other, each but the last with its length before it.
-pub(super) fn join_pages(joined: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (index, page) in joined.iter().enumerate() {
-        if index + 1 < joined.len() {
-            put_varint(&mut out, page.len() as u64);
-        }
-        out.extend_from_slice(page);
-    }
-    out
 }

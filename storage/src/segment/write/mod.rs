@@ -19,6 +19,7 @@ use std::convert::Infallible;
 use super::metadata::GroupMeta;
 use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
+use crate::codec::bytes::put_varint;
 use crate::codec::{fuse, to_u32};
 use crate::names::{Names, ShapeCounts};
 use crate::rows::Rows;
@@ -169,4 +170,16 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
     fn put(&mut self, id: PageId, page: &[u8]) -> Result<(), WriteSegmentError<S::Error>> {
         self.sink.put(id, page).map_err(WriteSegmentError::Sink)
     }
+}
+
+/// Pages one after the other, each but the last with its length before it.
+fn join_pages(joined: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (index, page) in joined.iter().enumerate() {
+        if index + 1 < joined.len() {
+            put_varint(&mut out, page.len() as u64);
+        }
+        out.extend_from_slice(page);
+    }
+    out
 }

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use hoptrail_proto::model::SpanId;
 
-use super::group::join_pages;
+use super::join_pages;
 use crate::codec::ints;
 
 /// For each span the step to its parent. 0: no parent. 1: its id is in the list. `n`: `n - 1` rows before.
