@@ -29,8 +29,7 @@ impl FirstValues {
     /// Adds a value, unless it is known or there are enough before it. [`FirstValues::check`] tells when there is no memory for it.
     pub(crate) fn add(&mut self, value: Value) {
         let ranked = Ranked(value);
-        let is_late = || self.found.len() >= self.limit && self.found.last().is_none_or(|last| *last <= ranked);
-        if self.failed.is_err() || is_late() || self.found.contains(&ranked) {
+        if self.failed.is_err() || self.has_enough_before(&ranked) || self.found.contains(&ranked) {
             return;
         }
         self.failed = self.memory.grow(bytes(&ranked.0));
@@ -47,6 +46,10 @@ impl FirstValues {
     /// Fails once there was no memory for a value.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
         self.failed.clone()
+    }
+
+    fn has_enough_before(&self, value: &Ranked) -> bool {
+        self.found.len() >= self.limit && self.found.last().is_none_or(|last| last <= value)
     }
 
     /// Adds the values of another one.

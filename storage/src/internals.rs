@@ -165,28 +165,25 @@ pub fn encode_text(values: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Reads all values of a page of strings, in order.
-pub fn each_text(page: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), String> {
-    let mut read = || {
-        let page = Strings::parse(page)?;
-        let (mut cursor, mut value) = (StringCursor::new(&page), Vec::new());
-        for row in 0..page.len() {
-            value.clear();
-            cursor.read(row, &mut value)?;
-            visit(&value);
-        }
-        Ok(())
-    };
-    said(read())
+pub fn each_text(page: &[u8], visit: impl FnMut(&[u8])) -> Result<(), String> {
+    said(read_all(page, visit))
+}
+
+fn read_all(page: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), Damaged> {
+    let page = Strings::parse(page)?;
+    let (mut cursor, mut value) = (StringCursor::new(&page), Vec::new());
+    for row in 0..page.len() {
+        value.clear();
+        cursor.read(row, &mut value)?;
+        visit(&value);
+    }
+    Ok(())
 }
 
 /// Opens a page of strings and reads one row.
 pub fn text_at(page: &[u8], row: usize) -> Result<Vec<u8>, String> {
-    let read = || {
-        let (page, mut value) = (Strings::parse(page)?, Vec::new());
-        StringCursor::new(&page).read(row, &mut value)?;
-        Ok(value)
-    };
-    said(read())
+    let mut value = Vec::new();
+    said(Strings::parse(page).and_then(|page| StringCursor::new(&page).read(row, &mut value))).map(|()| value)
 }
 
 /// How many rows of a page of strings have this value.

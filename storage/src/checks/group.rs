@@ -12,7 +12,9 @@ use crate::codec::{len_u32, pack, to_usize};
 use crate::rows::{Rows, TableKind};
 use crate::scan::{Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values};
 use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
-use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
+use crate::{
+    AttributeScope, Cause, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value,
+};
 
 /// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
 /// a segment as they were, and after the damage reading gives errors or any answers.
@@ -48,8 +50,8 @@ fn unpack_metadata(pages: &mut Pages) {
 }
 
 fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
-    let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
-    let meta = Arc::new(Metadata::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
+    let meta = Metadata::decode(&pages.page(0, tail::METADATA)?);
+    let meta = Arc::new(meta.map_err(|error| ReadError::Storage(Cause::new(error)))?);
     (0..4).take(meta.groups.len()).map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
 }
 
@@ -66,8 +68,8 @@ impl Damage {
     const BYTES: usize = 6;
 
     fn read([page, more, how, at, high, value]: &[u8; Self::BYTES]) -> Self {
-        let number = |low: u8, high: u8| usize::from(u16::from_le_bytes([low, high]));
-        Self { page: number(*page, *more), how: *how, at: number(*at, *high), value: *value }
+        let (page, at) = (u16::from_le_bytes([*page, *more]), u16::from_le_bytes([*at, *high]));
+        Self { page: page.into(), how: *how, at: at.into(), value: *value }
     }
 
     fn apply(&self, pages: &mut Pages) {

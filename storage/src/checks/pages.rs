@@ -175,9 +175,12 @@ fn bit_stream(input: &[u8]) {
     let [low, high, width, stream @ ..] = input else { return };
     let (at, width) = (usize::from(u16::from_le_bytes([*low, *high])), u32::from(*width) % 65);
     let Ok(value) = bits::read(stream, at, width) else { return };
-    let bit = |place: usize| stream.get(place / 8).map_or(0, |byte| u64::from(byte >> (place % 8) & 1));
-    let expected = (0..width as usize).fold(0, |sum, place| sum | bit(at + place) << place);
+    let expected = (0..width as usize).fold(0, |sum, bit| sum | bit_at(stream, at + bit) << bit);
     assert_eq!(value, expected);
+}
+
+fn bit_at(stream: &[u8], position: usize) -> u64 {
+    stream.get(position / 8).map_or(0, |byte| u64::from(byte >> (position % 8) & 1))
 }
 
 fn description(page: &[u8]) {

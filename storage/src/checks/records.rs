@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::TimeRange;
 use crate::catalog::SegmentEntry;
-use crate::codec::len_u32;
+use crate::codec::{Damaged, len_u32};
 use crate::log::{Record, each_request};
 
 /// A catalog entry is refused, or is the same after it was written again.
@@ -37,13 +37,16 @@ fn framed(version: u8, raw_len: &[u8], packed: &[u8]) -> Vec<u8> {
 }
 
 fn requests(record: &[u8]) {
-    let read = |record: &[u8]| {
-        let mut found: Vec<(u64, TenantId, Vec<u8>)> = Vec::new();
-        each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec()))).map(|()| found)
-    };
     let Ok(found) = read(record) else { return };
     let mut again = Record::default();
     found.iter().for_each(|(received, tenant, body)| again.push(*received, tenant, body));
     let again = again.encode().expect("memory is there");
     assert_eq!(read(again), Ok(found));
+}
+
+/// The requests of a record: when they came, whose they are, their bodies.
+fn read(record: &[u8]) -> Result<Vec<(u64, TenantId, Vec<u8>)>, Damaged> {
+    let mut found = Vec::new();
+    each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec())))?;
+    Ok(found)
 }

@@ -11,8 +11,7 @@ use crate::codec::strings::{self, Content, StringCursor, Strings};
 /// The first byte is the width of a value in bytes.
 pub(super) fn integers(input: &[u8]) {
     let Some((width, rest)) = input.split_first() else { return };
-    let value = |bytes: &[u8]| bytes.iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-    let values: Vec<u64> = rest.chunks(usize::from(width % 8) + 1).map(value).collect();
+    let values: Vec<u64> = rest.chunks(usize::from(width % 8) + 1).map(big_endian).collect();
     let written = ints::encode(&values);
     let page = Ints::parse(&written).expect("what is written is read");
     assert_eq!(page.decode().as_ref(), Ok(&values));
@@ -20,6 +19,10 @@ pub(super) fn integers(input: &[u8]) {
         assert_eq!(page.get(row), Ok(*value));
     }
     assert!(page.get(values.len()).is_err());
+}
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 /// Values are what stands between line ends.
@@ -42,9 +45,9 @@ pub(super) fn strings(input: &[u8], content: Content) {
     }
     for wanted in values.iter().step_by(values.len() / 8 + 1).copied().chain([b"7".as_slice(), b""]) {
         let expected: Vec<usize> = (0..values.len()).filter(|row| values[*row] == wanted).collect();
-        let found = |rows: Result<Bitmap, _>| rows.map(|rows| rows.iter().collect::<Vec<_>>());
-        assert_eq!(found(page.find(wanted)).as_ref(), Ok(&expected));
-        assert_eq!(found(page.select(&Bitmap::all(page.len()), |value| value == wanted)).as_ref(), Ok(&expected));
+        let found = page.find(wanted).expect("what is written is read");
+        assert!(found.iter().eq(expected.iter().copied()), "found are not the rows of the value");
+        assert_eq!(page.select(&Bitmap::all(page.len()), |value| value == wanted), Ok(found));
     }
     let mut distinct = BTreeSet::new();
     let seen = page.distinct(&Bitmap::all(values.len()), |value| _ = distinct.insert(value.to_vec()));

@@ -92,8 +92,8 @@ impl<'a> Subject<'a> {
             Intrinsic::RootService => root.map(|(service, _)| Value::string(service.as_str())).into_iter().collect(),
             Intrinsic::EventName => self.events().iter().map(|event| Value::string(event.name.as_str())).collect(),
             Intrinsic::EventTimeSinceStart => {
-                let since = |event: &&SpanEvent| event.time_unix_nano.saturating_sub(span.start_unix_nano);
-                self.events().iter().map(since).map(Value::Duration).collect()
+                let (start, events) = (span.start_unix_nano, self.events());
+                events.iter().map(|event| Value::Duration(event.time_unix_nano.saturating_sub(start))).collect()
             }
             Intrinsic::LinkTraceId => {
                 self.links().iter().map(|link| Value::string(link.trace_id.to_string())).collect()

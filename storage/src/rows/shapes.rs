@@ -192,8 +192,9 @@ impl Shapes {
         let index = len_u32(known.len());
         known.push(wanted.into());
         *columns += wanted.len() + 4;
-        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |own| hasher.hash_one(&**own));
-        layouts.insert_unique(hash, index, hash_again);
+        layouts.insert_unique(hash, index, |index| {
+            known.get(*index as usize).map_or(0, |layout| hasher.hash_one(&**layout))
+        });
         index
     }
 
@@ -207,8 +208,7 @@ impl Shapes {
         }
         let index = len_u32(known.len());
         known.push(wanted);
-        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |shape| hasher.hash_one(shape));
-        shapes.insert_unique(hash, index, hash_again);
+        shapes.insert_unique(hash, index, |index| known.get(*index as usize).map_or(0, |shape| hasher.hash_one(shape)));
         index
     }
 

@@ -41,7 +41,7 @@ impl Scan<'_> {
             }
             Field::Attribute { .. } => return Ok(None),
         };
-        let text = |text: &String| !text.is_empty() && test.holds_text(text.as_bytes());
+
         let good = match intrinsic {
             Intrinsic::Name => {
                 let spans = &*self.group.table(TableKind::Span);
@@ -53,8 +53,12 @@ impl Scan<'_> {
             Intrinsic::Status => {
                 self.shapes_by_byte(ShapePart::Status, |code| test.holds(&Value::Status(StatusCode::from_otlp(code))))
             }
-            Intrinsic::ScopeName => self.shapes_by(&self.scopes(|scope| text(&scope.name)), ShapePart::Scope),
-            Intrinsic::ScopeVersion => self.shapes_by(&self.scopes(|scope| text(&scope.version)), ShapePart::Scope),
+            Intrinsic::ScopeName => {
+                self.shapes_by(&self.scopes(|scope| holds_if_any(&scope.name, test)), ShapePart::Scope)
+            }
+            Intrinsic::ScopeVersion => {
+                self.shapes_by(&self.scopes(|scope| holds_if_any(&scope.version, test)), ShapePart::Scope)
+            }
             _ => return Ok(None),
         };
         good.map(Some)
@@ -67,21 +71,26 @@ impl Scan<'_> {
     /// For each shape whether what it has of this part is good.
     fn shapes_by(&self, good: &[bool], part: ShapePart) -> Result<Vec<bool>, ReadError> {
         let spans = self.group.table(TableKind::Span);
-        let is_good = |shape| good.get(part.of(shape) as usize).copied().unwrap_or(false);
-        Ok(spans.shapes()?.shapes.iter().map(is_good).collect())
+        let indexes = spans.shapes()?.shapes.iter().map(|shape| part.of(shape) as usize);
+        Ok(indexes.map(|index| good.get(index).copied().unwrap_or(false)).collect())
     }
 
-    /// The same of a part that takes a byte. The test is asked once for each number that is there.
+    /// The same of a part that takes a byte. Each code that is there is tested once.
     fn shapes_by_byte(&self, part: ShapePart, test: impl Fn(i32) -> bool) -> Result<Vec<bool>, ReadError> {
         let mut known = [None; 256];
         let spans = self.group.table(TableKind::Span);
-        let mut is_good = |shape| {
-            let number = part.of(shape);
-            let known = known.get_mut(number as usize)?;
-            Some(*known.get_or_insert_with(|| i32::try_from(number).is_ok_and(&test)))
-        };
-        Ok(spans.shapes()?.shapes.iter().map(&mut is_good).map(|good: Option<bool>| good.unwrap_or(false)).collect())
+        let good = spans.shapes()?.shapes.iter().map(|shape| {
+            let code = part.of(shape);
+            let Some(known) = known.get_mut(code as usize) else { return false };
+            *known.get_or_insert_with(|| i32::try_from(code).is_ok_and(&test))
+        });
+        Ok(good.collect())
     }
+}
+
+/// An empty text counts as absent.
+fn holds_if_any(text: &str, test: &Test) -> bool {
+    !text.is_empty() && test.holds_text(text.as_bytes())
 }
 
 fn holds(attributes: &[Attribute], key: &str, test: &Test) -> bool {

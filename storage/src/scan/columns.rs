@@ -89,8 +89,8 @@ pub(crate) trait TableView {
     /// For each of these rows, ascending, what its shape has.
     fn shape_values(&self, part: ShapePart, rows: &Bitmap) -> Result<Vec<u32>, ReadError> {
         let (shapes, codes) = (self.shapes()?, self.shape_codes()?);
-        let value = |row| shapes.get(*codes.get(row)?).map(|shape| part.of(shape));
-        Ok(rows.iter().map(|row| value(row).unwrap_or_default()).collect())
+        let found = rows.iter().map(|row| codes.get(row).and_then(|code| shapes.get(*code)));
+        Ok(found.map(|shape| shape.map_or(0, |shape| part.of(shape))).collect())
     }
 }
 

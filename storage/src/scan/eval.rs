@@ -6,7 +6,7 @@ use hoptrail_proto::model::{SpanId, TraceId};
 
 use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
-use crate::rows::{Owner, Shape, TableKind};
+use crate::rows::{Owner, TableKind};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
@@ -269,10 +269,9 @@ impl Scan<'_> {
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
-                let since = |(time, owner): (&u64, &u32)| {
-                    time.saturating_sub(starts.get(*owner as usize).copied().unwrap_or_default())
-                };
-                let since: Vec<u64> = times.iter().zip(owners).map(since).collect();
+                let starts = owners.iter().map(|owner| starts.get(*owner as usize).copied().unwrap_or_default());
+                let since: Vec<u64> =
+                    times.iter().zip(starts).map(|(time, start)| time.saturating_sub(start)).collect();
                 self.of_children(TableKind::Event, numbers(&since, |nanos| test.holds(&Value::Duration(nanos))))
             }
             Intrinsic::LinkTraceId => self.links(|(trace, _)| test.holds_text(trace.to_string().as_bytes())),
@@ -314,8 +313,8 @@ pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
 /// The events whose name satisfies the test. Each distinct name is tested once.
 fn named_events(events: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
     let good = names_with(events, test);
-    let named = |shape: &Shape| good.get(shape.name as usize).copied().unwrap_or(false);
-    let good: Vec<bool> = events.shapes()?.shapes.iter().map(named).collect();
+    let names = events.shapes()?.shapes.iter().map(|shape| shape.name as usize);
+    let good: Vec<bool> = names.map(|name| good.get(name).copied().unwrap_or(false)).collect();
     events.rows_of_shapes(&Bitmap::all(events.len()), &good)
 }
 

@@ -33,20 +33,20 @@ fn attribute_values(
 ) -> Result<(), ReadError> {
     context.check()?;
     let spans = &*group.table(TableKind::Span);
-    let mut give = |attributes: &[Attribute]| {
-        values_of(attributes, key).for_each(|value| sink(Value::Any(value.clone())));
-    };
+
     match scope {
         AttributeScope::Resource => {
             let used = used(spans, rows, ShapePart::Resource, group.resources().len())?;
             used.iter()
                 .filter_map(|index| group.resources().get(index))
-                .for_each(|resource| give(&resource.attributes));
+                .for_each(|resource| give_values(&resource.attributes, key, sink));
             Ok(())
         }
         AttributeScope::Instrumentation => {
             let used = used(spans, rows, ShapePart::Scope, group.scopes().len())?;
-            used.iter().filter_map(|index| group.scopes().get(index)).for_each(|scope| give(&scope.attributes));
+            used.iter()
+                .filter_map(|index| group.scopes().get(index))
+                .for_each(|scope| give_values(&scope.attributes, key, sink));
             Ok(())
         }
         AttributeScope::Span => table_values(spans, key.as_bytes(), rows, sink),
@@ -70,6 +70,10 @@ fn attribute_values(
             Ok(())
         }
     }
+}
+
+fn give_values(attributes: &[Attribute], key: &str, sink: &mut dyn FnMut(Value)) {
+    values_of(attributes, key).for_each(|value| sink(Value::Any(value.clone())));
 }
 
 fn table_values(

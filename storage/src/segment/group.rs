@@ -139,9 +139,8 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
-        let fetch = || self.source.page(self.segment, PageId { group: self.index, page });
         match self.pages.get(page as usize) {
-            Some(cell) => fill(cell, fetch),
+            Some(cell) => fill(cell, || self.source.page(self.segment, PageId { group: self.index, page })),
             None => Err(self.corrupt(page)(Damaged("no such page"))),
         }
     }
@@ -194,8 +193,8 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
-        let fetch = || self.source.shapes(self.segment, kind, &self.meta);
-        fill(&self.shapes[kind], fetch).map(|shapes| &**shapes)
+        let shapes = fill(&self.shapes[kind], || self.source.shapes(self.segment, kind, &self.meta));
+        shapes.map(|shapes| &**shapes)
     }
 
     /// For each shape whether its rows have the column.

@@ -120,11 +120,9 @@ fn shared_traces(inputs: &[MergeInput<'_>]) -> Result<Vec<Due>, Unreadable> {
     let filters = inputs.iter().map(MergeInput::filter).collect::<Result<Vec<_>, _>>()?;
     let mut shared: HashMap<TraceId, Due> = HashMap::new();
     for (index, input) in inputs.iter().enumerate() {
-        let others = || filters.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, filter)| filter);
         for number in 0..input.groups() {
             for (id, start, rows) in input.traces(number)? {
-                let hash = fuse::hash(&id.0);
-                if others().any(|filter| fuse::may_hold(filter, hash).unwrap_or(true)) {
+                if may_be_elsewhere(&filters, index, id) {
                     let due = shared.entry(id).or_insert_with(|| Due { start, id, pieces: Vec::new() });
                     due.start = due.start.min(start);
                     due.pieces.push(Piece { group: GroupOf { input: index, number }, rows });
@@ -135,6 +133,13 @@ fn shared_traces(inputs: &[MergeInput<'_>]) -> Result<Vec<Due>, Unreadable> {
     let mut shared: Vec<Due> = shared.into_values().collect();
     shared.sort_unstable_by_key(Due::key);
     Ok(shared)
+}
+
+/// Whether any input but the one with this index may have the trace.
+fn may_be_elsewhere(filters: &[Page<'_>], index: usize, id: TraceId) -> bool {
+    let hash = fuse::hash(&id.0);
+    let mut others = filters.iter().enumerate().filter(|(other, _)| *other != index);
+    others.any(|(_, filter)| fuse::may_hold(filter, hash).unwrap_or(true))
 }
 
 /// Ids, starts and rows of the traces of a group.

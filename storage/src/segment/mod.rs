@@ -29,7 +29,7 @@ pub(crate) use container::{Container, ContainerWriter};
 pub(crate) use filters::GroupFilters;
 pub(crate) use group::SegmentGroup;
 pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{GroupMeta, Metadata};
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart};
 pub(crate) use tail::About;

@@ -52,12 +52,12 @@ impl SegmentGroup<'_> {
             return Err(corrupt(Damaged("page with a wrong count")));
         }
         let links = page.links(0..ids.len()).map_err(&corrupt)?;
-        let parent = |link| match link {
+        let parents = links.into_iter().map(|link| match link {
             Link::None => Ok(SpanId::default()),
             Link::Id(id) => Ok(id),
             Link::Before(row) => ids.get(row).copied().ok_or(NOT_LISTED),
-        };
-        links.into_iter().map(parent).collect::<Result<_, _>>().map_err(corrupt)
+        });
+        parents.collect::<Result<_, _>>().map_err(corrupt)
     }
 
     /// The spans of a trace and what they say of their parents.

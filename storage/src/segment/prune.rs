@@ -59,12 +59,11 @@ struct Segment<'a> {
 impl<'a> Segment<'a> {
     /// Whether a resource or scope may have the attribute: these are no columns.
     fn has_origin(&self, equality: &Equality<'_>) -> bool {
-        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == equality.key);
         match equality.scope {
             AttributeScope::Resource | AttributeScope::Instrumentation => true,
             AttributeScope::Any => {
-                self.meta.resources.iter().any(|resource| has(&resource.attributes))
-                    || self.meta.scopes.iter().any(|scope| has(&scope.attributes))
+                self.meta.resources.iter().any(|resource| has_key(&resource.attributes, equality.key))
+                    || self.meta.scopes.iter().any(|scope| has_key(&scope.attributes, equality.key))
             }
             AttributeScope::Span | AttributeScope::Event | AttributeScope::Link => false,
         }
@@ -85,9 +84,9 @@ impl<'a> Segment<'a> {
 
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
-        let location = |group| self.location(group, kind, column);
-        let filtered =
-            (0u16..).take(self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
+        let mut locations = self.meta.groups.iter().filter_map(|group| group.columns[kind].get(&column));
+        let filtered = locations.any(|location| location.filter);
+
         let wanted = filtered && key.value_type == ValueType::Text;
         wanted.then(|| self.source.page(self.id, value_filter(kind, column))).transpose()
     }
@@ -119,6 +118,10 @@ impl Equality<'_> {
             _ => &TableKind::ALL,
         }
     }
+}
+
+fn has_key(attributes: &[Attribute], key: &str) -> bool {
+    attributes.iter().any(|known| known.key == key)
 }
 
 #[cfg(test)]

@@ -159,17 +159,20 @@ impl SegmentGroup<'_> {
             columns.push(slots.map(|slots| (own, slots.into_iter())));
         }
         let described = self.shapes(kind)?;
-        let own = |column: &u32| columns.get(*column as usize)?.as_ref().map(|(own, _)| *own);
-        let readable = described.layouts.iter().map(|layout| layout.iter().filter_map(own).collect::<Vec<u32>>());
-        let layouts: Vec<u32> = readable.map(|layout| table.shapes.intern_layout(&layout)).collect();
+        let layouts = described.layouts.iter().map(|layout| {
+            let own = layout.iter().filter_map(|column| columns.get(*column as usize)?.as_ref());
+            table.shapes.intern_layout(&own.map(|(own, _)| *own).collect::<Vec<u32>>())
+        });
+        let layouts: Vec<u32> = layouts.collect();
         let mut shapes: Vec<Option<u32>> = vec![None; described.shapes.len()];
         for code in self.shape_codes(kind)? {
             let (Some(shape), Some(known)) = (described.get(*code), shapes.get_mut(*code as usize)) else {
                 continue;
             };
             let translated = *known.get_or_insert_with(|| translate(shape, meta, origins, &layouts, table));
-            let next = |column: &u32| columns.get_mut(*column as usize)?.as_mut()?.1.next();
-            table.push_row(translated, described.layout(shape).iter().filter_map(next));
+            let layout = described.layout(shape).iter();
+            let slots = layout.filter_map(|column| columns.get_mut(*column as usize)?.as_mut()?.1.next());
+            table.push_row(translated, slots);
         }
         Ok(())
     }
@@ -289,8 +292,9 @@ fn string_slots(page: &Strings<'_>, count: usize, table: &mut Table, column: u32
         if longest > LONGEST {
             return Err(Damaged("string too long"));
         }
-        let slot = |row| Ok(*distinct.get(page.code(row)?).ok_or(Damaged("code outside of its dictionary"))?);
-        return (0..count).map(slot).collect();
+        let codes = (0..count).map(|row| page.code(row));
+        let slots = codes.map(|code| distinct.get(code?).copied().ok_or(Damaged("code outside of its dictionary")));
+        return slots.collect();
     }
     let mut cursor = StringCursor::new(page);
     table.keep_unique(column, count, |row, arena| cursor.read(row, arena))

@@ -46,13 +46,14 @@ impl SegmentGroup<'_> {
                 self.add_roots(trace_start, piece, earliest, &mut sum)?;
             }
         }
-        let shape = |(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?));
+        let root = sum.root.map(|(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?)));
+
         let no_rows = || self.corrupt(pages::TRACES)(NO_ROWS);
         Ok(PartialSummary {
             starts: sum.starts.ok_or_else(no_rows)?,
             extent: sum.extent.ok_or_else(no_rows)?,
             shapes: self.tally_shapes(rows)?,
-            root: sum.root.map(shape).transpose()?,
+            root: root.transpose()?,
             repeats: sum.repeats,
         })
     }
@@ -150,8 +151,8 @@ impl SegmentGroup<'_> {
 
 /// The rows of each piece; all but the first begin at a multiple of [`PIECE`].
 fn pieces(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let piece = move |piece: usize| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE);
-    (rows.start / PIECE..rows.end.div_ceil(PIECE)).map(piece)
+    (rows.start / PIECE..rows.end.div_ceil(PIECE))
+        .map(move |piece| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE))
 }
 
 #[cfg(test)]

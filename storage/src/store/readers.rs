@@ -152,8 +152,7 @@ impl ReadCaches {
     }
 
     fn trace_filter(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<[u8]>, ReadError> {
-        let read = || Ok(Arc::from(&**pages.page(segment, tail::TRACE_FILTER)?));
-        self.trace_filters.get_or_insert_with(&segment, read)
+        self.trace_filters.get_or_insert_with(&segment, || Ok(Arc::from(&**pages.page(segment, tail::TRACE_FILTER)?)))
     }
 
     fn group_filters(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<GroupFilters>, ReadError> {

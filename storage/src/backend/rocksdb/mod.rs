@@ -60,8 +60,8 @@ impl Debug for RocksDb {
 
 impl RocksDb {
     fn family(&self, name: &str) -> Result<&ColumnFamily, BackendError> {
-        let missing = || BackendError::Damaged(Cause::new(format!("column family {name} is missing")));
-        self.db.cf_handle(name).ok_or_else(missing)
+        let family = self.db.cf_handle(name);
+        family.ok_or_else(|| BackendError::Damaged(Cause::new(format!("column family {name} is missing"))))
     }
 
     fn staging(&self) -> PathBuf {

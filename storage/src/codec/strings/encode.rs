@@ -49,8 +49,7 @@ fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option
     let mut codes = Vec::with_capacity(values.size_hint().0);
     for value in values {
         let hash = xxh3_64(value);
-        let same = |code: &u32| known.get(*code as usize) == Some(&value);
-        let code = match table.find(hash, same) {
+        let code = match table.find(hash, |code| known.get(*code as usize) == Some(&value)) {
             Some(code) => *code,
             None => {
                 if known.len() == most {

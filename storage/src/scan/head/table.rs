@@ -83,8 +83,7 @@ impl TableView for View<'_, '_> {
             return Ok(None);
         }
         let places = self.0.places(column);
-        let code = |row| self.0.slot(&places, row).map_or(Some(NO_CODE), Slot::code);
-        Ok(rows.iter().map(code).collect())
+        Ok(rows.iter().map(|row| self.0.slot(&places, row).map_or(Some(NO_CODE), Slot::code)).collect())
     }
 
     fn dictionary(&self, column: u32, visit: &mut dyn FnMut(u32, ValueView<'_>)) -> Result<(), ReadError> {

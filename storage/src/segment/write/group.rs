@@ -57,9 +57,12 @@ impl Scratch<'_> {
     /// The same memory for groups of other rows.
     pub(crate) fn reused<'n>(self) -> Scratch<'n> {
         let PerTable { spans, events, links } = self.0;
-        let reused = |columns: Vec<Values<'_>>| columns.into_iter().map(Values::reused).collect();
         Scratch(PerTable { spans: reused(spans), events: reused(events), links: reused(links) })
     }
+}
+
+fn reused<'n>(columns: Vec<Values<'_>>) -> Vec<Values<'n>> {
+    columns.into_iter().map(Values::reused).collect()
 }
 
 /// What a group came to.

@@ -1,7 +1,7 @@
 //! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
 
 use hashbrown::{HashMap, HashSet};
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{SpanId, TraceId};
 
 use crate::copies::Contents;
 use crate::rows::{Rows, SpanRow};
@@ -95,14 +95,16 @@ fn span<'a>(sources: &[&'a Rows], at: RowRef) -> &'a SpanRow {
     &sources[at.source as usize].spans[at.row as usize]
 }
 
+/// By what the spans of a trace are ordered.
+fn key(sources: &[&Rows], at: RowRef) -> (u64, SpanId) {
+    let span = span(sources, at);
+    (span.start, span.span_id)
+}
+
 /// Sorts the rows of one trace by start and appends them without exact copies.
 pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
-    let key = |row: &RowRef| {
-        let span = span(sources, *row);
-        (span.start, span.span_id)
-    };
-    rows.sort_unstable_by_key(|row| (key(row), row.source, row.row));
-    for alike in rows.chunk_by(|one, other| key(one) == key(other)) {
+    rows.sort_unstable_by_key(|row| (key(sources, *row), row.source, row.row));
+    for alike in rows.chunk_by(|one, other| key(sources, *one) == key(sources, *other)) {
         match alike {
             [row] => out.push(*row),
             _ => push_distinct(sources, alike, contents, out),
