@@ -1,4 +1,4 @@
-//! What is known of each segment without reading its pages.
+//! The catalog in memory: what is known of each segment without reading its pages.
 
 use hoptrail_proto::model::TenantId;
 

@@ -1,5 +1,4 @@
-//! The parts of the store one by one, for benches and fuzz targets. No promise is made about any of it: what is public here may
-//! change or go with any commit.
+//! The inner modules of the store, one by one, for benches and fuzz targets. Nothing here is stable: it may change or go with any commit.
 
 #[cfg(feature = "rocksdb")]
 mod split;
@@ -78,7 +77,7 @@ impl Segment {
         self.pages.values().map(Vec::len).sum()
     }
 
-    /// Reads its description again, as the first query after a start does.
+    /// Reads its metadata again, as the first query after a start does; the count of its groups.
     pub fn describe(&self) -> Result<usize, String> {
         let meta = self.pages.get(&tail::METADATA).ok_or("no metadata")?;
         said(Metadata::decode(meta)).map(|meta| meta.groups.len())

@@ -12,11 +12,11 @@ use crate::codec::pack;
 const VERSION: u8 = 1;
 const LEVEL: i32 = 1;
 
-/// Buffers above this size are let go after a record.
+/// Larger buffers are freed after a record.
 const KEPT_BYTES: usize = 8 << 20;
 
-/// Collects the requests of a group. Its buffers and its compressor are used again for the next record: fresh memory for each record
-/// cost a tenth of ingest, in page faults.
+/// Collects the requests of a group commit. Buffers and compressor are used again for the next record: fresh memory for each record cost a
+/// tenth of the time of ingest, in page faults.
 #[derive(Default)]
 pub(crate) struct Record {
     raw: Vec<u8>,

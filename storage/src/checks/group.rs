@@ -16,15 +16,15 @@ use crate::{
     AttributeScope, Cause, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value,
 };
 
-/// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
-/// a segment as they were, and after the damage reading gives errors or any answers.
+/// `input` is the count of damages (1 byte), the damages ([`Damage::BYTES`] each), and an OTLP request. The valid spans of the request come
+/// back from a segment as they were. After the damage, reading gives errors or any answers, but never a panic.
 pub fn group(input: &[u8]) {
     let Some((count, rest)) = input.split_first() else { return };
     let Some((damages, body)) = rest.split_at_checked(usize::from(count % 9) * Damage::BYTES) else { return };
     let Ok(validated) = validate(Bytes::copy_from_slice(body), &Limits::default()) else { return };
     let mut rows = Rows::default();
     rows.append_request(&validated.body).expect("validated");
-    // A client that sends again: duplicates count once.
+    // A client sends the request again: exact copies count once.
     let mut retry = Rows::default();
     retry.append_request(&validated.body).expect("validated");
     let (mut pages, _) = encode(&[&rows, &retry]).expect("fits");
@@ -38,7 +38,7 @@ pub fn group(input: &[u8]) {
     let _ = all_questions(&pages);
 }
 
-/// Puts the metadata there as it is without compression, so that damage reaches what it says.
+/// Stores the metadata without compression, so that damage reaches its contents.
 fn unpack_metadata(pages: &mut Pages) {
     let Some(page) = pages.get_mut(&tail::METADATA) else { return };
     let mut input = crate::codec::bytes::Input(page);
@@ -92,12 +92,12 @@ impl Damage {
     }
 }
 
-/// Every span, as bytes: a NaN is not equal to itself.
+/// Every span, as bytes: as a value a NaN would not equal itself.
 fn in_any_order(spans: &[TraceSpan]) -> BTreeSet<Vec<u8>> {
     spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))).collect()
 }
 
-/// All spans of the segment, sorted; two that are the same come twice.
+/// All spans of the segment, sorted. Exact copies come as often as the segment has them.
 fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut out = Vec::new();
     for group in open(pages)? {

@@ -8,7 +8,7 @@ use crate::catalog::SegmentEntry;
 use crate::codec::{Damaged, len_u32};
 use crate::log::{Record, each_request};
 
-/// A catalog entry is refused, or is the same after it was written again.
+/// A catalog entry is refused, or is the same after it was written and read again.
 pub fn catalog(entry: &[u8]) {
     let Ok(entry) = SegmentEntry::decode(7, entry) else { return };
     let _ = entry.spans();
@@ -19,8 +19,8 @@ pub fn catalog(entry: &[u8]) {
     assert_eq!(SegmentEntry::decode(7, &written), Ok(entry));
 }
 
-/// A log record is refused, or gives requests that are the same after they were written again. The bytes are tried as they are, with
-/// the checksum put right, and as what is compressed in a record.
+/// A log record is refused, or its requests are the same after they were written and read again. The bytes are tried in three ways: as they
+/// are, with a correct checksum, and as the compressed contents of a record.
 pub fn log_record(bytes: &[u8]) {
     requests(bytes);
     if let Some(([version, _, _, _, _, _, _, _, _, raw_len @ ..], rest)) = bytes.split_first_chunk::<13>() {
@@ -44,7 +44,7 @@ fn requests(record: &[u8]) {
     assert_eq!(read(again), Ok(found));
 }
 
-/// The requests of a record: when they came, whose they are, their bodies.
+/// The requests of a record: arrival, tenant and body of each.
 fn read(record: &[u8]) -> Result<Vec<(u64, TenantId, Vec<u8>)>, Damaged> {
     let mut found = Vec::new();
     each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec())))?;

@@ -1,4 +1,4 @@
-//! Values of any kind: written, and found again.
+//! Values of any kind are written, and read again.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::codec::fuse;
 use crate::codec::ints::{self, Ints};
 use crate::codec::strings::{self, Content, StringCursor, Strings};
 
-/// The first byte is the width of a value in bytes.
+/// The first byte gives the width of a value in bytes, less one.
 pub(super) fn integers(input: &[u8]) {
     let Some((width, rest)) = input.split_first() else { return };
     let values: Vec<u64> = rest.chunks(usize::from(width % 8) + 1).map(big_endian).collect();
@@ -25,7 +25,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// Values are what stands between line ends.
+/// The values: one a line.
 fn lines(input: &[u8]) -> Vec<&[u8]> {
     input.split(|byte| *byte == b'\n').collect()
 }
@@ -75,7 +75,7 @@ pub(super) fn filter(input: &[u8]) {
     assert!(members.iter().all(|member| fuse::may_hold(&set, *member) == Ok(true)), "a member is missing");
 }
 
-/// Nine bytes a value: its width and the value.
+/// Each value takes nine bytes of `input`: its width (1 byte) and its bits (8).
 pub(super) fn bit_stream(input: &[u8]) {
     let mut writer = BitWriter::default();
     let mut expected = Vec::new();

@@ -8,7 +8,7 @@ use crate::backend;
 use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
 use crate::segment::{GroupMeta, Metadata, PageId, PageSource, pages, tail};
 
-/// What something takes.
+/// The share of something in the size of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// A column, a page that every group has, or a filter.
@@ -17,7 +17,7 @@ pub struct Share {
     pub bytes: u64,
 }
 
-/// The bytes of all pages of a data folder that no server has open, by what is in them; the largest first.
+/// The bytes of all pages of a data folder, by what is in them, the largest share first. No server may have the folder open.
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
@@ -57,7 +57,7 @@ impl Shares {
 
     fn add_segment(&mut self, source: &dyn PageSource, segment: u64) -> Result<(), ReadError> {
         let described = source.page(segment, tail::METADATA)?;
-        // A page that a group has no use for is not there.
+        // A group leaves out pages that it does not need.
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
         let shapes = TableKind::ALL.map(|kind| len(tail::GROUP, tail::shapes(kind).page));
         self.add("metadata and shapes", described.len() + shapes.iter().sum::<usize>());

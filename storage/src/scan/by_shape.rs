@@ -1,4 +1,4 @@
-//! Conditions that the shape of a span decides. They are tested once a shape, and several together cost one pass over the rows.
+//! Conditions that the shape of a span decides. Each is tested once for each shape. Several together cost one pass over the rows.
 
 use hoptrail_proto::model::{AnyValue, Attribute, InstrumentationScope, SpanKind, StatusCode};
 
@@ -9,7 +9,7 @@ use crate::rows::TableKind;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
 impl Scan<'_> {
-    /// For each shape of spans whether the condition holds, or with `negated` does not; `None` when more than the shape decides.
+    /// For each shape of spans whether it satisfies the condition, or with `negated` does not. `None` when the shape alone does not decide.
     pub(super) fn by_shape(&self, filter: &Filter, negated: bool) -> Result<Option<Vec<bool>>, ReadError> {
         let (field, test, wanted) = match filter {
             Filter::Not(inner) => return self.by_shape(inner, !negated),
@@ -26,7 +26,7 @@ impl Scan<'_> {
         Ok(Some(good))
     }
 
-    /// For each shape of spans whether the field satisfies the test; `None` when it is not the shape that has the field.
+    /// For each shape of spans whether the field satisfies the test. `None` when the field is not in the shape.
     pub(super) fn shapes_with(&self, field: &Field, test: &Test) -> Result<Option<Vec<bool>>, ReadError> {
         let intrinsic = match field {
             Field::Intrinsic(intrinsic) => *intrinsic,
@@ -68,7 +68,7 @@ impl Scan<'_> {
         self.group.scopes().iter().map(|scope| test(scope)).collect()
     }
 
-    /// For each shape whether what it has of this part is good.
+    /// For each shape whether its value of this part is good.
     fn shapes_by(&self, good: &[bool], part: ShapePart) -> Result<Vec<bool>, ReadError> {
         let spans = self.group.table(TableKind::Span);
         let indexes = spans.shapes()?.shapes.iter().map(|shape| part.of(shape) as usize);

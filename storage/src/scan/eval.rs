@@ -1,4 +1,4 @@
-//! From a filter to the rows of a group.
+//! Finds the rows of a group that satisfy a filter.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub(crate) fn matching(
     matching_among(group, filter, range, Bitmap::all(group.table(TableKind::Span).len()), context)
 }
 
-/// Those of the rows `among`.
+/// The same among the rows `among`.
 pub(crate) fn matching_among(
     group: &dyn SpanColumns,
     filter: &Filter,
@@ -45,7 +45,7 @@ pub(crate) fn matching_among(
 pub(super) struct Scan<'a> {
     pub(super) group: &'a dyn SpanColumns,
     pub(super) context: &'a QueryContext,
-    /// What is tested: spans, or inside [`Filter::Event`] and [`Filter::Link`] one event or link.
+    /// What is tested: spans; inside of [`Filter::Event`] events; inside of [`Filter::Link`] links.
     pub(super) kind: TableKind,
 }
 
@@ -58,7 +58,7 @@ impl Scan<'_> {
         Bitmap::all(self.len())
     }
 
-    /// Those of `among` that satisfy the filter, or with `negated` do not.
+    /// The rows of `among` that satisfy the filter, or with `negated` do not.
     fn rows(&self, filter: &Filter, negated: bool, mut among: Bitmap) -> Result<Bitmap, ReadError> {
         self.context.check()?;
         match (filter, negated) {
@@ -67,7 +67,7 @@ impl Scan<'_> {
             (Filter::Not(inner), _) => self.rows(inner, !negated, among),
             (Filter::And(parts), false) | (Filter::Or(parts), true) => self.all(parts, negated, among),
             (Filter::Or(parts), false) | (Filter::And(parts), true) => self.any(parts, negated, &among),
-            // What else a span must satisfy is known only with its whole trace.
+            // Only the whole trace decides this condition, so here it counts as satisfied.
             _ if filter.needs_trace() => Ok(among),
             _ => {
                 let rows = self.leaf(filter, &among)?;
@@ -81,7 +81,7 @@ impl Scan<'_> {
         }
     }
 
-    /// What shapes decide comes first, all at once; of the others each looks only at the rows that those before it left.
+    /// Conditions that shapes decide come first, all at once. Each of the others looks only at the rows that the earlier ones left.
     fn all(&self, parts: &[Filter], negated: bool, mut rows: Bitmap) -> Result<Bitmap, ReadError> {
         let mut shapes: Option<Vec<bool>> = None;
         let mut others: Vec<&Filter> = Vec::new();
@@ -114,7 +114,7 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    /// The rows that satisfy one condition; of those that are not among `among` it may say anything.
+    /// The rows that satisfy one condition. For rows outside of `among` the answer may be wrong.
     fn leaf(&self, filter: &Filter, among: &Bitmap) -> Result<Bitmap, ReadError> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone()), among),
@@ -136,7 +136,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The spans of which one event or link satisfies the filter. What the filter asks of the span itself is taken from the span.
+    /// The spans with an event or link that satisfies the filter. Fields of the span in this filter mean the span of that event or link.
     fn children(&self, kind: TableKind, filter: &Filter) -> Result<Bitmap, ReadError> {
         let inner = Scan { kind, ..*self };
         let found = inner.rows(filter, false, inner.everything())?;
@@ -165,7 +165,7 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    /// The rows of events or links as rows of this kind: themselves, or the spans that own them.
+    /// Rows of events or links as rows of the tested kind: the same rows, or the spans that own them.
     fn of_children(&self, kind: TableKind, children: Bitmap) -> Result<Bitmap, ReadError> {
         if self.kind == kind {
             return Ok(children);
@@ -183,7 +183,7 @@ impl Scan<'_> {
         rows
     }
 
-    /// The rows of spans that are worth a look: those among `among` when these are spans, else all.
+    /// The rows of spans to look at: `among` when spans are tested, else all.
     fn spans_among<'b>(&self, among: &'b Bitmap) -> Cow<'b, Bitmap> {
         if self.kind == TableKind::Span {
             return Cow::Borrowed(among);

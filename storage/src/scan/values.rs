@@ -1,4 +1,4 @@
-//! From rows of a group to the values that they have.
+//! Collects the values of a field on rows of a group.
 
 use hoptrail_proto::model::{Attribute, SpanId, SpanKind, StatusCode};
 
@@ -9,7 +9,7 @@ use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, text, to_value};
 use crate::{AttributeScope, Field, Intrinsic, QueryContext, ReadError, Value};
 
-/// Collects the values of a field on these spans into `sink`; equal ones may come once. Not for fields of the whole trace.
+/// Gives the values of a field on these spans to `sink`. Equal values may come only once. It is not for fields of the whole trace.
 pub(crate) fn values(
     group: &dyn SpanColumns,
     field: &Field,
@@ -94,7 +94,7 @@ fn children_of(group: &dyn SpanColumns, kind: TableKind, rows: &Bitmap) -> Resul
     Ok(children)
 }
 
-/// What the shapes of these rows have of this part, of which there are so many.
+/// The values of this part in the shapes of these rows. There are `count` possible values.
 fn used(table: &dyn TableView, rows: &Bitmap, part: ShapePart, count: usize) -> Result<Bitmap, ReadError> {
     let known = &table.shapes()?.shapes;
     let mut shapes = Bitmap::none(known.len());
@@ -110,7 +110,7 @@ fn give_names(table: &dyn TableView, used: &Bitmap, sink: &mut dyn FnMut(Value))
     names.for_each(|name| sink(Value::string(text(table.name(name)))));
 }
 
-/// The numbers of OTLP in a set of at most 256.
+/// The codes of OTLP in a set of at most 256.
 fn bytes_in(used: &Bitmap) -> impl Iterator<Item = i32> {
     (0..=u8::MAX).filter(|byte| used.contains(usize::from(*byte))).map(i32::from)
 }

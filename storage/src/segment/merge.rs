@@ -1,8 +1,7 @@
 //! Merges segments trace by trace, in the order of their starts.
 //!
-//! Of the inputs only those groups are in memory that the next traces are in, up to a bound. An input has its traces in order already,
-//! so mostly that is one group of each. The traces that more than one input may have are collected first: an input may know of an
-//! earlier start than another one.
+//! Only the groups with the next traces are in memory, up to a bound. An input has its traces in order already, so mostly that is one group
+//! of each input. Traces that more than one input may have are collected first, because one input may know an earlier start than another.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ pub(crate) struct MergeInput<'a> {
     pub(crate) metadata: Arc<Metadata>,
 }
 
-/// How a merge goes about it.
+/// The bounds of a merge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MergeBounds {
     /// Spans after which a group of the new segment is closed.
@@ -54,7 +53,7 @@ struct Piece {
     rows: Range<usize>,
 }
 
-/// A trace that is due, with all its rows.
+/// A trace to be written, with all its rows.
 struct Due {
     start: u64,
     id: TraceId,
@@ -108,7 +107,7 @@ pub(crate) fn merge<S: PageSink + ?Sized>(
     Ok(merge.writer.finish(about)?)
 }
 
-/// An input and what is wrong with it.
+/// The id of an input, and what is wrong with it.
 type Unreadable = (u64, ReadError);
 
 fn of_input<E>((segment, source): Unreadable) -> MergeError<E> {
@@ -164,11 +163,11 @@ impl MergeInput<'_> {
     }
 }
 
-/// Goes over the traces of an input that no other input has.
+/// Passes over the traces of an input that no other input has.
 struct Cursor<'i> {
     index: usize,
     input: &'i MergeInput<'i>,
-    /// The group that `traces` are of is the one before.
+    /// The group after that of `traces`.
     next_group: u16,
     traces: std::vec::IntoIter<(TraceId, u64, Range<usize>)>,
     next: Option<Due>,
@@ -179,7 +178,7 @@ impl<'i> Cursor<'i> {
         Self { index, input, next_group: 0, traces: Vec::new().into_iter(), next: None }
     }
 
-    /// Orders cursors; one at its end comes last.
+    /// The key by which cursors are sorted. A cursor at its end comes last.
     fn key(&self) -> (bool, Option<(u64, TraceId)>) {
         (self.next.is_none(), self.next.as_ref().map(Due::key))
     }
@@ -239,7 +238,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
         Ok(())
     }
 
-    /// Writes the traces that are due as a group.
+    /// Writes the due traces as a group.
     fn flush(&mut self) -> Result<(), MergeError<S::Error>> {
         if self.due.is_empty() {
             return Ok(());
@@ -262,7 +261,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
         self.writer.put_group(&sources, &traces, &rows, &mut scratch)?;
         self.scratch = scratch.reused();
         self.spans = 0;
-        // What copies are told by must not keep the resources of groups that have gone.
+        // The hashes keep resources in memory, and those of dropped groups must go.
         self.contents = Contents::default();
         self.decoded.shrink(self.bounds.buffer_bytes / 2);
         Ok(())

@@ -1,4 +1,4 @@
-//! Which groups of a segment a filter rules out before they are opened.
+//! Rules out groups of a segment before they are opened.
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
@@ -10,8 +10,8 @@ use crate::matcher::MOST_VALUES;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
 
-/// Says for each group of a segment whether any of its rows may satisfy the filter. Only equality of text counts, where every
-/// match needs it: there the filters over values rule out what counts and ranges cannot.
+/// For each group of a segment whether any of its rows may satisfy the filter. Only texts that every match must equal are looked up, in the
+/// filters over values.
 pub(crate) fn possible_groups(
     source: &dyn PageSource,
     segment: u64,
@@ -29,7 +29,7 @@ pub(crate) fn possible_groups(
     Ok(possible)
 }
 
-/// A text that some attribute of a match must have.
+/// A text that an attribute of every match must equal.
 struct Equality<'f> {
     scope: AttributeScope,
     key: &'f str,
@@ -57,7 +57,7 @@ struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// Whether a resource or scope may have the attribute: these are no columns.
+    /// Whether a resource or scope may have the attribute. Attributes of these are not in columns.
     fn has_origin(&self, equality: &Equality<'_>) -> bool {
         match equality.scope {
             AttributeScope::Resource | AttributeScope::Instrumentation => true,

@@ -1,5 +1,5 @@
-//! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
-//! together, where one byte is quickly looked for.
+//! The trace table of a group: which rows belong to which trace. One trace is found without reading the others: the last bytes of all ids
+//! are stored together, so that a search for one byte finds candidates fast.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::codec::{Damaged, to_usize};
 const HEAD: usize = 14;
 const OUTSIDE: Damaged = Damaged("trace outside of its table");
 
-/// Writes the table of traces whose rows follow each other.
+/// Writes the table of traces. The rows of each trace follow those of the one before.
 pub(super) fn encode(traces: &[TraceRun]) -> Vec<u8> {
     let mut page: Vec<u8> = traces.iter().map(|trace| trace.id.0[HEAD + 1]).collect();
     page.extend(traces.iter().map(|trace| trace.id.0[HEAD]));
@@ -77,7 +77,7 @@ impl<'p> Traces<'p> {
         memchr::memchr_iter(*last, self.lasts).find(is_it)
     }
 
-    /// When it starts, as far as the group knows.
+    /// Its start, as far as the group knows.
     pub(super) fn start(&self, trace: usize) -> Result<u64, Damaged> {
         self.starts.get(trace)
     }
@@ -93,8 +93,8 @@ impl<'p> Traces<'p> {
         if rows.start <= rows.end && rows.end <= self.rows { Ok(rows) } else { Err(OUTSIDE) }
     }
 
-    /// The first row of the traces that start at `start` or later as far as the group knows, by which they are ordered; and those before
-    /// with their starts and rows.
+    /// Splits the table at `start`, by the starts that the group knows. Answers the first row of the traces that start then or later, and
+    /// starts and rows of the earlier traces.
     pub(super) fn split_at(&self, start: u64) -> Result<(usize, Vec<StartAndRows>), Damaged> {
         let late = self.starts.partition_point(0..self.starts.len(), |own| own < start)?;
         let starts = self.starts.range(0..late, |start| start)?;
@@ -108,7 +108,7 @@ impl<'p> Traces<'p> {
         Ok((first, before))
     }
 
-    /// Whose the row is.
+    /// The index of the trace of a row.
     pub(super) fn of_row(&self, row: usize) -> Result<usize, Damaged> {
         self.ends.partition_point(0..self.ends.len(), |end| end <= row as u64)
     }

@@ -97,7 +97,7 @@ impl TableView for View<'_, '_> {
     }
 
     fn rows_of_shapes(&self, among: &Bitmap, good: &[bool]) -> Result<Bitmap, ReadError> {
-        // There may be ten thousand shapes: all at once is faster than one by one up to the first.
+        // There may be ten thousand shapes. A fold without a branch is faster than a search that stops at the first one.
         if !good.iter().fold(false, |any, good| any | good) || among.is_empty() {
             return Ok(Bitmap::none(self.len()));
         }
@@ -220,7 +220,7 @@ fn codes_at(positions: &[Option<usize>], code: impl Fn(usize) -> Result<usize, D
     codes.collect()
 }
 
-/// A number as a page has it: ints are stored so that they are in order.
+/// The value of a stored number. Signed integers are stored in a mapped form that keeps their order.
 pub(super) fn stored_number(value_type: ValueType, stored: u64) -> ValueView<'static> {
     match value_type {
         ValueType::Int => ValueView::Int(unordered(stored)),

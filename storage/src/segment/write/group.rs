@@ -13,11 +13,11 @@ use crate::codec::strings::{self, Content};
 use crate::codec::{fuse, ints};
 use crate::rows::{PerTable, Rows, Slot, SpanRow, TableKind, ValueType, owned_by};
 
-/// Columns of fewer bytes are read rather than filtered.
+/// Columns of fewer bytes have no filter: reading them is cheap enough.
 const LEAST_FILTERED: usize = 1 << 10;
-/// Columns of fewer bytes share a page: one look-up for all of them.
+/// Columns of fewer bytes share a page, so that all of them cost one look-up.
 const SMALL_COLUMN: usize = 16 << 10;
-/// Most bytes of the values of a column of a group, before compression, 8 for a number. Offsets in a page are below it and fit 32 bits.
+/// Most bytes of a column of a group before compression; a number counts 8. So offsets in a page fit 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 
 /// The values of one column of a group.
@@ -44,12 +44,12 @@ impl Values<'_> {
     /// The same memory for values of other rows.
     fn reused<'n>(mut self) -> Values<'n> {
         self.clear();
-        // Nothing is left to be mapped: this only changes the lifetime, and keeps the allocation.
+        // The list is empty, so nothing is copied: this changes only the lifetime, and keeps the allocation.
         Values { numbers: self.numbers, strings: self.strings.into_iter().map(|_| -> &'n [u8] { &[] }).collect() }
     }
 }
 
-/// Memory for the values of all columns, used again for each group: fresh memory cost a tenth of sealing, in page faults.
+/// Memory for the values of all columns, used again for each group: fresh memory cost a tenth of the time of sealing, in page faults.
 #[derive(Default)]
 pub(crate) struct Scratch<'r>(PerTable<Vec<Values<'r>>>);
 
@@ -65,7 +65,7 @@ fn reused<'n>(columns: Vec<Values<'_>>) -> Vec<Values<'n>> {
     columns.into_iter().map(Values::reused).collect()
 }
 
-/// What a group came to.
+/// The result of writing a group.
 #[derive(Default)]
 pub(super) struct GroupPages {
     pub(super) pages: BTreeMap<u32, Vec<u8>>,
@@ -97,7 +97,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Self { number, sources, translator, scratch, out: GroupPages::default() }
     }
 
-    /// The pages of these traces. Their rows follow each other in `rows`, which holds no others.
+    /// Makes the pages of these traces. `rows` are exactly their rows, trace after trace.
     pub(super) fn write(mut self, traces: &[TraceRun], rows: &[RowRef]) -> Result<GroupPages, TooLarge> {
         self.out.metadata.spans = rows_that_fit(rows.len(), "spans in a row group")?;
         self.out.metadata.traces = rows_that_fit(traces.len(), "traces in a row group")?;
@@ -139,7 +139,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         };
     }
 
-    /// The order start of a trace by its spans here, whatever other segments know of its start.
+    /// The order start of a trace by its spans here, without any start hint.
     fn order_start(&self, trace: &TraceRun, rows: &[RowRef]) -> Option<u64> {
         rows.get(trace.rows.clone())?.iter().map(|row| self.span(*row).extent().order_start()).min()
     }
@@ -205,7 +205,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Ok(())
     }
 
-    /// Writes the columns of these rows of a table; answers their shapes.
+    /// Writes the columns of these rows of a table. Answers the shape of each row.
     #[expect(clippy::indexing_slicing, reason = "the translator gave a code to each shape and column of these sources")]
     fn put_table(&mut self, kind: TableKind, rows: &[RowRef]) -> Result<Vec<u64>, TooLarge> {
         let types = self.translator.value_types(kind);
@@ -273,7 +273,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
     }
 }
 
-/// A count of rows that a reader takes.
+/// The count, if readers take so many rows.
 fn rows_that_fit(count: usize, what: &'static str) -> Result<u32, TooLarge> {
     fit(at_most(count, MOST_ROWS as usize, what)?, what)
 }

@@ -1,4 +1,4 @@
-//! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
+//! The order of rows in a segment: traces by their start, and inside of a trace spans by their start.
 
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{SpanId, TraceId};
@@ -13,20 +13,20 @@ pub(crate) struct RowRef {
     pub(crate) row: u32,
 }
 
-/// When traces began that have spans elsewhere, too: then, or earlier.
+/// Start hints: when traces with spans elsewhere began, at the latest.
 pub(crate) type StartHints = HashMap<TraceId, u64>;
 
-/// A trace's rows in the order.
+/// The rows of a trace in that order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceRun {
     pub(crate) id: TraceId,
-    /// The start by which it is ordered: of its spans here, or an earlier one that is known from elsewhere.
+    /// The start by which it is ordered: the order start of its spans here, or an earlier start hint.
     pub(crate) start: u64,
     pub(crate) rows: std::ops::Range<usize>,
 }
 
 impl TraceRun {
-    /// The same run, so many rows before.
+    /// The same run, moved back by so many rows.
     pub(super) fn moved_back(&self, rows: usize) -> Self {
         Self { rows: self.rows.start - rows..self.rows.end - rows, ..self.clone() }
     }
@@ -48,8 +48,8 @@ pub(super) fn in_order(sources: &[&Rows], hints: &StartHints) -> (Vec<TraceRun>,
     (runs, out)
 }
 
-/// What one source has of a trace. A source knows its traces, so that finding all rows of a trace costs a look-up for each source
-/// and not for each span.
+/// The rows of a trace in one source. A source knows its traces, so finding all rows of a trace costs a look-up for each source and not for
+/// each span.
 struct Piece {
     id: TraceId,
     source: u32,
@@ -95,7 +95,7 @@ fn span<'a>(sources: &[&'a Rows], at: RowRef) -> &'a SpanRow {
     &sources[at.source as usize].spans[at.row as usize]
 }
 
-/// By what the spans of a trace are ordered.
+/// The key by which the spans of a trace are sorted.
 fn key(sources: &[&Rows], at: RowRef) -> (u64, SpanId) {
     let span = span(sources, at);
     (span.start, span.span_id)
@@ -112,7 +112,7 @@ pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut 
     }
 }
 
-/// Appends rows of one key, of which those that are the same in everything are one.
+/// Appends rows that have one key, without exact copies.
 #[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
 fn push_distinct(sources: &[&Rows], alike: &[RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
     let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Codes: rows in memory number their shapes, columns and names each for themselves; a segment has one numbering for all.
+//! Translates codes. Each source of rows has codes of its own for shapes, columns and names; a segment has one code for each.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::rows::{
     ColumnKey, Interner, OriginBytes, PerTable, Rows, Shape, ShapeList, Shapes, Table, TableKind, ValueType,
 };
 
-/// Most columns of a table: their pages have ids below those of the filters.
+/// Most columns of a table. With more, the ids of their pages would reach those of the filters.
 const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
 
-/// The codes of a segment for those of some rows.
+/// The codes of a segment, by the codes of some rows.
 #[derive(Default)]
 pub(crate) struct Codes {
     pub(super) shapes: PerTable<Vec<u32>>,
     pub(super) columns: PerTable<Vec<u32>>,
 }
 
-/// The codes of a segment, as far as it is written.
+/// The codes of a segment that is being written.
 #[derive(Default)]
 pub(super) struct Translator {
     resources: OriginCodes,
@@ -34,7 +34,7 @@ pub(super) struct Translator {
 }
 
 impl Translator {
-    /// Takes in what these rows have.
+    /// Gives codes to the resources, scopes, names, columns and shapes of these rows.
     pub(super) fn add(&mut self, rows: &Rows) -> Result<Codes, TooLarge> {
         let resources = self.resources.add(&rows.resources.bytes);
         let scopes = self.scopes.add(&rows.scopes.bytes);
@@ -58,7 +58,7 @@ impl Translator {
         &self.tables[kind].value_types
     }
 
-    /// What the segment's metadata says of all this, the resources decoded, and the shapes of each table.
+    /// The metadata with all of this, the decoded resources, and the shapes of each table.
     pub(super) fn finish(mut self) -> (Metadata, Vec<Arc<Resource>>, PerTable<ShapeList>) {
         let mut metadata =
             Metadata { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Metadata::default() };
