@@ -1,7 +1,7 @@
-//! A back end that keeps everything in memory: the second implementation, which says what the first may not rely on.
+//! A back end that keeps everything in memory. As a second implementation it keeps the traits free of what only a database on a disk offers.
 //!
-//! A segment is one container of bytes, as it would be one object in a bucket, and pages are slices of it. What is stored lives as
-//! long as the back end does: a store that is opened over the same one again finds it.
+//! A segment is one container of bytes, like one object in a bucket, and pages are slices of it. Stored data lives as long as the back end:
+//! a store that is opened again over the same back end finds it.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, Range};

@@ -1,11 +1,11 @@
-//! Where bytes live: three small traits, and what implements them.
+//! Where bytes are stored: three small traits, and what implements them.
 //!
 //! ```text
 //!  store/        queue, head, sealing, merging, queries
 //!  ----------------------------------------------------------------
 //!  Log           requests that no segment holds yet
 //!  Segments      immutable sets of pages, written whole, read by page
-//!  Catalog       which segments count: what is not in it is not there
+//!  Catalog       an entry for each valid segment
 //!  ----------------------------------------------------------------
 //!  rocksdb/      a data folder          memory.rs    nothing on a disk
 //! ```

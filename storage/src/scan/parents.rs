@@ -1,12 +1,12 @@
-//! Who is whose parent, whatever the ids say. The trace page draws trees by the same rules: `assemble` in the query crate has them
-//! for whole spans, this has them for columns.
+//! Finds the parents of spans, also where ids are shared or go in circles. The trace page draws trees by the same rules: `assemble` in the
+//! query crate applies them to whole spans, this module applies them to columns.
 //!
 //! 1. A span that names no parent has none, and so does one that names itself.
-//! 2. Where two spans share an id and a parent, one being a client and the other its server (or a producer and its consumer), the client
-//!    is the parent of the server: Zipkin's spans of both sides have one id.
-//! 3. Otherwise the parent is the span with the id that is named. Of several it is one of the child's service rather than another, then a
-//!    server or consumer rather than another, then the first.
-//! 4. Of a circle the first span has no parent.
+//! 2. Two spans that share an id and a parent may be the client and the server of one call (or producer and consumer), because Zipkin gives
+//!    both sides one id. Then the client is the parent of the server.
+//! 3. Otherwise the parent is the span with the named id. When several have it, spans of the child's service are preferred, then servers
+//!    and consumers, then the first one.
+//! 4. In a circle the first span has no parent.
 //!
 //! The *first* is by [`SpanIdentity`], and so by start.
 
