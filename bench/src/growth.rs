@@ -11,7 +11,7 @@ use crate::http::Connection;
 use crate::report::{mb, ms, percentile, us};
 use crate::run::{self, Options};
 use crate::server::Server;
-use crate::spool::Source;
+use crate::spool::{self, Source};
 use crate::{account, chart, queries, unit};
 
 /// A store at each of its sizes.
@@ -74,7 +74,7 @@ pub async fn growth(options: &Options) -> Result<Growth> {
     let path = options.folder.join("requests");
     let (mut unit_us, mut steps) = (0.0, Vec::new());
     for size in sizes {
-        let spool = run::make(&mut source, &path, size)?;
+        let spool = spool::make(&mut source, &path, size)?;
         if steps.is_empty() {
             let mut units = unit::measure(&spool)?;
             units.sort_unstable();

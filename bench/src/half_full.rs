@@ -8,9 +8,8 @@ use anyhow::Result;
 use crate::http::Connection;
 use crate::ingest;
 use crate::queries::{self, Answered, Kind};
-use crate::run;
 use crate::server::{Launch, Server};
-use crate::spool::Source;
+use crate::spool::{self, Source};
 use crate::transport::Transport;
 
 /// Half of `storage.head_spans`.
@@ -41,7 +40,7 @@ pub(crate) async fn measure(
     until: u64,
     repetitions: usize,
 ) -> Result<HalfFull> {
-    let spool = run::make(source, path, until)?;
+    let spool = spool::make(source, path, until)?;
     let kinds = queries::kinds(source.shape(), &source.truth, repetitions);
     let mut launch = original.clone();
     launch.settings.push("storage.seal_after=1h".to_owned());

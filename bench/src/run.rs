@@ -15,7 +15,7 @@ use crate::queries::{self, Answered};
 use crate::report::{Disk, Ingest, Memory, Query, Report, Restart, Run, Share, mb, ms, percentile, us};
 use crate::server::{Launch, Server};
 use crate::shape::{Kind, Shape};
-use crate::spool::{Source, Spool};
+use crate::spool::{self, Source, Spool};
 use crate::transport::Transport;
 use crate::{half_full, ingest, unit};
 
@@ -101,7 +101,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let (sealed, later_spans) = (options.spans(), half_full::spans_after(options.spans()));
     let (shape, launch) = (options.shape(sealed + later_spans)?, options.launch()?);
     let mut source = Source::new(shape, options.batch(), sealed, options.repetitions as u64 * 2);
-    let spool = make(&mut source, &options.folder.join("requests"), sealed)?;
+    let spool = spool::make(&mut source, &options.folder.join("requests"), sealed)?;
     let (spans, wire_bytes) = (spool.spans(), spool.bytes());
     let kinds = queries::kinds(shape, &source.truth, options.repetitions);
     let mut units = unit::measure(&spool)?;
@@ -157,16 +157,6 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let report =
         Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, restart, beside_ordinary };
     Ok(Stored { launch, kinds: half_full.kinds, report })
-}
-
-/// Makes the requests until there are so many spans.
-pub(crate) fn make(source: &mut Source, path: &Path, until: u64) -> Result<Arc<Spool>> {
-    let before = source.truth.spans();
-    let stage = Stage::begin("making spans", until.saturating_sub(before));
-    let spool = source.spool(path, until, |spans| stage.add(spans))?;
-    stage.end();
-    ensure!(spool.spans() == source.truth.spans() - before, "the requests do not hold every span");
-    Ok(Arc::new(spool))
 }
 
 /// Sends, waits until all is sealed and merged: `stored` spans with those sent before.

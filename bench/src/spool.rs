@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 
+use crate::progress::Stage;
 use crate::shape::{Batch, Batches, Shape};
 use crate::truth::Truth;
 
@@ -58,7 +60,7 @@ impl Source {
     }
 
     /// Makes traces until there are `until` spans in all. `progress` is called with the number of spans made.
-    pub(crate) fn spool(&mut self, path: &Path, until: u64, progress: impl Fn(u64)) -> Result<Spool> {
+    fn spool(&mut self, path: &Path, until: u64, progress: impl Fn(u64)) -> Result<Spool> {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
         let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), extents: Vec::new(), offset: 0 };
         for trace in self.shape.traces_from(self.truth.traces()) {
@@ -120,6 +122,16 @@ impl Spool {
         self.file.read_exact_at(&mut body, extent.offset)?;
         Ok(Some(Ready { body: body.into(), spans: extent.spans }))
     }
+}
+
+/// Makes the requests until there are so many spans.
+pub(crate) fn make(source: &mut Source, path: &Path, until: u64) -> Result<Arc<Spool>> {
+    let before = source.truth.spans();
+    let stage = Stage::begin("making spans", until.saturating_sub(before));
+    let spool = source.spool(path, until, |spans| stage.add(spans))?;
+    stage.end();
+    ensure!(spool.spans() == source.truth.spans() - before, "the requests do not hold every span");
+    Ok(Arc::new(spool))
 }
 
 struct Writer {

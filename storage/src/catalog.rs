@@ -1,4 +1,4 @@
-//! What is known of each segment without reading its pages.
+//! The catalog in memory: what is known of each segment without reading its pages.
 
 use hoptrail_proto::model::TenantId;
 
@@ -55,12 +55,7 @@ impl SegmentEntry {
         let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
         let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
         let count = input.count(48)?;
-        let mut group = || {
-            let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
-            let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
-            Ok(GroupStats { spans, starts, latest_trace, hints: (input.varint()?, input.varint()?) })
-        };
-        let groups = (0..count).map(|_| group()).collect::<Result<_, _>>()?;
+        let groups = (0..count).map(|_| read_group(&mut input)).collect::<Result<_, _>>()?;
         Ok(Self { id, tenant, bytes, received, groups })
     }
 }
@@ -110,6 +105,12 @@ impl GroupStats {
     pub(crate) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         range.is_none_or(|range| self.starts.0 < range.end && range.start <= self.starts.1)
     }
+}
+
+fn read_group(input: &mut Input<'_>) -> Result<GroupStats, Damaged> {
+    let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
+    let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
+    Ok(GroupStats { spans, starts, latest_trace, hints: (input.varint()?, input.varint()?) })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The only place that asks for the time: the time of day, which tests replace, and moments to measure lengths of time by.
+//! All reading of clocks: the time of day, which tests can set, and the moments between which something is measured. Nothing else in
+//! hoptrail asks for the time.
 
 #![allow(clippy::disallowed_methods, reason = "everybody else asks here")]
 

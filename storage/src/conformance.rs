@@ -1,4 +1,5 @@
-//! One suite for every store: whatever is written and asked, the answer is the plain store's.
+//! One suite for every store: whatever is written and asked, the answer equals that of the plain store
+//! ([`MemoryStore`](crate::MemoryStore)).
 
 use std::sync::Arc;
 
@@ -81,7 +82,7 @@ fn filter() -> impl Strategy<Value = Filter> {
     })
 }
 
-/// Whether nothing in it is about one event or one link.
+/// Whether the filter has no part that is about one event or one link.
 fn nests_nothing(filter: &Filter) -> bool {
     match filter {
         Filter::And(parts) | Filter::Or(parts) => parts.iter().all(nests_nothing),
@@ -159,7 +160,7 @@ fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
     Store::over(backend, &setup, &mut prometheus_client::registry::Registry::default()).expect("opens")
 }
 
-/// Writes and asks, while the store is settled and opened again, as `open` does: the answers are the plain store's.
+/// Writes and asks, and settles and reopens the store in between. The answers equal those of the plain store.
 fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], requests: &[SearchRequest]) {
     let tenants = [TenantId::single(), TenantId::new("other").expect("tenant")];
     let plain = MemoryStore::default();
@@ -227,10 +228,10 @@ fn step() -> impl Strategy<Value = Step> {
     (any_batch(), again, then).prop_map(|(batch, again, then)| Step { batch, again, then })
 }
 
-/// What proptest does when nobody says how many.
+/// The number of cases that proptest runs by default.
 const DEFAULT_CASES: u32 = 256;
 
-/// A case opens stores several times, so there are few, unless `PROPTEST_CASES` says how many.
+/// Few cases, because each opens stores several times. `PROPTEST_CASES` can ask for more.
 fn config() -> ProptestConfig {
     let config = ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() };
     let cases = if config.cases == DEFAULT_CASES { 24 } else { config.cases };

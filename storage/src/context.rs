@@ -1,4 +1,4 @@
-//! The bounds of one query: time, memory, and whether anybody still waits for its answer.
+//! The bounds of one query: its time, its memory, and whether the client still waits.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use crate::ReadError;
 /// Damaged locations that an answer lists.
 const MOST_LEFT_OUT: usize = 16;
 
-/// The bounds of one query, and what its answer had to do without. Clones share them.
+/// The bounds of one query, and what its answer lacks. Clones share both.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct QueryContext {
     cancelled: Arc<AtomicBool>,
     account: Arc<Account>,
     left_out: Arc<Mutex<BTreeSet<String>>>,
-    /// Spans in the answer, and how many there are.
+    /// Spans in the answer, and spans that are known, when the answer was cut.
     cut_to: Arc<OnceLock<(usize, usize)>>,
 }
 
@@ -55,7 +55,7 @@ pub struct Reserved {
 }
 
 impl QueryContext {
-    /// A query that may take `limit` from now and hold `memory` bytes, until `cancelled` is set.
+    /// A query that may run for `limit` from now and hold `memory` bytes. It ends when `cancelled` is set.
     #[must_use]
     pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
         let account = Arc::new(Account { limit: memory, held: AtomicUsize::new(0) });
@@ -77,7 +77,7 @@ impl QueryContext {
         if crate::clock::instant() > self.deadline { Err(ReadError::Deadline { limit: self.limit }) } else { Ok(()) }
     }
 
-    /// Says that stored bytes at `location` are damaged, so that the answer is without what they held.
+    /// Notes that stored bytes at `location` are damaged, so that the answer lacks what they held.
     pub fn leave_out(&self, location: String) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if left_out.len() < MOST_LEFT_OUT {
@@ -85,13 +85,14 @@ impl QueryContext {
         }
     }
 
-    /// The damaged locations that the answer is without; empty when it is complete. Some suffice to say that it is not.
+    /// The damaged locations that the answer lacks; empty when it is complete. The list is bounded: a few are enough to say that the answer
+    /// is incomplete.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Says that the answer has only so many of the spans that are known, since there was no memory for more.
+    /// Notes that the answer has only the first `spans` of `known` spans, because there was no memory for more.
     pub fn cut(&self, spans: usize, known: usize) {
         _ = self.cut_to.set((spans, known));
     }
@@ -102,7 +103,7 @@ impl QueryContext {
         self.cut_to.get().copied()
     }
 
-    /// Takes `bytes` from the query's memory until the answer is dropped; fails when that is more than is left.
+    /// Takes `bytes` of the query's memory until the returned value is dropped. Fails when less is left.
     pub fn reserve(&self, bytes: usize) -> Result<Reserved, ReadError> {
         let mut reserved = Reserved { account: Arc::clone(&self.account), bytes: 0 };
         reserved.grow(bytes)?;
@@ -133,7 +134,7 @@ impl Reserved {
         self.account.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Leaves the bytes with the query, for what is in its answer.
+    /// Keeps the bytes reserved until the query ends, for what is in its answer.
     pub fn keep(mut self) {
         self.bytes = 0;
     }

@@ -1,7 +1,7 @@
-//! Tells exact copies of a span from spans that only share their ids.
+//! Distinguishes exact copies of a span from spans that only share its id.
 //!
-//! A client that sends again makes copies; a process that was forked with its random state makes other spans of the same ids. Both
-//! may come thousands of times, so content is compared by a hash, taken once a span.
+//! A client that retries sends copies. A process that was forked with its random state makes different spans with the same ids. Both may
+//! come thousands of times, so spans are compared by a hash of their content, which is made once for each span.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{InstrumentationScope, Resource, TraceSpan};
 use xxhash_rust::xxh3::Xxh3;
 
-/// The hash of everything a span has. Two spans of one hash are the same.
+/// The hash of everything that a span has. Two spans with one hash are exact copies.
 pub(crate) type ContentHash = u128;
 
 /// Hashes spans. A resource or scope is hashed once, however many spans share it.
@@ -20,7 +20,7 @@ pub(crate) struct Contents {
     scopes: Shared<InstrumentationScope>,
 }
 
-/// By address; keeping what lies there keeps the address from being used for another one.
+/// Hashes by address. The value is kept, so that its address is not used again for another one.
 type Shared<T> = HashMap<usize, (Arc<T>, ContentHash)>;
 
 impl Contents {
@@ -53,13 +53,13 @@ impl Copies {
     /// Memory of each span, about.
     pub(crate) const BYTES: usize = 32;
 
-    /// Whether no span before was the same.
+    /// Whether no earlier span was the same.
     pub(crate) fn is_first(&mut self, span: &TraceSpan) -> bool {
         self.seen.insert(self.contents.hash(span))
     }
 }
 
-/// One of each span of a trace.
+/// The spans of a trace without exact copies.
 pub(crate) fn without_copies(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
     let mut copies = Copies::default();
     spans.retain(|span| copies.is_first(span));

@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller does about it.
+//! Errors, by what the caller does about them.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// More is waiting than memory allows; send again later.
+    /// More requests wait than memory allows; send again later.
     #[error("the store is overloaded; retry after {} ms", retry_after.as_millis())]
     Overloaded {
         /// When to send again.
@@ -24,7 +24,7 @@ pub enum WriteError {
         /// When to send again.
         retry_after: Duration,
     },
-    /// The batch is no valid OTLP request: never send it again.
+    /// The batch is not a valid OTLP request; do not send it again.
     #[error("not a valid OTLP request: {0}")]
     Invalid(String),
     /// The store shuts down; send again later or elsewhere.
@@ -67,7 +67,7 @@ pub enum ReadError {
     Storage(#[source] Cause),
 }
 
-/// What a layer below said. It shows and has the sources of that error itself, and can be cloned.
+/// The error of a layer below, which can be cloned. Its text and its sources are those of that error.
 #[derive(Debug, Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 

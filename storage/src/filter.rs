@@ -1,13 +1,4 @@
-//! What a search asks of a span: the form that TraceQL, the old `tags` search and the UI all compile to.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! What a search asks of a span. TraceQL, the old `tags` search and the UI all compile to this form.
 
 use std::cmp::Ordering;
 
@@ -32,7 +23,7 @@ pub enum AttributeScope {
     Instrumentation,
 }
 
-/// What every span has without attributes. Names as in TraceQL.
+/// The fields of a span that are no attributes. Names as in TraceQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Intrinsic {
     /// Span name, a string.
@@ -79,10 +70,10 @@ impl Intrinsic {
     }
 }
 
-/// Something of a span that has a value, or is missing.
+/// A field of a span. It has a value, or is missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// Present without attributes.
+    /// A field that is no attribute.
     Intrinsic(Intrinsic),
     /// An attribute.
     Attribute {
@@ -174,9 +165,9 @@ impl CompareOp {
 
 /// A condition on one span.
 ///
-/// A missing field makes every comparison false, `Ne` and a negated pattern included; so does a constant of another type. Ints,
-/// doubles and durations compare with each other by number; durations count nanoseconds. Strings are ordered by their bytes.
-/// Of an array, any element may satisfy `Eq`, an order or a pattern; `Ne` and a negated pattern ask it of all elements.
+/// On a missing field every comparison is false, also `Ne` and a negated pattern. The same holds for a constant of another type. Ints,
+/// doubles and durations compare with each other by number; durations count nanoseconds. Strings are ordered by their bytes. An array
+/// satisfies `Eq`, an order or a pattern when any element does, and `Ne` or a negated pattern when all elements do.
 ///
 /// ```
 /// use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
@@ -224,11 +215,11 @@ pub enum Filter {
         /// Which of both.
         present: bool,
     },
-    /// One event of the span satisfies all of the condition. A bare event field outside of this asks each event alone. Inside of it
-    /// there is no other `Event` and no `Link`.
+    /// One single event of the span satisfies the whole condition. Outside of `Event`, each condition on an event field may be satisfied by
+    /// another event. There is no `Event` or `Link` inside of it.
     Event(Box<Filter>),
-    /// One link of the span satisfies all of the condition. A bare link field outside of this asks each link alone. Inside of it there
-    /// is no other `Link` and no `Event`.
+    /// One single link of the span satisfies the whole condition. Outside of `Link`, each condition on a link field may be satisfied by
+    /// another link. There is no `Link` or `Event` inside of it.
     Link(Box<Filter>),
 }
 

@@ -1,4 +1,4 @@
-//! The distinct values of a field, in order, as many as are asked for.
+//! The distinct values of a field, in order, up to a limit.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,13 +11,13 @@ use crate::{QueryContext, ReadError, Reserved, Value};
 /// Memory of a value beside its text, about.
 const VALUE_BYTES: usize = 96;
 
-/// The first values by type and value of all that are added.
+/// The first `limit` of all added values, by type and value.
 #[derive(Debug)]
 pub(crate) struct FirstValues {
     limit: usize,
     found: BTreeSet<Ranked>,
     memory: Reserved,
-    /// Why no more are taken.
+    /// Set once memory ran out: no more values are taken.
     failed: Result<(), ReadError>,
 }
 
@@ -26,11 +26,10 @@ impl FirstValues {
         Ok(Self { limit, found: BTreeSet::new(), memory: context.reserve(0)?, failed: Ok(()) })
     }
 
-    /// Adds a value, unless it is known or there are enough before it. [`FirstValues::check`] tells when there is no memory for it.
+    /// Adds a value, unless it is known or there are enough before it. When memory runs out, [`FirstValues::check`] fails.
     pub(crate) fn add(&mut self, value: Value) {
         let ranked = Ranked(value);
-        let is_late = || self.found.len() >= self.limit && self.found.last().is_none_or(|last| *last <= ranked);
-        if self.failed.is_err() || is_late() || self.found.contains(&ranked) {
+        if self.failed.is_err() || self.has_enough_before(&ranked) || self.found.contains(&ranked) {
             return;
         }
         self.failed = self.memory.grow(bytes(&ranked.0));
@@ -49,7 +48,11 @@ impl FirstValues {
         self.failed.clone()
     }
 
-    /// Adds the values of another one.
+    fn has_enough_before(&self, value: &Ranked) -> bool {
+        self.found.len() >= self.limit && self.found.last().is_none_or(|last| last <= value)
+    }
+
+    /// Adds the values that another one has found.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), ReadError> {
         other.check()?;
         other.found.into_iter().for_each(|Ranked(value)| self.add(value));
@@ -131,7 +134,7 @@ fn rank_of_any(value: &AnyValue) -> u8 {
     }
 }
 
-/// A total order, also of numbers that are none.
+/// A total order that includes NaN.
 fn cmp(one: &AnyValue, other: &AnyValue) -> Ordering {
     use AnyValue::{Array, Bool, Bytes, Double, Int, KvList, String};
     match (one, other) {

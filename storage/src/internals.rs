@@ -1,5 +1,4 @@
-//! The parts of the store one by one, for benches and fuzz targets. No promise is made about any of it: what is public here may
-//! change or go with any commit.
+//! The inner modules of the store, one by one, for benches and fuzz targets. Nothing here is stable: it may change or go with any commit.
 
 #[cfg(feature = "rocksdb")]
 mod split;
@@ -78,7 +77,7 @@ impl Segment {
         self.pages.values().map(Vec::len).sum()
     }
 
-    /// Reads its description again, as the first query after a start does.
+    /// Reads its metadata again, as the first query after a start does; the count of its groups.
     pub fn describe(&self) -> Result<usize, String> {
         let meta = self.pages.get(&tail::METADATA).ok_or("no metadata")?;
         said(Metadata::decode(meta)).map(|meta| meta.groups.len())
@@ -88,7 +87,7 @@ impl Segment {
     #[must_use]
     pub fn may_hold(&self, id: TraceId) -> usize {
         let hash = fuse::hash(&id.0);
-        (0..self.meta.groups.len() as u16).filter(|group| self.trace_filters.may_hold(*group, hash)).count()
+        self.group_ids().filter(|group| self.trace_filters.may_hold(*group, hash)).count()
     }
 
     /// How many spans satisfy the filter.
@@ -128,8 +127,11 @@ impl Segment {
     }
 
     fn groups(&self) -> impl Iterator<Item = Result<SegmentGroup<'_>, ReadError>> {
-        let open = |number| SegmentGroup::open(self, 0, Arc::clone(&self.meta), number as u16);
-        (0..self.meta.groups.len()).map(open)
+        self.group_ids().map(|group| SegmentGroup::open(self, 0, Arc::clone(&self.meta), group))
+    }
+
+    fn group_ids(&self) -> impl Iterator<Item = u16> + use<> {
+        (0..).take(self.meta.groups.len())
     }
 }
 
@@ -162,28 +164,25 @@ pub fn encode_text(values: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Reads all values of a page of strings, in order.
-pub fn each_text(page: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), String> {
-    let mut read = || {
-        let page = Strings::parse(page)?;
-        let (mut cursor, mut value) = (StringCursor::new(&page), Vec::new());
-        for row in 0..page.len() {
-            value.clear();
-            cursor.read(row, &mut value)?;
-            visit(&value);
-        }
-        Ok(())
-    };
-    said(read())
+pub fn each_text(page: &[u8], visit: impl FnMut(&[u8])) -> Result<(), String> {
+    said(read_all(page, visit))
+}
+
+fn read_all(page: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), Damaged> {
+    let page = Strings::parse(page)?;
+    let (mut cursor, mut value) = (StringCursor::new(&page), Vec::new());
+    for row in 0..page.len() {
+        value.clear();
+        cursor.read(row, &mut value)?;
+        visit(&value);
+    }
+    Ok(())
 }
 
 /// Opens a page of strings and reads one row.
 pub fn text_at(page: &[u8], row: usize) -> Result<Vec<u8>, String> {
-    let read = || {
-        let (page, mut value) = (Strings::parse(page)?, Vec::new());
-        StringCursor::new(&page).read(row, &mut value)?;
-        Ok(value)
-    };
-    said(read())
+    let mut value = Vec::new();
+    said(Strings::parse(page).and_then(|page| StringCursor::new(&page).read(row, &mut value))).map(|()| value)
 }
 
 /// How many rows of a page of strings have this value.

@@ -1,11 +1,20 @@
 //! The trace store: a durable log, a searchable head, and immutable columnar segments inside RocksDB.
 //!
-//! Writers and readers meet it through [`SpanWriter`] and [`TraceReader`]; [`MemoryStore`] is the plain implementation that
-//! says what the answers are. Nothing outside this crate knows where spans live.
+//! Writers and readers use it through [`SpanWriter`] and [`TraceReader`]. [`MemoryStore`] is the plain implementation, which defines the
+//! right answers. Nothing outside this crate knows where spans are stored.
 //!
-//! Without the feature `rocksdb` there is no [`Store`]: the fuzz targets are built so, in seconds instead of the minutes that RocksDB takes.
+//! Without the feature `rocksdb` there is no [`Store`]. Fuzz targets are built so: that takes seconds, and RocksDB would take minutes.
 
 #![cfg_attr(not(feature = "rocksdb"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 #[cfg(feature = "rocksdb")]
 mod backend;

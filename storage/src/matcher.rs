@@ -1,5 +1,5 @@
-//! Says whether one span satisfies a filter, value by value: it decides conditions that need the whole trace. The columnar scan must
-//! agree with it, and both with the plain store (`memory/`).
+//! Tests one whole span against a filter. It decides the conditions that need the whole trace. The columnar scan and the plain store
+//! (`memory/`) must give the same answers.
 
 use std::cmp::Ordering;
 
@@ -8,11 +8,12 @@ use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanLink, TraceSpan}
 use crate::rows::ValueType;
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
 
-/// Values of one key and type that are searched where a sender repeats the key; further ones are only shown. One that repeats it 50,000
-/// times would make every search pay for as many columns.
+/// When a span repeats a key, so many values of each type are searched; further ones are only shown. Without this bound a key that is
+/// repeated 50,000 times would make every search read 50,000 columns.
 pub(crate) const MOST_VALUES: u32 = 16;
 
 /// The values of a key that are searched.
+#[expect(clippy::indexing_slicing, reason = "there is a count for each type")]
 pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iterator<Item = &'a AnyValue> {
     let mut seen = [0; ValueType::COUNT];
     attributes.iter().filter(move |attribute| attribute.key == key).map(|attribute| &attribute.value).filter(
@@ -24,7 +25,7 @@ pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iter
     )
 }
 
-/// What TraceQL calls the trace-level intrinsics.
+/// The trace-level intrinsics of TraceQL.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TraceIntrinsics {
     /// Latest end minus earliest start, by the rule of [`Extent`](hoptrail_proto::model::Extent).
@@ -33,7 +34,7 @@ pub(crate) struct TraceIntrinsics {
     pub(crate) root: Option<(String, String)>,
 }
 
-/// A span, its trace, and the one event or link under scrutiny.
+/// A span, its trace, and the event or link that is tested.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) span: &'a TraceSpan,
@@ -75,7 +76,8 @@ impl<'a> Candidate<'a> {
         found
     }
 
-    /// Calls `visit` with each value the field has: none when missing, several for fields of events and links, and for a key that is repeated.
+    /// Calls `visit` with each value of the field. A missing field has none; a field of events or links and a repeated key may have
+    /// several.
     pub(crate) fn each_value(&self, field: &Field, visit: &mut dyn FnMut(Value)) {
         match field {
             Field::Intrinsic(intrinsic) => self.each_intrinsic(*intrinsic, visit),
@@ -94,7 +96,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Visits the values of a key in one scope; whether there are any.
+    /// Visits the values of a key in one scope. Answers whether there are any.
     fn visit_scope(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) -> bool {
         match scope {
             AttributeScope::Any => false,
@@ -148,7 +150,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Visits the values of a key that are searched; whether there are any.
+/// Visits the values of a key that are searched. Answers whether there are any.
 fn visit_key(attributes: &[Attribute], key: &str, visit: &mut dyn FnMut(Value)) -> bool {
     let mut found = false;
     for value in values_of(attributes, key) {
@@ -190,7 +192,7 @@ pub(crate) fn matches(found: &Value, pattern: &Pattern, negated: bool) -> bool {
     }
 }
 
-/// How two values of comparable types stand to each other; `None` when their types do not compare.
+/// The order of two values; `None` when their types do not compare.
 pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
     use AnyValue::{Bool, Bytes, String};
     match (a, b) {

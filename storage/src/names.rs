@@ -1,5 +1,5 @@
-//! The services of a segment and the names of their spans: what people choose from before they search. A page of the segment
-//! lists them, so that nothing else of it is read for that.
+//! The services of a segment and the names of their spans, from which people choose before they search. One page of the segment lists them,
+//! so that no other page is read.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::rows::{ShapeList, text};
 
-/// Most names kept of a segment. Senders that put ids into span names have more; their segments are looked into.
+/// Most names that a segment lists. A sender that puts ids into span names has more; then the spans of the segment are read instead.
 const MOST: usize = 4096;
 const VERSION: u8 = 1;
 /// Memory of a name beside its text, about.
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 48;
 /// The attribute that names a service.
 const SERVICE: &str = "service.name";
 
-/// How many spans of a name each service has. Spans without a service, or without a name, have an empty one.
+/// For each service and span name the number of spans. A missing service or name is an empty text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Names(BTreeMap<Box<str>, BTreeMap<Box<str>, u64>>);
 
@@ -39,7 +39,8 @@ impl ShapeCounts {
 }
 
 impl Names {
-    /// Those of rows by how many have each shape. `None` when there are too many, or when the service of a resource is not one text.
+    /// The names of rows, of which `counts` says how many have each shape. `None` when there are too many names, or when the service of a
+    /// resource is not one text.
     pub(crate) fn of<R: AsRef<Resource>>(
         shapes: &ShapeList,
         counts: &ShapeCounts,
@@ -53,11 +54,11 @@ impl Names {
         let services = resources.iter().map(|resource| service_of(resource.as_ref())).collect::<Vec<_>>();
         let mut names: BTreeMap<Box<str>, BTreeMap<Box<str>, u64>> = BTreeMap::new();
         let mut known = 0;
-        for ((resource, number), count) in pairs {
+        for ((resource, index), count) in pairs {
             let service = services.get(resource as usize).copied().flatten()?;
             let of_service = names.entry(service.into()).or_default();
             let before = of_service.len();
-            *of_service.entry(name(number).into()).or_default() += count;
+            *of_service.entry(name(index).into()).or_default() += count;
             known += of_service.len() - before;
             if known > MOST {
                 return None;
@@ -127,7 +128,7 @@ impl Names {
     }
 }
 
-/// The service of a resource, empty without one; `None` when it is anything but one text.
+/// The service of a resource; empty when it has none; `None` when it is anything but one text.
 pub(crate) fn service_of(resource: &Resource) -> Option<&str> {
     let mut found = resource.attributes.iter().filter(|attribute| attribute.key == SERVICE);
     match (found.next().map(|attribute| &attribute.value), found.next()) {

@@ -1,13 +1,4 @@
 //! Regular expressions.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 mod automaton;
 mod required;
@@ -28,18 +19,18 @@ const LARGEST: usize = 1 << 20;
 pub struct Pattern {
     source: String,
     regex: regex::Regex,
-    /// A text that is in every text that matches.
+    /// A text that every match contains.
     required: Option<Vec<u8>>,
-    /// The same as an automaton; `None` when it cannot be one. Made when it is first wanted.
+    /// The expression as an automaton; `None` when it cannot be one. Made at the first use.
     automaton: Arc<OnceLock<Option<DFA>>>,
-    /// The caches of automata that nobody uses at the moment: the same pattern is asked of many columns by several threads.
+    /// The caches of the automaton that are free. Several threads test the same pattern on many columns, each with a cache of its own.
     idle: Arc<Mutex<Vec<Cache>>>,
 }
 
 impl Pattern {
     /// Compiles an expression; the error says what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
-        // The source alone first: inside of the group below, `a)(b` would pass.
+        // Parses the source alone first: inside of the group that `whole` adds, `a)(b` would be valid.
         let required = required::text(&parse(source)?);
         let regex = regex::RegexBuilder::new(&whole(source))
             .dot_matches_new_line(true)
@@ -49,7 +40,7 @@ impl Pattern {
         Ok(Self { source: source.to_owned(), regex, required, automaton: Arc::default(), idle: Arc::default() })
     }
 
-    /// What is wrong with an expression, without compiling it; it may still be too large.
+    /// Checks an expression without compiling it; the error says what is wrong. A valid one may still be too large to compile.
     pub fn check(source: &str) -> Result<(), String> {
         parse(source).map(drop)
     }
@@ -60,7 +51,7 @@ impl Pattern {
         &self.source
     }
 
-    /// The longest text known to be in every text that matches.
+    /// The longest known text that every match contains.
     pub(crate) fn required_text(&self) -> Option<&[u8]> {
         self.required.as_deref()
     }
@@ -71,7 +62,8 @@ impl Pattern {
         self.regex.is_match(text)
     }
 
-    /// Asks the expression as something that takes a text in pieces; `None` when it cannot, as with Unicode word boundaries.
+    /// Runs `ask` with the expression as an automaton, which takes texts in pieces. `None` when there is none, for example with Unicode
+    /// word boundaries.
     pub(crate) fn with_automaton<T>(&self, ask: impl FnOnce(&mut Automaton<'_>) -> T) -> Option<T> {
         let dfa = self.automaton.get_or_init(|| compile(&self.source)).as_ref()?;
         let idle = self.idle().pop();

@@ -20,13 +20,13 @@ impl TimeRange {
         self.start <= t && t < self.end
     }
 
-    /// Whether all from the first to the last of these times lies inside.
+    /// Whether both times, and so all between them, lie inside.
     pub(crate) fn covers(&self, (first, last): (u64, u64)) -> bool {
         self.contains(first) && self.contains(last)
     }
 }
 
-/// Which traces to find and what to tell of them.
+/// Which traces to find, and what to say of them.
 ///
 /// ```
 /// use hoptrail_proto::model::StatusCode;
@@ -55,18 +55,18 @@ pub struct SearchRequest {
     pub limit: usize,
     /// Most matching spans to list for each trace, earliest first.
     pub spans_per_trace: usize,
-    /// Fields to tell of each listed span, where present.
+    /// Fields to list for each of these spans, where present.
     pub select: Vec<Field>,
 }
 
 /// Which values to list.
 #[derive(Debug, Clone)]
 pub struct FieldValuesRequest {
-    /// Whose values.
+    /// The field whose values to list.
     pub field: Field,
-    /// Only on spans that satisfy this.
+    /// Only spans that satisfy this count.
     pub filter: Filter,
-    /// Only on spans that start here.
+    /// Only spans that start in this range count.
     pub range: Option<TimeRange>,
     /// Most values to return.
     pub limit: usize,

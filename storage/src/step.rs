@@ -1,8 +1,8 @@
-//! Named steps on the way of spans to the disk: what a crash may come between.
+//! Named steps of writing spans to the disk. A crash may come between any two.
 
 use std::fmt::{Debug, Display, Formatter};
 
-/// What the store is at.
+/// The tasks of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
     /// Opening: catalog, pages, log.
@@ -34,7 +34,7 @@ impl Task {
 /// What has just been done. `storage/FORMAT.md` has the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Done {
-    /// Nothing yet: the task was decided on.
+    /// The task was chosen, and nothing is done yet.
     Begun,
     /// The database is open.
     Opened,
@@ -48,15 +48,15 @@ pub enum Done {
     Visible,
     /// The clients have their answers.
     Answered,
-    /// Pages lie in a file that nobody knows.
+    /// The pages are in a file that nothing names.
     Staged,
     /// The file is part of the database; the catalog does not name it.
     Ingested,
-    /// Catalog and log say what is new.
+    /// Catalog and log have the change.
     Entered,
-    /// Readers see what is new.
+    /// Readers see the change.
     Swapped,
-    /// The log's space is free.
+    /// The space of the log is freed.
     Released,
     /// Old pages are deleted, as far as no query reads them.
     Deleted,
@@ -113,9 +113,9 @@ impl Debug for Step {
     }
 }
 
-/// Is told of each step when it is reached, on the thread that goes on with it.
+/// Called at each step, on the thread that reaches it.
 pub trait Watch: Send + Sync + Debug {
-    /// The step is done and nothing that comes after it has begun.
+    /// The step is done, and the next one has not begun.
     fn reached(&self, step: Step);
 }
 

@@ -30,8 +30,8 @@ pub type WriteFuture = Pin<Box<dyn Future<Output = Result<(), WriteError>> + Sen
 ///
 /// - `Ok` means durable and visible: the spans survive a crash or power loss that happens after it, and every query that
 ///   starts after it finds them.
-/// - An error means that the whole batch was not taken, except [`WriteError::Unknown`], after which it may have been, and
-///   [`WriteError::Unavailable`], after which a crash may bring it to light.
+/// - An error means that nothing of the batch is stored. There are two exceptions: after [`WriteError::Unknown`] it may be stored, and
+///   after [`WriteError::Unavailable`] a crash may make it visible.
 /// - Writing the same batch again is harmless: exact copies of a span collapse to one.
 /// - The future may be dropped; the batch may then be stored or not.
 /// - Memory is bounded: a store that cannot keep up answers [`WriteError::Overloaded`] at once.
@@ -50,11 +50,11 @@ pub trait SpanWriter: Send + Sync + Debug {
 ///   [`Extent`](hoptrail_proto::model::Extent). A trace whose first spans were dropped is ordered by those that are left.
 /// - The same question over the same spans has the same answer.
 /// - An unknown id, tenant or field is an empty answer and no error.
-/// - A query ends with an error once its time is up, its client has gone or its memory is used up ([`QueryContext`]). Stored bytes that are
-///   damaged cost no answer: it goes on without them, and [`QueryContext::left_out`] says so.
+/// - A query ends with an error once its time is up, its client has gone or its memory is used up ([`QueryContext`]). Damage of stored
+///   bytes is no error: the answer leaves them out, and [`QueryContext::left_out`] says so.
 pub trait TraceReader: Send + Sync + Debug {
-    /// All spans of a trace in any order, or `None` when no span of it is known. Of a trace that
-    /// is larger than the query's memory it has the first spans by start, and [`QueryContext::cut_to`] says so.
+    /// All spans of a trace in any order, or `None` when no span of it is known. If the trace is larger than the query's memory, the answer
+    /// has only the first spans by start, and [`QueryContext::cut_to`] says so.
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError>;
 
     /// Gives all spans of a trace, however many and in any order, to `take` in batches. An error of `take` ends it.

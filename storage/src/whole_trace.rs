@@ -1,4 +1,4 @@
-//! What the store says of a trace whose spans it has read whole: for conditions on the trace, and for what columns do not show.
+//! What a search says of a trace whose spans were read whole. This is for conditions on the whole trace, and for what columns do not show.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(crate) fn values_of_trace(
     Ok(())
 }
 
-/// The time by which these spans count.
+/// The extent of these spans in time.
 fn extent(spans: &[TraceSpan]) -> Option<Extent> {
     Extent::of_all(spans.iter().map(|span| span.span.extent()))
 }
@@ -45,7 +45,7 @@ pub(crate) fn intrinsics(spans: &[TraceSpan]) -> TraceIntrinsics {
     TraceIntrinsics { duration_nanos: extent(spans).map_or(0, |extent| extent.nanos()), root: root(spans) }
 }
 
-/// Spans are in the order of their starts, then of their ids.
+/// The key by which spans are sorted: start, then id.
 fn key(span: &TraceSpan) -> SpanKey {
     (span.span.start_unix_nano, span.span.span_id)
 }
@@ -54,7 +54,8 @@ fn root_key(root: &TraceSpan) -> RootKey {
     (root.span.extent().order_start(), key(root))
 }
 
-/// Earlier spans first. Spans of one id and start, which no correct sender makes, have an order too, so that answers repeat.
+/// Sorts by start and id, then by content. A correct sender makes no two spans of one start and id, but with an order for them answers stay
+/// the same.
 fn sort_in_time(spans: &mut [&TraceSpan]) {
     spans.sort_unstable_by_key(|span| key(span));
     let mut contents = Contents::default();

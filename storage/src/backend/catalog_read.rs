@@ -6,19 +6,19 @@ use super::{BackendError, Catalog, Cause, StoredSegment};
 use crate::catalog::{SegmentEntry, StoreEntry};
 use crate::scan::HintHorizon;
 
-/// What was found.
+/// What could be read of it.
 #[derive(Debug, Default)]
 pub(crate) struct CatalogRead {
     pub(crate) entries: BTreeMap<u64, SegmentEntry>,
-    /// Segments whose entry is there and cannot be read, and why.
+    /// Segments whose entry is there but cannot be read, each with the reason.
     pub(crate) damaged: BTreeMap<u64, Cause>,
-    /// What is kept of the whole store. Nothing can be believed of hints when it cannot be read.
+    /// The entry of the whole store. When it cannot be read, no start hint can be believed.
     pub(crate) store: StoreEntry,
-    /// Why there may be more entries that were not seen.
+    /// Set when reading stopped early, so that there may be more entries.
     pub(crate) unread: Option<BackendError>,
 }
 
-/// Reads every entry. `stored` segments are asked for one by one when the catalog cannot be read from end to end.
+/// Reads every entry. When the catalog cannot be read from end to end, the entry of each `stored` segment is read by itself.
 pub(crate) fn read_catalog(catalog: &(impl Catalog + ?Sized), stored: &[StoredSegment]) -> CatalogRead {
     let mut found = CatalogRead::default();
     if let Err(error) = catalog.each(&mut |segment, entry| found.take(segment, entry)) {

@@ -1,13 +1,13 @@
-//! Why a back end does not do what it is asked, and why a data folder does not open.
+//! Errors of a back end, and of opening a data folder.
 
 use std::path::PathBuf;
 
 pub(crate) use crate::error::Cause;
 
-/// A failed operation. The text is that of what is below; nothing is added to it.
+/// A failed operation. Its text is the text of the error below it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum BackendError {
-    /// What was stored is not what is there: bytes are wrong, or their file is gone or cannot be read any more.
+    /// Stored bytes are damaged: they are wrong, or their file is gone or unreadable.
     #[error(transparent)]
     Damaged(Cause),
     /// Anything else: a full disk, a missing right. Trying again may help.
@@ -16,7 +16,7 @@ pub(crate) enum BackendError {
 }
 
 impl BackendError {
-    /// What failed, without whether it is damage.
+    /// The cause alone, whether it is damage or not.
     pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Damaged(cause) | Self::Failed(cause) => cause,
@@ -50,7 +50,7 @@ pub enum OpenError {
         /// The version known here.
         known: u32,
     },
-    /// So much is damaged that nothing can be served.
+    /// The damage is so large that nothing can be served.
     #[error("the data folder {path} is damaged; `hoptrail repair` puts it in order and keeps what it replaces")]
     Damaged {
         /// The folder.
@@ -58,7 +58,7 @@ pub enum OpenError {
         /// What was found.
         source: Cause,
     },
-    /// Anything else that the database or the disk says.
+    /// Any other error of the database or the disk.
     #[error("the data folder {path} does not open")]
     Failed {
         /// The folder.
@@ -69,12 +69,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The folder does not open for this reason, which is no damage.
+    /// The folder does not open, for a reason that is no damage.
     pub(crate) fn failed(path: impl Into<PathBuf>, error: impl Into<BackendError>) -> Self {
         Self::Failed { path: path.into(), source: error.into().into_cause() }
     }
 
-    /// The folder does not open for this reason, which is damage.
+    /// The folder does not open because it is damaged.
     pub(crate) fn damaged(path: impl Into<PathBuf>, error: impl Into<BackendError>) -> Self {
         Self::Damaged { path: path.into(), source: error.into().into_cause() }
     }

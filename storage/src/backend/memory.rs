@@ -1,7 +1,7 @@
-//! A back end that keeps everything in memory: the second implementation, which says what the first may not rely on.
+//! A back end that keeps everything in memory. As a second implementation it keeps the traits free of what only a database on a disk offers.
 //!
-//! A segment is one container of bytes, as it would be one object in a bucket, and pages are slices of it. What is stored lives as
-//! long as the back end does: a store that is opened over the same one again finds it.
+//! A segment is one container of bytes, like one object in a bucket, and pages are slices of it. Stored data lives as long as the back end:
+//! a store that is opened again over the same back end finds it.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, Range};
@@ -34,11 +34,11 @@ struct Stored {
     segments: BTreeMap<u64, Arc<Container>>,
     /// Finished and not published.
     staged: BTreeMap<u64, Arc<Container>>,
-    /// What failed last and comes to light with a crash.
+    /// The change of a failed call that a crash makes visible.
     unsure: Option<Change>,
 }
 
-/// What a call changes that may come to light late.
+/// A change whose call failed and that may still become visible after a crash.
 #[derive(Debug, Clone)]
 enum Change {
     Append(LogPosition, Vec<u8>),
@@ -60,7 +60,7 @@ pub(crate) enum Call {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) call: Call,
-    /// Whether what it should have done comes to light after a crash.
+    /// Whether the change becomes visible after a crash although the call failed.
     pub(crate) comes_to_light: bool,
 }
 
@@ -128,7 +128,7 @@ impl Log for MemoryBackend {
         self.change(Call::Append, Change::Append(position, record.to_vec()))
     }
 
-    /// There is no room to let go of: records go when they are ended.
+    /// Nothing to do: a record is removed when it is ended.
     fn end(&self, _: LogHalf) -> Result<(), BackendError> {
         self.check(Call::End)
     }
@@ -227,7 +227,7 @@ impl Segments for MemoryBackend {
         slice_of(container, segment, id)
     }
 
-    /// Memory is near.
+    /// Nothing to do: all pages are in memory.
     fn fetch(&self, _: &[(u64, Vec<u16>)]) -> Result<(), ReadError> {
         Ok(())
     }

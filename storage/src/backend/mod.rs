@@ -1,18 +1,18 @@
-//! Where bytes live: three small traits, and what implements them.
+//! Where bytes are stored: three small traits, and what implements them.
 //!
 //! ```text
 //!  store/        queue, head, sealing, merging, queries
 //!  ----------------------------------------------------------------
 //!  Log           requests that no segment holds yet
 //!  Segments      immutable sets of pages, written whole, read by page
-//!  Catalog       which segments count: what is not in it is not there
+//!  Catalog       an entry for each valid segment
 //!  ----------------------------------------------------------------
 //!  rocksdb/      a data folder          memory.rs    nothing on a disk
 //! ```
 //!
-//! A span is on its way through all three: its request is appended to the log and answered. Later a segment with it is staged and
-//! published; then one [`Catalog::commit`] names the segment and ends the log before it. Whatever a crash interrupts, the span is in
-//! the log or in a named segment, and never in neither.
+//! A span passes through all three. Its request is appended to the log and answered. Later a segment that holds the span is staged and
+//! published. Then one [`Catalog::commit`] names the segment and ends the log before it. So after a crash at any moment the span is in the
+//! log or in a named segment.
 //!
 //! Nothing outside of `rocksdb/` names RocksDB, and nothing outside of this folder knows that there is one.
 
@@ -44,15 +44,15 @@ pub(crate) use report::Report;
 pub(crate) trait Log {
     /// Appends a record. `Ok` means that it survives a crash and a power loss.
     ///
-    /// After an error the record may come to light with a crash all the same, until a record at the same position takes its place.
+    /// After an error the record may still become visible with a crash, until another record is appended at the same position.
     fn append(&self, position: LogPosition, record: &[u8]) -> Result<(), BackendError>;
 
-    /// Lets go of the room of a half whose records [`Catalog::commit`] has ended. Records of it that are not ended stay. A crash
-    /// before it costs nothing but this room.
+    /// Frees the space of a half whose records [`Catalog::commit`] has ended. Records that are not ended stay. A crash before this call
+    /// costs only space.
     fn end(&self, half: LogHalf) -> Result<(), BackendError>;
 
-    /// Calls `visit` with the sequence and the bytes of each record that can be read: half by half, the older one first, and by
-    /// sequence in each. Fails when records might stay unseen and nothing says which.
+    /// Calls `visit` with the sequence and the bytes of each record that can be read: half by half, the older one first, and by sequence in
+    /// each. Fails when records may be missing and nothing tells which.
     fn replay(&self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<LogRead, BackendError>;
 
     /// Removes a record, whatever half it is in. Only a repair does.
@@ -61,24 +61,27 @@ pub(crate) trait Log {
 
 /// Segments: immutable sets of pages.
 pub(crate) trait Segments: PageSource {
-    /// Begins to write a segment, which nobody sees. Ids are not used twice, except after a start that found nothing of the first.
+    /// Begins to write a segment that nobody sees yet. An id is used once; a start may use it again when it found no trace of the first
+    /// use.
     fn stage(&self, segment: u64) -> Result<Box<dyn SegmentWriter + '_>, BackendError>;
 
     /// Makes the pages of a staged segment readable, all of them or none. Nobody reads them before the catalog names the segment.
     /// After an error, or a crash at any later point before the catalog names it, they may be there or not; [`Segments::list`] says.
     fn publish(&self, segment: u64) -> Result<(), BackendError>;
 
-    /// Deletes the pages of a segment that the catalog does not name (any more) and that no query reads. Doing so again is harmless.
+    /// Deletes the pages of a segment. The catalog does not name it any more, and no query reads it. Deleting twice is harmless.
     fn delete(&self, segment: u64) -> Result<(), BackendError>;
 
     /// All published segments by id, also those that the catalog does not name.
     fn list(&self) -> Result<Vec<StoredSegment>, BackendError>;
 
-    /// A page that need not be there. Like [`PageSource::page`], which is an error then, it copies nothing where pages are near.
+    /// A page that may be absent: then the answer is `None`, where [`PageSource::page`] gives an error. Nothing is copied where pages are
+    /// local.
     fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError>;
 
-    /// Called once before a round of a query with all groups that the round reads, by segment. Where pages are far away this brings them
-    /// all at once, so that reading them waits for nothing. Where they are near it does nothing: pages are read as they are asked for.
+    /// A query calls this before each of its rounds, with all groups that the round reads, by segment. A back end with remote pages fetches
+    /// them all at once, so that reading them does not wait. A back end with local pages does nothing: pages are read when they are asked
+    /// for.
     fn fetch(&self, wanted: &[(u64, Vec<u16>)]) -> Result<(), ReadError>;
 }
 
@@ -99,7 +102,7 @@ impl PageSink for dyn SegmentWriter + '_ {
     }
 }
 
-/// The catalog: an entry for each segment that counts. What is in an entry is not known here.
+/// The catalog: an entry for each valid segment. To the back end an entry is only bytes.
 pub(crate) trait Catalog {
     /// Calls `visit` with each segment and its entry, by id. After an error there may be entries that were not seen.
     fn each(&self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<(), BackendError>;
@@ -107,13 +110,13 @@ pub(crate) trait Catalog {
     /// The entry of a segment.
     fn entry(&self, segment: u64) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// One step that is seen whole or not at all, also after a crash: entries come, entries go, and the records of the log before
-    /// `log_end` end, in both halves. `Ok` means that it survives a crash. After an error it may come to light with a crash all the same,
-    /// until another commit has succeeded.
+    /// One atomic step, also after a crash: entries are added, entries are removed, and the records of the log before `log_end` end, in
+    /// both halves. `Ok` means that the step survives a crash. After an error the step may still become visible with a crash, until another
+    /// commit has succeeded.
     fn commit(&self, add: &[(u64, Vec<u8>)], remove: &[u64], log_end: Option<u64>) -> Result<(), BackendError>;
 }
 
-/// All of it, opened.
+/// An open back end: log, segments and catalog.
 pub(crate) trait Backend: Log + Segments + Catalog + Send + Sync + Debug {
     /// Makes sure that everything written survives a crash.
     fn close(&self) -> Result<(), BackendError>;
@@ -121,27 +124,26 @@ pub(crate) trait Backend: Log + Segments + Catalog + Send + Sync + Debug {
     /// Bytes held in memory, about.
     fn memory(&self) -> u64;
 
-    /// The data folder, when there is one: its disk may be full, and damage is kept in it.
+    /// The data folder, if there is one. Free space is measured there, and damaged bytes are kept there.
     fn path(&self) -> Option<&Path>;
 
-    /// What opening had to get over, a line each.
+    /// The damage that opening worked around, one line each.
     fn damage(&self) -> &[String];
 
-    /// Whether damage may have hidden catalog entries, so that pages without one may be the only place of their spans. A start then
-    /// adopts them where it else deletes them, and says so by [`Backend::adopted`].
+    /// Whether damage may have destroyed catalog entries. Pages without an entry may then be the only copy of their spans, so a start
+    /// adopts them instead of deleting them, and then calls [`Backend::adopted`].
     fn must_adopt(&self) -> bool;
 
-    /// Segments without entry have been adopted.
+    /// Notes that the segments without an entry have been adopted.
     fn adopted(&self) -> Result<(), BackendError>;
 
-    /// Makes a folder that opens as a store with everything that is durable now. The caller removes it, and lets no segment come or go
-    /// meanwhile.
+    /// Makes a folder that opens as a store and holds everything that is durable now. The caller removes the folder. No segment may be
+    /// published or deleted while this runs.
     fn checkpoint(&self) -> Result<PathBuf, BackendError>;
 }
 
-/// A half of the log. Generations of the head take turns, so that a half is free when what is in it is sealed: were there one log
-/// only, the records of the generation that grows meanwhile would be written once more when space is freed (measured under full load:
-/// 22 bytes a span).
+/// A half of the log. The generations of the head use the two halves in turn, so that a half is empty once its generation is sealed. With
+/// only one log, freeing space would write the records of the growing generation a second time (measured under full load: 22 bytes a span).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum LogHalf {
     #[default]
@@ -158,7 +160,7 @@ impl LogHalf {
     }
 }
 
-/// Where a record of the log stands. Sequences rise over both halves.
+/// Where a record of the log is. Sequences rise over both halves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogPosition {
     pub(crate) half: LogHalf,
@@ -168,11 +170,11 @@ pub(crate) struct LogPosition {
 /// How far the log could be read.
 #[derive(Debug, Default)]
 pub(crate) struct LogRead {
-    /// No record has this sequence or a later one.
+    /// The sequence after the last record.
     pub(crate) next: u64,
-    /// Sequences from which on records may be missing, and why.
+    /// Where records may be missing: from which sequence on, and why.
     pub(crate) missing: Vec<(u64, BackendError)>,
-    /// The files that these records may have been in.
+    /// The files that may have held these records.
     pub(crate) damaged_files: Vec<PathBuf>,
 }
 
@@ -181,16 +183,16 @@ pub(crate) struct LogRead {
 pub(crate) struct StoredSegment {
     pub(crate) segment: u64,
     pub(crate) bytes: u64,
-    /// The file that holds it and nothing else, when there is one.
+    /// The file of its own, if it has one.
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Where a page is, for people.
+/// The location of a page, as text.
 fn location(segment: u64, id: PageId) -> String {
     format!("segment {segment}, group {}, page {}", id.group, id.page)
 }
 
-/// A page that must be there is not.
+/// The error for a page that must be there and is not.
 fn missing(segment: u64, id: PageId) -> ReadError {
     ReadError::Corrupt { location: location(segment, id), reason: "the page is missing".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Where damaged bytes go before anything replaces them. Hoptrail never deletes what is there.
+//! The quarantine: damaged bytes are copied there before anything replaces them. Hoptrail never deletes a file of it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// In a data folder.
+    /// The quarantine of a data folder.
     pub(crate) fn new(data: &Path) -> Self {
         Self { parent: data.join(DAMAGED), folder: None }
     }
@@ -27,7 +27,7 @@ impl Quarantine {
         self.folder.as_deref()
     }
 
-    /// Keeps a copy of a file. `Ok` means that it is on the disk.
+    /// Keeps a copy of a file. `Ok` means that the copy is on the disk.
     pub(crate) fn copy(&mut self, file: &Path) -> io::Result<()> {
         let name = file.file_name().unwrap_or_default();
         let to = self.make()?.join(name);
@@ -36,7 +36,7 @@ impl Quarantine {
         self.sync()
     }
 
-    /// Moves a file here.
+    /// Moves a file into the quarantine.
     pub(crate) fn take(&mut self, file: &Path) -> io::Result<()> {
         let to = self.make()?.join(file.file_name().unwrap_or_default());
         fs::rename(file, to)?;

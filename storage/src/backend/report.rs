@@ -6,12 +6,12 @@
 pub enum Integrity {
     /// A phase of the work begins.
     Begun {
-        /// What is done.
+        /// Name of the phase.
         what: &'static str,
-        /// To how many bytes.
+        /// How many bytes it goes through.
         bytes: u64,
     },
-    /// So many more bytes are done.
+    /// The phase has come further.
     Done {
         /// Bytes.
         bytes: u64,
@@ -23,7 +23,7 @@ pub enum Integrity {
         /// What is wrong.
         reason: String,
     },
-    /// Damage is gone.
+    /// Damage has been repaired.
     Repaired {
         /// Where it was.
         location: String,
@@ -44,5 +44,5 @@ impl Integrity {
     }
 }
 
-/// Takes what is reported.
+/// Takes the events.
 pub(crate) type Report<'r> = &'r mut dyn FnMut(Integrity);

@@ -8,23 +8,25 @@ use hoptrail_proto::model::{AnyValue, TraceSpan};
 use hoptrail_proto::otlp::{self, Limits, validate};
 
 use crate::codec::bits::Bitmap;
-use crate::codec::pack;
+use crate::codec::{len_u32, pack, to_usize};
 use crate::rows::{Rows, TableKind};
 use crate::scan::{
     HintHorizon, Materialize, Projection, ShapePart, SpanColumns, TableView, TraceIndex, matching, values,
 };
 use crate::segment::{Metadata, PageId, PageSource, Pages, SegmentGroup, encode, tail};
-use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value};
+use crate::{
+    AttributeScope, Cause, CompareOp, Field, Filter, Intrinsic, Pattern, QueryContext, ReadError, TimeRange, Value,
+};
 
-/// The first byte is a number of damages, with [`Damage::BYTES`] each; what follows is an OTLP request. Its valid spans come back from
-/// a segment as they were, and after the damage reading gives errors or any answers.
+/// `input` is the count of damages (1 byte), the damages ([`Damage::BYTES`] each), and an OTLP request. The valid spans of the request come
+/// back from a segment as they were. After the damage, reading gives errors or any answers, but never a panic.
 pub fn group(input: &[u8]) {
     let Some((count, rest)) = input.split_first() else { return };
     let Some((damages, body)) = rest.split_at_checked(usize::from(count % 9) * Damage::BYTES) else { return };
     let Ok(validated) = validate(Bytes::copy_from_slice(body), &Limits::default()) else { return };
     let mut rows = Rows::default();
     rows.append_request(&validated.body).expect("validated");
-    // A client that sends again: duplicates count once.
+    // A client sends the request again: exact copies count once.
     let mut retry = Rows::default();
     retry.append_request(&validated.body).expect("validated");
     let (mut pages, _) = encode(&[&rows, &retry]).expect("fits");
@@ -38,22 +40,21 @@ pub fn group(input: &[u8]) {
     let _ = all_questions(&pages);
 }
 
-/// Puts the metadata there as it is without compression, so that damage reaches what it says.
+/// Stores the metadata without compression, so that damage reaches its contents.
 fn unpack_metadata(pages: &mut Pages) {
     let Some(page) = pages.get_mut(&tail::METADATA) else { return };
     let mut input = crate::codec::bytes::Input(page);
     let (Ok(version), Ok(raw_len)) = (input.byte(), input.varint()) else { return };
     if raw_len > 0 {
-        let raw = pack::decompress(input.0, raw_len as usize).expect("just written");
+        let raw = pack::decompress(input.0, to_usize(raw_len)).expect("just written");
         *page = [&[version, 0], raw.as_slice()].concat();
     }
 }
 
 fn open(pages: &Pages) -> Result<Vec<SegmentGroup<'_>>, ReadError> {
-    let damaged = |error: crate::codec::Damaged| ReadError::Storage(crate::Cause::new(error));
-    let meta = Arc::new(Metadata::decode(&pages.page(0, tail::METADATA)?).map_err(damaged)?);
-    let groups = 0..meta.groups.len().min(4) as u16;
-    groups.map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
+    let meta = Metadata::decode(&pages.page(0, tail::METADATA)?);
+    let meta = Arc::new(meta.map_err(|error| ReadError::Storage(Cause::new(error)))?);
+    (0..4).take(meta.groups.len()).map(|number| SegmentGroup::open(pages, 0, Arc::clone(&meta), number)).collect()
 }
 
 /// A change of one page.
@@ -69,8 +70,8 @@ impl Damage {
     const BYTES: usize = 6;
 
     fn read([page, more, how, at, high, value]: &[u8; Self::BYTES]) -> Self {
-        let number = |low: u8, high: u8| usize::from(u16::from_le_bytes([low, high]));
-        Self { page: number(*page, *more), how: *how, at: number(*at, *high), value: *value }
+        let (page, at) = (u16::from_le_bytes([*page, *more]), u16::from_le_bytes([*at, *high]));
+        Self { page: page.into(), how: *how, at: at.into(), value: *value }
     }
 
     fn apply(&self, pages: &mut Pages) {
@@ -93,17 +94,17 @@ impl Damage {
     }
 }
 
-/// Every span, as bytes: a NaN is not equal to itself.
+/// Every span, as bytes: as a value a NaN would not equal itself.
 fn in_any_order(spans: &[TraceSpan]) -> BTreeSet<Vec<u8>> {
     spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))).collect()
 }
 
-/// All spans of the segment, sorted; two that are the same come twice.
+/// All spans of the segment, sorted. Exact copies come as often as the segment has them.
 fn all_spans(pages: &Pages) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut out = Vec::new();
     for group in open(pages)? {
         for (id, _, rows) in group.trace_table()? {
-            let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+            let rows: Vec<u32> = rows.map(len_u32).collect();
             let spans = group.spans(id, &rows, Projection::Whole)?;
             out.extend(spans.iter().map(|span| otlp::encode(std::slice::from_ref(span))));
         }

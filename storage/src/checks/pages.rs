@@ -1,4 +1,4 @@
-//! Pages of any bytes: an error or an answer, the same one whichever way it is read.
+//! Pages of any bytes: reading gives an error or an answer, and the same answer in every way of reading.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,9 +11,9 @@ use crate::codec::strings::{Content, Pieces, StringCursor, Strings};
 use crate::names::Names;
 use crate::segment::{About, GroupFilters, Metadata};
 
-/// The first byte says what the others are. Capital letters: a page (`I`ntegers, `S`trings, string `L`ist, `F`ilter, `B`it stream,
-/// `D`escription, `T`race filters, `N`ames, what is `A`bout the segment), which is read. Small letters: values (`i`ntegers, `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, a bit
-/// `w`riter's), which are written, and found again.
+/// The first byte says what the others are. A capital letter means a page, which is read: `I`ntegers, `S`trings, string `L`ist, `F`ilter,
+/// `B`it stream, meta`D`ata, `T`race filters, `N`ames, `A`bout. A small letter means values, which are written and read again: `i`ntegers,
+/// `t`exts, `b`ytes, string `l`ist, members of a `f`ilter, values of a bit `w`riter.
 pub fn pages(input: &[u8]) {
     let Some((what, rest)) = input.split_first() else { return };
     match what {
@@ -37,7 +37,7 @@ pub fn pages(input: &[u8]) {
 /// Rows up to which every one is compared.
 const COMPARED: usize = 1 << 12;
 
-/// A page of the tail is refused, or gives something that is the same after it was written again.
+/// A page of the tail is refused, or its value is the same after it was written and read again.
 fn tail_page(what: u8, page: &[u8]) {
     match what {
         b'T' => _ = GroupFilters::decode(page).map(|filters| filters.may_hold(0, fuse::hash(&[1; 16]))),
@@ -59,7 +59,7 @@ fn integers(page: &[u8]) {
     let len = page.len();
     assert!(page.get(len).is_err() && page.each(0, len + 1, |_| ()).is_err());
     let Ok(values) = page.decode() else {
-        // Damaged somewhere; it may be read up to there.
+        // The page is damaged somewhere, but single rows may be readable.
         let _ = page.get(0);
         let _ = page.get(len / 2);
         return;
@@ -74,7 +74,7 @@ fn integers(page: &[u8]) {
     assert_eq!(some, values[from..to]);
 }
 
-/// Bytes of values after which reading them all would only take time: a short page can repeat a long value.
+/// Most bytes of values that are read of a page. More would only take time: a short page can repeat a long value.
 const ENOUGH: usize = 1 << 22;
 
 fn strings(page: &[u8]) {
@@ -119,7 +119,7 @@ fn strings(page: &[u8]) {
     let _ = page.distinct(&Bitmap::all(page.len()), |_| ());
 }
 
-/// Whether a number made of all bytes of a text, in their order, is odd.
+/// A test of texts in pieces: whether the hash of all bytes, in their order, is odd.
 struct Odd;
 
 fn odd(number: u32, byte: &u8) -> u32 {
@@ -170,14 +170,17 @@ fn filter(set: &[u8]) {
     }
 }
 
-/// Two bytes of position, one of width, and the stream: read at once as bit by bit.
+/// `input` is a position (2 bytes), a width (1 byte) and a stream. A value read at once equals the same bits read one by one.
 fn bit_stream(input: &[u8]) {
     let [low, high, width, stream @ ..] = input else { return };
     let (at, width) = (usize::from(u16::from_le_bytes([*low, *high])), u32::from(*width) % 65);
     let Ok(value) = bits::read(stream, at, width) else { return };
-    let bit = |place: usize| stream.get(place / 8).map_or(0, |byte| u64::from(byte >> (place % 8) & 1));
-    let expected = (0..width as usize).fold(0, |sum, place| sum | bit(at + place) << place);
+    let expected = (0..width as usize).fold(0, |sum, bit| sum | bit_at(stream, at + bit) << bit);
     assert_eq!(value, expected);
+}
+
+fn bit_at(stream: &[u8], position: usize) -> u64 {
+    stream.get(position / 8).map_or(0, |byte| u64::from(byte >> (position % 8) & 1))
 }
 
 fn description(page: &[u8]) {

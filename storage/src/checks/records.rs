@@ -5,9 +5,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::TimeRange;
 use crate::catalog::SegmentEntry;
+use crate::codec::{Damaged, len_u32};
 use crate::log::{Record, each_request};
 
-/// A catalog entry is refused, or is the same after it was written again.
+/// A catalog entry is refused, or is the same after it was written and read again.
 pub fn catalog(entry: &[u8]) {
     let Ok(entry) = SegmentEntry::decode(7, entry) else { return };
     let _ = entry.spans();
@@ -18,15 +19,15 @@ pub fn catalog(entry: &[u8]) {
     assert_eq!(SegmentEntry::decode(7, &written), Ok(entry));
 }
 
-/// A log record is refused, or gives requests that are the same after they were written again. The bytes are tried as they are, with
-/// the checksum put right, and as what is compressed in a record.
+/// A log record is refused, or its requests are the same after they were written and read again. The bytes are tried in three ways: as they
+/// are, with a correct checksum, and as the compressed contents of a record.
 pub fn log_record(bytes: &[u8]) {
     requests(bytes);
-    if let Some((head, rest)) = bytes.split_first_chunk::<13>() {
-        requests(&framed(head[0], &head[9..], rest));
+    if let Some(([version, _, _, _, _, _, _, _, _, raw_len @ ..], rest)) = bytes.split_first_chunk::<13>() {
+        requests(&framed(*version, raw_len, rest));
     }
     if let Ok(packed) = zstd::bulk::compress(bytes, 1) {
-        requests(&framed(1, &(bytes.len() as u32).to_le_bytes(), &packed));
+        requests(&framed(1, &len_u32(bytes.len()).to_le_bytes(), &packed));
     }
 }
 
@@ -36,13 +37,16 @@ fn framed(version: u8, raw_len: &[u8], packed: &[u8]) -> Vec<u8> {
 }
 
 fn requests(record: &[u8]) {
-    let read = |record: &[u8]| {
-        let mut found: Vec<(u64, TenantId, Vec<u8>)> = Vec::new();
-        each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec()))).map(|()| found)
-    };
     let Ok(found) = read(record) else { return };
     let mut again = Record::default();
     found.iter().for_each(|(received, tenant, body)| again.push(*received, tenant, body));
     let again = again.encode().expect("memory is there");
     assert_eq!(read(again), Ok(found));
+}
+
+/// The requests of a record: arrival, tenant and body of each.
+fn read(record: &[u8]) -> Result<Vec<(u64, TenantId, Vec<u8>)>, Damaged> {
+    let mut found = Vec::new();
+    each_request(record, |received, tenant, body| found.push((received, tenant, body.to_vec())))?;
+    Ok(found)
 }

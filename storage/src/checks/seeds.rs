@@ -1,4 +1,4 @@
-//! The fuzzer's first inputs, made of the requests in `tests/fixtures/capture`, and property tests that begin with any spans.
+//! Makes the first inputs of the fuzzer from the requests in `tests/fixtures/capture`. A property test runs the same checks with any spans.
 
 use std::path::{Path, PathBuf};
 

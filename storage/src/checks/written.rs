@@ -1,4 +1,4 @@
-//! Values of any kind: written, and found again.
+//! Values of any kind are written, and read again.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,10 @@ use crate::codec::fuse;
 use crate::codec::ints::{self, Ints};
 use crate::codec::strings::{self, Content, StringCursor, Strings};
 
-/// The first byte is the width of a value in bytes.
+/// The first byte gives the width of a value in bytes, less one.
 pub(super) fn integers(input: &[u8]) {
     let Some((width, rest)) = input.split_first() else { return };
-    let value = |bytes: &[u8]| bytes.iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-    let values: Vec<u64> = rest.chunks(usize::from(width % 8) + 1).map(value).collect();
+    let values: Vec<u64> = rest.chunks(usize::from(width % 8) + 1).map(big_endian).collect();
     let written = ints::encode(&values);
     let page = Ints::parse(&written).expect("what is written is read");
     assert_eq!(page.decode().as_ref(), Ok(&values));
@@ -22,7 +21,11 @@ pub(super) fn integers(input: &[u8]) {
     assert!(page.get(values.len()).is_err());
 }
 
-/// Values are what stands between line ends.
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// The values: one a line.
 fn lines(input: &[u8]) -> Vec<&[u8]> {
     input.split(|byte| *byte == b'\n').collect()
 }
@@ -42,9 +45,9 @@ pub(super) fn strings(input: &[u8], content: Content) {
     }
     for wanted in values.iter().step_by(values.len() / 8 + 1).copied().chain([b"7".as_slice(), b""]) {
         let expected: Vec<usize> = (0..values.len()).filter(|row| values[*row] == wanted).collect();
-        let found = |rows: Result<Bitmap, _>| rows.map(|rows| rows.iter().collect::<Vec<_>>());
-        assert_eq!(found(page.find(wanted)).as_ref(), Ok(&expected));
-        assert_eq!(found(page.select(&Bitmap::all(page.len()), |value| value == wanted)).as_ref(), Ok(&expected));
+        let found = page.find(wanted).expect("what is written is read");
+        assert!(found.iter().eq(expected.iter().copied()), "found are not the rows of the value");
+        assert_eq!(page.select(&Bitmap::all(page.len()), |value| value == wanted), Ok(found));
     }
     let mut distinct = BTreeSet::new();
     let seen = page.distinct(&Bitmap::all(values.len()), |value| _ = distinct.insert(value.to_vec()));
@@ -72,7 +75,7 @@ pub(super) fn filter(input: &[u8]) {
     assert!(members.iter().all(|member| fuse::may_hold(&set, *member) == Ok(true)), "a member is missing");
 }
 
-/// Nine bytes a value: its width and the value.
+/// Each value takes nine bytes of `input`: its width (1 byte) and its bits (8).
 pub(super) fn bit_stream(input: &[u8]) {
     let mut writer = BitWriter::default();
     let mut expected = Vec::new();

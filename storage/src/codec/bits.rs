@@ -97,7 +97,7 @@ pub(crate) fn each(
     let end = at.saturating_add(count.saturating_mul(width as usize)).div_ceil(8).saturating_add(8);
     let bytes = stream.get(at / 8..end.min(stream.len())).ok_or(OUTSIDE)?;
     let (mut bit, mask) = (at % 8, (1u64 << width) - 1);
-    // All of it is inside of the stream, so no sum below overflows.
+    // All values are inside of the stream, so no sum below overflows.
     for _ in 0..count {
         let window = bytes.get(bit / 8..bit / 8 + 8).and_then(|window| window.first_chunk()).ok_or(OUTSIDE)?;
         visit(u64::from_le_bytes(*window) >> (bit % 8) & mask);
@@ -106,7 +106,7 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// The widest value that a word loaded at any bit of its first byte holds whole.
+/// The widest value that a loaded word holds whole, at whatever bit of its first byte the value begins.
 const WIDEST: u32 = 57;
 
 /// A set of rows.
@@ -180,7 +180,7 @@ impl Bitmap {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Whether so few rows are in the set that looking at each of them costs less than looking at all.
+    /// Whether the set has so few rows that a look at each of them costs less than a pass over all rows.
     pub(crate) fn is_sparse(&self) -> bool {
         self.count() < self.len / 8
     }
@@ -206,12 +206,12 @@ impl Bitmap {
         self.iter_from(0)
     }
 
-    /// Those of these rows that are in the set, ascending.
+    /// The rows of this range that are in the set, ascending.
     pub(crate) fn iter_among(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
         self.iter_from(rows.start / 64).skip_while(move |row| *row < rows.start).take_while(move |row| *row < rows.end)
     }
 
-    /// The rows of the words from the `first` on.
+    /// The rows in the set, from the word with the index `first` on.
     fn iter_from(&self, first: usize) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().skip(first).flat_map(|(index, word)| {
             let mut left = *word;
@@ -241,7 +241,7 @@ impl Filling {
     #[inline]
     pub(crate) fn push(&mut self, holds: bool) {
         self.word |= u64::from(holds) << (self.row % 64);
-        // No more often than there are rows in memory.
+        // Never wraps: there are fewer rows in memory.
         self.row = self.row.wrapping_add(1);
         if self.row.is_multiple_of(64) {
             self.put(self.row / 64 - 1);

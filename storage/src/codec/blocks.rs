@@ -1,4 +1,5 @@
-//! Lists of strings in blocks of about 8 kB, each compressed alone: one string costs one block, never the list.
+//! Lists of strings in blocks of about 8 kB. Each block is compressed by itself, so that reading one string decompresses one block and not
+//! the list.
 
 use std::borrow::Cow;
 
@@ -101,7 +102,7 @@ impl<'a> Blocks<'a> {
         let blocks = input.count(ENTRY * 8)?;
         let index = input.take(blocks * ENTRY)?;
         let list = Self { len, index, stored: input.0 };
-        // Each block ends where the next begins, so none is missing when the first begins with the first.
+        // Each block ends where the next one begins. So no string is missing when the first block begins with string 0.
         let first = list.entry(0).map(|(first, ..)| first);
         if len > 0 && (first != Some(0) || len > pack::most(list.stored.len())) {
             return Err(Damaged("more strings than in the blocks of their list"));
@@ -170,7 +171,7 @@ impl OpenBlock<'_> {
     }
 }
 
-/// Reads strings one by one and keeps the last block open, for rows that lie together.
+/// Reads strings one by one. The last block stays decompressed, which helps where rows lie close together.
 #[derive(Debug)]
 pub(crate) struct BlockCursor<'a> {
     blocks: Blocks<'a>,

@@ -54,7 +54,8 @@ impl<'a> Input<'a> {
         Err(Damaged("varint longer than ten bytes"))
     }
 
-    /// A varint that counts things of which each takes at least `least_bits` bits of what is left.
+    /// A varint that is a count of items. Each item takes at least `least_bits` bits, so a count that the rest of the input cannot hold is
+    /// an error.
     pub(crate) fn count(&mut self, least_bits: usize) -> Result<usize, Damaged> {
         let count = usize::try_from(self.varint()?).map_err(|_| Damaged("count too large"))?;
         let most = self.0.len().saturating_mul(8).checked_div(least_bits).unwrap_or(1 << 31);

@@ -1,4 +1,4 @@
-//! Holds `FORMAT.md` and the code together: its examples are what the code writes, and a page is read by its text alone.
+//! Tests that `FORMAT.md` and the code agree: the code writes its examples, and a reader written from its text alone reads a page.
 
 use super::strings::{Content, encode};
 use super::{blocks, bytes, fuse, ints};

@@ -1,4 +1,4 @@
-//! Sets that may say yes to what is no member (0.4 %), but never no to a member: binary fuse filters of 9 bits a member.
+//! Filters: sets that always say yes to a member, and rarely (0.4 %) to what is none. They are binary fuse filters of 9 bits a member.
 
 use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable, Filter, FilterRef};
 use xxhash_rust::xxh3::xxh3_64;
@@ -20,13 +20,13 @@ pub(crate) fn encode(mut hashes: Vec<u64>) -> Vec<u8> {
     out
 }
 
-/// The hash under which a member is known.
+/// The hash of a member.
 #[inline]
 pub(crate) fn hash(member: &[u8]) -> u64 {
     xxh3_64(member)
 }
 
-/// The hash under which a member of one group is known in a filter over many groups.
+/// The hash of a member of one group, for a filter over many groups.
 #[inline]
 pub(crate) fn hash_in(group: u16, hash: u64) -> u64 {
     hash.wrapping_add(u64::from(group) << 48)
@@ -42,8 +42,8 @@ pub(crate) fn may_hold(set: &[u8], hash: u64) -> Result<bool, Damaged> {
     Ok(BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&hash))
 }
 
-/// Makes sure that no probe falls outside of the fingerprints. The descriptor is: seed u64, segment length, mask, segment count
-/// times length, each u32.
+/// Makes sure that no probe falls outside of the fingerprints. A descriptor is a seed (u64), then segment length, mask, and segment count
+/// times length (u32 each).
 fn check(descriptor: &[u8], fingerprints: usize) -> Result<(), Damaged> {
     let mut input = super::bytes::Input(descriptor);
     input.u64()?;

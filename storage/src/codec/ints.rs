@@ -1,4 +1,4 @@
-//! Columns of 64-bit integers: a dictionary where values are few, else frame of reference in blocks of 256.
+//! Columns of 64-bit integers: a dictionary when there are few distinct values, else frame of reference in blocks of 256.
 
 use std::ops::Range;
 
@@ -10,9 +10,10 @@ use super::{Damaged, len_u32, to_usize};
 const BLOCK: usize = 256;
 /// Most distinct values of a dictionary.
 const DICTIONARY: usize = 256;
-/// Most rows of a dictionary with a single value, whose codes take no bits: so that the length of a page bounds what it holds.
+/// Most rows of a dictionary with a single value. Its codes take no bits, so without this bound a short page could claim any number of
+/// rows.
 const SINGLE: usize = 1 << 20;
-/// Rows that cost less one by one than together.
+/// Up to so many rows are read one by one, which costs less.
 const FEW: usize = 8;
 /// Bytes of a block's header: base, bit offset, width.
 const HEADER: usize = 8 + 4 + 1;
@@ -39,7 +40,7 @@ pub(crate) fn encode(values: &[u64]) -> Vec<u8> {
     out
 }
 
-/// The distinct values, sorted, when they are few.
+/// The distinct values, sorted; `None` when there are too many.
 fn dictionary_of(values: &[u64]) -> Option<Vec<u64>> {
     let mut known: Vec<u64> = Vec::new();
     let mut last = None;
@@ -170,7 +171,7 @@ impl<'a> Ints<'a> {
         Ok(())
     }
 
-    /// The rows whose values `holds` is true of. It is asked once for each value of a dictionary.
+    /// The rows whose value satisfies `holds`. In a dictionary each distinct value is tested once.
     pub(crate) fn select(&self, holds: impl Fn(u64) -> bool) -> Result<Bitmap, Damaged> {
         const MISSING: u8 = 2;
         let mut rows = Filling::of(self.len);
@@ -216,7 +217,8 @@ impl<'a> Ints<'a> {
         blocks.try_fold(false, |may, block| Ok(may || self.block(block * HEADER)?.0 == 0))
     }
 
-    /// How many rows come before the first of `rows` for which `is_before` is not true, as it is for none after that one.
+    /// The first of `rows` for which `is_before` is false; the end of `rows` when there is none. `is_before` must be true up to some row
+    /// and false from there on.
     pub(crate) fn partition_point(
         &self,
         rows: Range<usize>,
@@ -237,7 +239,7 @@ impl<'a> Ints<'a> {
         Ok(values)
     }
 
-    /// Whether there are codes.
+    /// Whether the page has a dictionary, and so codes.
     pub(crate) fn has_dictionary(&self) -> bool {
         self.code_width.is_some()
     }

@@ -1,16 +1,7 @@
 //! How the values of a column become bytes and back. `FORMAT.md` draws the layouts.
 //!
-//! Every page can be read at one row without decoding the rest, and every reader checks what it reads: damaged bytes give
-//! [`Damaged`], never a panic.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! One row of a page can be read without decoding the others. Every reader checks what it reads: damaged bytes give [`Damaged`], never a
+//! panic.
 
 pub(crate) mod bits;
 pub(crate) mod blocks;
@@ -23,19 +14,19 @@ pub(crate) mod pack;
 pub(crate) mod strings;
 pub(crate) mod template;
 
-/// A stored number as an index of something in memory. One that is too large leads nowhere, and so does what this gives.
+/// A stored value as an index into memory. One that is too large becomes `usize::MAX`, which is no valid index either.
 #[inline]
 pub(crate) fn to_usize(stored: u64) -> usize {
     usize::try_from(stored).unwrap_or(usize::MAX)
 }
 
-/// The same of a list that has fewer than 2^32 entries.
+/// The same for a list of fewer than 2^32 entries.
 #[inline]
 pub(crate) fn to_u32(stored: u64) -> u32 {
     u32::try_from(stored).unwrap_or(u32::MAX)
 }
 
-/// A length or position for a field of 32 bits. Writers take no page and no list that has more.
+/// A length or position for a field of 32 bits. Writers refuse longer pages and lists.
 #[inline]
 pub(crate) fn len_u32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! zstd with a context kept for each thread: making one costs more than decompressing a block of 8 kB.
+//! zstd. Each thread keeps its context: making one costs more than decompressing a block of 8 kB.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::Damaged;
 
 const LEVEL: i32 = 3;
-/// No record, block or description is longer before compression.
+/// Most bytes of a record, block or metadata page before compression.
 pub(crate) const MOST_BYTES: usize = 1 << 30;
 /// A block of zstd takes at least 4 bytes and holds at most 128 kB.
 const MOST_RATIO: usize = (128 << 10) / 4;
@@ -18,7 +18,7 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The compressed bytes, when they are fewer.
+/// The compressed bytes; `None` when they are not fewer.
 pub(crate) fn compress(raw: &[u8]) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|kept| {
         let compressor = match kept {
@@ -29,12 +29,12 @@ pub(crate) fn compress(raw: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// How many bytes a number of compressed bytes can stand for.
+/// Most bytes that so many compressed bytes can become.
 pub(crate) fn most(packed: usize) -> usize {
     packed.saturating_mul(MOST_RATIO).min(MOST_BYTES)
 }
 
-/// The bytes again, of which there are `raw_len`: known before memory is taken for them.
+/// Decompresses to exactly `raw_len` bytes. Memory is taken only when so many are possible.
 pub(crate) fn decompress(packed: &[u8], raw_len: usize) -> Result<Vec<u8>, Damaged> {
     const DAMAGED: Damaged = Damaged("bytes do not decompress");
     if raw_len > most(packed.len()) {

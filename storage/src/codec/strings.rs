@@ -1,7 +1,7 @@
 //! Columns of strings and bytes: each row is a code into a dictionary of templates, and the template's numbers as bits.
 //!
-//! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values, few templates.
-//! *Plain*: neither; the row is its own code.
+//! Three forms share one layout. *Dictionary*: few distinct values, no numbers. *Templates*: many values of few templates.
+//! *Plain*: each row is its own code.
 
 mod encode;
 mod pieces;
@@ -28,7 +28,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// What is stored of a number; `None` when it is outside of the range.
+    /// The number minus the smallest value, as it is stored; `None` when it is outside of the range.
     fn offset(self, number: u64) -> Option<u64> {
         number.checked_sub(self.base).filter(|offset| width_of(*offset) <= self.width)
     }
@@ -36,7 +36,7 @@ impl Slot {
 
 const OUTSIDE: Damaged = Damaged("template outside of its dictionary");
 
-/// The numbers as they are in the bits of a row; `None` when no row can have them.
+/// The numbers as the bits of a row have them: value and width of each. `None` when no row can have them.
 fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
     if slots.len() != numbers.len() {
         return None;
@@ -44,7 +44,7 @@ fn packed(slots: &[Slot], numbers: &[u64]) -> Option<Vec<(u64, u32)>> {
     slots.iter().zip(numbers).map(|(slot, number)| Some((slot.offset(*number)?, slot.width))).collect()
 }
 
-/// The first of these values as one, as many as a word has room for, and the others.
+/// Joins the first values into one, as many as fit a word. Answers it and the other values.
 fn joined(values: &[(u64, u32)]) -> ((u64, u32), &[(u64, u32)]) {
     let (mut first, mut rest) = ((0, 0), values);
     while let Some(((value, width), others)) = rest.split_first()
@@ -125,12 +125,12 @@ impl<'a> Strings<'a> {
         self.len
     }
 
-    /// The distinct values, which [`Strings::code`] numbers, when they are few.
+    /// The distinct values by their [code](Strings::code); `None` when the page has no dictionary.
     pub(crate) fn dictionary(&self) -> Option<&Blocks<'a>> {
         matches!(self.form, Form::Coded { .. }).then_some(&self.dictionary)
     }
 
-    /// The number of a row's value, or of its template.
+    /// The code of a row's value, or of its template.
     pub(crate) fn code(&self, row: usize) -> Result<usize, Damaged> {
         if row >= self.len {
             return Err(Damaged("row outside of its page"));
@@ -143,8 +143,8 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// The rows whose value satisfies `test`, which runs once per distinct value where values are few. Of rows that are not among
-    /// `among` it may say anything.
+    /// The rows whose value satisfies `test`. In a dictionary each distinct value is tested once. For rows outside of `among` the answer
+    /// may be wrong.
     pub(crate) fn select(&self, among: &Bitmap, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {
         let mut rows = Bitmap::none(self.len);
         let Form::Coded { .. } = &self.form else {
@@ -166,7 +166,7 @@ impl<'a> Strings<'a> {
         if !matches!(self.form, Form::Coded { .. }) {
             return self.each(rows.iter().copied(), |_, value| visit(value));
         }
-        // Codes lead back and forth in the dictionary, so all of it is unpacked once.
+        // Codes come in any order, so the whole dictionary is decompressed once.
         let (mut texts, mut ends) = (Vec::new(), Vec::with_capacity(self.dictionary.len().min(self.len)));
         self.dictionary.each(|_, value| {
             texts.extend_from_slice(value);
@@ -221,7 +221,7 @@ impl<'a> Strings<'a> {
         Ok(rows)
     }
 
-    /// Calls `visit` with the values of these rows; a value that many rows share may come once only.
+    /// Calls `visit` with the values of these rows. A value that several rows share may come only once.
     pub(crate) fn distinct(&self, rows: &Bitmap, mut visit: impl FnMut(&[u8])) -> Result<(), Damaged> {
         if let Form::Coded { .. } = self.form {
             let mut used = Bitmap::none(self.dictionary.len());
@@ -239,7 +239,7 @@ impl<'a> Strings<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// Reads the slots of so many templates. The templates themselves stay closed until one is read.
+    /// Reads the slots of `count` templates. The texts of the templates are decompressed only when one is needed.
     fn parse(mut input: Input<'a>, len: usize, count: usize) -> Result<Self, Damaged> {
         let (mut slots, mut templates) = (Vec::new(), Vec::with_capacity(count.min(1 << 16)));
         for _ in 0..count {
@@ -285,8 +285,8 @@ impl<'a> Numbers<'a> {
 pub(crate) struct StringCursor<'p, 'a> {
     page: &'p Strings<'a>,
     dictionary: BlockCursor<'a>,
-    /// The next row whose bit position is known, and the position. Of a block's first row it is always taken from the page, so that
-    /// a row is at one place whichever rows were read before.
+    /// The next row whose bit position is known, and that position. For the first row of a block the position is always taken from the
+    /// page, so that it does not depend on which rows were read before.
     next: (usize, usize),
 }
 

@@ -1,6 +1,6 @@
-//! Splits strings into a template and numbers: `GET /users/817/cart` is `GET /users/#/cart` and 817. Many strings share few
-//! templates, and numbers pack into few bits, so most high-cardinality text needs neither a dictionary nor a compressor, and any
-//! row is read alone. The split depends on the string only and is exactly reversible.
+//! Splits strings into a template and numbers: `GET /users/817/cart` is `GET /users/#/cart` and 817. Many strings share few templates, and
+//! numbers take few bits. So most texts with many distinct values need neither a dictionary nor a compressor, and one row can be read
+//! without the others. The split depends only on the string and is exactly reversible.
 
 /// Marks a variable in a template; no UTF-8 text holds this byte.
 const MARK: u8 = 0xff;
@@ -40,7 +40,7 @@ fn split_uuid(uuid: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
 /// Characters of a UUID.
 const UUID: usize = 36;
 
-/// Whether the text begins with a lower-case UUID, whose parts may happen to be all letters or all digits.
+/// Whether the text begins with a lower-case UUID. A part of it may happen to be all letters or all digits.
 fn is_uuid(text: &[u8]) -> bool {
     text.len() >= UUID
         && text.iter().take(UUID).enumerate().all(is_in_uuid)
@@ -92,7 +92,7 @@ fn split_digits(digits: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<u64>) {
     }
 }
 
-/// The class of a number of so many digits.
+/// The class of a number of `digits` digits; `first` is that of no digits.
 fn class(first: u8, digits: usize) -> u8 {
     first.saturating_add(u8::try_from(digits).unwrap_or(u8::MAX))
 }
@@ -143,7 +143,7 @@ pub(crate) fn join(template: &[u8], mut numbers: impl Iterator<Item = u64>, out:
 pub(crate) type Digits = [u8; 20];
 
 impl Variable {
-    /// A number as it is written here.
+    /// The digits of a number, written as this variable says.
     #[inline]
     pub(crate) fn write(self, number: u64, room: &mut Digits) -> &[u8] {
         match self.0 {

@@ -7,9 +7,9 @@ use crate::ReadError;
 use crate::backend;
 use crate::catalog::StoreEntry;
 use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
-use crate::segment::{Metadata, PageId, PageSource, pages, tail};
+use crate::segment::{GroupMeta, Metadata, PageId, PageSource, pages, tail};
 
-/// What something takes.
+/// The share of something in the size of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// A column, a page that every group has, or a filter.
@@ -18,7 +18,7 @@ pub struct Share {
     pub bytes: u64,
 }
 
-/// The bytes of all pages of a data folder that no server has open, by what is in them; the largest first.
+/// The bytes of all pages of a data folder, by what is in them, the largest share first. No server may have the folder open.
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
@@ -62,19 +62,20 @@ impl Shares {
 
     fn add_segment(&mut self, source: &dyn PageSource, segment: u64) -> Result<(), ReadError> {
         let described = source.page(segment, tail::METADATA)?;
-        // A page that a group has no use for is not there.
+        // A group leaves out pages that it does not need.
         let len = |group, page| source.page(segment, PageId { group, page }).map_or(0, |page| page.len());
         let shapes = TableKind::ALL.map(|kind| len(tail::GROUP, tail::shapes(kind).page));
         self.add("metadata and shapes", described.len() + shapes.iter().sum::<usize>());
         let filters = [tail::TRACE_FILTER, tail::GROUP_TRACE_FILTERS].map(|id| len(id.group, id.page));
         self.add("filters over trace ids", filters.iter().sum());
         self.add("services and span names", len(tail::GROUP, tail::NAMES.page));
-        let damaged = |reason: String| ReadError::Corrupt { location: format!("segment {segment}"), reason };
-        let meta = Metadata::decode(&described).map_err(|error| damaged(error.to_string()))?;
-        for number in 0..meta.groups.len() {
-            let group = u16::try_from(number).map_err(|error| damaged(error.to_string()))?;
-            PAGES.iter().for_each(|(page, name)| self.add(name, len(group, *page)));
-            self.add_columns(&meta, number, |page| len(group, page));
+        let meta = Metadata::decode(&described).map_err(|error| ReadError::Corrupt {
+            location: format!("segment {segment}"),
+            reason: error.to_string(),
+        })?;
+        for (index, group) in (0..).zip(&meta.groups) {
+            PAGES.iter().for_each(|(page, name)| self.add(name, len(index, *page)));
+            self.add_columns(&meta, group, |page| len(index, page));
         }
         for (kind, table) in meta.tables.iter() {
             for (column, key) in (0u32..).zip(&table.columns) {
@@ -85,14 +86,13 @@ impl Shares {
         Ok(())
     }
 
-    fn add_columns(&mut self, meta: &Metadata, group: usize, len: impl Fn(u32) -> usize) {
-        let Some(group) = meta.groups.get(group) else { return };
+    fn add_columns(&mut self, meta: &Metadata, group: &GroupMeta, len: impl Fn(u32) -> usize) {
         for (kind, columns) in group.columns.iter() {
-            for (column, place) in columns {
+            for (column, location) in columns {
                 let Some(key) = meta.tables[kind].columns.get(*column as usize) else { continue };
                 let name = format!("{}{}", TABLES[kind], name(key));
-                let page = || len(PageId::column(kind, *column));
-                self.add(&name, place.tail.map_or_else(page, |(_, len)| len as usize));
+                let in_small_columns = location.tail.map(|(_, len)| len as usize);
+                self.add(&name, in_small_columns.unwrap_or_else(|| len(PageId::column(kind, *column))));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Whether a span satisfies a filter, straight from the rules of [`Filter`].
+//! Tests whether a span satisfies a filter, written directly from the rules of [`Filter`].
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanKind, SpanLink, 
 use crate::matcher::MOST_VALUES;
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 
-/// What the spans of a trace say together.
+/// What all spans of a trace say together.
 pub(super) struct WholeTrace {
     pub(super) start: u64,
     pub(super) duration: u64,
@@ -15,7 +15,7 @@ pub(super) struct WholeTrace {
     pub(super) root: Option<(String, String)>,
 }
 
-/// A span of a trace, and inside of [`Filter::Event`] or [`Filter::Link`] the event or link that is asked about.
+/// A span of a trace. Inside of [`Filter::Event`] or [`Filter::Link`], also the event or link that is tested.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     span: &'a TraceSpan,
@@ -92,8 +92,8 @@ impl<'a> Subject<'a> {
             Intrinsic::RootService => root.map(|(service, _)| Value::string(service.as_str())).into_iter().collect(),
             Intrinsic::EventName => self.events().iter().map(|event| Value::string(event.name.as_str())).collect(),
             Intrinsic::EventTimeSinceStart => {
-                let since = |event: &&SpanEvent| event.time_unix_nano.saturating_sub(span.start_unix_nano);
-                self.events().iter().map(since).map(Value::Duration).collect()
+                let (start, events) = (span.start_unix_nano, self.events());
+                events.iter().map(|event| Value::Duration(event.time_unix_nano.saturating_sub(start))).collect()
             }
             Intrinsic::LinkTraceId => {
                 self.links().iter().map(|link| Value::string(link.trace_id.to_string())).collect()
@@ -129,7 +129,7 @@ fn searched(attributes: &[Attribute], key: &str) -> Vec<Value> {
     found.into_iter().cloned().map(Value::Any).collect()
 }
 
-/// Lists of both kinds count together.
+/// Arrays and lists of attributes count as one type.
 fn stored_type(value: &AnyValue) -> u8 {
     match value {
         AnyValue::Empty => 0,
@@ -170,7 +170,7 @@ fn matches(found: &Value, negated: bool, text: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
-/// Whether there are any, and all hold.
+/// Whether the list is not empty and all of it is true.
 fn all_of_some(each: &[bool]) -> bool {
     !each.is_empty() && !each.contains(&false)
 }
@@ -205,12 +205,12 @@ fn real_number(value: &Value) -> Option<f64> {
     }
 }
 
-/// How values are listed: by type in this order, then by value.
+/// The order in which values are listed: by type as below, then by value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SortKey {
     Text(String),
     Int(i64),
-    /// The bits of a double, so that they are in the order of the numbers.
+    /// The bits of a double, changed so that they sort as the numbers do.
     Double(i64),
     Bool(bool),
     Duration(u64),

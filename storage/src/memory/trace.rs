@@ -1,4 +1,4 @@
-//! What a trace answers, by all its spans.
+//! What a search says of a trace, by all its spans.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ fn matching<'a>(
     Ok(matched)
 }
 
-/// What the spans say together. Times that cannot be real count only when there are no others.
+/// What the spans say together. Times that cannot be real count only when the trace has no others.
 fn whole(spans: &[TraceSpan]) -> WholeTrace {
     let mut times: Vec<_> = spans.iter().map(|span| span.span.extent()).collect();
     if times.iter().any(|time| time.is_real) {
@@ -84,7 +84,8 @@ fn whole(spans: &[TraceSpan]) -> WholeTrace {
     WholeTrace { start, duration: end - start, root }
 }
 
-/// By start and id. Spans of one start and id, which no correct sender makes, have an order too, so that answers repeat.
+/// Sorts by start and id, then by content. A correct sender makes no two spans of one start and id, but with an order for them answers stay
+/// the same.
 fn sort_in_time(spans: &mut [&TraceSpan]) {
     let mut contents = Contents::default();
     spans.sort_by_cached_key(|span| (span.span.start_unix_nano, span.span.span_id, contents.hash(span)));

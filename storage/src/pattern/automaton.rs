@@ -1,4 +1,4 @@
-//! Expressions that take a text in pieces.
+//! Regular expressions that take a text in pieces.
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -16,7 +16,7 @@ pub(super) fn compile(source: &str) -> Option<DFA> {
     DFA::builder()
         .syntax(syntax::Config::new().dot_matches_new_line(true))
         .thompson(thompson::Config::new().nfa_size_limit(Some(LARGEST)))
-        // A state must stay what it is, so a full cache is never emptied: it ends the walk.
+        // States stay valid because a full cache is never emptied. The walk ends instead.
         .configure(DFA::config().minimum_cache_clear_count(Some(0)))
         .build(&whole(source))
         .ok()
@@ -55,7 +55,7 @@ impl Automaton<'_> {
         Some(State(state))
     }
 
-    /// Whether nothing that begins so matches.
+    /// Whether no text with this beginning can match.
     pub(crate) fn is_over(&self, state: State) -> bool {
         state.0.is_dead()
     }

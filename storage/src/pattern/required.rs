@@ -1,8 +1,8 @@
-//! A text that every match of an expression holds: looking for it is much cheaper than matching.
+//! Finds a text that every match of an expression contains. Searching for it is much cheaper than matching.
 
 use regex_syntax::hir::{Hir, HirKind};
 
-/// The longest such text; `None` when the expression has no part that always stands in a match as it is.
+/// The longest such text; `None` when no literal part of the expression is in every match.
 pub(super) fn text(expression: &Hir) -> Option<Vec<u8>> {
     match expression.kind() {
         HirKind::Literal(literal) => Some(literal.0.to_vec()),

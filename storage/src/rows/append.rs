@@ -1,4 +1,4 @@
-//! From the bytes of an OTLP request to rows.
+//! Appends the spans of an OTLP request, from its bytes, as rows.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) mod fields {
 const ORIGIN_BYTES: usize = 512;
 
 impl<T> Origins<T> {
-    /// The index of an origin, decoded once when it is new.
+    /// The index of a resource or scope. A new one is decoded.
     pub(crate) fn intern(&mut self, message: &[u8], schema_url: &[u8], decode: impl FnOnce(&[u8], &str) -> T) -> u32 {
         let Self { bytes, decoded, table, held } = self;
         let hash = hash_origin(message, schema_url);
@@ -112,7 +112,7 @@ impl Rows {
         span.links.iter().try_for_each(|link| self.append_link(row, &LinkView::read(link)?))
     }
 
-    /// Adds the scalars of rows of one trace whose table parts are done.
+    /// Adds the scalars of rows of one trace. The rows are in the tables already.
     pub(crate) fn push_trace(&mut self, spans: &[SpanRow]) {
         let Some(trace) = spans.first() else { return };
         let first = len_u32(self.spans.len());
@@ -123,7 +123,7 @@ impl Rows {
         }
     }
 
-    /// Adds the scalars of the row whose table part is done.
+    /// Adds the scalars of a row that is in the table already.
     pub(crate) fn push_span(&mut self, mut span: SpanRow) {
         span.previous = self.traces.insert(span.trace_id, len_u32(self.spans.len()));
         self.spans.push(span);
@@ -171,7 +171,7 @@ fn push_count(table: &mut Table, name: &[u8], count: u32) {
 }
 
 impl SpanRow {
-    /// A row that is not yet chained to others of its trace.
+    /// A row without a link to the other rows of its trace.
     pub(crate) fn new(trace_id: TraceId, span_id: SpanId, parent: SpanId, start: u64, end: u64) -> Self {
         Self { trace_id, span_id, parent, start, end, previous: None }
     }

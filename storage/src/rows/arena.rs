@@ -1,18 +1,18 @@
-//! The strings of one column one after the other. A search for a text goes through all of them at once, which is much faster
-//! than string by string.
+//! The strings of one column, stored one after the other. A search for a text passes over all of them at once, which is much faster than
+//! string by string.
 
 use std::ops::Range;
 
 use memchr::memmem::Finder;
 
-/// Bytes after which a new run begins: what a search must look at string by string where it finds the text.
+/// Bytes after which a new run begins. Where a search finds the text, it looks at the run string by string.
 const RUN: usize = 2 << 10;
 
 /// Strings of ascending rows.
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
     bytes: Vec<u8>,
-    /// Each with the row of its first string, and where that begins.
+    /// For each run the row of its first string, and the offset of that string.
     runs: Vec<(u32, usize)>,
     /// The length from which on another run begins.
     next_run: usize,
@@ -41,7 +41,7 @@ impl Arena {
         self.bytes.get(at).unwrap_or_default()
     }
 
-    /// Appends the string of a row; where it begins.
+    /// Appends the string of a row. Answers where it begins.
     #[inline]
     pub(crate) fn push(&mut self, row: u32, string: &[u8]) -> usize {
         let at = self.begin(row);
@@ -49,7 +49,7 @@ impl Arena {
         at
     }
 
-    /// Appends what `write` does; where it is.
+    /// Appends the bytes that `write` appends. Answers where they are.
     #[inline]
     pub(crate) fn append<E>(
         &mut self,
@@ -72,7 +72,7 @@ impl Arena {
         at
     }
 
-    /// The rows of those runs, before row `end`, in whose bytes this text is, be it across two strings.
+    /// The rows of each run that contains the text, up to row `end`. A text that spans two strings counts, too.
     pub(crate) fn rows_with(&self, text: &[u8], end: usize) -> impl Iterator<Item = Range<usize>> {
         let finder = Finder::new(text).into_owned();
         let mut next = 0;

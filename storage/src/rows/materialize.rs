@@ -1,4 +1,4 @@
-//! From rows back to model values.
+//! Makes model values of rows.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use hoptrail_proto::otlp::view::ValueView;
 use super::append::fields;
 use super::{ColumnKey, Owner, Rows, Shape, Slot, SpanRow, Table, owned_by};
 
-/// The model value of a stored value. Text that is damaged on disk comes with replacement characters.
+/// The model value of a stored value. Invalid UTF-8, which only damage makes, becomes replacement characters.
 pub(crate) fn to_value(value: ValueView<'_>) -> AnyValue {
     match value {
         ValueView::Empty => AnyValue::Empty,
@@ -39,7 +39,7 @@ fn count(value: &AnyValue) -> u32 {
     }
 }
 
-/// A span of its scalars and shape, still without columns, events and links.
+/// Makes a span of its scalars and shape, still without columns, events and links.
 pub(crate) fn span_of(row: &SpanRow, shape: &Shape, name: &[u8]) -> Span {
     Span {
         trace_id: row.trace_id,

@@ -1,17 +1,7 @@
-//! Spans in memory, row by row: the form that requests are appended to, that the head is searched in, and that segments are built
-//! from.
+//! Spans in memory, row by row. Requests are appended to this form, queries search the head in it, and segments are written from it.
 //!
-//! A row is a *shape* and one 8-byte slot for each column of the shape. Spans share few shapes (resource, scope, name, kind,
-//! status, keys and types of attributes), so nothing is stored for what a span does not have.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! A row is a *shape* and one 8-byte slot for each column of the shape. A shape is what many spans share: resource, scope, name, kind,
+//! status, keys and types of attributes. So nothing is stored for an attribute that a span does not have.
 
 mod append;
 mod arena;
@@ -46,7 +36,7 @@ pub(crate) struct SpanRow {
 }
 
 impl SpanRow {
-    /// The time by which the span counts.
+    /// The extent of the span in time.
     pub(crate) fn extent(&self) -> Extent {
         Extent::of(self.start, self.end)
     }
@@ -88,7 +78,7 @@ pub(crate) struct Rows {
     pub(crate) link_ids: Vec<(TraceId, SpanId)>,
     pub(crate) link_owners: Vec<u32>,
     pub(crate) link_table: Table,
-    /// Last row of each trace. The ids are the client's choice, so the hash has a seed that no client knows.
+    /// Last row of each trace. Clients choose the ids, so the hash has a seed that no client knows.
     traces: HashMap<TraceId, u32>,
 }
 
@@ -97,7 +87,7 @@ impl Rows {
         self.spans.len()
     }
 
-    /// Bytes held, about. Asked after every request, so nothing is walked.
+    /// Bytes held, about. This is called after every request, so it walks through nothing.
     pub(crate) fn memory(&self) -> usize {
         size_of::<Self>()
             + self.resources.held

@@ -4,7 +4,7 @@ use std::ops::{Index, IndexMut};
 
 use super::TableKind;
 
-/// What spans, events and links each have one of: `columns[TableKind::Event]`.
+/// One value for each table: `columns[TableKind::Event]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PerTable<T> {
     pub(crate) spans: T,
@@ -13,12 +13,12 @@ pub(crate) struct PerTable<T> {
 }
 
 impl<T> PerTable<T> {
-    /// Makes each in the order in which the format has them: spans, events, links.
+    /// Makes the values in the order of the format: spans, events, links.
     pub(crate) fn try_of<E>(mut make: impl FnMut(TableKind) -> Result<T, E>) -> Result<Self, E> {
         Ok(Self { spans: make(TableKind::Span)?, events: make(TableKind::Event)?, links: make(TableKind::Link)? })
     }
 
-    /// Each with its table: spans, events, links.
+    /// The values with their tables: spans, events, links.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TableKind, &T)> {
         TableKind::ALL.into_iter().map(|kind| (kind, &self[kind]))
     }

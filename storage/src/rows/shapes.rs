@@ -1,4 +1,4 @@
-//! Columns and shapes: what kinds of rows there are.
+//! Columns and shapes: what rows may consist of.
 
 use std::hash::BuildHasher;
 
@@ -17,7 +17,7 @@ pub(crate) enum TableKind {
 }
 
 impl TableKind {
-    /// All of them, in the order in which the format has them.
+    /// All of them, in the order of the format.
     pub(crate) const ALL: [Self; 3] = [Self::Span, Self::Event, Self::Link];
 }
 
@@ -62,7 +62,7 @@ impl ValueType {
         matches!(self, Self::Text | Self::Bytes | Self::Nested)
     }
 
-    /// A value of this type, which is one of strings.
+    /// A value of this type, which must be one of strings.
     #[inline]
     pub(crate) fn string(self, bytes: &[u8]) -> ValueView<'_> {
         match self {
@@ -72,7 +72,7 @@ impl ValueType {
         }
     }
 
-    /// A value of this type, which is one of numbers, by its bits.
+    /// A value of this type, which must be one of numbers, from its bits.
     #[inline]
     pub(crate) fn number(self, bits: u64) -> ValueView<'static> {
         match self {
@@ -110,7 +110,7 @@ impl ColumnKey {
     }
 }
 
-/// Everything rows share that have the same columns in the same order. Events and links use `name`, `flags` and `layout` only.
+/// What rows with the same columns in the same order share. Events and links use only `name`, `flags` and `layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Shape {
     pub(crate) resource: u32,
@@ -123,7 +123,7 @@ pub(crate) struct Shape {
     pub(crate) status: u8,
 }
 
-/// Shapes and layouts. What names one has its index.
+/// Shapes and layouts. A shape and a layout are named by their index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ShapeList {
     pub(crate) shapes: Vec<Shape>,
@@ -147,7 +147,7 @@ impl ShapeList {
         self.layouts.get(shape.layout as usize).map_or(&[], |columns| columns)
     }
 
-    /// For each shape what `of` says of its columns, which is asked once a layout.
+    /// For each shape the result of `of` for its columns. `of` runs once for each layout.
     pub(crate) fn by_layout<T: Copy + Default>(&self, of: impl FnMut(&[u32]) -> T) -> Vec<T> {
         let layouts: Vec<T> = self.layouts.iter().map(|columns| &**columns).map(of).collect();
         self.shapes.iter().map(|shape| layouts.get(shape.layout as usize).copied().unwrap_or_default()).collect()
@@ -167,7 +167,7 @@ pub(crate) struct Shapes {
     layouts: HashTable<u32>,
     /// Columns in all layouts.
     columns: usize,
-    /// Names, flags and keys are the client's choice, so the hash has a seed that no client knows.
+    /// Clients choose names, flags and keys, so the hash has a seed that no client knows.
     hasher: DefaultHashBuilder,
 }
 
@@ -192,8 +192,9 @@ impl Shapes {
         let index = len_u32(known.len());
         known.push(wanted.into());
         *columns += wanted.len() + 4;
-        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |own| hasher.hash_one(&**own));
-        layouts.insert_unique(hash, index, hash_again);
+        layouts.insert_unique(hash, index, |index| {
+            known.get(*index as usize).map_or(0, |layout| hasher.hash_one(&**layout))
+        });
         index
     }
 
@@ -207,8 +208,7 @@ impl Shapes {
         }
         let index = len_u32(known.len());
         known.push(wanted);
-        let hash_again = |index: &u32| known.get(*index as usize).map_or(0, |shape| hasher.hash_one(shape));
-        shapes.insert_unique(hash, index, hash_again);
+        shapes.insert_unique(hash, index, |index| known.get(*index as usize).map_or(0, |shape| hasher.hash_one(shape)));
         index
     }
 

@@ -11,10 +11,10 @@ use super::dictionary::Interner;
 use super::shapes::{ColumnKey, Owner, Shape, Shapes, ValueType};
 use crate::codec::{Damaged, len_u32, to_u32};
 
-/// Most distinct strings a column keeps in its dictionary; further ones are kept as they come. To look up each value of a
-/// column of unique ones costs more than it saves.
+/// Most distinct strings in the dictionary of a column; further ones go to the arena, one by one. In a column of unique values, looking up
+/// each would cost more than it saves.
 const DICTIONARY: usize = 1024;
-/// Marks a slot that points into the column's arena; others of a string column are codes of its dictionary.
+/// Marks a slot that points into the column's arena. Other slots of a string column are codes of its dictionary.
 const IN_ARENA: u64 = 1 << 63;
 const LENGTH_BITS: u32 = 28;
 /// The longest string a slot can point to.
@@ -24,7 +24,7 @@ const COLUMN_BYTES: usize = 160;
 /// Memory of a dictionary entry beside its text, about.
 const ENTRY_BYTES: usize = 12;
 
-/// The value of one column of one row: a number, or where the string is.
+/// The value of one column of one row: a number, or where its string is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot(pub(crate) u64);
 
@@ -34,11 +34,12 @@ pub(crate) struct Column {
     pub(crate) dictionary: Interner,
     /// The strings that the dictionary has no room for.
     pub(crate) arena: Arena,
-    /// The last row that has it: a second value on the same row goes to another column.
+    /// The last row with this column. A second value on the same row goes to another column.
     last_row: u32,
     /// The column for the next occurrence.
     next: Option<u32>,
-    /// Of the first occurrence: the column that took the last value on `last_row`. A key may come thousands of times on one row.
+    /// Only for the first occurrence of a key: the column that took the last value on `last_row`. A key may come thousands of times on one
+    /// row.
     latest: u32,
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Table {
     /// Shape, and where the row's slots begin.
     rows: Vec<(u32, u32)>,
     slots: Vec<u64>,
-    /// Columns of the row before, the likeliest ones of the row being built.
+    /// Columns of the row before, which the row being built most likely has, too.
     guess: Vec<u32>,
     building: Vec<u32>,
     pending: Vec<u64>,
@@ -100,7 +101,7 @@ impl Table {
     pub(crate) fn keep(&mut self, column: u32, bytes: &[u8]) -> u64 {
         let row = len_u32(self.rows.len());
         let Some(Column { dictionary, arena, .. }) = self.columns.get_mut(column as usize) else { return 0 };
-        // Once a string had no room, none is looked up any more.
+        // Once the dictionary was full, no string is looked up any more.
         if arena.is_unused() {
             let before = dictionary.len();
             if let Some(code) = dictionary.intern(bytes, DICTIONARY) {
@@ -114,7 +115,7 @@ impl Table {
         IN_ARENA | at << LENGTH_BITS | bytes.len() as u64
     }
 
-    /// The slots of strings that `write` appends to the column one by one, without asking whether they are known.
+    /// The slots of strings that `write` appends to the column one by one. None of them is looked up in the dictionary.
     pub(crate) fn keep_unique(
         &mut self,
         column: u32,
@@ -251,7 +252,7 @@ impl Table {
         }
     }
 
-    /// A value as it came.
+    /// The value of a slot.
     pub(crate) fn value(&self, column: u32, slot: Slot) -> ValueView<'_> {
         let value_type = self.columns.get(column as usize).map_or(ValueType::Empty, |column| column.key.value_type);
         if value_type.is_bytes() { value_type.string(self.bytes(column, slot)) } else { value_type.number(slot.0) }

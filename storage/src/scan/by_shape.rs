@@ -1,15 +1,15 @@
-//! Conditions that the shape of a span decides. They are tested once a shape, and several together cost one pass over the rows.
+//! Conditions that the shape of a span decides. Each is tested once for each shape. Several together cost one pass over the rows.
 
 use hoptrail_proto::model::{AnyValue, Attribute, InstrumentationScope, SpanKind, StatusCode};
 
-use super::eval::Scan;
-use super::{ShapePart, TableView, Test};
+use super::eval::{Scan, names_with};
+use super::{ShapePart, Test};
 use crate::matcher::values_of;
 use crate::rows::TableKind;
 use crate::{AttributeScope, Field, Filter, Intrinsic, ReadError, Value};
 
 impl Scan<'_> {
-    /// For each shape of spans whether the condition holds, or with `negated` does not; `None` when more than the shape decides.
+    /// For each shape of spans whether it satisfies the condition, or with `negated` does not. `None` when the shape alone does not decide.
     pub(super) fn by_shape(&self, filter: &Filter, negated: bool) -> Result<Option<Vec<bool>>, ReadError> {
         let (field, test, wanted) = match filter {
             Filter::Not(inner) => return self.by_shape(inner, !negated),
@@ -26,7 +26,7 @@ impl Scan<'_> {
         Ok(Some(good))
     }
 
-    /// For each shape of spans whether the field satisfies the test; `None` when it is not the shape that has the field.
+    /// For each shape of spans whether the field satisfies the test. `None` when the field is not in the shape.
     pub(super) fn shapes_with(&self, field: &Field, test: &Test) -> Result<Option<Vec<bool>>, ReadError> {
         let intrinsic = match field {
             Field::Intrinsic(intrinsic) => *intrinsic,
@@ -41,7 +41,7 @@ impl Scan<'_> {
             }
             Field::Attribute { .. } => return Ok(None),
         };
-        let text = |text: &String| !text.is_empty() && test.holds_text(text.as_bytes());
+
         let good = match intrinsic {
             Intrinsic::Name => {
                 let spans = &*self.group.table(TableKind::Span);
@@ -53,8 +53,12 @@ impl Scan<'_> {
             Intrinsic::Status => {
                 self.shapes_by_byte(ShapePart::Status, |code| test.holds(&Value::Status(StatusCode::from_otlp(code))))
             }
-            Intrinsic::ScopeName => self.shapes_by(&self.scopes(|scope| text(&scope.name)), ShapePart::Scope),
-            Intrinsic::ScopeVersion => self.shapes_by(&self.scopes(|scope| text(&scope.version)), ShapePart::Scope),
+            Intrinsic::ScopeName => {
+                self.shapes_by(&self.scopes(|scope| holds_if_any(&scope.name, test)), ShapePart::Scope)
+            }
+            Intrinsic::ScopeVersion => {
+                self.shapes_by(&self.scopes(|scope| holds_if_any(&scope.version, test)), ShapePart::Scope)
+            }
             _ => return Ok(None),
         };
         good.map(Some)
@@ -64,29 +68,29 @@ impl Scan<'_> {
         self.group.scopes().iter().map(|scope| test(scope)).collect()
     }
 
-    /// For each shape whether what it has of this part is good.
+    /// For each shape whether its value of this part is good.
     fn shapes_by(&self, good: &[bool], part: ShapePart) -> Result<Vec<bool>, ReadError> {
         let spans = self.group.table(TableKind::Span);
-        let is_good = |shape| good.get(part.of(shape) as usize).copied().unwrap_or(false);
-        Ok(spans.shapes()?.shapes.iter().map(is_good).collect())
+        let indexes = spans.shapes()?.shapes.iter().map(|shape| part.of(shape) as usize);
+        Ok(indexes.map(|index| good.get(index).copied().unwrap_or(false)).collect())
     }
 
-    /// The same of a part that takes a byte. The test is asked once for each number that is there.
+    /// The same of a part that takes a byte. Each code that is there is tested once.
     fn shapes_by_byte(&self, part: ShapePart, test: impl Fn(i32) -> bool) -> Result<Vec<bool>, ReadError> {
         let mut known = [None; 256];
         let spans = self.group.table(TableKind::Span);
-        let mut is_good = |shape| {
-            let number = part.of(shape);
-            let known = known.get_mut(number as usize)?;
-            Some(*known.get_or_insert_with(|| i32::try_from(number).is_ok_and(&test)))
-        };
-        Ok(spans.shapes()?.shapes.iter().map(&mut is_good).map(|good: Option<bool>| good.unwrap_or(false)).collect())
+        let good = spans.shapes()?.shapes.iter().map(|shape| {
+            let code = part.of(shape);
+            let Some(known) = known.get_mut(code as usize) else { return false };
+            *known.get_or_insert_with(|| i32::try_from(code).is_ok_and(&test))
+        });
+        Ok(good.collect())
     }
 }
 
-/// For each name whether it satisfies the test.
-pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
-    (0..).take(table.names()).map(|name| test.holds_text(table.name(name))).collect()
+/// An empty text counts as absent.
+fn holds_if_any(text: &str, test: &Test) -> bool {
+    !text.is_empty() && test.holds_text(text.as_bytes())
 }
 
 fn holds(attributes: &[Attribute], key: &str, test: &Test) -> bool {

@@ -1,4 +1,4 @@
-//! Columns: what the spans, events and links of a group have, by row.
+//! Columns: the values of the spans, events and links of a group, by row.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::rows::{ColumnKey, Owner, Shape, ShapeList, TableKind};
 ///
 /// - Each table counts its rows from 0. A row stays the same span, event or link for as long as the group is borrowed.
 /// - A set of rows has the length of its table. Where an answer is by row, rows ascend.
-/// - What is asked of damaged pages is a [`ReadError::Corrupt`]; what other pages hold can still be asked. A group may remember pages
-///   that it has read, so asking twice is cheap, and an error is never remembered.
-/// - Nothing is read before it is asked for. What is asked of few rows costs little where the codec allows it.
+/// - Reading a damaged page is a [`ReadError::Corrupt`]; other pages can still be read. A group may remember the pages that it has read, so
+///   reading twice is cheap. It never remembers an error.
+/// - A page is read only when it is needed. Reading few rows costs little where the codec allows it.
 pub(crate) trait SpanColumns {
     /// Its spans, events or links.
     fn table(&self, kind: TableKind) -> Box<dyn TableView + '_>;
@@ -61,16 +61,16 @@ pub(crate) trait TableView {
     fn name(&self, index: u32) -> &[u8];
     /// The columns of this name that are searched: one for each type, and for each further time that a row has the key.
     fn columns(&self, owner: Owner, name: &[u8]) -> Vec<u32>;
-    /// The rows that have the column with a value that satisfies the test. Of rows that are not among `among` it may say anything.
+    /// The rows whose value in the column satisfies the test. For rows outside of `among` the answer may be wrong.
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError>;
-    /// Calls `visit` with the column's values on these rows; one that several rows share may come once.
+    /// Calls `visit` with the column's values on these rows. A value that several rows share may come only once.
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError>;
     /// Calls `visit` with each of these rows that has the column, ascending, and its value.
     fn values(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(usize, ValueView<'_>)) -> Result<(), ReadError>;
     /// For each of these rows, ascending, the code of its value in the column's dictionary, or [`NO_CODE`] when the row does not have the
     /// column. `None` when the column has no dictionary that knows all of these values.
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError>;
-    /// Calls `visit` with each code of the column's dictionary, ascending, and its value. Does nothing when there is none.
+    /// Calls `visit` with each code of the column's dictionary, ascending, and its value. Does nothing without a dictionary.
     fn dictionary(&self, column: u32, visit: &mut dyn FnMut(u32, ValueView<'_>)) -> Result<(), ReadError>;
     /// The keys of all columns.
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_>;
@@ -86,19 +86,18 @@ pub(crate) trait TableView {
         Ok(rows)
     }
 
-    /// For each of these rows, ascending, what its shape has.
+    /// For each of these rows, ascending, the value of this part of its shape.
     fn shape_values(&self, part: ShapePart, rows: &Bitmap) -> Result<Vec<u32>, ReadError> {
         let (shapes, codes) = (self.shapes()?, self.shape_codes()?);
-        let value = |row| shapes.get(*codes.get(row)?).map(|shape| part.of(shape));
-        Ok(rows.iter().map(|row| value(row).unwrap_or_default()).collect())
+        let found = rows.iter().map(|row| codes.get(row).and_then(|code| shapes.get(*code)));
+        Ok(found.map(|shape| shape.map_or(0, |shape| part.of(shape))).collect())
     }
 }
 
-/// What [`TableView::codes`] gives for a row that does not have the column.
+/// The code of a row that does not have the column, in [`TableView::codes`].
 pub(crate) const NO_CODE: u32 = u32::MAX;
 
-/// What a shape says of its rows. For a query these are columns with a dictionary: a value is an index into a list of the group, or a
-/// number of OTLP.
+/// A part of a shape. A query sees it as a column with a dictionary: a value is an index into a list of the group, or a code of OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShapePart {
     /// An index into [`SpanColumns::resources`].
@@ -107,9 +106,9 @@ pub(crate) enum ShapePart {
     Scope,
     /// An index for [`TableView::name`].
     Name,
-    /// OTLP's number of the span kind.
+    /// OTLP's code of the span kind.
     Kind,
-    /// OTLP's number of the status code.
+    /// OTLP's status code.
     Status,
 }
 

@@ -1,13 +1,12 @@
-//! From a filter to the rows of a group.
+//! Finds the rows of a group that satisfy a filter.
 
 use std::borrow::Cow;
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::by_shape::names_with;
 use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
-use crate::rows::{Owner, Shape, TableKind};
+use crate::rows::{Owner, TableKind};
 use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
@@ -20,7 +19,7 @@ pub(crate) fn matching(
     matching_among(group, filter, range, Bitmap::all(group.table(TableKind::Span).len()), context)
 }
 
-/// Those of the rows `among`.
+/// The same among the rows `among`.
 pub(crate) fn matching_among(
     group: &dyn SpanColumns,
     filter: &Filter,
@@ -46,7 +45,7 @@ pub(crate) fn matching_among(
 pub(super) struct Scan<'a> {
     pub(super) group: &'a dyn SpanColumns,
     pub(super) context: &'a QueryContext,
-    /// What is tested: spans, or inside [`Filter::Event`] and [`Filter::Link`] one event or link.
+    /// What is tested: spans; inside of [`Filter::Event`] events; inside of [`Filter::Link`] links.
     pub(super) kind: TableKind,
 }
 
@@ -59,7 +58,7 @@ impl Scan<'_> {
         Bitmap::all(self.len())
     }
 
-    /// Those of `among` that satisfy the filter, or with `negated` do not.
+    /// The rows of `among` that satisfy the filter, or with `negated` do not.
     fn rows(&self, filter: &Filter, negated: bool, mut among: Bitmap) -> Result<Bitmap, ReadError> {
         self.context.check()?;
         match (filter, negated) {
@@ -68,7 +67,7 @@ impl Scan<'_> {
             (Filter::Not(inner), _) => self.rows(inner, !negated, among),
             (Filter::And(parts), false) | (Filter::Or(parts), true) => self.all(parts, negated, among),
             (Filter::Or(parts), false) | (Filter::And(parts), true) => self.any(parts, negated, &among),
-            // What else a span must satisfy is known only with its whole trace.
+            // Only the whole trace decides this condition, so here it counts as satisfied.
             _ if filter.needs_trace() => Ok(among),
             _ => {
                 let rows = self.leaf(filter, &among)?;
@@ -82,7 +81,7 @@ impl Scan<'_> {
         }
     }
 
-    /// What shapes decide comes first, all at once; of the others each looks only at the rows that those before it left.
+    /// Conditions that shapes decide come first, all at once. Each of the others looks only at the rows that the earlier ones left.
     fn all(&self, parts: &[Filter], negated: bool, mut rows: Bitmap) -> Result<Bitmap, ReadError> {
         let mut shapes: Option<Vec<bool>> = None;
         let mut others: Vec<&Filter> = Vec::new();
@@ -115,7 +114,7 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    /// The rows that satisfy one condition; of those that are not among `among` it may say anything.
+    /// The rows that satisfy one condition. For rows outside of `among` the answer may be wrong.
     fn leaf(&self, filter: &Filter, among: &Bitmap) -> Result<Bitmap, ReadError> {
         match filter {
             Filter::Compare { field, op, value } => self.field(field, &Test::Compare(*op, value.clone()), among),
@@ -137,7 +136,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The spans of which one event or link satisfies the filter. What the filter asks of the span itself is taken from the span.
+    /// The spans with an event or link that satisfies the filter. Fields of the span in this filter mean the span of that event or link.
     fn children(&self, kind: TableKind, filter: &Filter) -> Result<Bitmap, ReadError> {
         let inner = Scan { kind, ..*self };
         let found = inner.rows(filter, false, inner.everything())?;
@@ -166,7 +165,7 @@ impl Scan<'_> {
         Ok(rows)
     }
 
-    /// The rows of events or links as rows of this kind: themselves, or the spans that own them.
+    /// Rows of events or links as rows of the tested kind: the same rows, or the spans that own them.
     fn of_children(&self, kind: TableKind, children: Bitmap) -> Result<Bitmap, ReadError> {
         if self.kind == kind {
             return Ok(children);
@@ -184,7 +183,7 @@ impl Scan<'_> {
         rows
     }
 
-    /// The rows of spans that are worth a look: those among `among` when these are spans, else all.
+    /// The rows of spans to look at: `among` when spans are tested, else all.
     fn spans_among<'b>(&self, among: &'b Bitmap) -> Cow<'b, Bitmap> {
         if self.kind == TableKind::Span {
             return Cow::Borrowed(among);
@@ -270,10 +269,9 @@ impl Scan<'_> {
             }
             Intrinsic::EventTimeSinceStart => {
                 let (times, owners, starts) = (group.event_times()?, group.owners(TableKind::Event)?, group.starts()?);
-                let since = |(time, owner): (&u64, &u32)| {
-                    time.saturating_sub(starts.get(*owner as usize).copied().unwrap_or_default())
-                };
-                let since: Vec<u64> = times.iter().zip(owners).map(since).collect();
+                let starts = owners.iter().map(|owner| starts.get(*owner as usize).copied().unwrap_or_default());
+                let since: Vec<u64> =
+                    times.iter().zip(starts).map(|(time, start)| time.saturating_sub(start)).collect();
                 self.of_children(TableKind::Event, numbers(&since, |nanos| test.holds(&Value::Duration(nanos))))
             }
             Intrinsic::LinkTraceId => self.links(|(trace, _)| test.holds_text(trace.to_string().as_bytes())),
@@ -307,11 +305,16 @@ fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
     rows
 }
 
+/// For each name whether it satisfies the test.
+pub(super) fn names_with(table: &dyn TableView, test: &Test) -> Vec<bool> {
+    (0..).take(table.names()).map(|name| test.holds_text(table.name(name))).collect()
+}
+
 /// The events whose name satisfies the test. Each distinct name is tested once.
 fn named_events(events: &dyn TableView, test: &Test) -> Result<Bitmap, ReadError> {
     let good = names_with(events, test);
-    let named = |shape: &Shape| good.get(shape.name as usize).copied().unwrap_or(false);
-    let good: Vec<bool> = events.shapes()?.shapes.iter().map(named).collect();
+    let names = events.shapes()?.shapes.iter().map(|shape| shape.name as usize);
+    let good: Vec<bool> = names.map(|name| good.get(name).copied().unwrap_or(false)).collect();
     events.rows_of_shapes(&Bitmap::all(events.len()), &good)
 }
 

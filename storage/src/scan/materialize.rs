@@ -1,11 +1,11 @@
-//! From rows of a group back to spans.
+//! Makes spans of the rows of a group.
 
 use hoptrail_proto::model::{TraceId, TraceSpan};
 
 use crate::ReadError;
 use crate::rows::ColumnKey;
 
-/// Makes spans of rows. This costs a hundred times what a look at a column costs, so it is for what is shown.
+/// Makes spans of rows. This costs a hundred times as much as looking at a column, so it is for spans that are shown.
 pub(crate) trait Materialize {
     /// The spans of exactly these rows of one trace, in their order.
     ///
@@ -14,8 +14,8 @@ pub(crate) trait Materialize {
     /// - `rows` are some of [`TraceIndex::rows_of`](super::TraceIndex::rows_of), in that order. A row that is not of the trace is left
     ///   out. So for the rows 3 and 9 there are two spans, whatever lies between them.
     /// - A span is as received, as far as the projection asks for it.
-    /// - A damaged column is left out, and so are damaged events and links; the group says so to whoever asks it next. Without its ids,
-    ///   times and shape there is no span, and the answer is an error.
+    /// - A damaged column is left out, and so are damaged events and links. The group remembers that, until it is asked. When ids, times or
+    ///   shape are damaged there is no span, and the answer is an error.
     fn spans(&self, id: TraceId, rows: &[u32], projection: Projection<'_>) -> Result<Vec<TraceSpan>, ReadError>;
 }
 

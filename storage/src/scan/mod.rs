@@ -1,16 +1,7 @@
-//! A group of spans as queries see it: a chunk of the head or a row group of a segment, which look the same from here.
+//! A group of spans as queries see it. It is a chunk of the head or a row group of a segment; both look the same.
 //!
-//! A group has three faces. [`SpanColumns`] has values by row, [`TraceIndex`] knows which rows are whose, and [`Materialize`] makes
-//! spans of rows. Whoever asks takes the narrowest; [`RowGroup`] is all three.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! A group has three interfaces. [`SpanColumns`] gives values by row, [`TraceIndex`] tells which rows belong to which trace, and
+//! [`Materialize`] makes spans of rows. A function takes the narrowest that is enough; [`RowGroup`] is all three.
 
 mod by_shape;
 mod columns;
@@ -31,7 +22,7 @@ pub(crate) use test::Test;
 pub(crate) use traces::{Among, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, tally};
 pub(crate) use values::values;
 
-/// A group with all its faces.
+/// A group with all three interfaces.
 pub(crate) trait RowGroup: SpanColumns + TraceIndex + Materialize {}
 
 impl<G: SpanColumns + TraceIndex + Materialize> RowGroup for G {}

@@ -1,12 +1,12 @@
-//! Who is whose parent, whatever the ids say. The trace page draws trees by the same rules: `assemble` in the query crate has them
-//! for whole spans, this has them for columns.
+//! Finds the parents of spans, also where ids are shared or go in circles. The trace page draws trees by the same rules: `assemble` in the
+//! query crate applies them to whole spans, this module applies them to columns.
 //!
 //! 1. A span that names no parent has none, and so does one that names itself.
-//! 2. Where two spans share an id and a parent, one being a client and the other its server (or a producer and its consumer), the client
-//!    is the parent of the server: Zipkin's spans of both sides have one id.
-//! 3. Otherwise the parent is the span with the id that is named. Of several it is one of the child's service rather than another, then a
-//!    server or consumer rather than another, then the first.
-//! 4. Of a circle the first span has no parent.
+//! 2. Two spans that share an id and a parent may be the client and the server of one call (or producer and consumer), because Zipkin gives
+//!    both sides one id. Then the client is the parent of the server.
+//! 3. Otherwise the parent is the span with the named id. When several have it, spans of the child's service are preferred, then servers
+//!    and consumers, then the first one.
+//! 4. In a circle the first span has no parent.
 //!
 //! The *first* is by [`SpanIdentity`], and so by start.
 
@@ -54,8 +54,7 @@ impl SpanIdentity<'_> {
     }
 }
 
-/// The parents of the spans of one trace, as indexes among them. `identity` is asked only where ids are shared and where there are
-/// circles, which is rare.
+/// The parents of the spans of one trace, as indexes among them. `identity` is called only for shared ids and circles, which are rare.
 pub(crate) fn decide<'g>(
     spans: &[(SpanId, Link)],
     identity: &dyn Fn(usize) -> Result<SpanIdentity<'g>, ReadError>,
@@ -67,7 +66,7 @@ pub(crate) fn decide<'g>(
         let named = match *link {
             Link::None => None,
             Link::Id(parent) => Some(parent),
-            // No search where ids are not shared: nearly always.
+            // Without shared ids, which is nearly always, no search is needed.
             Link::Before(parent) if shared.is_empty() => {
                 parents.push(row(parent));
                 continue;
@@ -92,7 +91,7 @@ fn row(index: usize) -> ParentRow {
     u32::try_from(index).map_or(ParentRow::Outside, ParentRow::Row)
 }
 
-/// The ids of a trace with the indexes of their spans, sorted. Not hashed: they are the client's choice.
+/// The ids of a trace with the indexes of their spans, sorted. They are not hashed, because clients choose them.
 struct Ids(Vec<(SpanId, usize)>);
 
 impl Ids {
@@ -150,7 +149,7 @@ impl Best {
 }
 
 impl<'g> SameId<'g> {
-    /// Of spans in their order.
+    /// Makes it of spans that are sorted.
     fn of(sorted: &[(SpanIdentity<'g>, usize)], spans: &[(SpanId, Link)]) -> Self {
         let first = sorted.first().map_or(0, |(_, index)| *index);
         let mut same =
@@ -175,7 +174,7 @@ impl<'g> SameId<'g> {
     }
 }
 
-/// The client and the server of one call, when two spans are that.
+/// The client and the server of one call; `None` when the spans are no such pair.
 fn sides(sorted: &[(SpanIdentity<'_>, usize)], spans: &[(SpanId, Link)]) -> Option<(usize, usize)> {
     let &[(one, first), (other, second)] = sorted else { return None };
     if named_parent(spans, first) != named_parent(spans, second) {
@@ -201,7 +200,7 @@ fn cut_circles<'g>(
     parents: &mut [ParentRow],
     identity: &dyn Fn(usize) -> Result<SpanIdentity<'g>, ReadError>,
 ) -> Result<(), ReadError> {
-    // Without a step forward there is no way back.
+    // A circle needs a parent with a higher index than its child.
     if parents.iter().enumerate().all(|(index, parent)| above(*parent).is_none_or(|parent| parent < index)) {
         return Ok(());
     }

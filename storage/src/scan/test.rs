@@ -19,7 +19,7 @@ pub(crate) enum Test {
     Present,
 }
 
-/// Text between two looks at the clock: a pattern may take a microsecond a byte.
+/// Bytes of text between two looks at the clock. A pattern may take a microsecond for each byte.
 const EVERY: usize = 64 << 10;
 
 /// Ends a slow pattern in the middle of a column when the query's time is up. Then nothing matches any more, and [`Test::check`]
@@ -37,7 +37,7 @@ impl Deadline {
     }
 
     fn lasts(&self, bytes: usize) -> bool {
-        // One byte more, so that empty texts count as well.
+        // One byte more, so that empty texts count, too.
         self.bytes.set(self.bytes.get() + bytes + 1);
         if self.bytes.get() >= EVERY {
             if let Err(error) = self.context.check() {
@@ -51,13 +51,13 @@ impl Deadline {
 }
 
 impl Test {
-    /// Text must match the pattern, or with `negated` must not.
+    /// A text must match the pattern, or with `negated` must not.
     pub(crate) fn matches(pattern: &Pattern, negated: bool, context: &QueryContext) -> Self {
         Self::Matches { pattern: pattern.clone(), negated, deadline: Deadline::of(context) }
     }
 
-    /// Fails when the query's time was up while the test was asked: what it said is then of no use. [`Scan`](super::eval::Scan) asks
-    /// this after each condition.
+    /// Fails when the query's time was up during the test, so that its answers are wrong. [`Scan`](super::eval::Scan) calls this after each
+    /// condition.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
         match self {
             Self::Matches { deadline, .. } => deadline.over.borrow().clone().map_or(Ok(()), Err),
@@ -97,13 +97,13 @@ impl Test {
         }
     }
 
-    /// Asks the test as one that takes texts in pieces, when it can.
+    /// Runs `ask` with the test in the form that takes texts in pieces; `None` when it has no such form.
     pub(crate) fn in_pieces<T>(&self, ask: impl FnOnce(&mut MatchInPieces<'_, '_>) -> T) -> Option<T> {
         let Self::Matches { pattern, negated, deadline } = self else { return None };
         pattern.with_automaton(|automaton| ask(&mut MatchInPieces { automaton, negated: *negated, deadline }))
     }
 
-    /// A text that every text has which satisfies it; `None` when none is known.
+    /// A text that is in every text that satisfies the test; `None` when none is known.
     pub(crate) fn required_text(&self) -> Option<&[u8]> {
         match self {
             Self::Matches { pattern, negated: false, .. } => pattern.required_text(),

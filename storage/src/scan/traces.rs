@@ -1,4 +1,4 @@
-//! Traces: which rows of a group are whose, and who is whose parent.
+//! Traces: which rows of a group belong to which trace, and which span is the parent of which.
 
 use hoptrail_proto::model::{Extent, SpanId, TraceId};
 
@@ -27,19 +27,19 @@ pub(crate) trait TraceIndex {
     fn rows_of(&self, id: TraceId) -> Result<Vec<u32>, ReadError>;
     /// The keys of a trace's spans that start from `from` to `to`, both included, in the order of [`TraceIndex::rows_of`].
     fn keys(&self, id: TraceId, from: u64, to: u64) -> Result<Vec<SpanKey>, ReadError>;
-    /// Those of a trace's spans whose rows are among these. The `shown` earliest are there in any case.
+    /// The spans of a trace whose rows are among these. The result has at least the keys of the `shown` earliest.
     fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
-    /// The summary of a trace by its spans in this group; `None` when it is not here. Of roots only those count that come before `root`.
+    /// The summary of a trace by its spans in this group; `None` when it is not here. Only roots that come before `root` count.
     fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError>;
-    /// For each row of the group the parent of its span, where its trace has any of the rows `of`; other rows have
+    /// For each row of the group the parent of its span. Only traces with any of the rows `of` are decided; the rows of others have
     /// [`ParentRow::Outside`].
     fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError>;
 }
 
-/// A span as the spans of a trace are put in order: start, then id.
+/// The key by which the spans of a trace are sorted: start, then id.
 pub(crate) type SpanKey = (u64, SpanId);
 
-/// A span as the roots of a trace are put in order: by their [order starts](Extent::order_start).
+/// The key by which the roots of a trace are sorted: [order start](Extent::order_start), then span key.
 pub(crate) type RootKey = (u64, SpanKey);
 
 /// When a trace began, as one group knows it.
@@ -83,7 +83,7 @@ impl HintHorizon {
 pub(crate) struct Among {
     /// How many there are.
     pub(crate) count: usize,
-    /// The keys and rows of as many of the earliest as are to be shown, and maybe of others.
+    /// The keys and rows of the earliest, at least as many as are shown.
     pub(crate) earliest: Vec<(SpanKey, u32)>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Among {
 pub(crate) struct PartialSummary {
     /// Earliest and latest start.
     pub(crate) starts: (u64, u64),
-    /// The time by which the spans count.
+    /// The extent of the spans in time.
     pub(crate) extent: Extent,
     /// Each shape, ascending, and how many spans have it.
     pub(crate) shapes: Vec<(u32, u32)>,
@@ -102,7 +102,7 @@ pub(crate) struct PartialSummary {
     pub(crate) repeats: bool,
 }
 
-/// Each code, ascending, and how often it is there.
+/// Each distinct code, ascending, and how often it is in the list.
 pub(crate) fn tally(mut codes: Vec<u32>) -> Vec<(u32, u32)> {
     codes.sort_unstable();
     let mut counts: Vec<(u32, u32)> = Vec::new();

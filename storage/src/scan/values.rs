@@ -1,4 +1,4 @@
-//! From rows of a group to the values that they have.
+//! Collects the values of a field on rows of a group.
 
 use hoptrail_proto::model::{Attribute, SpanId, SpanKind, StatusCode};
 
@@ -9,7 +9,7 @@ use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, text, to_value};
 use crate::{AttributeScope, Field, Intrinsic, QueryContext, ReadError, Value};
 
-/// Collects the values of a field on these spans into `sink`; equal ones may come once. Not for fields of the whole trace.
+/// Gives the values of a field on these spans to `sink`. Equal values may come only once. It is not for fields of the whole trace.
 pub(crate) fn values(
     group: &dyn SpanColumns,
     field: &Field,
@@ -33,20 +33,20 @@ fn attribute_values(
 ) -> Result<(), ReadError> {
     context.check()?;
     let spans = &*group.table(TableKind::Span);
-    let mut give = |attributes: &[Attribute]| {
-        values_of(attributes, key).for_each(|value| sink(Value::Any(value.clone())));
-    };
+
     match scope {
         AttributeScope::Resource => {
             let used = used(spans, rows, ShapePart::Resource, group.resources().len())?;
             used.iter()
                 .filter_map(|index| group.resources().get(index))
-                .for_each(|resource| give(&resource.attributes));
+                .for_each(|resource| give_values(&resource.attributes, key, sink));
             Ok(())
         }
         AttributeScope::Instrumentation => {
             let used = used(spans, rows, ShapePart::Scope, group.scopes().len())?;
-            used.iter().filter_map(|index| group.scopes().get(index)).for_each(|scope| give(&scope.attributes));
+            used.iter()
+                .filter_map(|index| group.scopes().get(index))
+                .for_each(|scope| give_values(&scope.attributes, key, sink));
             Ok(())
         }
         AttributeScope::Span => table_values(spans, key.as_bytes(), rows, sink),
@@ -72,6 +72,10 @@ fn attribute_values(
     }
 }
 
+fn give_values(attributes: &[Attribute], key: &str, sink: &mut dyn FnMut(Value)) {
+    values_of(attributes, key).for_each(|value| sink(Value::Any(value.clone())));
+}
+
 fn table_values(
     table: &dyn TableView,
     name: &[u8],
@@ -90,7 +94,7 @@ fn children_of(group: &dyn SpanColumns, kind: TableKind, rows: &Bitmap) -> Resul
     Ok(children)
 }
 
-/// What the shapes of these rows have of this part, of which there are so many.
+/// The values of this part in the shapes of these rows. There are `count` possible values.
 fn used(table: &dyn TableView, rows: &Bitmap, part: ShapePart, count: usize) -> Result<Bitmap, ReadError> {
     let known = &table.shapes()?.shapes;
     let mut shapes = Bitmap::none(known.len());
@@ -106,7 +110,7 @@ fn give_names(table: &dyn TableView, used: &Bitmap, sink: &mut dyn FnMut(Value))
     names.for_each(|name| sink(Value::string(text(table.name(name)))));
 }
 
-/// The numbers of OTLP in a set of at most 256.
+/// The codes of OTLP in a set of at most 256.
 fn bytes_in(used: &Bitmap) -> impl Iterator<Item = i32> {
     (0..=u8::MAX).filter(|byte| used.contains(usize::from(*byte))).map(i32::from)
 }

@@ -1,13 +1,4 @@
-//! What pages must agree on although each of them can be read: order, sums, filters.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! Checks what each readable page alone does not show: order, sums, filters.
 
 use hoptrail_proto::model::{Extent, TraceId};
 
@@ -21,7 +12,8 @@ use crate::rows::TableKind;
 use crate::scan::SpanColumns;
 
 impl SegmentGroup<'_> {
-    /// Checks the order of traces and spans. Takes the start and id of the last trace of the group before, gives that of this one.
+    /// Checks the order of traces and spans. `before` is the start and id of the last trace of the group before; the answer is that of this
+    /// group.
     pub(crate) fn check_order(&self, before: Option<(u64, TraceId)>) -> Result<Option<(u64, TraceId)>, ReadError> {
         let wrong = |page, what| self.corrupt(page)(Damaged(what));
         let (starts, durations) = (self.starts()?, self.raw_durations()?);
@@ -50,7 +42,7 @@ impl SegmentGroup<'_> {
         Ok(last)
     }
 
-    /// Checks that every filter over a column knows all values of the column. Calls `wrong` for each that does not.
+    /// Checks that every filter over a column has all values of the column. Calls `wrong` for each filter that has not.
     pub(crate) fn check_filters(&self, wrong: &mut dyn FnMut(ReadError)) {
         for kind in TableKind::ALL {
             let mut filtered: Vec<u32> = self.group().columns[kind]
@@ -72,7 +64,7 @@ impl SegmentGroup<'_> {
             location: self.filter_location(kind, column),
             reason: error.to_string(),
         };
-        // What is wrong with the column itself is found when it is read.
+        // Damage of the column itself is reported by whoever reads it.
         let Ok(Some(bytes)) = self.column(kind, column) else { return Ok(()) };
         let Ok(page) = Strings::parse(&bytes) else { return Ok(()) };
         let mut missing = Ok(true);

@@ -1,13 +1,4 @@
 //! The columns of a group of a segment.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::sync::Arc;
 
@@ -58,7 +49,7 @@ impl SpanColumns for SegmentGroup<'_> {
     fn each_duration(&self, rows: &Bitmap, visit: &mut dyn FnMut(usize, u64)) -> Result<(), ReadError> {
         let corrupt = self.corrupt(pages::DURATIONS);
         let durations = self.span_ints(pages::DURATIONS)?;
-        // A span that ends before it starts has a number that leads past the end of time.
+        // A span that ends before it starts has a duration that wraps: start plus duration passes 2^64.
         let all_end_later = self.is_time_left(durations.bound().map_err(&corrupt)?)?;
         let starts = if all_end_later { None } else { Some(self.starts()?) };
         let mut visit = |row: usize, nanos: u64| {
@@ -128,7 +119,7 @@ impl SegmentGroup<'_> {
         Ok(self.page(pages::SPAN_IDS)?.as_chunks().0)
     }
 
-    /// Whether no span starts so late that it would end after the end of time if it lasted so long.
+    /// Whether every span of this duration would end before time overflows, however late it starts.
     fn is_time_left(&self, nanos: u64) -> Result<bool, ReadError> {
         let offset = self.span_ints(pages::STARTS)?.bound().map_err(self.corrupt(pages::STARTS))?;
         let trace = self.traces()?.latest_start().map_err(self.corrupt(pages::TRACES))?;

@@ -1,11 +1,11 @@
-//! A segment as one piece of bytes that could be one file or one object: pages, a directory, a footer.
+//! A segment as one sequence of bytes: pages, a directory, a footer. It could be one file or one object.
 //!
 //! ```text
 //! | pages of group 0 | pages of group 1 | ... | pages of the segment itself | directory | footer |
 //! ```
 //!
-//! Pages lie in the order of their ids and directly after each other, so a group is one range of bytes, and what describes the
-//! segment is its end. A reader takes the footer first, then the directory, then ranges.
+//! Pages lie in the order of their ids and directly after each other. So a group is one range of bytes, and the tail is the last one. A
+//! reader reads the footer first, then the directory, then ranges.
 //!
 //! | directory, for each page | | footer | |
 //! |---|---|---|---|

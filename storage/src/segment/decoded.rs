@@ -1,4 +1,4 @@
-//! Groups of the inputs of a merge, as rows. They stay for as long as traces of them are to come, up to a bound.
+//! The decoded groups of the inputs of a merge. A group stays until all its traces are merged, or until the memory reaches a bound.
 
 use hashbrown::HashMap;
 
@@ -12,12 +12,12 @@ pub(super) struct GroupOf {
     pub(super) number: u16,
 }
 
-/// A group as rows, with the codes that the new segment has for theirs.
+/// A group as rows, and their codes in the new segment.
 struct Decoded {
     rows: Rows,
     codes: Codes,
     memory: usize,
-    /// The higher, the later a trace of it was last taken.
+    /// When a trace of it was last taken: a larger value is later.
     last_used: u64,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct DecodedGroups {
     groups: HashMap<GroupOf, Decoded>,
     memory: usize,
     uses: u64,
-    /// How many traces were taken of each group. Also of those that have gone: some come back.
+    /// How many traces were taken of each group. Dropped groups are counted, too: some are decoded again.
     taken: HashMap<GroupOf, usize>,
 }
 
@@ -59,7 +59,7 @@ impl DecodedGroups {
         self.groups.iter().map(|(of, group)| (*of, Source { rows: &group.rows, codes: &group.codes }))
     }
 
-    /// Lets groups go: those of which all traces were taken, then those not used for longest.
+    /// Drops groups: first those whose traces were all taken, then the least recently used, until `bytes` are left.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let taken = |of: &GroupOf| self.taken.get(of).copied().unwrap_or_default();
         self.groups.retain(|of, group| taken(of) < group.rows.trace_count());

@@ -1,4 +1,5 @@
-//! The head and a segment give the same answers through the faces that both have, and those that whole spans give.
+//! Tests that the head and a segment give the same answers through the interfaces that both have, and that these are the answers of whole
+//! spans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

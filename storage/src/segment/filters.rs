@@ -1,4 +1,4 @@
-//! The filters over the trace ids of a segment: one over all groups, which rules out most segments, and one for each group.
+//! The filters over the trace ids of a segment: one over all groups, and one for each group. The first rules out most segments.
 
 use hoptrail_proto::model::TraceId;
 

@@ -1,13 +1,4 @@
 //! A row group of a segment, read page by page as a query asks for them.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,7 +17,7 @@ use crate::codec::ints::{Ints, decode, of_len};
 use crate::codec::{Damaged, to_u32};
 use crate::rows::{PerTable, Shape, ShapeList, TableKind};
 
-/// A group whose pages are fetched when needed and kept while the query runs.
+/// A group. Its pages are fetched when they are needed, and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
     source: &'a dyn PageSource,
     segment: u64,
@@ -36,12 +27,12 @@ pub(crate) struct SegmentGroup<'a> {
     pages: [OnceLock<Page<'a>>; 9],
     shapes: PerTable<OnceLock<Arc<ShapeList>>>,
     shape_codes: PerTable<OnceLock<Vec<u32>>>,
-    /// Spans have none.
+    /// Unused for spans.
     pub(super) owners: PerTable<OnceLock<Vec<u32>>>,
     pub(super) starts: OnceLock<Vec<u64>>,
     pub(super) event_times: OnceLock<Vec<u64>>,
     pub(super) link_ids: OnceLock<Vec<(TraceId, SpanId)>>,
-    /// Damage that cost spans some of what they had.
+    /// Damage that was left out of spans.
     left_out: Mutex<Vec<ReadError>>,
 }
 
@@ -89,7 +80,7 @@ impl<'a> SegmentGroup<'a> {
         self.rows(TableKind::Span)
     }
 
-    /// Goes on without a damaged column, or without damaged events or links. Other errors stay errors.
+    /// Notes damage that spans are read without: a damaged column, damaged events or links. Other errors stay errors.
     pub(super) fn leave_out(&self, error: ReadError) -> Result<(), ReadError> {
         if !matches!(error, ReadError::Corrupt { .. }) {
             return Err(error);
@@ -98,12 +89,12 @@ impl<'a> SegmentGroup<'a> {
         Ok(())
     }
 
-    /// The damage that spans were read without since it was last asked.
+    /// The damage that was left out since the last call.
     pub(crate) fn take_left_out(&self) -> Vec<ReadError> {
         std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
+    #[expect(clippy::indexing_slicing, reason = "the group is there: checked when it was opened")]
     pub(super) fn group(&self) -> &GroupMeta {
         &self.meta.groups[usize::from(self.index)]
     }
@@ -148,9 +139,8 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
-        let fetch = || self.source.page(self.segment, PageId { group: self.index, page });
         match self.pages.get(page as usize) {
-            Some(cell) => fill(cell, fetch),
+            Some(cell) => fill(cell, || self.source.page(self.segment, PageId { group: self.index, page })),
             None => Err(self.corrupt(page)(Damaged("no such page"))),
         }
     }
@@ -179,7 +169,7 @@ impl<'a> SegmentGroup<'a> {
         }
     }
 
-    /// The parts of the event or link page: owners, shapes, the rest.
+    /// The three parts of the event or link page: owners, shapes, the rest.
     pub(super) fn child_parts(&self, kind: TableKind) -> Result<[&[u8]; 3], ReadError> {
         let page = Self::page_of_shapes(kind);
         if self.rows(kind) == 0 {
@@ -203,8 +193,8 @@ impl<'a> SegmentGroup<'a> {
     }
 
     pub(super) fn shapes(&self, kind: TableKind) -> Result<&ShapeList, ReadError> {
-        let fetch = || self.source.shapes(self.segment, kind, &self.meta);
-        fill(&self.shapes[kind], fetch).map(|shapes| &**shapes)
+        let shapes = fill(&self.shapes[kind], || self.source.shapes(self.segment, kind, &self.meta));
+        shapes.map(|shapes| &**shapes)
     }
 
     /// For each shape whether its rows have the column.
@@ -305,7 +295,7 @@ impl<'a> SegmentGroup<'a> {
         Ok(fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(literal))).unwrap_or(true))
     }
 
-    /// Column positions to rows: position `n` is the `n`th row whose shape has the column.
+    /// The rows at these positions of a column. Position `n` is the `n`th row whose shape has the column.
     pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
         let mut rows = Bitmap::none(self.rows(kind));
         let mut wanted = positions.iter();
@@ -347,7 +337,7 @@ impl<'a> SegmentGroup<'a> {
         Ok(positions)
     }
 
-    /// The other way round than [`SegmentGroup::to_rows`].
+    /// The inverse of [`SegmentGroup::to_rows`].
     pub(super) fn to_positions(
         &self,
         kind: TableKind,

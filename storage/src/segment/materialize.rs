@@ -1,13 +1,4 @@
 //! From the pages of a segment group back to spans.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! Merges segments trace by trace, in the order of their starts.
 //!
-//! Of the inputs only those groups are in memory that the next traces are in, up to a bound. An input has its traces in order already,
-//! so mostly that is one group of each. The traces that more than one input may have are collected first: an input may know of an
-//! earlier start than another one.
+//! Only the groups with the next traces are in memory, up to a bound. An input has its traces in order already, so mostly that is one group
+//! of each input. Traces that more than one input may have are collected first, because one input may know an earlier start than another.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::write::{
 };
 use super::{Page, PageSource, SegmentGroup, tail};
 use crate::ReadError;
-use crate::codec::fuse;
+use crate::codec::{fuse, len_u32};
 use crate::copies::Contents;
 
 /// A segment to be merged.
@@ -28,7 +27,7 @@ pub(crate) struct MergeInput<'a> {
     pub(crate) metadata: Arc<Metadata>,
 }
 
-/// How a merge goes about it.
+/// The bounds of a merge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MergeBounds {
     /// Spans after which a group of the new segment is closed.
@@ -54,7 +53,7 @@ struct Piece {
     rows: Range<usize>,
 }
 
-/// A trace that is due, with all its rows.
+/// A trace to be written, with all its rows.
 struct Due {
     start: u64,
     id: TraceId,
@@ -108,7 +107,7 @@ pub(crate) fn merge<S: PageSink + ?Sized>(
     Ok(merge.writer.finish(about)?)
 }
 
-/// An input and what is wrong with it.
+/// The id of an input, and what is wrong with it.
 type Unreadable = (u64, ReadError);
 
 fn of_input<E>((segment, source): Unreadable) -> MergeError<E> {
@@ -120,11 +119,9 @@ fn shared_traces(inputs: &[MergeInput<'_>]) -> Result<Vec<Due>, Unreadable> {
     let filters = inputs.iter().map(MergeInput::filter).collect::<Result<Vec<_>, _>>()?;
     let mut shared: HashMap<TraceId, Due> = HashMap::new();
     for (index, input) in inputs.iter().enumerate() {
-        let others = || filters.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, filter)| filter);
         for number in 0..input.groups() {
             for (id, start, rows) in input.traces(number)? {
-                let hash = fuse::hash(&id.0);
-                if others().any(|filter| fuse::may_hold(filter, hash).unwrap_or(true)) {
+                if may_be_elsewhere(&filters, index, id) {
                     let due = shared.entry(id).or_insert_with(|| Due { start, id, pieces: Vec::new() });
                     due.start = due.start.min(start);
                     due.pieces.push(Piece { group: GroupOf { input: index, number }, rows });
@@ -137,12 +134,19 @@ fn shared_traces(inputs: &[MergeInput<'_>]) -> Result<Vec<Due>, Unreadable> {
     Ok(shared)
 }
 
+/// Whether any input but the one with this index may have the trace.
+fn may_be_elsewhere(filters: &[Page<'_>], index: usize, id: TraceId) -> bool {
+    let hash = fuse::hash(&id.0);
+    let mut others = filters.iter().enumerate().filter(|(other, _)| *other != index);
+    others.any(|(_, filter)| fuse::may_hold(filter, hash).unwrap_or(true))
+}
+
 /// Ids, starts and rows of the traces of a group.
 type TraceTable = Vec<(TraceId, u64, Range<usize>)>;
 
 impl MergeInput<'_> {
     fn groups(&self) -> u16 {
-        self.metadata.groups.len() as u16
+        u16::try_from(self.metadata.groups.len()).unwrap_or(u16::MAX)
     }
 
     fn group(&self, number: u16) -> Result<SegmentGroup<'_>, Unreadable> {
@@ -159,11 +163,11 @@ impl MergeInput<'_> {
     }
 }
 
-/// Goes over the traces of an input that no other input has.
+/// Passes over the traces of an input that no other input has.
 struct Cursor<'i> {
     index: usize,
     input: &'i MergeInput<'i>,
-    /// The group that `traces` are of is the one before.
+    /// The group after that of `traces`.
     next_group: u16,
     traces: std::vec::IntoIter<(TraceId, u64, Range<usize>)>,
     next: Option<Due>,
@@ -174,7 +178,7 @@ impl<'i> Cursor<'i> {
         Self { index, input, next_group: 0, traces: Vec::new().into_iter(), next: None }
     }
 
-    /// Orders cursors; one at its end comes last.
+    /// The key by which cursors are sorted. A cursor at its end comes last.
     fn key(&self) -> (bool, Option<(u64, TraceId)>) {
         (self.next.is_none(), self.next.as_ref().map(Due::key))
     }
@@ -234,7 +238,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
         Ok(())
     }
 
-    /// Writes the traces that are due as a group.
+    /// Writes the due traces as a group.
     fn flush(&mut self) -> Result<(), MergeError<S::Error>> {
         if self.due.is_empty() {
             return Ok(());
@@ -247,7 +251,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
             own.clear();
             for Piece { group, rows } in &pieces {
                 let source = source_of.get(group).copied().unwrap_or_default();
-                own.extend(rows.clone().map(|row| RowRef { source, row: row as u32 }));
+                own.extend(rows.clone().map(|row| RowRef { source, row: len_u32(row) }));
             }
             let first = rows.len();
             sort_trace(&rows_of, &mut own, &mut self.contents, &mut rows);
@@ -257,7 +261,7 @@ impl<S: PageSink + ?Sized> Merge<'_, S> {
         self.writer.put_group(&sources, &traces, &rows, &mut scratch)?;
         self.scratch = scratch.reused();
         self.spans = 0;
-        // What copies are told by must not keep the resources of groups that have gone.
+        // The hashes keep resources in memory, and those of dropped groups must go.
         self.contents = Contents::default();
         self.decoded.shrink(self.bounds.buffer_bytes / 2);
         Ok(())

@@ -1,13 +1,4 @@
-//! What a segment says of itself: everything that is needed before its first page is read.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! The metadata of a segment: everything that is needed before its first page is read.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,7 +22,7 @@ pub(super) const MOST_ROWS: u32 = 1 << 28;
 pub(crate) struct TableMeta {
     pub(crate) names: Vec<Box<[u8]>>,
     pub(crate) columns: Vec<ColumnKey>,
-    /// The columns in the order of their names, once they were read: there may be thousands.
+    /// The indexes of the columns, sorted by name. Filled when metadata is read; there may be thousands of columns.
     by_name: Vec<u32>,
 }
 
@@ -40,7 +31,7 @@ pub(crate) struct TableMeta {
 pub(crate) struct ColumnLocation {
     /// First byte and length in the page that small columns share; `None` in a page of their own.
     pub(crate) tail: Option<(u32, u32)>,
-    /// Whether the column's filter knows them.
+    /// Whether the column's filter has these values.
     pub(crate) filter: bool,
 }
 
@@ -70,7 +61,7 @@ pub(crate) struct GroupMeta {
     pub(crate) columns: PerTable<HashMap<u32, ColumnLocation>>,
 }
 
-/// What a segment says of itself: resources, scopes, names, columns, groups.
+/// The metadata of a segment: resources, scopes, names, columns, groups.
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {
     pub(crate) resource_bytes: Vec<OriginBytes>,
@@ -125,7 +116,7 @@ impl Metadata {
     }
 }
 
-/// A version, a length, and the bytes compressed; length 0 when they are not.
+/// A version, the length before compression, and the compressed bytes. Length 0 means that the bytes are not compressed.
 pub(super) fn seal(raw: &[u8]) -> Result<Vec<u8>, TooLarge> {
     at_most(raw.len(), pack::MOST_BYTES, "bytes of a description")?;
     let mut out = vec![VERSION];

@@ -1,7 +1,7 @@
 //! Segments: immutable sets of pages, a page for each column of each row group. `FORMAT.md` describes every byte.
 //!
-//! A segment names nothing outside of itself: [`Metadata`] holds its resources, scopes, names, columns and shapes, and pages are
-//! found by (segment, group, page) alone, wherever they live.
+//! A segment needs nothing outside of itself: its tail holds its resources, scopes, names, columns and shapes. A page is found by (segment,
+//! group, page) alone, wherever pages are stored.
 
 mod check;
 mod columns;
@@ -29,7 +29,7 @@ pub(crate) use container::{Container, ContainerWriter};
 pub(crate) use filters::GroupFilters;
 pub(crate) use group::SegmentGroup;
 pub(crate) use merge::{MergeBounds, MergeError, MergeInput, merge};
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{GroupMeta, Metadata};
 pub(crate) use prune::possible_groups;
 pub(crate) use rows::{Lost, LostPart};
 pub(crate) use tail::About;
@@ -67,24 +67,24 @@ pub(crate) mod pages {
     pub(crate) const SMALL_COLUMNS: u32 = 8;
     /// Column `c` of table `t` (0 spans, 1 events, 2 links) is page `COLUMNS + 3 * c + t`: [`PageId::column`](super::PageId::column).
     pub(crate) const COLUMNS: u32 = 1 << 8;
-    /// The filter over its values is that page plus `FILTERS`, one for all groups, beside the description.
+    /// The filter over the values of column page `p`, for all groups, is page `p + FILTERS` of the tail.
     pub(crate) const FILTERS: u32 = 1 << 30;
 }
 
 impl PageId {
-    /// The page that has the values of a column, in each group that has any. A column that cannot be has the last page.
+    /// The page with the values of a column. Only groups that have values have the page. An impossible column index gives the last page.
     pub(crate) const fn column(kind: TableKind, column: u32) -> u32 {
         pages::COLUMNS.saturating_add(column.saturating_mul(3)).saturating_add(kind as u32)
     }
 }
 
-/// What the catalog keeps of a group: enough to know which groups a query needs not open.
+/// The entry of a group in the catalog. It tells which groups a query need not open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct GroupStats {
     pub(crate) spans: u32,
     /// Earliest and latest span start.
     pub(crate) starts: (u64, u64),
-    /// The latest order start of a trace, by its spans here. No trace of the group is later in the order of traces.
+    /// The latest order start of a trace, by its spans here. By all its spans a trace may start earlier, but not later.
     pub(crate) latest_trace: u64,
     /// Earliest and latest order start of a trace by start hints.
     pub(crate) hints: (u64, u64),
@@ -130,24 +130,24 @@ impl PageSource for Pages {
 /// Bytes of a page, wherever they are.
 pub(crate) type Page<'a> = Box<dyn Deref<Target = [u8]> + Send + Sync + 'a>;
 
-/// Gives pages by name.
+/// A source of pages.
 pub(crate) trait PageSource: Send + Sync {
     /// The page, or an error when it is not there.
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
 
-    /// The shapes of a table. Whoever is asked often keeps them.
+    /// The shapes of a table. An implementation that is asked often keeps them.
     fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
         read_shapes(self, segment, kind, meta)
     }
 }
 
-/// Says of damage in the tail where it is.
+/// Makes an error of damage in the tail, with its location.
 pub(crate) fn damaged_tail(segment: u64, what: &str) -> impl Fn(Damaged) -> ReadError + use<> {
     let location = format!("segment {segment}, {what}");
     move |error| ReadError::Corrupt { location: location.clone(), reason: error.to_string() }
 }
 
-/// Reads the description of a segment.
+/// Reads the metadata of a segment.
 pub(crate) fn read_metadata(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Metadata, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {
         location: format!("segment {segment}, description"),

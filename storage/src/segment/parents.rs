@@ -1,16 +1,8 @@
 //! The page of parents: steps back to earlier rows of the trace, and the ids of *outside parents*, which are no earlier row.
 //!
-//! A step of 0 is a root, 1 an outside parent, and n of 2 or more the row n - 1 before, the first of the trace with that id. Spans 7, 8 and
-//! 9, of which 8 and 9 are children of 7, and 7 is a child of 5, have the steps 1, 2, 3 and the outside parent 5.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! Step 0 means a root, and step 1 an outside parent. A step n of 2 or more means the row n - 1 rows before: the first of the trace with
+//! that id. For example, let the spans 8 and 9 be children of 7, and 7 a child of 5, which is not here. Then the spans 7, 8 and 9 have the
+//! steps 1, 2 and 3, and 5 is an outside parent.
 
 use std::ops::Range;
 
@@ -61,15 +53,15 @@ impl SegmentGroup<'_> {
             return Err(corrupt(Damaged("page with a wrong count")));
         }
         let links = page.links(0..ids.len()).map_err(&corrupt)?;
-        let parent = |link| match link {
+        let parents = links.into_iter().map(|link| match link {
             Link::None => Ok(SpanId::default()),
             Link::Id(id) => Ok(id),
             Link::Before(row) => ids.get(row).copied().ok_or(NOT_LISTED),
-        };
-        links.into_iter().map(parent).collect::<Result<_, _>>().map_err(corrupt)
+        });
+        parents.collect::<Result<_, _>>().map_err(corrupt)
     }
 
-    /// The spans of a trace and what they say of their parents.
+    /// The spans of a trace, and the parent that each names.
     pub(super) fn links(&self, rows: Range<usize>) -> Result<Vec<(SpanId, Link)>, ReadError> {
         let links = self.parent_page()?.links(rows.clone()).map_err(self.corrupt(pages::PARENTS))?;
         rows.zip(links).map(|(row, link)| Ok((self.span_id(row)?, link))).collect()
@@ -77,7 +69,7 @@ impl SegmentGroup<'_> {
 }
 
 impl ParentPage<'_> {
-    /// What these rows say of their parents, as indexes among these rows.
+    /// The parents that these rows name, as indexes among these rows.
     fn links(&self, rows: Range<usize>) -> Result<Vec<Link>, Damaged> {
         let mut outside = self.outside_from(rows.start)?;
         let link = |(row, step): (usize, u64)| match step {
@@ -101,7 +93,7 @@ impl ParentPage<'_> {
         self.outside_rows.partition_point(0..self.outside_rows.len(), |known| known < row as u64)
     }
 
-    /// The outside parent with this index, which is that of the row.
+    /// The outside parent with this index, which must be that of the row.
     fn outside_at(&self, index: usize, row: usize) -> Result<SpanId, Damaged> {
         if self.outside_rows.get(index)? != row as u64 {
             return Err(NOT_LISTED);
@@ -110,7 +102,7 @@ impl ParentPage<'_> {
     }
 }
 
-/// The row that a step leads to, which is not before `first`.
+/// The row that a step leads to. It must not be before `first`.
 fn back(row: usize, step: u64, first: usize) -> Result<usize, Damaged> {
     let parent = usize::try_from(step).ok().and_then(|step| (row + 1).checked_sub(step));
     parent.filter(|parent| *parent >= first).ok_or(Damaged("parent before its trace"))

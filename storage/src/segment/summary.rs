@@ -1,13 +1,4 @@
-//! The summary of a trace by its spans in a group. A trace may have 100,000 of them, so each column is read once, in pieces.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! The summary of a trace by its spans in a group. A trace may have 100,000 spans, so each column is read only once, in pieces.
 
 use std::ops::Range;
 
@@ -25,7 +16,7 @@ use crate::scan::{PartialSummary, RootKey, SpanColumns, SpanKey, tally};
 const PIECE: usize = 256;
 const NO_ROWS: Damaged = Damaged("trace without rows");
 
-/// What is known of a trace after some of its rows.
+/// The summary after some of the rows of a trace.
 #[derive(Default)]
 struct Sum {
     extent: Option<Extent>,
@@ -37,7 +28,7 @@ struct Sum {
 }
 
 impl SegmentGroup<'_> {
-    /// Of the trace that starts at `trace_start` and has these rows, which are in the order of their keys.
+    /// The summary of the trace that starts at `trace_start` and has these rows. Rows are in the order of their keys.
     pub(super) fn summary_of(
         &self,
         trace_start: u64,
@@ -48,25 +39,26 @@ impl SegmentGroup<'_> {
         for piece in pieces(rows.clone()) {
             let extent = self.add_times(trace_start, piece.clone(), &mut sum)?;
             sum.extent = Extent::of_all(sum.extent.into_iter().chain(extent));
-            // The first piece of a trace nearly always has its root, and of the others no parents are read.
+            // Nearly always the first piece of a trace has its root. Then no parents of the other pieces are read.
             let earliest = [root, sum.root.map(|(key, _)| key)].into_iter().flatten().min();
-            let may_have_root = earliest.is_none_or(|(place, _)| extent.is_some_and(|own| own.order_start() <= place));
+            let may_have_root = earliest.is_none_or(|(start, _)| extent.is_some_and(|own| own.order_start() <= start));
             if may_have_root {
                 self.add_roots(trace_start, piece, earliest, &mut sum)?;
             }
         }
-        let shape = |(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?));
+        let root = sum.root.map(|(key, row)| Ok((key, self.shape_code(TableKind::Span, row)?)));
+
         let no_rows = || self.corrupt(pages::TRACES)(NO_ROWS);
         Ok(PartialSummary {
             starts: sum.starts.ok_or_else(no_rows)?,
             extent: sum.extent.ok_or_else(no_rows)?,
             shapes: self.tally_shapes(rows)?,
-            root: sum.root.map(shape).transpose()?,
+            root: root.transpose()?,
             repeats: sum.repeats,
         })
     }
 
-    /// Adds starts and ends; the time by which these rows count.
+    /// Adds starts and ends. Answers the extent of these rows.
     fn add_times(&self, trace_start: u64, rows: Range<usize>, sum: &mut Sum) -> Result<Option<Extent>, ReadError> {
         let starts = self.some_ints(pages::STARTS, rows.clone())?;
         let durations = self.some_ints(pages::DURATIONS, rows.clone())?;
@@ -77,7 +69,7 @@ impl SegmentGroup<'_> {
             extent = Some(extent.map_or(own, |extent| extent.and(own)));
             let before = sum.starts;
             sum.starts = Some(before.map_or((start, start), |(first, _)| (first, start)));
-            // Rows are in the order of their keys, so two of one key follow each other.
+            // Rows are in the order of their keys, so two rows with one key are neighbours.
             if before.is_some_and(|(_, before)| before == start) && self.span_id(row)? == self.span_id(row - 1)? {
                 sum.repeats = true;
             }
@@ -122,7 +114,7 @@ impl SegmentGroup<'_> {
         Ok(trace_start.wrapping_add(offset))
     }
 
-    /// The keys of those of these spans that start between `from` and `to`.
+    /// The keys of these spans that start between `from` and `to`.
     pub(super) fn keys_of(
         &self,
         trace_start: u64,
@@ -141,7 +133,7 @@ impl SegmentGroup<'_> {
 
     /// How many of these rows have each shape.
     fn tally_shapes(&self, rows: Range<usize>) -> Result<Vec<(u32, u32)>, ReadError> {
-        // There may be ten thousand shapes, and fewer rows.
+        // A list of counts for all shapes would cost more: there may be ten thousand shapes.
         if rows.len() < PIECE {
             return Ok(tally(self.shapes_of(TableKind::Span, rows)?));
         }
@@ -157,10 +149,10 @@ impl SegmentGroup<'_> {
     }
 }
 
-/// The rows of each piece; all but the first begin at a multiple of [`PIECE`].
+/// The rows of each piece. All pieces but the first begin at a multiple of [`PIECE`].
 fn pieces(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let piece = move |piece: usize| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE);
-    (rows.start / PIECE..rows.end.div_ceil(PIECE)).map(piece)
+    (rows.start / PIECE..rows.end.div_ceil(PIECE))
+        .map(move |piece| rows.start.max(piece * PIECE)..rows.end.min((piece + 1) * PIECE))
 }
 
 #[cfg(test)]

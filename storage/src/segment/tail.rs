@@ -1,4 +1,4 @@
-//! The tail of a segment: what its groups share. It comes after them, as if it were the last group.
+//! The tail of a segment: the pages that its groups share. It comes after the groups, as if it were the last one.
 
 use hoptrail_proto::model::TenantId;
 
@@ -17,7 +17,7 @@ pub(crate) const TRACE_FILTER: PageId = page(4);
 pub(crate) const GROUP_TRACE_FILTERS: PageId = page(5);
 /// The services and span names.
 pub(crate) const NAMES: PageId = page(6);
-/// Whose the segment is and when it arrived: see [`About`].
+/// Tenant and arrival: see [`About`].
 pub(crate) const ABOUT: PageId = page(8);
 
 const VERSION: u8 = 1;
@@ -36,7 +36,8 @@ pub(crate) fn value_filter(kind: TableKind, column: u32) -> PageId {
     page(PageId::column(kind, column).saturating_add(pages::FILTERS))
 }
 
-/// Whose a segment is and when its first and last request arrived, in nanoseconds. With it a lost catalog entry is made again.
+/// The tenant of a segment, and when its first and last request arrived, in nanoseconds since 1970 UTC. A lost catalog entry is made again
+/// from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct About {
     pub(crate) tenant: TenantId,

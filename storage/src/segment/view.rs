@@ -1,13 +1,4 @@
 //! The spans, events or links of a segment group as a table that is searched.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
 
 use hoptrail_proto::otlp::view::ValueView;
 
@@ -106,16 +97,15 @@ impl TableView for View<'_, '_> {
     }
 
     fn rows_of_shapes(&self, among: &Bitmap, good: &[bool]) -> Result<Bitmap, ReadError> {
-        let none = || Bitmap::none(self.len());
-        // There may be ten thousand shapes: all at once is faster than one by one up to the first.
+        // There may be ten thousand shapes. A fold without a branch is faster than a search that stops at the first one.
         if !good.iter().fold(false, |any, good| any | good) || among.is_empty() {
-            return Ok(none());
+            return Ok(Bitmap::none(self.len()));
         }
         let codes = self.group.shape_page(self.kind)?;
         let corrupt = self.group.corrupt(SegmentGroup::page_of_shapes(self.kind));
         let holds = |code: u64| good.get(to_usize(code)).copied().unwrap_or(false);
         if among.is_sparse() {
-            let mut rows = none();
+            let mut rows = Bitmap::none(self.len());
             for row in among.iter() {
                 rows.insert_if(row, holds(codes.get(row).map_err(&corrupt)?));
             }
@@ -153,8 +143,8 @@ impl TableView for View<'_, '_> {
         if key.value_type.is_bytes() {
             let page = self.strings(column, &bytes)?;
             let positions = self.group.to_positions(self.kind, column, rows, page.len())?;
-            let visit = |value: &[u8]| visit(key.value_type.string(value));
-            return page.distinct(&positions, visit).map_err(self.corrupt(column));
+            let read = page.distinct(&positions, |value| visit(key.value_type.string(value)));
+            return read.map_err(self.corrupt(column));
         }
         let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
         let positions = self.group.to_positions(self.kind, column, rows, page.len().min(self.len()))?;
@@ -223,14 +213,14 @@ impl TableView for View<'_, '_> {
 /// The codes at these positions.
 fn codes_at(positions: &[Option<usize>], code: impl Fn(usize) -> Result<usize, Damaged>) -> Result<Vec<u32>, Damaged> {
     const TOO_LARGE: Damaged = Damaged("code outside of its dictionary");
-    let code = |position: &Option<usize>| match position {
+    let codes = positions.iter().map(|position| match position {
         None => Ok(NO_CODE),
         Some(position) => u32::try_from(code(*position)?).map_err(|_| TOO_LARGE),
-    };
-    positions.iter().map(code).collect()
+    });
+    codes.collect()
 }
 
-/// A number as a page has it: ints are stored so that they are in order.
+/// The value of a stored number. Signed integers are stored in a mapped form that keeps their order.
 pub(super) fn stored_number(value_type: ValueType, stored: u64) -> ValueView<'static> {
     match value_type {
         ValueType::Int => ValueView::Int(unordered(stored)),

@@ -8,18 +8,18 @@ use hoptrail_proto::otlp::view::Malformed;
 
 use crate::rows::{Rows, SpanRow};
 
-/// Spans of one chunk; small enough that a search holds up writers only shortly.
+/// Spans of one chunk. It is small, so that a search blocks writers only shortly.
 const CHUNK_SPANS: usize = 32 << 10;
 
-/// How long a writer waits for those who read a chunk. Then it begins another one: a slow query must not stop ingest. It waits without
-/// the lock of the state, so that nobody waits for it.
+/// How long a writer waits for the readers of a chunk. Then it begins a new chunk, because a slow query must not stop ingest. The writer
+/// waits without the lock of the state, so that nothing else waits for it.
 const APPEND_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Rows of the head. Only the last chunk of a tenant grows.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     rows: RwLock<Rows>,
-    /// No span in it starts earlier, and none later: a search passes over chunks without their lock, as it does over groups.
+    /// Bounds of the starts of its spans. With them a search skips a chunk without its lock, as it skips groups.
     earliest: AtomicU64,
     latest: AtomicU64,
     /// No trace in it is ordered by a later start.
@@ -42,12 +42,12 @@ impl Default for Chunk {
     }
 }
 
-/// What a request added to a chunk.
+/// The result of appending a request to a chunk.
 #[derive(Debug)]
 pub(crate) struct Added {
     pub(crate) spans: usize,
     pub(crate) bytes: usize,
-    /// What is wrong with the request: spans from there on are not in the chunk.
+    /// What is wrong with the request, if anything. Spans from there on are not in the chunk.
     pub(crate) appended: Result<(), Malformed>,
 }
 
@@ -63,7 +63,7 @@ impl Chunk {
         }
     }
 
-    /// Widens the times to these spans, before anybody sees them.
+    /// Widens the times to these spans, before a query can see the spans.
     fn note_times(&self, spans: &[SpanRow]) {
         let earliest = spans.iter().map(|span| span.start).min();
         let latest = spans.iter().map(|span| span.start).max();
@@ -82,13 +82,13 @@ impl Chunk {
         Some(Added { spans: rows.len() - spans, bytes: rows.memory().saturating_sub(bytes), appended })
     }
 
-    /// The rows to append to, if there is room for more, nobody reads them for long, and no row in them is half done.
+    /// The rows to append to. `None` when the chunk is full, when its readers hold it too long, or when a row in it is half done.
     fn write_soon(&self) -> Option<RwLockWriteGuard<'_, Rows>> {
         let until = crate::clock::instant() + APPEND_TIMEOUT;
         loop {
             match self.rows.try_write() {
                 Ok(rows) => return (rows.len() < CHUNK_SPANS).then_some(rows),
-                // A panic in the middle of a row: no other row may follow it.
+                // A writer panicked in the middle of a row, so no row may follow.
                 Err(TryLockError::Poisoned(_)) => return None,
                 Err(TryLockError::WouldBlock) if crate::clock::instant() < until => {
                     std::thread::sleep(APPEND_TIMEOUT / 100)

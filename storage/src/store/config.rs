@@ -15,14 +15,13 @@ use super::state::Bounds;
 pub struct Config {
     /// Spans in memory before they are sealed into segments.
     pub head_spans: usize,
-    /// Memory of these spans, however many they are, before they are sealed. While three times as much waits to be sealed, new
-    /// spans are asked to retry.
+    /// Memory of spans, however few, before they are sealed. While three times as much waits to be sealed, senders are asked to retry.
     #[serde(with = "units::size")]
     pub head_size: usize,
     /// Time after which spans are sealed even when they are few.
     #[serde(with = "units::duration")]
     pub seal_after: Duration,
-    /// Requests that may wait for the log. What comes on top is asked to retry.
+    /// Bytes of requests that may wait for the log. Senders of more are asked to retry.
     #[serde(with = "units::size")]
     pub queue_size: usize,
     /// Pages kept in memory for queries.
@@ -59,15 +58,15 @@ impl Default for Config {
 /// How much of the disk must stay free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinFree {
-    /// 512 MiB, on a small volume an eighth of it: with the default bounds of the head a volume of a gigabyte then still has
-    /// room to seal a head that does not compress.
+    /// 512 MiB, or an eighth of a small volume. With the default bounds of the head, a volume of a gigabyte then still has room to seal a
+    /// head that does not compress.
     Auto,
     /// So many bytes.
     Bytes(u64),
 }
 
 impl MinFree {
-    /// In bytes, on a volume of so many.
+    /// The bytes that must stay free on a volume of this size.
     pub(super) fn bytes(self, volume: u64) -> u64 {
         match self {
             Self::Auto => (volume / 8).min(512 << 20),
@@ -119,7 +118,7 @@ impl Visitor<'_> for ReadMinFree {
     }
 }
 
-/// Merging leaves at least so many segments in what a bound of bytes keeps.
+/// With a bound on bytes, merging leaves at least so many segments.
 const LEAST_SEGMENTS: u64 = 8;
 
 impl Config {
@@ -133,7 +132,7 @@ impl Config {
         (self.retention_size > 0).then_some(self.retention_size)
     }
 
-    /// Most bytes of segments that are merged at once. Segments are dropped whole, so they stay a small part of what is kept.
+    /// Most bytes of segments that are merged at once. Retention drops whole segments, so a segment must stay a small part of what is kept.
     pub(super) fn merge_bytes(&self) -> u64 {
         self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS)
     }

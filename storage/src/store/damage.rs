@@ -1,4 +1,4 @@
-//! Damage that readers and maintenance came upon.
+//! Damage that readers and maintenance have met.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! Room on the disk. Writes are refused while there is little of it, so that what is already taken can still be sealed, and the
-//! database below, which stops altogether when a write of its own fails, does not meet a full disk.
+//! Free space on the disk. Writes are refused while there is little. So accepted spans can still be sealed, and the database below, which
+//! stops when one of its own writes fails, never meets a full disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ const MB: u64 = 1 << 20;
 /// What an empty store takes, about.
 const EMPTY: u64 = 16;
 
-/// Why nothing is written now.
+/// Why writes are refused now.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("the disk is read-only")]
@@ -28,7 +28,7 @@ pub(super) enum Refusal {
     Failed(#[from] BackendError),
 }
 
-/// What the disk must have room for.
+/// The settings that say how much space the disk must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DiskConfig {
     pub(super) min_free: MinFree,
@@ -48,7 +48,7 @@ pub(super) struct Disk {
     path: Option<PathBuf>,
     settings: DiskConfig,
     refusing: AtomicBool,
-    /// Guards why the last write failed; none when it did not.
+    /// Guards the error of the last write, if it failed.
     failed: Mutex<Option<BackendError>>,
 }
 
@@ -65,7 +65,7 @@ impl Disk {
         Self { path: path.map(Path::to_owned), settings, refusing: AtomicBool::new(false), failed: Mutex::default() }
     }
 
-    /// Says in the log when writes begin to be refused, and when they are taken again.
+    /// Logs when writes begin to be refused, and when they are accepted again.
     pub(super) fn report(&self, written: &Result<(), Refusal>) {
         let refused = self.refusing.swap(written.is_err(), Ordering::Relaxed);
         match written {
@@ -81,18 +81,18 @@ impl Disk {
         Ok(written?)
     }
 
-    /// Whether so many bytes more leave as much free as must be. One system call, about a microsecond.
+    /// Fails unless enough stays free after so many bytes more. It costs one system call, about a microsecond.
     pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), Refusal> {
-        // What cannot be asked is not tested: the write itself will fail.
+        // When the file system does not tell, nothing is tested: the write itself will fail.
         self.volume().map_or(Ok(()), |volume| volume.has_room_for(bytes, &self.settings))
     }
 
-    /// Why writes are refused now: there is no room, or the last one failed.
+    /// Why writes are refused now: there is too little space, or the last write failed.
     pub(super) fn refuses(&self) -> Option<Refusal> {
         self.has_room_for(0).err().or_else(|| lock(&self.failed).clone().map(Refusal::Failed))
     }
 
-    /// What the settings ask of the file system and it does not have, a sentence for each. `own`: the bytes of segments.
+    /// Each setting that the file system is too small for, as a sentence. `own` is the bytes of segments.
     pub(super) fn misfits(&self, own: u64) -> Vec<String> {
         self.volume().map(|volume| volume.misfits(own, &self.settings)).unwrap_or_default()
     }
@@ -128,7 +128,7 @@ impl Volume {
             )];
         };
         let mut misfits = Vec::new();
-        // Spans that do not compress take as much on the disk as in memory, in the log and then in a segment.
+        // Spans that do not compress take twice their memory on the disk: in the log, and then in a segment.
         let head = (settings.head_size as u64 / MB).saturating_mul(2);
         if head > left {
             let fits = left / 2;
@@ -139,7 +139,7 @@ impl Volume {
             ));
         }
         let keep = settings.retention_size;
-        // Others may have files on the volume, too.
+        // The volume may also hold files of others.
         let not_of_others = (self.free.saturating_add(own) / MB).saturating_sub(least);
         let fits = left.min(not_of_others).saturating_sub(head);
         if keep > fits.saturating_mul(MB) {

@@ -1,4 +1,4 @@
-//! What ingest and maintenance take from around the store.
+//! What ingest and maintenance need from outside of the store.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::metrics::Metrics;
 use crate::{Clock, Done, Step, Task, Watch};
 
-/// The time, the disk, who watches and who counts.
+/// The clock, the disk, the watcher of steps, and the metrics.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
     pub(super) clock: Arc<dyn Clock>,
@@ -16,7 +16,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Tells who watches that a step is done. A crash may come at any of them.
+    /// Tells the watcher that a step is done. A crash may come at any step.
     pub(super) fn reached(&self, task: Task, done: Done) {
         self.watch.reached(Step(task, done));
     }

@@ -1,5 +1,5 @@
-//! What a failed call of the back end costs: nothing that was acknowledged, and nothing is there twice. Each call fails once, with and
-//! without coming to light after a crash.
+//! A failed call of the back end loses nothing that was acknowledged and stores nothing twice. Each call fails once; a crash then makes its
+//! change visible, or not.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn a_seal_or_merge_that_fails_is_tried_again() {
         for round in 1..=8 {
             write(&*store, &tenant(), &[span(round, 1, "a"), span(100, round, "a")]);
             backend.fail(call, comes_to_light);
-            // What fails now is done in a later round.
+            // A failure now is made good in a later round.
             _ = store.settle();
             for store in [&open(&Arc::new(backend.crashed())), &store] {
                 assert!((1..=round).all(|trace| spans_of(store, trace) == 1), "{call:?} {comes_to_light}");

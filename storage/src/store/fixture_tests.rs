@@ -1,4 +1,4 @@
-//! A data folder of each format version is kept in `fixtures/`, and opens for ever.
+//! `fixtures/` has a data folder of each format version, and each must open for ever.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

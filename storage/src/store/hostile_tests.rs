@@ -1,4 +1,4 @@
-//! What one client may repeat 50,000 times: nothing of it costs the square of that.
+//! One client repeats something 50,000 times. No repetition may cost the square of that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,7 @@ fn resource(pod: u64) -> Arc<Resource> {
     Arc::new(Resource { attributes, ..Resource::default() })
 }
 
-/// What the spans of a case are, without copies, at the end.
+/// How many distinct spans a case has in the end.
 fn distinct(name: &str) -> u64 {
     match name {
         "exact copies of one span" => 1,
@@ -90,7 +90,7 @@ fn search() -> SearchRequest {
     SearchRequest { filter: Filter::True, range: None, limit: 20, spans_per_trace: 3, select: Vec::new() }
 }
 
-/// Asks for everything that is stored, and how long the slowest answer took.
+/// Asks for everything that is stored. Answers how long the slowest answer took.
 fn ask(store: &Store, name: &str, expected: u64) -> Duration {
     let context = QueryContext::unbounded();
     let begun = crate::clock::instant();

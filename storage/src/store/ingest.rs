@@ -1,4 +1,4 @@
-//! Ingest: requests that wait together become one log record, one fsync, and only then visible and answered.
+//! Ingest: requests that wait together become one log record, with one fsync. Only then they become visible and are answered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::{Cause, Done, Task, WriteError};
 /// Bytes of requests after which a group is closed.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// When to ask again for a disk that refuses writes: the database below looks every 5 seconds whether it can go on.
+/// When to retry after the disk refused a write. The database below checks every 5 seconds whether it can go on.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A request and who waits for its answer.
@@ -37,7 +37,7 @@ struct Queue {
     is_closed: bool,
 }
 
-/// How much may wait.
+/// How much may wait, and how much the head may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IngestConfig {
     /// Bytes of requests that wait for the log.
@@ -52,7 +52,7 @@ impl From<&Config> for IngestConfig {
     }
 }
 
-/// Takes requests in, and makes them durable and visible on a thread of its own.
+/// Accepts requests, and makes them durable and visible on a thread of its own.
 #[derive(Debug)]
 pub(super) struct Ingest {
     config: IngestConfig,
@@ -78,7 +78,7 @@ impl Ingest {
         Self { config, backend, state, environment, alarm, queue: Mutex::default(), queued: Condvar::new() }
     }
 
-    /// Takes a request into the queue, unless more is waiting than memory allows.
+    /// Queues a request. Refuses it when more requests wait than memory allows.
     pub(super) fn enqueue(&self, waiting: Waiting) -> Result<(), WriteError> {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
@@ -114,7 +114,7 @@ impl Ingest {
         let mut record = Record::default();
         while let Some(group) = self.next_group() {
             let bytes = group.iter().map(|waiting| waiting.batch.body.len()).sum::<usize>();
-            // The answers of this group are then that the outcome is unknown; the next group is committed.
+            // After a panic the answers of this group say that the outcome is unknown, and the next group is committed.
             if catch_unwind(AssertUnwindSafe(|| self.commit_group(group, &mut record))).is_err() {
                 tracing::error!("failed to commit a group of requests: panicked");
                 record = Record::default();
@@ -163,7 +163,7 @@ impl Ingest {
         self.environment.reached(Task::Commit, Done::Answered);
     }
 
-    /// Makes the requests durable, with an empty record.
+    /// Writes the requests to the log. `record` is empty before.
     fn write_log(
         &self,
         position: LogPosition,
@@ -179,7 +179,7 @@ impl Ingest {
         self.backend.append(position, record)
     }
 
-    /// Appends the spans of a durable request to the head. What is durable is not taken back, so an error is no refusal.
+    /// Appends the spans of a durable request to the head. The request stays durable even if this fails.
     fn make_visible(&self, received: u64, Waiting { batch, answer }: Waiting) -> (Answer, Result<(), WriteError>) {
         let appended = self.state.append(received, &batch.tenant, &batch.body);
         self.environment.metrics.spans.inc_by(u64::from(batch.spans));
@@ -203,7 +203,7 @@ impl Ingest {
 
 type Answer = oneshot::Sender<Result<(), WriteError>>;
 
-/// A durable request is malformed from some span on.
+/// A durable request is malformed from one of its spans on.
 #[derive(Debug, thiserror::Error)]
 #[error("not all of it could be read: {0}")]
 struct NotAllRead(#[source] hoptrail_proto::otlp::view::Malformed);

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::Task;
 
-/// Clones count together.
+/// The metrics of one store. Clones share their values.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
     pub(super) spans: Counter,
@@ -73,13 +73,13 @@ impl Metrics {
         metrics
     }
 
-    /// Counts when it failed.
+    /// Counts a failure of the task.
     pub(super) fn count<T, E>(&self, task: Task, outcome: Result<T, E>) -> Result<T, E> {
         outcome.inspect_err(|_| _ = self.failures.get_or_create(&ByTask { task: task.name() }).inc())
     }
 }
 
-/// From half a millisecond to 16 seconds.
+/// A histogram from half a millisecond to 16 seconds.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
 }

@@ -19,9 +19,9 @@
 //! - [`Maintenance`] turns the head into segments, small segments into larger ones, and drops what is too old.
 //! - [`Readers`] is all that a query needs; `read/` has the queries.
 //! - [`SharedState`] is what is visible at a moment.
-//! - `recover` is what a start does, `integrity/` what `hoptrail verify` and `hoptrail repair` do.
+//! - `recover` does what a start needs, `integrity/` what `hoptrail verify` and `hoptrail repair` do.
 //!
-//! Where bytes live is known to [`crate::backend`] alone.
+//! Only [`crate::backend`] knows where bytes are stored.
 
 mod chunk;
 mod config;
@@ -91,12 +91,12 @@ pub struct Store {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A poisoned lock means that another thread panicked between two consistent states; the data behind it is still good.
+/// Locks, even when the lock is poisoned: a thread that panicked left the data in a consistent state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a store is opened with, beside where its bytes live.
+/// Everything that opening a store needs, except its back end.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -106,7 +106,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// With nobody who watches.
+    /// A setup without a watcher of steps.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self { config: config.clone(), tuning: Tuning::default(), clock, watch: Arc::new(()) }
     }
@@ -123,7 +123,7 @@ impl Store {
         Self::open_watched(path, config, clock, Arc::new(()), registry)
     }
 
-    /// The same, and tells `watch` of each step.
+    /// The same, and calls `watch` at each step.
     pub fn open_watched(
         path: &Path,
         config: &Config,
@@ -135,7 +135,7 @@ impl Store {
         Self::over(backend, &Setup { watch, ..Setup::new(config, clock) }, registry)
     }
 
-    /// A store with nothing on a disk: it ends with the process, and takes memory for all that it keeps.
+    /// A store without a disk: everything is in memory and ends with the process.
     pub fn in_memory(config: &Config, clock: Arc<dyn Clock>, registry: &mut Registry) -> Result<Arc<Self>, OpenError> {
         Self::over(Arc::<MemoryBackend>::default(), &Setup::new(config, clock), registry)
     }
@@ -151,13 +151,13 @@ impl Store {
         if let Some(dropped) = store.maintenance.dropped_at_once() {
             tracing::warn!("{dropped}");
         }
-        // The first scrape already finds how much there is.
+        // So that the first scrape already has the sizes.
         store.maintenance.show_sizes();
         store.start().map_err(|error| OpenError::failed(store.path(), error))?;
         Ok(Arc::new(store))
     }
 
-    /// Reads what is stored. Nothing runs yet.
+    /// Reads what is stored. No thread runs yet.
     fn prepare(backend: Arc<dyn Backend>, setup: &Setup, registry: &mut Registry) -> Result<Self, OpenError> {
         let Setup { config, tuning, clock, watch } = setup;
         let metrics = Metrics::register(registry);
@@ -194,8 +194,8 @@ impl Store {
         self.readers.backend.path().unwrap_or(Path::new(""))
     }
 
-    /// Commits what waits, stops the threads and makes everything durable. Writes after it are refused with
-    /// [`WriteError::Closed`]; reads go on.
+    /// Commits the waiting requests, stops the threads and makes everything durable. Later writes are refused with [`WriteError::Closed`];
+    /// reads go on.
     pub fn close(&self) {
         self.maintenance.alarm.close();
         self.ingest.close();
@@ -215,7 +215,7 @@ impl Store {
         self.maintenance.settle()
     }
 
-    /// Whether spans are taken now and whether the disk is large enough. Costs a system call or two.
+    /// Whether spans are accepted now, and whether the disk is large enough. It costs one or two system calls.
     #[must_use]
     pub fn room(&self) -> Room {
         let disk = &self.environment.disk;
@@ -223,7 +223,7 @@ impl Store {
         Room { refused: refused.or_else(|| self.is_stuck()), misfits: disk.misfits(self.sizes().segment_bytes) }
     }
 
-    /// Why spans are refused for as long as nothing is sealed.
+    /// Why spans are refused until something is sealed.
     fn is_stuck(&self) -> Option<String> {
         let reason = self.maintenance.failure()?;
         self.ingest.is_head_overfull().then(|| format!("what is in memory cannot be sealed: {reason}"))
@@ -236,7 +236,7 @@ impl Store {
         disk.report(&disk.has_room_for(0));
     }
 
-    /// The tenants for whom spans are stored, each with how many.
+    /// The tenants that have spans, each with the number of its spans.
     #[must_use]
     pub fn tenants(&self) -> Vec<(TenantId, u64)> {
         self.readers.read_state().spans_of_tenants().into_iter().collect()
@@ -271,18 +271,18 @@ pub struct Sizes {
     pub segment_spans: u64,
     /// Bytes of segments on disk.
     pub segment_bytes: u64,
-    /// Spans that only the log and memory hold.
+    /// Spans in memory, which no segment has yet.
     pub head_spans: usize,
-    /// Bytes of memory these take, about.
+    /// Bytes of memory of these, about.
     pub head_bytes: usize,
 }
 
-/// Whether spans are taken.
+/// Whether spans are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Room {
-    /// Why new spans are refused until somebody makes room; none while they are taken.
+    /// Why new spans are refused; `None` while they are accepted.
     pub refused: Option<String>,
-    /// What the settings ask of the disk and it does not have, a sentence for each, with the setting to change.
+    /// Each setting that the disk is too small for, as a sentence with the setting to change.
     pub misfits: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What queries work with.
+//! What every query uses: the state, the caches, the threads.
 
 use std::sync::{Arc, RwLockReadGuard};
 
@@ -20,7 +20,7 @@ use crate::segment::{
     GroupFilters, Metadata, Page, PageId, PageSource, damaged_tail, read_metadata, read_shapes, tail,
 };
 
-/// Pages, what is decoded of them, and what is visible. A source of pages that remembers the shapes of tables.
+/// Pages, what is decoded of them, and the visible state. It is a source of pages that caches the shapes of tables.
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
     pub(super) backend: Arc<dyn Backend>,
@@ -46,15 +46,15 @@ impl Readers {
         self.caches.metadata.get_or_insert_with(&segment, || read_metadata(&*self.backend, segment).map(Arc::new))
     }
 
-    /// Those of a segment's groups that may hold the trace with this hash. `is_possible` is told the earliest start of a group, and asked
-    /// before the group's filter is. A damaged filter rules nothing out.
+    /// The groups of a segment that may hold the trace with this hash. `is_possible` gets the earliest start of a group, and is called
+    /// before the group's filter is read. A damaged filter rules nothing out.
     pub(super) fn groups_of(&self, segment: &SegmentEntry, trace: u64, is_possible: impl Fn(u64) -> bool) -> Vec<u16> {
         if self.noted(self.caches.may_hold(self, segment.id, trace)) == Some(false) {
             return Vec::new();
         }
         let groups = (0u16..).zip(&segment.groups).filter(|(_, group)| is_possible(group.starts.0));
         let mut groups: Vec<u16> = groups.map(|(group, _)| group).collect();
-        // The filter of the only group says the same.
+        // With one group the filter of the segment has already said it.
         if segment.groups.len() > 1
             && !groups.is_empty()
             && let Some(filters) = self.noted(self.caches.group_filters(self, segment.id))
@@ -69,7 +69,7 @@ impl Readers {
         self.noted(self.caches.names(self, segment)).flatten()
     }
 
-    /// What was read, unless it cannot be. Queries can do without it.
+    /// The value, or `None` after noting the damage. Queries can do without it.
     fn noted<T>(&self, read: Result<T, ReadError>) -> Option<T> {
         if let Err(ReadError::Corrupt { location, reason }) = &read {
             self.note_damage(location, reason);
@@ -77,8 +77,8 @@ impl Readers {
         read.ok()
     }
 
-    /// Reads what every query of a new segment needs, so that the first one does not wait for it (about 1 ms). Whether it can be read
-    /// is for queries to report.
+    /// Reads what every query needs of a new segment, so that the first query does not wait for it (about 1 ms). Damage is not reported
+    /// here; queries report it.
     pub(super) fn warm_up(&self, segment: u64) {
         if let Ok(meta) = self.meta(segment) {
             _ = self.shapes(segment, TableKind::Span, &meta);
@@ -113,7 +113,7 @@ impl From<&Config> for CacheConfig {
     }
 }
 
-/// What is decoded of segments and asked for by every query. Pages themselves are kept by the back end.
+/// Decoded data of segments that every query needs. Pages themselves are cached by the back end.
 #[derive(Debug)]
 pub(super) struct ReadCaches {
     metadata: Cache<u64, Arc<Metadata>, MemoryOf>,
@@ -152,8 +152,7 @@ impl ReadCaches {
     }
 
     fn trace_filter(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<[u8]>, ReadError> {
-        let read = || Ok(Arc::from(&**pages.page(segment, tail::TRACE_FILTER)?));
-        self.trace_filters.get_or_insert_with(&segment, read)
+        self.trace_filters.get_or_insert_with(&segment, || Ok(Arc::from(&**pages.page(segment, tail::TRACE_FILTER)?)))
     }
 
     fn group_filters(&self, pages: &dyn PageSource, segment: u64) -> Result<Arc<GroupFilters>, ReadError> {
@@ -171,7 +170,7 @@ impl ReadCaches {
         })
     }
 
-    /// Forgets a segment, whose pages go.
+    /// Forgets a segment whose pages are deleted.
     pub(super) fn forget(&self, segment: u64) {
         self.metadata.remove(&segment);
         self.trace_filters.remove(&segment);
@@ -183,7 +182,7 @@ impl ReadCaches {
     }
 }
 
-/// Cached things weigh what memory they take.
+/// The weight of a cached value is its memory.
 #[derive(Debug, Clone)]
 struct MemoryOf;
 

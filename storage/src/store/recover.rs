@@ -1,4 +1,4 @@
-//! What a start does: reads the catalog and the log, removes pages that belong to nothing, and gets over what is damaged.
+//! Recovery at a start: reads the catalog and the log, deletes pages that nothing names, and works around damage.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use crate::backend::{BackendError, CatalogRead, OpenError, Quarantine, StoredSeg
 use crate::catalog::{SegmentEntry, StoreEntry};
 use crate::{Done, Task, log};
 
-/// A start, over a state that is still empty.
+/// A recovery into a state that is still empty.
 pub(super) struct Recovery<'r> {
     pub(super) readers: &'r Readers,
     pub(super) environment: &'r Environment,
 }
 
-/// What a start found.
+/// The result of a recovery.
 pub(super) struct Recovered {
-    /// No segment has this id or a later one.
+    /// The next id of a segment. No segment has it or a higher one.
     pub(super) next_segment: u64,
 }
 
 impl Recovery<'_> {
-    /// Reads catalog and log into the state. Fails only where going on would lose something that can still be read.
+    /// Reads catalog and log into the state. Fails only when going on would lose readable data.
     pub(super) fn run(&self) -> Result<Recovered, OpenError> {
         let backend = &self.readers.backend;
         let path = backend.path().unwrap_or(Path::new(""));
@@ -62,7 +62,7 @@ impl Recovery<'_> {
             unnamed.partition(|stored| adopts_all || damaged.contains_key(&stored.segment));
         orphans.iter().try_for_each(|orphan| backend.delete(orphan.segment))?;
         let adopted = self.adopt(&adopted);
-        // An entry that does not decode may be of a later hoptrail, and stays as it is.
+        // An entry that does not decode may be from a later hoptrail, so it stays as it is.
         let new = adopted.iter().filter(|entry| !damaged.contains_key(&entry.id));
         let mut add: Vec<_> = new.map(|entry| (entry.id, entry.encode())).collect();
         let visible: Vec<SegmentEntry> = entries.into_values().chain(adopted).collect();
@@ -83,7 +83,7 @@ impl Recovery<'_> {
         Ok(next_segment)
     }
 
-    /// The entries of segments, from their pages.
+    /// Makes the entries of segments from their pages.
     fn adopt(&self, stored: &[StoredSegment]) -> Vec<SegmentEntry> {
         stored.iter().filter_map(|stored| self.adopt_one(stored)).collect()
     }
@@ -104,7 +104,7 @@ impl Recovery<'_> {
         entry.ok()
     }
 
-    /// Reads the records of the log into the head. What is damaged is copied into the quarantine.
+    /// Reads the records of the log into the head. Damaged records are copied into the quarantine.
     fn read_log(&self, mut quarantine: Option<&mut Quarantine>) -> Result<(), BackendError> {
         let mut kept = Ok(());
         let read = self.readers.backend.replay(&mut |sequence, record| {

@@ -1,5 +1,5 @@
-//! What readers see: the head and the segments, behind one lock, so that no span is seen twice or not at all while it moves from one to
-//! the other.
+//! What readers see: the head and the segments, behind one lock. So a span that moves from the head to a segment is never seen twice, and
+//! never missed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,7 +17,7 @@ use crate::scan::HintHorizon;
 /// The state that ingest, maintenance and readers share.
 #[derive(Debug, Default)]
 pub(super) struct SharedState {
-    /// Guards everything that readers see. Held for moments only: rows have locks of their own, in their chunks.
+    /// Guards everything that readers see. It is held only for moments: the rows have locks of their own, in their chunks.
     state: RwLock<State>,
     /// Held while a request is appended to the head, so that no generation is closed in the middle of it.
     appending: Mutex<()>,
@@ -32,7 +32,7 @@ impl SharedState {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the spans of a request visible. The lock of the state is free meanwhile, so readers get their turn.
+    /// Makes the spans of a request visible. Most of this runs without the lock of the state, so readers do not wait.
     pub(super) fn append(&self, received: u64, tenant: &TenantId, request: &[u8]) -> Result<(), Malformed> {
         let _in_one_generation = lock(&self.appending);
         let mut chunk = self.write().growing_chunk(tenant);
@@ -64,7 +64,7 @@ pub(crate) struct Generation {
     pub(crate) received: Option<(u64, u64)>,
     /// Once closed: all records of the log before this one are in this generation or an older one, whole.
     pub(crate) log_end: u64,
-    /// In which of the two halves of the log its records are.
+    /// The half of the log that has its records.
     pub(crate) half: LogHalf,
 }
 
@@ -78,7 +78,8 @@ pub(crate) struct State {
     pub(crate) horizon: HintHorizon,
     /// The sequence after that of the last record whose requests are all in the head.
     pub(crate) next_sequence: u64,
-    /// Where that record goes, also when it is tried again after a failure: then it takes the place of the first try.
+    /// The half of the next record. A record that is tried again after a failure goes to the same half, where it replaces the first
+    /// attempt.
     pub(crate) next_half: LogHalf,
 }
 
@@ -112,6 +113,7 @@ impl State {
     }
 
     /// The generation that grows.
+    #[expect(clippy::indexing_slicing, reason = "the list is not empty")]
     fn growing(&mut self) -> &mut Generation {
         if self.generations.is_empty() {
             self.generations.push(Generation::default());
@@ -153,13 +155,13 @@ impl State {
         self.generations.last().is_some_and(|last| last.spans >= bounds.spans || last.bytes >= bounds.bytes)
     }
 
-    /// Whether so much waits to be sealed that no more may come in.
+    /// Whether so much waits to be sealed that new spans are refused.
     pub(crate) fn is_overfull(&self, bounds: Bounds) -> bool {
         self.head_spans() > bounds.spans.saturating_mul(3) || self.head_bytes() > bounds.bytes.saturating_mul(3)
     }
 
-    /// Closes the growing generation; new spans go to another one. A record whose requests are still being appended may come to
-    /// lie in both, and stays in the log until the second one is sealed.
+    /// Closes the growing generation; new spans go to a new one. A record whose requests are being appended meanwhile may be in both. It
+    /// stays in the log until the second one is sealed.
     pub(crate) fn rotate(&mut self) {
         if let Some(last) = self.generations.last_mut().filter(|last| last.spans > 0) {
             last.log_end = self.next_sequence;
@@ -173,7 +175,7 @@ impl State {
         LogPosition { half: self.next_half, sequence: self.next_sequence }
     }
 
-    /// Notes that all requests of a record are in the head, and closes the growing generation when it is full; whether it was.
+    /// Notes that all requests of a record are in the head. Closes the growing generation when it is full, and answers whether it was.
     pub(crate) fn end_record(&mut self, sequence: u64, bounds: Bounds) -> bool {
         self.next_sequence = sequence + 1;
         let full = self.is_full(bounds);
@@ -189,7 +191,7 @@ impl State {
         (self.generations.len() > 1).then(|| self.generations.first().cloned()).flatten()
     }
 
-    /// Swaps the oldest generation for its segments.
+    /// Replaces the oldest generation by its segments.
     pub(crate) fn replace_oldest(&mut self, segments: Vec<SegmentEntry>) {
         if !self.generations.is_empty() {
             self.generations.remove(0);

@@ -1,4 +1,4 @@
-//! What is there when the process ends at a step: the folder is copied at each of them, and every copy opened.
+//! What is left when the process ends at a step: the folder is copied at each step, and every copy is opened.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ fn acknowledged_spans_survive_an_end_at_every_step() {
     for (step, (copy, acknowledged)) in &copies {
         let opened = open(copy.path(), Arc::new(()));
         let found = spans_of(&opened, 1);
-        // What was on its way may be there as well.
+        // Spans that were not acknowledged may be there, too.
         let most = usize::from(*acknowledged) + usize::from(step.starts_with("commit"));
         assert!((usize::from(*acknowledged)..=most).contains(&found), "{step}: {found} of {acknowledged} spans");
         opened.settle().expect("settled");

@@ -1,4 +1,4 @@
-//! What the store promises when things go wrong: ends without warning, damaged bytes, full queues, old spans.
+//! What the store promises when something goes wrong: sudden ends, damaged bytes, full queues, old spans.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(super) fn spans_of(store: &Store, trace: u8) -> usize {
 
 /// The folder as the end of the process leaves it at this moment.
 pub(super) fn crashed(folder: &Path) -> tempfile::TempDir {
-    // RocksDB deletes files in the background: a copy in which one is missing is no moment of the folder.
+    // RocksDB deletes files in the background. A copy that lacks a file was the folder at no moment.
     let copies = (0..100).map(|_| {
         let copy = tempfile::tempdir().expect("a folder");
         try_copy_folder(folder, copy.path()).map(|()| copy)
@@ -275,7 +275,7 @@ fn a_query_keeps_the_segments_it_reads() {
     assert!(store.readers.backend.page(id, tail::METADATA).is_err());
 }
 
-/// Time passes, and the store looks after itself meanwhile: a single great leap of the clock would not be believed.
+/// Lets time pass in steps, with maintenance in between: one large jump of the clock would not be believed.
 pub(super) fn pass(store: &Store, clock: &FakeClock, seconds: u64) {
     for _ in 0..10 {
         clock.advance(Duration::from_secs(seconds) / 10);
@@ -502,7 +502,7 @@ fn dropping_reads_and_writes_no_pages() {
     }
     let files = store.readers.backend.list().expect("listed");
     let path = |stored: &StoredSegment| stored.file.clone().expect("a file");
-    // Who reads pages now finds nothing but zeros.
+    // From now on every page reads as zeros.
     for file in &files {
         std::fs::write(path(file), vec![0; file.bytes as usize]).expect("written");
     }
@@ -553,7 +553,7 @@ fn a_checkpoint_while_writing_holds_all_that_was_acknowledged_once() {
     assert_eq!(left, 0, "checkpoints go when they are let go");
 }
 
-/// Damages the first page of the only segment, whose file is known by what its description holds.
+/// Damages the first page of the only segment. Its file is recognised by the contents of its metadata.
 fn damage_page(folder: &Path) {
     let is_segment = |path: &std::path::PathBuf| {
         let bytes = std::fs::read(path).unwrap_or_default();

@@ -1,18 +1,17 @@
-//! Sizes and times that are no settings: they follow from measurements, and nobody has to know them.
+//! Sizes and times that are no settings: they follow from measurements, and no user has to know them.
 
 use std::time::Duration;
 
 use crate::segment::GROUP_SPANS;
 
-/// How the store does its work. Answers do not depend on it: tests use small values, so that few spans take every path.
+/// How the store works. No answer depends on it. Tests use small values, so that few spans are enough to reach every path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuning {
     /// Spans after which a row group of a segment is closed.
     pub(crate) group_spans: usize,
     /// Bytes of decoded groups that a merge holds, about.
     pub(crate) merge_buffer: usize,
-    /// How long a query works on one thread. Most end sooner, and waking a thread that does work for nothing in the end costs them
-    /// more than it saves.
+    /// How long a query works on one thread. Most queries end sooner, and would lose more by waking threads than they save.
     pub(crate) parallel_after: Duration,
 }
 
@@ -24,7 +23,7 @@ impl Default for Tuning {
 
 #[cfg(test)]
 impl Tuning {
-    /// Segments of several groups, merges that let go of groups, and parallel queries, with few spans.
+    /// With few spans: segments of several groups, merges that drop groups, and parallel queries.
     pub(crate) fn small() -> Self {
         Self { group_spans: 16, merge_buffer: 64 << 10, parallel_after: Duration::ZERO }
     }

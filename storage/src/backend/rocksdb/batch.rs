@@ -3,7 +3,7 @@
 use crate::codec::Damaged;
 use crate::codec::bytes::Input;
 
-/// An operation that this store writes. The numbers of column families mean nothing without the MANIFEST, so they are left out.
+/// An operation that this store writes. Ids of column families are left out: they mean nothing without the MANIFEST.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Operation<'a> {
     Put(&'a [u8], &'a [u8]),
@@ -14,7 +14,7 @@ pub(crate) enum Operation<'a> {
 const VALUE: u8 = 1;
 const DELETION: u8 = 0;
 const RANGE_DELETION: u8 = 15;
-/// The same for column families other than the default one; their number stands before the key.
+/// The same for column families other than the default one. Their id stands before the key.
 const OF_FAMILY: [(u8, u8); 3] = [(4, DELETION), (5, VALUE), (14, RANGE_DELETION)];
 
 /// The operations of a batch, in order.

@@ -4,7 +4,7 @@ use rocksdb::ErrorKind;
 
 use crate::backend::{BackendError, Cause};
 
-/// What may be done about an error.
+/// Kinds of errors, by what may be done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Another process has the folder open.
@@ -19,11 +19,10 @@ pub(super) enum Meaning {
     Failed,
 }
 
-/// What an error means: by its kind, and where the kind says too little, by its text.
+/// What an error means: its kind tells, and where the kind is too general, its text.
 ///
-/// RocksDB has one kind, `IOError`, for everything that a system call says, and hands on neither its subcode nor `errno`. So a folder
-/// that another process has open, a file that is gone and a disk that is broken can only be told apart by their texts. This is the one
-/// place that reads them. For example:
+/// RocksDB has one kind, `IOError`, for every failed system call. It hands on neither its subcode nor `errno`. So only the text tells
+/// whether another process has the folder open, a file is gone, or the disk is broken. No other function reads these texts. For example:
 ///
 /// ```text
 /// IO error: While lock file: /data/LOCK: Resource temporarily unavailable      another process has it open
@@ -41,7 +40,7 @@ pub(super) fn meaning(error: &rocksdb::Error) -> Meaning {
     }
 }
 
-/// The lock itself was not asked for: the disk does not let its file be opened.
+/// Whether the lock file could not be opened, so that nothing is known of the lock itself.
 fn is_lock_file_closed_to_us(text: &str) -> bool {
     text.contains("while open a file for lock")
 }

@@ -13,14 +13,14 @@ use crate::backend::{BackendError, StoredSegment};
 static NEXT_CHECKPOINT: AtomicU64 = AtomicU64::new(1);
 
 impl RocksDb {
-    /// A folder of links to files where these do not change. Takes a moment and next to no space.
+    /// A folder of hard links to the files that do not change, and copies of the others. This takes little time and almost no space.
     ///
-    /// RocksDB lists its files first and copies its log then. A segment that came between would be named and not be there.
+    /// RocksDB first lists its files and then copies its log. A segment that is published in between would be named but not be there.
     pub(super) fn make_checkpoint(&self) -> Result<PathBuf, BackendError> {
         let folder = self.checkpoints();
         std::fs::create_dir_all(&folder)?;
         let folder = folder.join(NEXT_CHECKPOINT.fetch_add(1, Ordering::Relaxed).to_string());
-        // With any size but 0 the log is copied as it is. To flush it first would write spans that are sealed soon.
+        // With any size but 0 the log is copied as it is. With 0 RocksDB would flush it first, and write spans that are sealed soon.
         Checkpoint::new(&self.db)?.create_checkpoint_with_log_size(&folder, u64::MAX)?;
         Ok(folder)
     }

@@ -1,4 +1,4 @@
-//! The log: two column families, whose records die in memory when they are sealed soon enough.
+//! The log: two column families. A record that is sealed soon enough is dropped in memory and never written to a table.
 
 use super::{CATALOG, LOGS, META, RocksDb, synced};
 use crate::backend::{BackendError, Log, LogHalf, LogPosition, LogRead};
@@ -19,7 +19,7 @@ impl Log for RocksDb {
         Ok(self.db.put_cf_opt(family, sequence.to_be_bytes(), record, &synced())?)
     }
 
-    /// What the memtable of the half still holds of ended records is never written out.
+    /// Ended records that are still in the memtable of the half are never written to a table.
     fn end(&self, half: LogHalf) -> Result<(), BackendError> {
         for family in [family_of(half), CATALOG, META] {
             self.db.flush_cf(self.family(family)?)?;
@@ -71,7 +71,7 @@ impl RocksDb {
             }
             read.next = read.next.max(next);
             let Err(error) = items.status() else { return Ok(()) };
-            // A block does not say where it ends: try one sequence after the other.
+            // Nothing says where the damaged block ends, so the sequences are tried one by one.
             let missing = next;
             while items.status().is_err() {
                 if next - missing > MOST_IN_A_BLOCK {

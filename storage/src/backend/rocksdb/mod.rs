@@ -1,4 +1,4 @@
-//! The back end in a data folder: RocksDB, which nothing outside of here names.
+//! The back end of a data folder: RocksDB. Nothing outside of this folder names RocksDB.
 //!
 //! | column family | holds |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `catalog` | an entry for each segment |
 //! | `segments` | pages; those of a segment are one file, ingested whole and never compacted |
 //!
-//! Damage of RocksDB's own files is got over here: `wal_repair` takes damaged records out of its write-ahead log, `rebuild` makes a
-//! new database from files that still can be read.
+//! Damage of RocksDB's own files is repaired here: `wal_repair` removes damaged records from its write-ahead log, `rebuild` makes a new
+//! database from the files that are still readable.
 
 mod batch;
 mod catalog;
@@ -44,11 +44,11 @@ const VERSION: u32 = 1;
 pub(crate) struct RocksDb {
     db: DB,
     path: PathBuf,
-    /// Of files of pages.
+    /// Options for files of pages.
     page_options: Options,
-    /// What opening had to get over.
+    /// The damage that opening worked around.
     damage: Vec<String>,
-    /// Whether files are damaged in a way that lets RocksDB not go on for ever.
+    /// Whether it was opened in spite of damaged files.
     is_lenient: bool,
 }
 
@@ -60,8 +60,8 @@ impl Debug for RocksDb {
 
 impl RocksDb {
     fn family(&self, name: &str) -> Result<&ColumnFamily, BackendError> {
-        let missing = || BackendError::Damaged(Cause::new(format!("column family {name} is missing")));
-        self.db.cf_handle(name).ok_or_else(missing)
+        let family = self.db.cf_handle(name);
+        family.ok_or_else(|| BackendError::Damaged(Cause::new(format!("column family {name} is missing"))))
     }
 
     fn staging(&self) -> PathBuf {
@@ -72,7 +72,7 @@ impl RocksDb {
         self.path.join("checkpoints")
     }
 
-    /// A number that RocksDB keeps of a column family; 0 when it does not know it.
+    /// A numeric property of a column family; 0 when RocksDB does not know it.
     fn property(&self, family: &str, name: &str) -> u64 {
         let Ok(family) = self.family(family) else { return 0 };
         self.db.property_int_value_cf(family, name).ok().flatten().unwrap_or_default()

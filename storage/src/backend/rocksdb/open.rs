@@ -1,4 +1,4 @@
-//! Opening a data folder: as it should be, with what is damaged, or only to look at it.
+//! Opens a data folder: normally, in spite of damage, or read-only.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use super::error::{Meaning, meaning};
 use super::{CATALOG, LOGS, META, RocksDb, SEGMENTS, VERSION, VERSION_KEY, options, rebuild, wal_repair};
 use crate::backend::{Backend, Cause, Integrity, OpenError, Report};
 
-/// How much damage is put up with.
+/// How much damage RocksDB may accept when it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rigour {
-    /// None, but for a last record of RocksDB's log that was never finished.
+    /// None. Only the last record of its log may be unfinished.
     Strict,
-    /// Files that do not open are found out when they are read. RocksDB then also passes over damage in its log and goes on when a
-    /// compaction fails, so the log is looked at before.
+    /// Any. A file that does not open is noticed only when it is read. RocksDB also skips damage in its log, so the log is checked before;
+    /// and it goes on when a compaction fails.
     Lenient,
 }
 
 /// Opens or makes a data folder.
 ///
-/// Where it is damaged, copies of what has to be changed to open it go into the folder `damaged` first, and [`Backend::damage`] says
+/// When it is damaged, the files that must be changed to open it are first copied into the folder `damaged`, and [`Backend::damage`] says
 /// what was found.
 pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Arc<dyn Backend>, OpenError> {
     Ok(Arc::new(RocksDb::open(path, cache_bytes)?))
 }
 
-/// Opens a folder to look at it: nothing in it changes, and its owner is not kept out.
+/// Opens a folder for reading only. Nothing in it changes, and another process may have it open.
 pub(crate) fn open_read_only(path: &Path) -> Result<Arc<dyn Backend>, OpenError> {
     Ok(Arc::new(RocksDb::open_read_only(path)?))
 }
 
-/// Tells of damage that opening would pass over: of records in RocksDB's write-ahead log.
+/// Reports damage that opening would skip: damaged records of RocksDB's write-ahead log.
 pub(crate) fn look_before_opening(path: &Path, report: Report<'_>) -> Result<(), OpenError> {
     let damage = wal_repair::look_at_logs(path).map_err(|error| OpenError::failed(path, error))?;
     damage.into_iter().for_each(|location| report(Integrity::found(location, "damaged log of RocksDB")));
@@ -83,7 +83,7 @@ impl RocksDb {
         self.db.put_cf(family, VERSION_KEY, VERSION.to_string()).map_err(|error| OpenError::failed(&self.path, error))
     }
 
-    /// Removes what a process that ended was building: files of segments, and checkpoints.
+    /// Removes what a process that has ended left unfinished: files of segments, and checkpoints.
     fn clear(&self) -> std::io::Result<()> {
         for folder in [self.staging(), self.checkpoints()] {
             match std::fs::remove_dir_all(folder) {
@@ -95,7 +95,7 @@ impl RocksDb {
     }
 }
 
-/// RocksDB, and what opening it had to get over.
+/// RocksDB, and the damage that opening it worked around.
 struct Opened {
     db: DB,
     damage: Vec<String>,
@@ -109,7 +109,7 @@ impl Opened {
     }
 }
 
-/// Opens strictly, then with damaged records out of the log, then with damaged files.
+/// Opens strictly. If that fails, it removes damaged records from the log and tries again; at last it accepts damaged files.
 fn open_or_repair_logs(path: &Path, cache_bytes: usize) -> Result<Opened, OpenError> {
     let failed = |error: std::io::Error| OpenError::failed(path, error);
     let mut damage = Vec::new();
@@ -143,7 +143,7 @@ fn try_open_read_only(path: &Path, rigour: Rigour) -> Result<DB, OpenError> {
     DB::open_cf_descriptors_read_only(&options, path, families(0), false).map_err(|error| open_error(path, error))
 }
 
-/// The options of the whole database, when it is one of this version.
+/// The options of the database. An error when the folder is of another version.
 fn database_options(path: &Path, rigour: Rigour) -> Result<Options, OpenError> {
     let options = all_options(rigour).map_err(|error| open_error(path, error))?;
     refuse_unknown_families(&options, path)?;
@@ -159,7 +159,7 @@ fn all_options(rigour: Rigour) -> Result<Options, rocksdb::Error> {
     options.set_max_log_file_size(4 << 20);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_paranoid_checks(rigour == Rigour::Strict);
-    // Else RocksDB reserves 281 MB for its own log with the first write, which a small volume does not have.
+    // By default RocksDB reserves 281 MB for its own log with the first write. A small volume does not have that.
     options.get_options_from_string("allow_fallocate=false")
 }
 
@@ -170,7 +170,7 @@ fn families(cache_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
     families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).into()
 }
 
-/// Without CURRENT, RocksDB would begin a new database among the files of the old one, and delete them.
+/// Without the file CURRENT, RocksDB would create a new database among the files of the old one, and delete those.
 fn refuse_headless(path: &Path) -> Result<(), OpenError> {
     if rebuild::is_interrupted(path) {
         return Err(damaged(path, "a repair did not end"));
@@ -185,14 +185,14 @@ fn refuse_headless(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether a file holds data of RocksDB's.
+/// Whether it is a data file of RocksDB.
 fn is_data(entry: &std::fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.as_encoded_bytes();
     name.starts_with(b"MANIFEST-") || name.ends_with(b".sst")
 }
 
-/// A column family that is not known here was made by a later hoptrail.
+/// An unknown column family was made by a later hoptrail.
 fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), OpenError> {
     let [even, odd] = LOGS;
     let known = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, META, even, odd, CATALOG, SEGMENTS];
@@ -216,7 +216,7 @@ fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {
     match meaning(&error) {
         Meaning::InUse => OpenError::InUse { path: path.to_owned() },
         Meaning::FileGone | Meaning::Corrupt => OpenError::damaged(path, error),
-        // A disk that fails now may not fail for ever: nothing is put in order for it.
+        // The disk may work again later, so nothing is repaired.
         Meaning::Unreadable | Meaning::Failed => OpenError::failed(path, error),
     }
 }

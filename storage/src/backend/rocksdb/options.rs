@@ -1,4 +1,4 @@
-//! How RocksDB keeps what is in each column family.
+//! RocksDB's options for each column family.
 
 use rocksdb::{BlockBasedOptions, Cache, ChecksumType, DBCompressionType, Options};
 
@@ -23,7 +23,7 @@ pub(super) fn log() -> Options {
 pub(super) fn segments(cache_bytes: usize) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_checksum_type(ChecksumType::XXH3);
-    // Every entry ends its block: a small page must not be read with the large one after it.
+    // Every entry gets a block of its own: reading a small page must not read the large one after it.
     table.set_block_size(1);
     table.set_format_version(5);
     if cache_bytes > 0 {

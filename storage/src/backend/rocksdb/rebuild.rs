@@ -1,9 +1,9 @@
-//! A new database in the place of one that RocksDB cannot open, or whose small tables are damaged.
+//! Builds a new database in place of one that RocksDB cannot open, or whose small tables are damaged.
 //!
-//! Files of segments are taken over by links. Records of the log are read out of whatever still gives them. Entries of the catalog
-//! that are lost are made again from the pages by who opens the result. The new database is built in `rebuilding/`; then the old files
-//! are moved to `damaged/`, and the new ones to their places. Two marks in `rebuilding/` say how far that is, so that a repair which is
-//! interrupted goes on.
+//! Files of segments are taken over by hard links. Records of the log are read from every file that still has some. Lost catalog entries
+//! are made again later, from the pages, when the new database is opened. The new database is built in `rebuilding/`. Then the old files
+//! are moved to `damaged/`, and the new files to where the old ones were. Two mark files in `rebuilding/` say how far this is, so that an
+//! interrupted repair can go on.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -29,7 +29,7 @@ const COMPLETE: &str = "complete";
 /// The old files are in the folder that this mark names.
 const MOVED: &str = "moved";
 
-/// What could be read.
+/// Everything that could be read.
 #[derive(Debug, Default)]
 struct Found {
     entries: BTreeMap<u64, SegmentEntry>,
@@ -42,11 +42,11 @@ pub(super) fn is_interrupted(data: &Path) -> bool {
     data.join(REBUILDING).join(COMPLETE).exists()
 }
 
-/// What is put together again, for people.
+/// What is rebuilt, as messages name it.
 const DATABASE: &str = "RocksDB";
 
-/// Opens a folder that no process has open, whatever that takes, and tells of damage that this finds and repairs. Answers how many
-/// spans are lost with files that cannot be read any more.
+/// Opens a folder that no process has open, and repairs it as far as opening needs. Reports the damage that it finds and repairs. Answers
+/// how many spans are lost with unreadable files.
 pub(crate) fn open_for_repair(
     data: &Path,
     quarantine: &mut Quarantine,
@@ -81,7 +81,7 @@ fn is_readable(db: &RocksDb) -> bool {
     read_catalog(db, &[]).unread.is_none() && log.is_ok_and(|read| read.missing.is_empty())
 }
 
-/// Builds the new database and puts it in the place of the old one. `old` is that one, when it opens.
+/// Builds the new database and puts it in place of the old one. `old` is the old one, if it opens.
 fn rebuild(
     data: &Path,
     old: Option<RocksDb>,
@@ -109,7 +109,7 @@ fn build(data: &Path, old: Option<RocksDb>, report: Report<'_>) -> Result<u64, B
         }
     };
     let (entries, lost): (Vec<_>, Vec<_>) = found.entries.values().partition(|entry| taken.contains(&entry.id));
-    // Without a MANIFEST, entries of segments that went long ago may be among them.
+    // Without a MANIFEST there may be entries of segments that were deleted long ago.
     let lost = if known.is_some() { lost.iter().map(|entry| entry.spans()).sum() } else { 0 };
     fresh.commit(&entries.iter().map(|entry| (entry.id, entry.encode())).collect::<Vec<_>>(), &[], None)?;
     for (sequence, (_, record)) in (0..).zip(&found.records) {
@@ -122,8 +122,8 @@ fn build(data: &Path, old: Option<RocksDb>, report: Report<'_>) -> Result<u64, B
     Ok(lost)
 }
 
-/// Takes the files of segments over into the new database. Answers the other files. `known` are the segments of the old database, when
-/// it opens; else what cannot be taken over is no segment.
+/// Takes the files of segments over into the new database. Answers the other files. `known` are the segments of the old database, if it
+/// opens. If it does not, a file that cannot be taken over counts as no segment.
 fn take_segments(
     fresh: &RocksDb,
     tables: Vec<PathBuf>,
@@ -146,14 +146,14 @@ fn take_segments(
     others
 }
 
-/// What the old database says; `None` when its log cannot be read up to the end.
+/// Everything in the old database; `None` when its log cannot be read to the end.
 fn read_database(db: &RocksDb) -> Option<Found> {
     let mut found = Found { entries: read_catalog(db, &db.segment_files().ok()?).entries, ..Found::default() };
     db.replay(&mut |sequence, record| found.records.push((sequence, record.to_vec()))).ok()?;
     Some(found)
 }
 
-/// Reads tables and logs that nothing says anything about.
+/// Reads tables and logs without a MANIFEST that lists them.
 fn read_files(data: &Path, new: &Path, tables: &[PathBuf], taken: &HashSet<u64>) -> Result<Found, BackendError> {
     let mut found = Found::default();
     if !tables.is_empty() {
@@ -177,7 +177,7 @@ fn read_files(data: &Path, new: &Path, tables: &[PathBuf], taken: &HashSet<u64>)
 }
 
 impl Found {
-    /// Does what a batch did.
+    /// Applies the operations of a batch.
     fn replay(&mut self, operations: &[Operation<'_>], taken: &HashSet<u64>) {
         let before: HashSet<u64> = self.entries.keys().copied().collect();
         for operation in operations {
@@ -186,7 +186,7 @@ impl Found {
             }
         }
         let new: Vec<u64> = self.entries.keys().filter(|id| !before.contains(id)).copied().collect();
-        // Records go when the segments that replace them are there; to keep some twice is harmless.
+        // Records are removed only when the segments that replace them are there. Keeping a record too long is harmless.
         if new.is_empty() || !new.iter().all(|id| taken.contains(id)) {
             return;
         }
@@ -200,7 +200,7 @@ impl Found {
         }
     }
 
-    /// Keys are sequences of records or ids of segments. The value decides: a record has a checksum.
+    /// A key is the sequence of a record or the id of a segment. The value tells which: a record has a checksum.
     fn take(&mut self, key: &[u8], value: &[u8]) {
         let Ok(key) = <[u8; 8]>::try_from(key).map(u64::from_be_bytes) else { return };
         if log::each_request(value, |_, _, _| ()).is_ok() {
@@ -211,11 +211,11 @@ impl Found {
     }
 }
 
-/// Moves the old files away and the new ones in. May be run again from any point of it.
+/// Moves the old files away and the new ones in. After an interruption it can run again from the beginning.
 fn swap(data: &Path, quarantine: &mut Quarantine) -> io::Result<()> {
     let new = data.join(REBUILDING);
     if !new.join(MOVED).exists() {
-        // First the file without which nothing opens the folder.
+        // CURRENT goes first: without it nothing opens the folder.
         let mut files = database_files(data)?;
         files.sort_by_key(|file| !file.ends_with("CURRENT"));
         files.iter().try_for_each(|file| quarantine.take(file))?;
@@ -232,7 +232,7 @@ fn swap(data: &Path, quarantine: &mut Quarantine) -> io::Result<()> {
     remove_folder(&new)
 }
 
-/// The files of RocksDB's in a folder.
+/// RocksDB's files in a folder.
 fn database_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {

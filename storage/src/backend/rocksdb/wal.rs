@@ -1,9 +1,9 @@
-//! RocksDB's write-ahead log as bytes. RocksDB gives up at a damaged record, or skips it with all others of its 32 KiB; here it costs
-//! itself only.
+//! RocksDB's write-ahead log as bytes. RocksDB gives up at a damaged record, or skips all records of its 32 KiB. This reader loses only the
+//! damaged record itself.
 //!
 //! The file is blocks of 32 KiB. A block holds fragments: CRC-32C of type and payload, masked (u32), length (u16), type (u8), payload. A
-//! record is one fragment of type 1, or one each of types 2 (first), 3 (middle, any number) and 4 (last). What is too short for a
-//! header at the end of a block is zero, and so is what was reserved and not yet written.
+//! record is one fragment of type 1, or one each of types 2 (first), 3 (middle, any number) and 4 (last). A rest of a block that is too
+//! short for a header is zero. Reserved bytes that are not yet written are zero, too.
 
 use std::ops::Range;
 
@@ -21,9 +21,9 @@ const LAST: u8 = 4;
 pub(crate) struct Scan {
     /// The payload ranges of the fragments of each whole record.
     pub(crate) records: Vec<Vec<Range<usize>>>,
-    /// Bytes that belong to no whole record, though something was written there.
+    /// Ranges in which something was written that is no whole record.
     pub(crate) damage: Vec<Range<usize>>,
-    /// Whether the file ends inside of a record, as a write that never ended leaves it.
+    /// Whether the file ends inside of a record, as an unfinished write leaves it.
     pub(crate) torn: bool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn scan(file: &[u8]) -> Option<Scan> {
         let block_end = (at / BLOCK + 1) * BLOCK;
         let rest = file.get(at..block_end.min(file.len())).unwrap_or_default();
         if rest.len() < HEADER && at + rest.len() == block_end {
-            // Nobody reads what is there.
+            // The rest of the block is too short for a fragment.
             at = block_end;
             continue;
         }
@@ -66,8 +66,8 @@ pub(crate) fn scan(file: &[u8]) -> Option<Scan> {
     Some(scan)
 }
 
-/// Whether the last block of a file has a record that seems to go on after its end, and others after it. RocksDB takes the first for a
-/// write that never ended, and does not see the others.
+/// Whether the last block of a file has a record that seems to go on behind the end of the file, and other records after it. RocksDB takes
+/// the first one for an unfinished write, and does not see the others.
 pub(crate) fn hides_records(mut block: &[u8]) -> bool {
     loop {
         match read(block) {
@@ -83,7 +83,7 @@ pub(crate) fn last_block(len: u64) -> u64 {
     len.saturating_sub(1) / BLOCK as u64 * BLOCK as u64
 }
 
-/// Where the next sound fragment is in the rest of a block that begins with something else.
+/// Where the next sound fragment is in the rest of a block. The rest begins with damage.
 fn resume(rest: &[u8]) -> Option<usize> {
     (1..rest.len()).find(|skip| rest.get(*skip..).is_some_and(|rest| matches!(read(rest), Read::Fragment(..))))
 }
@@ -104,7 +104,7 @@ impl Scan {
         }
     }
 
-    /// The record goes on nowhere.
+    /// The record that has begun is damaged: its end is missing.
     fn give_up(&mut self, record: &mut Vec<Range<usize>>) {
         self.damage.append(record);
     }
@@ -166,8 +166,10 @@ fn append(out: &mut Vec<u8>, payload: &[u8]) {
             (false, false) => MIDDLE,
             (false, true) => LAST,
         };
+        #[expect(clippy::cast_possible_truncation, reason = "a part is shorter than a block, which has 32 KiB")]
+        let len = part.len() as u16;
         out.extend_from_slice(&masked(crc32c(&[kind], part)).to_le_bytes());
-        out.extend_from_slice(&(part.len() as u16).to_le_bytes());
+        out.extend_from_slice(&len.to_le_bytes());
         out.push(kind);
         out.extend_from_slice(part);
         if left.is_empty() {

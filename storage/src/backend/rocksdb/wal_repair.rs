@@ -1,8 +1,8 @@
 //! Takes damaged records out of RocksDB's log, so that it opens with all others.
 //!
-//! What is lost is what the damaged records held: requests of one commit each, or one step that made a segment valid and ended its
-//! part of `log`. In the second case pages may be the only place of acknowledged spans although the catalog does not name them, so a
-//! start after it adopts such segments, where it else deletes them.
+//! Only the damaged records are lost. Such a record holds the requests of one commit, or a step that made a segment valid and ended its
+//! part of the log. In the second case the catalog does not name the segment, but its pages may be the only copy of acknowledged spans. So
+//! the next start adopts segments without an entry; other starts delete them.
 
 use std::fs;
 use std::io::{self, Read, Seek};
@@ -14,7 +14,7 @@ use crate::backend::quarantine::{DAMAGED, Quarantine, sync_folder, write_synced}
 /// A file that says that a start has to adopt segments, until one has done so.
 const RECOVERING: &str = "recovering";
 
-/// Leaves damaged records out of RocksDB's logs. Says what it left out, a line each; nothing when all are sound.
+/// Removes damaged records from RocksDB's logs. Answers one line for each removed record; no line when all are sound.
 pub(super) fn repair_logs(data: &Path) -> io::Result<Vec<String>> {
     let mut quarantine = Quarantine::new(data);
     let mut damage = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn repair_logs(data: &Path) -> io::Result<Vec<String>> {
     Ok(damage)
 }
 
-/// Whether RocksDB would open its logs without a word and without some of their records.
+/// Whether RocksDB would open its logs without an error but miss some of their records.
 pub(super) fn logs_hide_records(data: &Path) -> io::Result<bool> {
     for path in log_files(data)? {
         let mut file = fs::File::open(path)?;
@@ -49,7 +49,7 @@ pub(super) fn logs_hide_records(data: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// What is damaged in RocksDB's logs, and what of it is a write that never ended.
+/// The damage in RocksDB's logs, one line each. An unfinished write is named as one.
 pub(super) fn look_at_logs(data: &Path) -> io::Result<Vec<String>> {
     let mut damage = Vec::new();
     for file in log_files(data)? {
@@ -94,7 +94,7 @@ pub(super) fn is_recovering(data: &Path) -> bool {
     data.join(DAMAGED).join(RECOVERING).exists()
 }
 
-/// They have been adopted.
+/// Notes that they have been adopted.
 pub(super) fn end_recovering(data: &Path) -> io::Result<()> {
     if !is_recovering(data) {
         return Ok(());

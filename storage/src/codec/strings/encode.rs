@@ -37,7 +37,7 @@ pub(crate) fn encode(values: &[&[u8]], content: Content) -> Vec<u8> {
     })
 }
 
-/// Whether the page holds so many values that a filter over them pays.
+/// Whether the page holds enough distinct values for a filter to pay.
 pub(crate) fn wants_filter(page: &[u8]) -> bool {
     page.first() != Some(&CODED)
 }
@@ -49,8 +49,7 @@ fn number_off<'a>(values: impl Iterator<Item = &'a [u8]>, most: usize) -> Option
     let mut codes = Vec::with_capacity(values.size_hint().0);
     for value in values {
         let hash = xxh3_64(value);
-        let same = |code: &u32| known.get(*code as usize) == Some(&value);
-        let code = match table.find(hash, same) {
+        let code = match table.find(hash, |code| known.get(*code as usize) == Some(&value)) {
             Some(code) => *code,
             None => {
                 if known.len() == most {
@@ -82,7 +81,7 @@ fn encode_coded(form: u8, codes: &[u32], dictionary: &[&[u8]], rest: &[u8]) -> V
 /// Bytes of text that are kept for the next page.
 const MOST_KEPT: usize = 8 << 20;
 
-/// Buffers of [`encode_templates`], kept for the next page.
+/// Buffers of [`encode_templates`], used again for the next page.
 #[derive(Default)]
 struct Scratch {
     texts: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Looks for texts piece by piece: what all rows of a template begin with is looked at once, and a row's text is never put together.
+//! Tests texts piece by piece. The beginning that all rows of a template share is tested once, and the text of a row is never put together.
 
 use std::ops::Range;
 
@@ -18,23 +18,23 @@ pub(crate) trait Pieces {
     /// After one more piece of UTF-8.
     fn take(&mut self, state: Self::State, piece: &[u8]) -> Option<Self::State>;
 
-    /// Whether the text satisfies the test whatever follows, where that is known.
+    /// The answer when it is the same whatever follows; `None` when it is still open.
     fn decided(&self, state: Self::State) -> Option<bool>;
 
     /// Whether the text satisfies the test when it ends here.
     fn ends(&mut self, state: Self::State) -> Option<bool>;
 }
 
-/// What the test makes of a text so far.
+/// The state of a test after some pieces of a text.
 #[derive(Debug, Clone, Copy)]
 enum Then<S> {
-    /// It goes on from here.
+    /// Undecided: the test goes on from this state.
     On(S),
-    /// Whatever follows, if anything does, this is the answer.
+    /// Decided, whatever follows.
     Over(bool),
 }
 
-/// The templates of a page, as far as their rows have them in common.
+/// For each template of a page, the pieces that its rows share.
 struct Plan<S> {
     templates: Vec<Planned<S>>,
     parts: Vec<Part<S>>,
@@ -48,9 +48,9 @@ struct Planned<S> {
     bits: usize,
 }
 
-/// What is asked of the template of every row.
+/// The facts of a template that are needed for every row.
 struct Brief {
-    /// Whether it begins as a text that satisfies the test.
+    /// Whether a text with this beginning can satisfy the test.
     may_hold: bool,
     bits: usize,
 }
@@ -63,7 +63,7 @@ struct Candidate {
     at: usize,
 }
 
-/// Adds the candidates of a block, whose numbers begin at bit `at`. Most rows are none, and this is what they cost.
+/// Adds the candidates of a block, whose numbers begin at bit `at`. Most rows are no candidates, and cost only this loop.
 #[inline(never)]
 fn candidates(
     codes: &[u8],
@@ -80,7 +80,7 @@ fn candidates(
                 if *may_hold {
                     out.push(Candidate { row, code: to_usize(code), at });
                 }
-                // A damaged page leads to bits that are not there. Reading them is an error.
+                // In a damaged page the position may be behind the end. Reading there is an error.
                 at = at.wrapping_add(*bits);
             }
             None => is_inside = false,
@@ -96,12 +96,12 @@ struct Part<S> {
     variable: Variable,
     text: Range<usize>,
     is_last: bool,
-    /// What came of the text the last time, and from where: most numbers lead to the same.
+    /// The last state before `text` and the result. Most numbers lead to the same state, so the result is used again.
     known: Option<(S, Then<S>)>,
 }
 
 impl Strings<'_> {
-    /// Those of `among` whose text satisfies the test; `None` when that must be found out text by text.
+    /// The rows of `among` whose text satisfies the test; `None` when only whole texts can be tested.
     pub(crate) fn select_pieces<P: Pieces>(&self, among: &Bitmap, test: &mut P) -> Result<Option<Bitmap>, Damaged> {
         let Form::Templates { codes, width, numbers } = &self.form else { return Ok(None) };
         let Some(mut plan) = self.plan(numbers, test)? else { return Ok(None) };
@@ -145,7 +145,7 @@ impl Strings<'_> {
 }
 
 impl<S: Copy + PartialEq> Plan<S> {
-    /// Adds a template. Numbers that are the same in all rows are text.
+    /// Adds a template. A number that is the same in all rows counts as text.
     fn add<P: Pieces<State = S>>(&mut self, template: &[u8], slots: &[Slot], bits: usize, test: &mut P) -> Option<()> {
         if template::variables(template) != slots.len() {
             return None;
@@ -201,7 +201,7 @@ impl<S: Copy + PartialEq> Plan<S> {
     }
 }
 
-/// Whether a row satisfies the test: it goes on from `state` with these parts, whose numbers begin at bit `at`.
+/// Whether a row satisfies the test. The test goes on from `state` with these parts, whose numbers begin at bit `at`.
 #[inline]
 fn holds<P: Pieces>(
     mut state: P::State,
@@ -233,7 +233,7 @@ fn holds<P: Pieces>(
     Ok(None)
 }
 
-/// What comes of a text, which is the last one or not.
+/// The test after one more text. `is_last` says whether the whole text ends with it.
 fn after<P: Pieces>(state: P::State, text: &[u8], is_last: bool, test: &mut P) -> Option<Then<P::State>> {
     let state = test.take(state, text)?;
     Some(match test.decided(state) {

@@ -16,7 +16,7 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{PerTable, Rows, SpanRow, TableKind};
 
-/// A view over rows; what a query derives from them is kept for its other conditions.
+/// A view over rows. It keeps what a query derives from them, for the other conditions of the query.
 pub(crate) struct HeadGroup<'a> {
     rows: &'a Rows,
     tables: PerTable<HeadTable<'a>>,

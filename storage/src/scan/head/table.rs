@@ -51,7 +51,7 @@ impl TableView for View<'_, '_> {
     fn select(&self, column: u32, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let (table, rows) = (self.0, Bitmap::none(self.len()));
         let Some(own) = table.column(column) else { return Ok(rows) };
-        let mut selection = Selection { table, column, among, places: OnceCell::new(), rows };
+        let mut selection = Selection { table, column, among, indexes: OnceCell::new(), rows };
         if own.key.value_type.is_bytes() {
             selection.look_at_strings(own, test);
         } else {
@@ -64,7 +64,7 @@ impl TableView for View<'_, '_> {
         let Some(own) = self.0.column(column) else { return Ok(()) };
         let mut seen = HashSet::new();
         for (_, slot) in self.0.slots(column, rows) {
-            // Strings that are not in the dictionary are taken as they come.
+            // Strings outside of the dictionary are not compared: each is visited, even if it comes twice.
             let is_comparable = !own.key.value_type.is_bytes() || slot.code().is_some();
             if !is_comparable || seen.insert(slot.0) {
                 visit(self.0.table.value(column, slot));
@@ -82,9 +82,8 @@ impl TableView for View<'_, '_> {
         if !self.0.column(column).is_some_and(|own| own.key.value_type.is_bytes()) {
             return Ok(None);
         }
-        let places = self.0.places(column);
-        let code = |row| self.0.slot(&places, row).map_or(Some(NO_CODE), Slot::code);
-        Ok(rows.iter().map(code).collect())
+        let indexes = self.0.indexes(column);
+        Ok(rows.iter().map(|row| self.0.slot(&indexes, row).map_or(Some(NO_CODE), Slot::code)).collect())
     }
 
     fn dictionary(&self, column: u32, visit: &mut dyn FnMut(u32, ValueView<'_>)) -> Result<(), ReadError> {
@@ -99,21 +98,21 @@ impl TableView for View<'_, '_> {
     }
 }
 
-/// The rows of a column that satisfy a test, as far as they were looked at.
+/// The rows of a column that satisfy a test, among those tested so far.
 struct Selection<'s, 'a> {
     table: &'s HeadTable<'a>,
     column: u32,
     among: &'s Bitmap,
-    /// Of the column, once a row is looked at.
-    places: OnceCell<Vec<Option<usize>>>,
+    /// The indexes of the column among the slots of each shape. Filled when the first row is tested.
+    indexes: OnceCell<Vec<Option<usize>>>,
     rows: Bitmap,
 }
 
 impl Selection<'_, '_> {
     fn look(&mut self, range: Range<usize>, mut holds: impl FnMut(Slot) -> bool) {
-        let places = self.places.get_or_init(|| self.table.places(self.column));
+        let indexes = self.indexes.get_or_init(|| self.table.indexes(self.column));
         for row in range {
-            if let Some(slot) = self.table.slot(places, row)
+            if let Some(slot) = self.table.slot(indexes, row)
                 && self.among.contains(row)
             {
                 self.rows.insert_if(row, holds(slot));
@@ -121,11 +120,11 @@ impl Selection<'_, '_> {
         }
     }
 
-    /// Looks at the rows whose string may satisfy the test.
+    /// Tests the rows whose string may satisfy the test.
     fn look_at_strings(&mut self, own: &Column, test: &Test) {
         let (table, column, end) = (self.table.table, self.column, self.table.table.len());
         let holds = |slot| test.holds_stored(table.value(column, slot));
-        // Each distinct value is tested once. Only the rows before the first one that the dictionary had no room for have its codes.
+        // Each distinct value is tested once. Codes of the dictionary are only in rows before the first string of the arena.
         let in_arena = own.arena.first_row().unwrap_or(end);
         let text = Some(test).filter(|_| own.key.value_type == ValueType::Text);
         match text.and_then(Test::literal) {
@@ -158,26 +157,26 @@ impl<'a> HeadTable<'a> {
         self.table.columns.get(column as usize)
     }
 
-    /// Those of these rows that have a column, with its values.
+    /// The rows among these that have the column, with their slots.
     fn slots(&self, column: u32, rows: &Bitmap) -> impl Iterator<Item = (usize, Slot)> {
-        let places = self.places(column);
-        rows.iter().filter_map(move |row| Some((row, self.slot(&places, row)?)))
+        let indexes = self.indexes(column);
+        rows.iter().filter_map(move |row| Some((row, self.slot(&indexes, row)?)))
     }
 
-    /// The value of a row, by the column's places.
+    /// The slot of a row, by the indexes of the column.
     #[inline]
-    fn slot(&self, places: &[Option<usize>], row: usize) -> Option<Slot> {
-        let place = places.get(self.table.shape_of(row) as usize).copied().flatten()?;
-        self.table.slots(row).get(place).map(|slot| Slot(*slot))
+    fn slot(&self, indexes: &[Option<usize>], row: usize) -> Option<Slot> {
+        let index = indexes.get(self.table.shape_of(row) as usize).copied().flatten()?;
+        self.table.slots(row).get(index).map(|slot| Slot(*slot))
     }
 
-    /// For each shape the place of a column among its slots.
-    fn places(&self, column: u32) -> Vec<Option<usize>> {
+    /// For each shape the index of the column among its slots.
+    fn indexes(&self, column: u32) -> Vec<Option<usize>> {
         self.table.shapes.list().by_layout(|columns| columns.iter().position(|own| *own == column))
     }
 }
 
-/// Those columns of one name that are searched.
+/// The columns of one name that are searched.
 pub(crate) fn searched<'a>(columns: impl Iterator<Item = (u32, &'a ColumnKey)>) -> Vec<u32> {
     columns
         .filter(|(_, key)| key.occurrence < MOST_VALUES && key.value_type != ValueType::Empty)

@@ -1,5 +1,5 @@
-//! Counts and places that must fit into the fields of the format. What does not fit is an error before anything is written, and the log
-//! keeps what it holds: a segment that nobody can read would lose it.
+//! Checks that counts and offsets fit into the fields of the format. What does not fit is an error before anything is written. The spans
+//! then stay in the log; in an unreadable segment they would be lost.
 
 /// What does not fit into a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +9,7 @@ pub(crate) struct TooLarge {
     what: &'static str,
 }
 
-/// The count as a narrower number.
+/// The count in a narrower type.
 pub(crate) fn fit<N: TryFrom<usize>>(count: usize, what: &'static str) -> Result<N, TooLarge> {
     N::try_from(count).map_err(|_| TooLarge { count, what })
 }

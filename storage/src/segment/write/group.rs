@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use super::super::metadata::{ColumnLocation, GroupMeta, MOST_ROWS};
 use super::super::{GroupStats, PageId, pages, traces};
-use super::Source;
 use super::fit::{TooLarge, at_most, fit};
 use super::order::{RowRef, TraceRun};
 use super::parents::Parents;
 use super::translate::Translator;
+use super::{Source, join_pages};
 use crate::codec::strings::{self, Content};
-use crate::codec::{bytes::put_varint, fuse, ints};
+use crate::codec::{fuse, ints};
 use crate::rows::{PerTable, Rows, Slot, SpanRow, TableKind, ValueType, owned_by};
 
-/// Columns of fewer bytes are read rather than filtered.
+/// Columns of fewer bytes have no filter: reading them is cheap enough.
 const LEAST_FILTERED: usize = 1 << 10;
-/// Columns of fewer bytes share a page: one look-up for all of them.
+/// Columns of fewer bytes share a page, so that all of them cost one look-up.
 const SMALL_COLUMN: usize = 16 << 10;
-/// Most bytes of the values of a column of a group, before compression, 8 for a number. Offsets in a page are below it and fit 32 bits.
+/// Most bytes of a column of a group before compression; a number counts 8. So offsets in a page fit 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 
 /// The values of one column of a group.
@@ -44,12 +44,12 @@ impl Values<'_> {
     /// The same memory for values of other rows.
     fn reused<'n>(mut self) -> Values<'n> {
         self.clear();
-        // Nothing is left to be mapped: this only changes the lifetime, and keeps the allocation.
+        // The list is empty, so nothing is copied: this changes only the lifetime, and keeps the allocation.
         Values { numbers: self.numbers, strings: self.strings.into_iter().map(|_| -> &'n [u8] { &[] }).collect() }
     }
 }
 
-/// Memory for the values of all columns, used again for each group: fresh memory cost a tenth of sealing, in page faults.
+/// Memory for the values of all columns, used again for each group: fresh memory cost a tenth of the time of sealing, in page faults.
 #[derive(Default)]
 pub(crate) struct Scratch<'r>(PerTable<Vec<Values<'r>>>);
 
@@ -57,12 +57,15 @@ impl Scratch<'_> {
     /// The same memory for groups of other rows.
     pub(crate) fn reused<'n>(self) -> Scratch<'n> {
         let PerTable { spans, events, links } = self.0;
-        let reused = |columns: Vec<Values<'_>>| columns.into_iter().map(Values::reused).collect();
         Scratch(PerTable { spans: reused(spans), events: reused(events), links: reused(links) })
     }
 }
 
-/// What a group came to.
+fn reused<'n>(columns: Vec<Values<'_>>) -> Vec<Values<'n>> {
+    columns.into_iter().map(Values::reused).collect()
+}
+
+/// The result of writing a group.
 #[derive(Default)]
 pub(super) struct GroupPages {
     pub(super) pages: BTreeMap<u32, Vec<u8>>,
@@ -94,7 +97,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Self { number, sources, translator, scratch, out: GroupPages::default() }
     }
 
-    /// The pages of these traces. Their rows follow each other in `rows`, which holds no others.
+    /// Makes the pages of these traces. `rows` are exactly their rows, trace after trace.
     pub(super) fn write(mut self, traces: &[TraceRun], rows: &[RowRef]) -> Result<GroupPages, TooLarge> {
         self.out.metadata.spans = rows_that_fit(rows.len(), "spans in a row group")?;
         self.out.metadata.traces = rows_that_fit(traces.len(), "traces in a row group")?;
@@ -117,10 +120,12 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.out.pages.insert(page, bytes);
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
     fn source(&self, at: RowRef) -> &'r Rows {
         self.sources[at.source as usize].rows
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
     fn span(&self, at: RowRef) -> &'r SpanRow {
         &self.source(at).spans[at.row as usize]
     }
@@ -135,7 +140,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         };
     }
 
-    /// The order start of a trace by its spans here, whatever other segments know of its start.
+    /// The order start of a trace by its spans here, without any start hint.
     fn order_start(&self, trace: &TraceRun, rows: &[RowRef]) -> Option<u64> {
         rows.get(trace.rows.clone())?.iter().map(|row| self.span(*row).extent().order_start()).min()
     }
@@ -145,7 +150,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         let (mut starts, mut durations) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         let mut parents = Parents::default();
         for trace in traces {
-            let spans = rows[trace.rows.clone()].iter().map(|row| self.span(*row));
+            let spans = rows.get(trace.rows.clone()).unwrap_or_default().iter().map(|row| self.span(*row));
             parents.add(spans.clone().map(|span| (span.span_id, span.parent)));
             for span in spans {
                 ids.extend_from_slice(&span.span_id.0);
@@ -159,6 +164,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.put(pages::DURATIONS, ints::encode(&durations));
     }
 
+    #[expect(clippy::indexing_slicing, reason = "each event of a source has an owner and a time")]
     fn put_events(&mut self, rows: &[RowRef]) -> Result<(), TooLarge> {
         let (mut events, mut owners, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, row) in (0u64..).zip(rows) {
@@ -178,6 +184,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Ok(())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "each link of a source has an owner and ids")]
     fn put_links(&mut self, rows: &[RowRef]) -> Result<(), TooLarge> {
         let (mut links, mut owners, mut ids) = (Vec::new(), Vec::new(), Vec::new());
         for (owner, row) in (0u64..).zip(rows) {
@@ -199,7 +206,8 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         Ok(())
     }
 
-    /// Writes the columns of these rows of a table; answers their shapes.
+    /// Writes the columns of these rows of a table. Answers the shape of each row.
+    #[expect(clippy::indexing_slicing, reason = "the translator gave a code to each shape and column of these sources")]
     fn put_table(&mut self, kind: TableKind, rows: &[RowRef]) -> Result<Vec<u64>, TooLarge> {
         let types = self.translator.value_types(kind);
         let mut columns = std::mem::take(&mut self.scratch.0[kind]);
@@ -219,7 +227,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
                 if types[code].is_bytes() {
                     values.strings.push(table.bytes(*column, Slot(*slot)));
                 } else if types[code] == ValueType::Int {
-                    values.numbers.push(ints::ordered(*slot as i64));
+                    values.numbers.push(ints::ordered(slot.cast_signed()));
                 } else {
                     values.numbers.push(*slot);
                 }
@@ -256,7 +264,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         let mut tail = None;
         if bytes.len() < SMALL_COLUMN {
             let offset = fit(self.out.small_columns.len(), "bytes of small columns")?;
-            tail = Some((offset, bytes.len() as u32));
+            tail = Some((offset, fit(bytes.len(), "bytes of a column")?));
             self.out.small_columns.extend_from_slice(&bytes);
         } else {
             self.put(page, bytes);
@@ -266,19 +274,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
     }
 }
 
-/// A count of rows that a reader takes.
+/// The count, if readers take so many rows.
 fn rows_that_fit(count: usize, what: &'static str) -> Result<u32, TooLarge> {
     fit(at_most(count, MOST_ROWS as usize, what)?, what)
-}
-
-/// Pages one after the other, each but the last with its length before it.
-pub(super) fn join_pages(joined: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (index, page) in joined.iter().enumerate() {
-        if index + 1 < joined.len() {
-            put_varint(&mut out, page.len() as u64);
-        }
-        out.extend_from_slice(page);
-    }
-    out
 }

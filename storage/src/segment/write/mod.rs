@@ -1,4 +1,4 @@
-//! Writes a segment, group by group. What the groups share (codes, filters, metadata) grows with them and comes last: the tail.
+//! Writes a segment, group by group. What the groups share (codes, filters, metadata) is collected meanwhile and written last, as the tail.
 
 mod fit;
 mod group;
@@ -19,7 +19,8 @@ use std::convert::Infallible;
 use super::metadata::GroupMeta;
 use super::tail::About;
 use super::{GroupStats, PageId, Pages, filters, shapes, tail};
-use crate::codec::fuse;
+use crate::codec::bytes::put_varint;
+use crate::codec::{fuse, to_u32};
 use crate::names::{Names, ShapeCounts};
 use crate::rows::Rows;
 use fit::fit;
@@ -51,25 +52,25 @@ impl PageSink for Pages {
 pub(crate) enum WriteSegmentError<E> {
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// What the sink says.
+    /// The error of the sink.
     #[error(transparent)]
     Sink(E),
 }
 
-/// What the catalog keeps of a segment that was written.
+/// The facts of a written segment that go into its catalog entry.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Written {
     pub(crate) groups: Vec<GroupStats>,
 }
 
-/// Rows that a segment takes spans from, with the codes that the segment has for theirs.
+/// Rows whose spans go into a segment, and their codes there.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'r> {
     pub(super) rows: &'r Rows,
     pub(super) codes: &'r Codes,
 }
 
-/// Writes a segment with all spans of these rows, in groups of about so many. Exact copies collapse.
+/// Writes a segment with all spans of these rows, in groups of about `group_spans`. Exact copies collapse.
 pub(crate) fn write_rows<S: PageSink + ?Sized>(
     rows: &[&Rows],
     group_spans: usize,
@@ -118,12 +119,12 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
         }
     }
 
-    /// Gives codes to what these rows have.
+    /// Gives codes to the shapes and columns of these rows.
     pub(super) fn codes(&mut self, rows: &Rows) -> Result<Codes, TooLarge> {
         self.translator.add(rows)
     }
 
-    /// Writes the next group: these traces, whose rows follow each other in `rows`, which are of these sources.
+    /// Writes the next group with these traces. `rows` are exactly their rows, trace after trace, and name rows of `sources`.
     pub(super) fn put_group<'r>(
         &mut self,
         sources: &[Source<'r>],
@@ -131,7 +132,7 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
         rows: &[RowRef],
         scratch: &mut Scratch<'r>,
     ) -> Result<(), WriteSegmentError<S::Error>> {
-        // The last number is that of the tail.
+        // The last index is that of the tail.
         let most = usize::from(tail::GROUP) - 1;
         let number = fit(at_most(self.groups.len(), most, "row groups")?, "row groups")?;
         let group = GroupWriter::new(number, sources, &self.translator, scratch).write(traces, rows)?;
@@ -139,7 +140,7 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
             self.put(PageId { group: number, page: *page }, bytes)?;
         }
         group.values.into_iter().for_each(|(page, hashes)| self.values.entry(page).or_default().extend(hashes));
-        group.shapes.iter().for_each(|shape| self.shape_counts.add(*shape as u32));
+        group.shapes.iter().for_each(|shape| self.shape_counts.add(to_u32(*shape)));
         self.trace_filters.add_group(traces.iter().map(|trace| trace.id));
         self.groups.push(group.metadata);
         self.stats.push(group.stats);
@@ -169,4 +170,16 @@ impl<'s, S: PageSink + ?Sized> SegmentBuilder<'s, S> {
     fn put(&mut self, id: PageId, page: &[u8]) -> Result<(), WriteSegmentError<S::Error>> {
         self.sink.put(id, page).map_err(WriteSegmentError::Sink)
     }
+}
+
+/// Joins pages into one. Each but the last has its length before it.
+fn join_pages(joined: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (index, page) in joined.iter().enumerate() {
+        if index + 1 < joined.len() {
+            put_varint(&mut out, page.len() as u64);
+        }
+        out.extend_from_slice(page);
+    }
+    out
 }

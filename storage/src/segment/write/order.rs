@@ -1,7 +1,7 @@
-//! In which order rows go into a segment: traces by their start, and inside a trace spans by their start.
+//! The order of rows in a segment: traces by their start, and inside of a trace spans by their start.
 
 use hashbrown::{HashMap, HashSet};
-use hoptrail_proto::model::TraceId;
+use hoptrail_proto::model::{SpanId, TraceId};
 
 use crate::copies::Contents;
 use crate::rows::{Rows, SpanRow};
@@ -13,20 +13,20 @@ pub(crate) struct RowRef {
     pub(crate) row: u32,
 }
 
-/// When traces began that have spans elsewhere, too: then, or earlier.
+/// Start hints: when traces with spans elsewhere began, at the latest.
 pub(crate) type StartHints = HashMap<TraceId, u64>;
 
-/// A trace's rows in the order.
+/// The rows of a trace in that order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceRun {
     pub(crate) id: TraceId,
-    /// The start by which it is ordered: of its spans here, or an earlier one that is known from elsewhere.
+    /// The start by which it is ordered: the order start of its spans here, or an earlier start hint.
     pub(crate) start: u64,
     pub(crate) rows: std::ops::Range<usize>,
 }
 
 impl TraceRun {
-    /// The same run, so many rows before.
+    /// The same run, moved back by so many rows.
     pub(super) fn moved_back(&self, rows: usize) -> Self {
         Self { rows: self.rows.start - rows..self.rows.end - rows, ..self.clone() }
     }
@@ -48,8 +48,8 @@ pub(super) fn in_order(sources: &[&Rows], hints: &StartHints) -> (Vec<TraceRun>,
     (runs, out)
 }
 
-/// What one source has of a trace. A source knows its traces, so that finding all rows of a trace costs a look-up for each source
-/// and not for each span.
+/// The rows of a trace in one source. A source knows its traces, so finding all rows of a trace costs a look-up for each source and not for
+/// each span.
 struct Piece {
     id: TraceId,
     source: u32,
@@ -58,6 +58,7 @@ struct Piece {
 }
 
 impl Piece {
+    #[expect(clippy::indexing_slicing, reason = "a piece is of one of these sources")]
     fn rows<'a>(&self, sources: &[&'a Rows]) -> impl Iterator<Item = RowRef> + use<'a> {
         let (source, last) = (self.source, self.last);
         sources[source as usize].rows_before(last).map(move |row| RowRef { source, row })
@@ -89,18 +90,21 @@ fn by_start<'p>(sources: &[&Rows], pieces: &'p [Piece], hints: &StartHints) -> V
     traces
 }
 
+#[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
 fn span<'a>(sources: &[&'a Rows], at: RowRef) -> &'a SpanRow {
     &sources[at.source as usize].spans[at.row as usize]
 }
 
+/// The key by which the spans of a trace are sorted.
+fn key(sources: &[&Rows], at: RowRef) -> (u64, SpanId) {
+    let span = span(sources, at);
+    (span.start, span.span_id)
+}
+
 /// Sorts the rows of one trace by start and appends them without exact copies.
 pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
-    let key = |row: &RowRef| {
-        let span = span(sources, *row);
-        (span.start, span.span_id)
-    };
-    rows.sort_unstable_by_key(|row| (key(row), row.source, row.row));
-    for alike in rows.chunk_by(|one, other| key(one) == key(other)) {
+    rows.sort_unstable_by_key(|row| (key(sources, *row), row.source, row.row));
+    for alike in rows.chunk_by(|one, other| key(sources, *one) == key(sources, *other)) {
         match alike {
             [row] => out.push(*row),
             _ => push_distinct(sources, alike, contents, out),
@@ -108,7 +112,8 @@ pub(crate) fn sort_trace(sources: &[&Rows], rows: &mut [RowRef], contents: &mut 
     }
 }
 
-/// Appends rows of one key, of which those that are the same in everything are one.
+/// Appends rows that have one key, without exact copies.
+#[expect(clippy::indexing_slicing, reason = "a `RowRef` names a row of these sources")]
 fn push_distinct(sources: &[&Rows], alike: &[RowRef], contents: &mut Contents, out: &mut Vec<RowRef>) {
     let mut seen = HashSet::new();
     for row in alike {

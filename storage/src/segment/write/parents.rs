@@ -1,12 +1,12 @@
-//! Parents as steps back in the trace, or as ids where the parent is not a row before.
+//! Parents as steps back in the trace. A parent that is no earlier row is listed by its id.
 
 use hashbrown::HashMap;
 use hoptrail_proto::model::SpanId;
 
-use super::group::join_pages;
+use super::join_pages;
 use crate::codec::ints;
 
-/// For each span the step to its parent. 0: no parent. 1: its id is in the list. `n`: `n - 1` rows before.
+/// For each span the step to its parent. 0 means no parent, 1 that the id is in the list, and `n` the row `n - 1` rows before.
 #[derive(Default)]
 pub(super) struct Parents {
     steps: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Codes: rows in memory number their shapes, columns and names each for themselves; a segment has one numbering for all.
+//! Translates codes. Each source of rows has codes of its own for shapes, columns and names; a segment has one code for each.
 
 use std::sync::Arc;
 
@@ -8,21 +8,22 @@ use hoptrail_proto::model::Resource;
 use super::super::metadata::Metadata;
 use super::super::pages;
 use super::fit::{TooLarge, at_most};
+use crate::codec::len_u32;
 use crate::rows::{
     ColumnKey, Interner, OriginBytes, PerTable, Rows, Shape, ShapeList, Shapes, Table, TableKind, ValueType,
 };
 
-/// Most columns of a table: their pages have ids below those of the filters.
+/// Most columns of a table. With more, the ids of their pages would reach those of the filters.
 const MOST_COLUMNS: usize = ((pages::FILTERS - pages::COLUMNS) / 3) as usize;
 
-/// The codes of a segment for those of some rows.
+/// The codes of a segment, by the codes of some rows.
 #[derive(Default)]
 pub(crate) struct Codes {
     pub(super) shapes: PerTable<Vec<u32>>,
     pub(super) columns: PerTable<Vec<u32>>,
 }
 
-/// The codes of a segment, as far as it is written.
+/// The codes of a segment that is being written.
 #[derive(Default)]
 pub(super) struct Translator {
     resources: OriginCodes,
@@ -33,7 +34,7 @@ pub(super) struct Translator {
 }
 
 impl Translator {
-    /// Takes in what these rows have.
+    /// Gives codes to the resources, scopes, names, columns and shapes of these rows.
     pub(super) fn add(&mut self, rows: &Rows) -> Result<Codes, TooLarge> {
         let resources = self.resources.add(&rows.resources.bytes);
         let scopes = self.scopes.add(&rows.scopes.bytes);
@@ -57,7 +58,7 @@ impl Translator {
         &self.tables[kind].value_types
     }
 
-    /// What the segment's metadata says of all this, the resources decoded, and the shapes of each table.
+    /// The metadata with all of this, the decoded resources, and the shapes of each table.
     pub(super) fn finish(mut self) -> (Metadata, Vec<Arc<Resource>>, PerTable<ShapeList>) {
         let mut metadata =
             Metadata { resource_bytes: self.resources.all, scope_bytes: self.scopes.all, ..Metadata::default() };
@@ -88,7 +89,7 @@ impl OriginCodes {
         if let Some(code) = self.known.get(origin) {
             return *code;
         }
-        let code = self.all.len() as u32;
+        let code = len_u32(self.all.len());
         self.all.push(origin.clone());
         self.known.insert(origin.clone(), code);
         code
@@ -139,7 +140,7 @@ impl TableCodes {
         if let Some(code) = self.known_columns.get(key) {
             return *code;
         }
-        let code = self.columns.len() as u32;
+        let code = len_u32(self.columns.len());
         self.columns.push(key.clone());
         self.value_types.push(key.value_type);
         self.known_columns.insert(key.clone(), code);

@@ -1,4 +1,4 @@
-//! The catalog entry of a segment, made again from its pages. Nothing is lost: pages hold all that an entry says.
+//! Makes the catalog entry of a segment again from its pages. Nothing is lost: the pages hold everything that an entry says.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) fn entry_from_pages(pages: &dyn PageSource, stored: &StoredSegment) -
     Ok(SegmentEntry::new(segment, stored.bytes, about, Written { groups }))
 }
 
-/// Whose a segment is, and when it arrived.
+/// Reads the tenant and the arrival of a segment.
 pub(super) fn read_about(pages: &dyn PageSource, segment: u64) -> Result<About, ReadError> {
     About::decode(&pages.page(segment, tail::ABOUT)?).map_err(damaged_tail(segment, "tenant and arrival"))
 }

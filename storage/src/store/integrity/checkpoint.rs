@@ -1,4 +1,4 @@
-//! The store as it is at one moment, as a folder of links: what a backup copies.
+//! Checkpoints: a folder of links to the store as it is at one moment. A backup copies it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::store::{OpenError, Store};
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    /// Keeps others out of the folder that the checkpoint lies in.
+    /// Keeps other processes from opening the data folder meanwhile.
     _owner: Option<Arc<dyn Backend>>,
 }
 
@@ -39,8 +39,8 @@ impl Drop for Checkpoint {
 }
 
 impl Store {
-    /// A checkpoint of the open store. Takes a moment, also when the store is large, after a seal or merge that runs has ended;
-    /// writing goes on.
+    /// A checkpoint of the open store. It waits for a running seal or merge, and then takes a moment, even for a large store. Writes go on
+    /// meanwhile.
     pub fn checkpoint(&self) -> Result<Checkpoint, Cause> {
         let _no_segment_comes_or_goes = self.maintenance.pause();
         let path = self.readers.backend.checkpoint().map_err(Cause::new)?;

@@ -1,6 +1,6 @@
-//! Integrity: finding damage, getting over it, putting a folder in order without losing what is still there.
+//! Integrity: finds damage, works around it, and repairs a folder without losing anything that is still readable.
 //!
-//! Damage below the log, segments and catalog, of the files of the database itself, is repaired by the back end when it opens.
+//! Damage of the database's own files, below log, segments and catalog, is repaired by the back end when it opens.
 
 mod adopt;
 mod checkpoint;

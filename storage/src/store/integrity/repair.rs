@@ -1,4 +1,4 @@
-//! Puts a damaged folder in order. What is replaced is kept in `damaged/`, and every span that can be read stays.
+//! Repairs a damaged folder. Everything that is replaced is kept in `damaged/`, and every readable span stays.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ use crate::segment::{
 /// What a repair did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// Catalog entries that were made again; nothing is lost by that.
+    /// Catalog entries that were made again, without a loss.
     pub entries: u64,
-    /// Segments that were written again without what is damaged.
+    /// Segments that were written again without their damaged data.
     pub segments: u64,
     /// Spans in these.
     pub spans_saved: u64,
-    /// Spans that no one can read any more, as far as is known.
+    /// Spans that are unreadable, as far as is known.
     pub spans_lost: u64,
-    /// Attributes and other values that spans, events or links are without now.
+    /// Lost attributes and other values of spans, events and links.
     pub values_lost: u64,
-    /// Events and links that spans are without now.
+    /// Lost events and links.
     pub children_lost: u64,
-    /// Records of the log that were damaged, each with the spans of one commit.
+    /// Lost records of the log, each with the spans of one commit.
     pub records_lost: u64,
     /// Where the originals are.
     pub originals: Option<PathBuf>,
@@ -58,7 +58,7 @@ impl Repaired {
     }
 }
 
-/// Puts a folder in order that no process has open.
+/// Repairs a folder that no process has open.
 pub fn repair(data: &Path, report: &mut dyn FnMut(Integrity)) -> Result<Repaired, OpenError> {
     let mut quarantine = Quarantine::new(data);
     let (backend, spans_lost) = backend::open_for_repair(data, &mut quarantine, report)?;
@@ -109,7 +109,7 @@ impl Repair<'_> {
         self.backend.commit(&[(StoreEntry::ID, StoreEntry { horizon }.encode())], &[], None)
     }
 
-    /// Makes lost entries again. Answers all entries.
+    /// Makes lost catalog entries again. Answers all entries.
     fn repair_catalog(&mut self, stored: &[StoredSegment]) -> Result<BTreeMap<u64, SegmentEntry>, BackendError> {
         let read = read_catalog(self.backend, stored);
         let mut entries = read.entries;
@@ -185,7 +185,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Writes what was left of a segment to another one; its entry.
+    /// Writes the readable rows of a segment to a new one. Answers the id and the entry of the new one.
     fn write_again(&mut self, id: u64, old: &SegmentEntry, rows: &Rows) -> Result<(u64, Vec<u8>), BackendError> {
         let about = About { tenant: old.tenant.clone(), received: old.received };
         let mut writer = self.backend.stage(id)?;
@@ -202,7 +202,7 @@ impl Repair<'_> {
         Ok((id, entry.encode()))
     }
 
-    /// All that can be read of a segment.
+    /// All readable rows of a segment.
     fn salvage(&mut self, entry: &SegmentEntry) -> Rows {
         let mut rows = Rows::default();
         let Ok(meta) = read_metadata(self.backend, entry.id).map(Arc::new) else {
@@ -226,7 +226,7 @@ impl Repair<'_> {
         rows
     }
 
-    /// An entry without a file: the spans are gone.
+    /// Removes an entry without a file: its spans are lost.
     fn drop_entry(&mut self, entry: &SegmentEntry) -> Result<(), BackendError> {
         let reason = format!("its file is missing, and {} spans with it", entry.spans());
         (self.report)(Integrity::found(format!("segment {}", entry.id), reason));

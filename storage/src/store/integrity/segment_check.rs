@@ -1,4 +1,4 @@
-//! One segment, read to its last page and compared with what the catalog says of it.
+//! Checks one segment: reads all its pages and compares them with its catalog entry.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::segment::{
 pub(super) struct Damage {
     pub(super) location: String,
     pub(super) reason: String,
-    /// Whether its catalog entry is wrong and its pages are right.
+    /// Whether only its catalog entry is wrong.
     pub(super) entry_only: bool,
 }
 
@@ -96,7 +96,7 @@ impl<'b> Groups<'b> {
         spans
     }
 
-    /// Compares what the catalog says with what the pages say.
+    /// Compares the catalog entry with the pages.
     fn check_entry(&self, entry: &SegmentEntry, found: &mut dyn FnMut(String)) {
         if entry.groups.len() != self.meta.groups.len() {
             found("another number of groups than the segment has".to_owned());
@@ -106,7 +106,7 @@ impl<'b> Groups<'b> {
         }
     }
 
-    /// Compares what the catalog says of a group. A group that cannot be read is found when its pages are.
+    /// Compares the catalog's entry of a group with its pages. An unreadable group is skipped: it is reported when its pages are checked.
     fn check_stats(&self, number: u16, said: &GroupStats, found: &mut dyn FnMut(String)) {
         let Ok(is) = self.open(number).and_then(|group| group.stats()) else { return };
         if *said != is {
@@ -114,8 +114,8 @@ impl<'b> Groups<'b> {
         }
     }
 
-    /// Checks the filters over trace ids, and the services and span names, against the groups. A group that cannot be read is found
-    /// when its pages are.
+    /// Compares the filters over trace ids, and the services and span names, with the groups. An unreadable group is skipped: it is
+    /// reported when its pages are checked.
     fn check_tail(&self, found: &mut dyn FnMut(ReadError)) {
         if let Err(error) = self.check_trace_filters() {
             found(error);
@@ -186,7 +186,7 @@ fn of_pages(stored: &StoredSegment, error: ReadError) -> Damage {
     Damage { location, reason, entry_only: false }
 }
 
-/// The error with what was lost by it.
+/// The error, with the loss in its text.
 fn with_loss(lost: Lost) -> ReadError {
     let count = lost.count;
     let what = match &lost.what {

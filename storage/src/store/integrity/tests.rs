@@ -1,4 +1,4 @@
-//! What damage costs: bits that flip anywhere in the folder, files that end too early, files that are gone.
+//! The cost of damage: flipped bits anywhere in the folder, truncated files, missing files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Files with pages, told by what their descriptions hold.
+/// Files with pages, recognised by the contents of their metadata.
 fn segments(folder: &Path) -> Vec<PathBuf> {
     let holds = |path: &PathBuf| fs::read(path).expect("read").windows(12).any(|window| window == b"service.name");
     files(folder, ".sst").into_iter().filter(holds).collect()
@@ -113,7 +113,7 @@ fn flip(file: &Path, at: usize) {
     fs::write(file, bytes).expect("written");
 }
 
-/// Places spread over a file, its first and last byte among them.
+/// Offsets spread over a file, including its first and last byte.
 fn places(file: &Path, count: usize) -> Vec<usize> {
     let len = fs::metadata(file).expect("there").len() as usize;
     (0..count).map(|n| n * (len - 1) / (count - 1)).collect()
@@ -152,7 +152,7 @@ fn a_flip_in_a_segment_is_found_costs_its_segment_at_most_and_is_repaired() {
         let (found, _) = findings(damaged.path());
         let store = open(damaged.path()).unwrap_or_else(|error| panic!("byte {at}: {error}"));
         let served = spans(&store);
-        // RocksDB keeps things in its files that nobody needs, and does not check these.
+        // RocksDB's files have bytes that nothing needs or checks.
         assert!(!found.is_empty() || served.iter().all(|spans| *spans == WHOLE), "byte {at} of {name:?} is not found");
         for (number, served) in served.iter().enumerate() {
             assert!(*served == WHOLE || [2, 3].contains(&number), "byte {at} costs trace {number}: {served:?}");
@@ -204,7 +204,7 @@ fn a_last_write_that_was_cut_off_costs_nothing_that_was_acknowledged() {
     let before = fs::read(&file).expect("read").len();
     let longer = copy_of(whole.path());
     {
-        // A record more, which stands for the one that was being written.
+        // One more record, in place of the one that was being written.
         let store = open(longer.path()).expect("opens");
         write(&*store, &TenantId::single(), &trace(SEALED + LOGGED));
     }

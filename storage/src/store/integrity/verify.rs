@@ -1,4 +1,4 @@
-//! Reads everything and says what is wrong. Changes nothing.
+//! Reads everything and reports all damage. Changes nothing.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::backend::{
 use crate::log;
 use crate::rows::Rows;
 
-/// How much was looked through.
+/// How much was checked.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
     /// Segments.
@@ -22,8 +22,8 @@ pub struct Checked {
     pub log_spans: u64,
 }
 
-/// Reads every byte of a folder that nobody writes to, and reports all damage. `None` when so much is damaged that nothing can be
-/// looked into.
+/// Reads every byte of a folder that no process writes to, and reports all damage. `None` when the damage is so large that nothing could be
+/// checked.
 pub fn verify(folder: &Path, report: &mut dyn FnMut(Integrity)) -> Result<Option<Checked>, OpenError> {
     backend::look_before_opening(folder, report)?;
     let backend = match backend::open_read_only(folder) {
@@ -44,7 +44,7 @@ fn check(backend: &dyn Backend, report: Report<'_>) -> Result<Checked, BackendEr
     report(Integrity::Begun { what: "verifying", bytes: stored.iter().map(|stored| stored.bytes).sum() });
     let mut checked = Checked::default();
     for stored in &stored {
-        // Pages without an entry are of a merge or seal that did not end, and go at the next start.
+        // Pages without an entry are left from an unfinished merge or seal. The next start deletes them.
         if let Some(entry) = catalog.entries.get(&stored.segment) {
             checked.segments += 1;
             checked.segment_spans += check_segment(backend, entry, stored, &mut |damage| report(damage.into()));

@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use crate::store::lock;
 
-/// Rings when there is something to do, or the store closes.
+/// Rings when there is something to do, and when the store closes.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Alarm {
-    /// Guards whether it has rung since somebody last woke by it.
+    /// Guards whether it has rung since the thread last woke.
     rung: Mutex<bool>,
     ringing: Condvar,
     closing: AtomicBool,
 }
 
 impl Alarm {
-    /// There is something to do.
+    /// Rings: there is something to do.
     pub(in crate::store) fn ring(&self) {
         *lock(&self.rung) = true;
         self.ringing.notify_one();
     }
 
-    /// The store ends: what waits can wait for the next start.
+    /// Rings, and from now on says that the store ends.
     pub(in crate::store) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         *lock(&self.rung) = true;
@@ -33,7 +33,7 @@ impl Alarm {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Waits until it rings, at most so long. It may have rung before.
+    /// Waits until it rings, at most for `timeout`. If it rang since the last wait, this returns at once.
     pub(super) fn wait(&self, timeout: Duration) {
         let mut rung = lock(&self.rung);
         if !*rung {

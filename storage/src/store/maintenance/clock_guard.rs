@@ -1,11 +1,11 @@
-//! The clock guard: a clock that jumps is not believed for a day, so that a wrong one drops nothing.
+//! The clock guard: after a jump the clock is not believed for a day, so that a wrong clock drops nothing.
 
 use super::retention::HOUR;
 
-/// How long ages are not believed after the clock has jumped: time to set it right before it costs anything.
+/// How long ages are ignored after the clock has jumped. In this time somebody can correct the clock before anything is dropped.
 const IGNORED_FOR: u64 = 24 * HOUR;
 
-/// Whether the clock can be believed. It cannot at first after a jump:
+/// Decides whether the clock is believed. After a jump it is not, for a day:
 ///
 /// ```text
 /// spans are kept for 48 h, and the clock says  10:00  10:00:01  |  three days later, 10:00:02  ...  a day later
@@ -18,8 +18,8 @@ pub(super) struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// Takes the time about once a second; answers whether ages count. A clock that moves by more than half the time that spans are
-    /// `kept` may be wrong.
+    /// Whether ages count now. It is called about once a second. A clock that moved by more than half of `kept` since the last call may be
+    /// wrong; `kept` is how long spans are kept.
     pub(super) fn is_believed(&mut self, now: u64, kept: u64) -> bool {
         if self.last.replace(now).is_some_and(|last| last.abs_diff(now) > kept / 2) {
             self.believed_from = now.saturating_add(IGNORED_FOR);

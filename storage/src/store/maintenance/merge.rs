@@ -1,4 +1,4 @@
-//! Merging: small neighbours become one segment.
+//! Merging: small segments that are neighbours become one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::{Done, ReadError, Task};
 
 /// Segments of about one size that are merged at once.
 const RUN: usize = 4;
-/// Segments are of about one size when none has so many times the spans of another.
+/// Segments are of about one size when none has this many times the spans of another.
 const ABOUT_ONE_SIZE: u64 = 4;
 /// Segments of fewer spans count as if they had so many.
 const LEAST_SPANS: u64 = 1024;
 
 impl Maintenance {
-    /// The oldest neighbours of one tenant that are small and of about one size, when the disk has room for them and for what becomes
-    /// of them at once. None when the store ends.
+    /// The oldest neighbours of one tenant that are small and of about one size. The disk must have room for them and for the merged
+    /// segment at the same time. `None` when there are none, or when the store ends.
     pub(super) fn next_to_merge(&self) -> Option<Vec<Arc<SegmentEntry>>> {
         if self.alarm.is_closing() {
             return None;
@@ -44,7 +44,7 @@ impl Maintenance {
         })
     }
 
-    /// One segment of several: spans of a trace meet, exact copies collapse.
+    /// Makes one segment of several. Spans of one trace come together, and exact copies collapse.
     pub(super) fn merge(&self, run: &[Arc<SegmentEntry>]) -> Result<(), MaintenanceError> {
         let Some(first) = run.first() else { return Ok(()) };
         self.environment.reached(Task::Merge, Done::Begun);
@@ -86,7 +86,7 @@ impl Maintenance {
     }
 }
 
-/// The segments of a tenant that may be merged, by their arrival. Not by id: a merged segment has a later one than those that were
+/// The segments of a tenant that may be merged, by arrival. Ids would give another order: a merged segment has a higher id than those
 /// sealed meanwhile.
 fn by_arrival<'s>(state: &'s State, tenant: &TenantId, unmergeable: &BTreeSet<u64>) -> Vec<&'s Arc<SegmentEntry>> {
     let of_tenant = state.segments.values().filter(|segment| segment.tenant == *tenant);
@@ -103,7 +103,7 @@ fn arrival(run: &[Arc<SegmentEntry>]) -> (u64, u64) {
 }
 
 impl MaintenanceConfig {
-    /// Whether it is worth while to merge these.
+    /// Whether these are worth merging.
     fn is_good_run(&self, run: &[&Arc<SegmentEntry>]) -> bool {
         let spans: Vec<u64> = run.iter().map(|segment| segment.spans()).collect();
         let (least, most) = (spans.iter().min().copied().unwrap_or(0), spans.iter().max().copied().unwrap_or(0));

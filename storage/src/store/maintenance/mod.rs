@@ -14,6 +14,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
+
 use super::environment::Environment;
 use super::readers::Readers;
 use super::state::Bounds;
@@ -70,15 +72,15 @@ pub(super) struct Maintenance {
     next_segment: AtomicU64,
     /// Held for a round: segments come and go only then.
     running: Mutex<()>,
-    /// Guards why the last round failed; none when it did not.
+    /// Guards the error of the last round, if it failed.
     failed: Mutex<Option<String>>,
     /// Guards what is known of the clock.
     clock_guard: Mutex<ClockGuard>,
-    /// Guards the segments that readers may still hold but nobody finds any more.
+    /// Guards the segments that no new query finds but running queries may still read.
     retired: Mutex<Vec<Arc<SegmentEntry>>>,
-    /// Guards the segments whose pages are, or may be, there without being named by the catalog.
+    /// Guards the segments that the catalog does not name but whose pages may exist.
     unnamed: Mutex<BTreeSet<u64>>,
-    /// Guards the segments that are not merged: damaged, or too large together.
+    /// Guards the segments that are never merged, because they are damaged or too large together.
     unmergeable: Mutex<BTreeSet<u64>>,
 }
 
@@ -121,13 +123,13 @@ impl Maintenance {
         }
     }
 
-    /// Seals everything, also what still grows, and does what else there is to do.
+    /// Seals everything, also the growing generation, and then does a whole round.
     pub(super) fn settle(&self) -> Result<(), WriteError> {
         self.readers.state.rotate();
         self.run_round().map_err(|error| WriteError::Unknown(Cause::new(error)))
     }
 
-    /// One round of everything there is to do.
+    /// One round of maintenance.
     pub(super) fn run_round(&self) -> Result<(), MaintenanceError> {
         let _alone = self.pause();
         let done = self.run_tasks();
@@ -135,7 +137,7 @@ impl Maintenance {
         done
     }
 
-    /// Waits for the round that runs. No segment comes or goes while the answer is held.
+    /// Waits for the running round. While the returned guard is held, no segment comes or goes.
     pub(super) fn pause(&self) -> MutexGuard<'_, ()> {
         lock(&self.running)
     }
@@ -151,7 +153,7 @@ impl Maintenance {
         while let Some(generation) = self.next_to_seal() {
             metrics.count(Task::Seal, self.seal(generation))?;
         }
-        // What goes need not be merged first, and merging does not decide what goes.
+        // Dropping comes before merging, so that segments that go are not merged first.
         metrics.count(Task::Drop, self.drop_old())?;
         while let Some(run) = self.next_to_merge() {
             metrics.count(Task::Merge, self.merge(&run))?;
@@ -166,13 +168,17 @@ impl Maintenance {
         let state = self.readers.read_state();
         let segments = &state.segments;
         let Environment { metrics, .. } = &self.environment;
-        metrics.segments.set(segments.len() as i64);
-        metrics.segment_spans.set(segments.values().map(|segment| segment.spans()).sum::<u64>() as i64);
-        metrics.segment_bytes.set(segments.values().map(|segment| segment.bytes).sum::<u64>() as i64);
-        metrics.head_spans.set(state.head_spans() as i64);
-        metrics.head_bytes.set(state.head_bytes() as i64);
-        metrics.memory.set(self.readers.backend.memory() as i64);
+        set(&metrics.segments, segments.len() as u64);
+        set(&metrics.segment_spans, segments.values().map(|segment| segment.spans()).sum());
+        set(&metrics.segment_bytes, segments.values().map(|segment| segment.bytes).sum());
+        set(&metrics.head_spans, state.head_spans() as u64);
+        set(&metrics.head_bytes, state.head_bytes() as u64);
+        set(&metrics.memory, self.readers.backend.memory());
     }
+}
+
+fn set(gauge: &Gauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 /// Why a round failed; the next one tries again.

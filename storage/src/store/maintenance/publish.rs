@@ -1,4 +1,4 @@
-//! How segments come and go: pages, catalog, readers, in an order that a crash may interrupt anywhere.
+//! Adds and removes segments: in their pages, in the catalog and for readers. The order is such that a crash at any moment does no harm.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ impl Maintenance {
         Ok(SegmentEntry::new(id, bytes, about, written))
     }
 
-    /// Makes segments valid, in one step with the end of what they replace.
+    /// Makes segments valid. What they replace ends in the same step.
     pub(super) fn enter(
         &self,
         task: Task,
@@ -59,15 +59,15 @@ impl Maintenance {
         self.readers.backend.commit(&add, old, log_end)?;
         let mut unnamed = lock(&self.unnamed);
         new.iter().for_each(|entry| _ = unnamed.remove(&entry.id));
-        // Pages of tries that failed go only now: a failed commit may come to light after a crash all the same, with the names of
-        // these pages.
+        // Pages of failed attempts are deleted only now. Before this commit, a crash could have made a failed commit visible that names
+        // them.
         unnamed.retain(|segment| !self.delete(*segment));
         drop(unnamed);
         self.environment.reached(task, Done::Entered);
         Ok(())
     }
 
-    /// Puts a segment in the place of others, for readers and in the catalog, then lets their pages go.
+    /// Replaces segments by another one, in the catalog and for readers. Then their pages can be deleted.
     pub(in crate::store) fn swap(
         &self,
         task: Task,
@@ -88,19 +88,19 @@ impl Maintenance {
         Ok(())
     }
 
-    /// What can be believed of hints once these segments are dropped; `None` when their spans stay, in a merged segment.
+    /// Which hints can be believed once these segments are dropped; `None` when their spans stay, in a merged segment.
     fn horizon_without(&self, task: Task, old: &[u64]) -> Option<HintHorizon> {
         let state = self.readers.read_state();
         let dropped = old.iter().filter_map(|id| state.segments.get(id)).map(|segment| segment.horizon());
         (task == Task::Drop).then(|| dropped.chain([state.horizon]).max()).flatten()
     }
 
-    /// Deletes the pages of retired segments that no query reads any more. After a crash the next start does it.
+    /// Deletes the pages of retired segments that no query reads any more. After a crash the next start deletes them.
     pub(super) fn delete_retired(&self) {
         lock(&self.retired).retain(|segment| Arc::strong_count(segment) > 1 || !self.delete(segment.id));
     }
 
-    /// Whether the pages of a segment are gone.
+    /// Deletes the pages of a segment. Answers whether they are gone.
     fn delete(&self, segment: u64) -> bool {
         self.readers.caches.forget(segment);
         let deleted = self.readers.backend.delete(segment);

@@ -1,4 +1,4 @@
-//! Retention: segments that are too old or too many go whole.
+//! Retention: drops whole segments that are too old or too many.
 
 use hoptrail_proto::units::{Size, Time};
 
@@ -21,7 +21,7 @@ impl Maintenance {
         Ok(())
     }
 
-    /// What of the stored spans the bounds drop as soon as the store is open: a bound may have been lowered meanwhile.
+    /// Says what retention drops as soon as the store is open: a bound may have been lowered since the last start.
     pub(in crate::store) fn dropped_at_once(&self) -> Option<String> {
         let old = self.too_old_or_too_much();
         let state = self.readers.read_state();
@@ -44,11 +44,11 @@ impl Maintenance {
         let state = self.readers.read_state();
         let mut bytes: u64 = state.segments.values().map(|segment| segment.bytes).sum();
         let mut by_arrival: Vec<_> = state.segments.values().collect();
-        // What seems to come from the future arrived before the clock was set back, so before everything that came since.
+        // An arrival in the future was noted before the clock was set back, so it was earlier than all arrivals since.
         by_arrival.sort_by_key(|segment| (segment.received.1 <= now, segment.received.1, segment.id));
         let (mut old, last) = (Vec::new(), by_arrival.len().saturating_sub(1));
         for (index, segment) in by_arrival.into_iter().enumerate() {
-            // The newest stays also where the bound is smaller than one segment: a store that keeps nothing is of no use.
+            // The newest segment always stays, even if it is larger than the bound: a store that keeps nothing is useless.
             let is_too_much = bytes > most && index < last;
             if segment.received.1 < oldest || is_too_much {
                 bytes -= segment.bytes;
@@ -58,7 +58,7 @@ impl Maintenance {
         old
     }
 
-    /// What arrived before this is too old; 0 when nothing is.
+    /// Segments that arrived before this time are too old; 0 when none is.
     fn oldest_kept(&self, now: u64) -> u64 {
         let kept = u64::try_from(self.config.retention.as_nanos()).unwrap_or(u64::MAX);
         if kept > 0 && lock(&self.clock_guard).is_believed(now, kept) { now.saturating_sub(kept) } else { 0 }
@@ -164,7 +164,7 @@ mod tests {
             hits.iter().map(|hit| (hit.trace_id.0[0], hit.matched, hit.start_unix_nano)).collect::<Vec<_>>()
         };
         assert_eq!(newest(1), [(1, 1, NOW + 30)]);
-        // It is ordered by what is left of it. That it began earlier, what is left of it still knows.
+        // The trace is ordered by the spans that are left. Their segment still has the hint that it began earlier.
         write(&*store, &tenant(), &[span(2, 15, "a")]);
         store.settle().expect("settled");
         assert_eq!(newest(1), [(1, 1, NOW + 30)]);

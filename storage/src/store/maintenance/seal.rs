@@ -16,10 +16,10 @@ impl Maintenance {
     /// Closes a generation that has been open long enough, or is full.
     pub(super) fn rotate_old(&self) {
         let since = self.readers.read_state().growing_since();
-        // Also when the clock was set back: nothing may wait for years to be sealed.
+        // The absolute difference: if the clock was set back, spans must not wait for years to be sealed.
         let age = since.map(|first| self.environment.clock.now_unix_nano().abs_diff(first));
         let is_old = age.is_some_and(|age| u128::from(age) >= self.config.seal_after.as_nanos());
-        // A log read back after a crash may fill the head before anything is committed.
+        // After a crash the replayed log may fill the head before anything is committed.
         if is_old || self.readers.read_state().is_full(self.config.head) {
             self.readers.state.rotate();
         }
@@ -46,7 +46,7 @@ impl Maintenance {
         self.publish(Task::Seal, about, |about, out| Ok(write_rows(rows, group_spans, &hints, about, out)?))
     }
 
-    /// Pages first, then in one step the catalog entries and the end of the log.
+    /// Writes the pages first. Then one step adds the catalog entries and ends the log.
     pub(super) fn seal(&self, generation: Generation) -> Result<(), MaintenanceError> {
         let Environment { metrics, .. } = &self.environment;
         let started = crate::clock::instant();

@@ -1,5 +1,6 @@
-//! When the traces of a new segment began, as far as other segments know. A trace that goes on for an hour has spans in many segments;
-//! when each of them knows its start, a search for the newest traces looks first at those that began last. It believes no hint.
+//! Start hints: when the traces of a new segment began, as far as other segments know. A trace that lasts an hour has spans in many
+//! segments. When each of them knows its start, a search for the newest traces looks first at those that began last. A hint never changes
+//! an answer.
 
 use hoptrail_proto::model::{TenantId, TraceId};
 
@@ -11,11 +12,11 @@ use crate::rows::Rows;
 use crate::segment::{SegmentGroup, StartHints};
 use crate::store::readers::Readers;
 
-/// How many segments are asked. What they do not know costs a search some time and no answer.
+/// How many segments are asked. A missing hint costs a search some time, but changes no answer.
 const MOST_ASKED: usize = 32;
 
 impl Maintenance {
-    /// What the segments that arrived last know of the traces of these rows.
+    /// The start hints of the traces of these rows, from the segments that arrived last.
     pub(super) fn start_hints(&self, tenant: &TenantId, rows: &[&Rows]) -> StartHints {
         let (_, mut segments) = self.readers.read_state().snapshot(tenant);
         segments.sort_unstable_by_key(|segment| std::cmp::Reverse((segment.received, segment.id)));
@@ -25,7 +26,7 @@ impl Maintenance {
         let mut hints = StartHints::default();
         for segment in segments {
             let mut asked = Asked { readers: &self.readers, segment: &segment, groups: Vec::new() };
-            // The last one that has a trace asked those before it in its time.
+            // One segment with the trace is enough: when it was written, it asked those before it.
             unknown.retain(|(id, hash)| {
                 let start = asked.start_of(*id, *hash);
                 hints.extend(start.map(|start| (*id, start)));
@@ -36,7 +37,8 @@ impl Maintenance {
     }
 }
 
-/// A segment that is asked, with the starts of all traces of the groups that were: when one goes on, mostly many do.
+/// A segment that is asked, and the starts of all traces of its groups that were read. When one trace of a group goes on, many others
+/// mostly do, too.
 struct Asked<'s> {
     readers: &'s Readers,
     segment: &'s SegmentEntry,
@@ -44,10 +46,10 @@ struct Asked<'s> {
 }
 
 impl Asked<'_> {
-    /// The start of a trace that one of the groups knows.
+    /// The start of a trace, when one of the groups has it.
     fn start_of(&mut self, id: TraceId, hash: u64) -> Option<u64> {
         let segment = self.segment;
-        // What cannot be read is not known: queries and `verify` tell of it.
+        // An unreadable group gives no hint. Queries and `verify` report it.
         let groups = self.readers.groups_of(segment, hash, |_| true);
         groups.into_iter().find_map(|group| self.starts(group)?.get(&id).copied())
     }

@@ -11,8 +11,8 @@ use hashbrown::HashSet;
 use hoptrail_proto::model::{StatusCode, TraceId, TraceSpan};
 use rustc_hash::FxHashMap;
 
-use super::large_traces::Pace;
 use super::scan_unit::ScanUnit;
+use super::trace_loader::Pace;
 use super::trace_loader::{KeyedRow, TraceLoader};
 use crate::codec::bits::Bitmap;
 use crate::copies::{ContentHash, Contents};

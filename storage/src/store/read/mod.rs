@@ -1,15 +1,5 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
-
 mod duplicates;
 mod field_values;
 mod group_cache;

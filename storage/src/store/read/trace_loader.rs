@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashSet;
 use hoptrail_proto::model::{TraceId, TraceSpan};
 
-use super::large_traces::Pace;
 use super::needed_columns::NeededColumns;
 use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
@@ -169,6 +168,46 @@ impl<'s, 'a> TraceLoader<'s, 'a> {
             Ok(all)
         })?;
         Ok(all.unwrap_or_default())
+    }
+}
+
+/// Spans of the first batch.
+const FIRST: usize = 64;
+/// Most spans of a batch.
+const MOST: usize = 4096;
+/// Bytes that a batch should have, as far as the spans before tell.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How many spans to read at once, by what those read so far took.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    spans: usize,
+    bytes: usize,
+}
+
+impl Pace {
+    fn next(&self) -> usize {
+        match self.bytes.checked_div(self.spans) {
+            None => FIRST,
+            Some(of_one) => (BATCH_BYTES / of_one.max(1)).clamp(1, MOST),
+        }
+    }
+
+    /// Takes the next batch off what is left.
+    pub(super) fn batch<'l, T>(&self, left: &mut &'l [T]) -> &'l [T] {
+        let (batch, rest) = left.split_at(self.next().min(left.len()));
+        *left = rest;
+        batch
+    }
+
+    /// Counts spans; the bytes that they take.
+    pub(super) fn count<'s>(&mut self, spans: impl IntoIterator<Item = &'s TraceSpan>) -> usize {
+        let before = self.bytes;
+        for span in spans {
+            self.spans += 1;
+            self.bytes += span.memory();
+        }
+        self.bytes - before
     }
 }
 
