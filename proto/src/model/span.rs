@@ -252,7 +252,7 @@ pub struct TraceSpan {
 pub struct Trace {
     /// The id all spans share.
     pub id: TraceId,
-    /// The spans; exact duplicates are already collapsed.
+    /// The spans; exact copies are already collapsed.
     pub spans: Vec<TraceSpan>,
 }
 

@@ -227,6 +227,10 @@ impl Segments for MemoryBackend {
         slice_of(container, segment, id)
     }
 
+    fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        self.page(segment, id)
+    }
+
     /// Nothing to do: all pages are in memory.
     fn fetch(&self, _: &[(u64, Vec<u16>)]) -> Result<(), ReadError> {
         Ok(())

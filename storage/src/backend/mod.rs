@@ -79,6 +79,9 @@ pub(crate) trait Segments: PageSource {
     /// local.
     fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError>;
 
+    /// A page that is read once, by a merge: it takes no room from the pages that queries read again.
+    fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
+
     /// A query calls this before each of its rounds, with all groups that the round reads, by segment. A back end with remote pages fetches
     /// them all at once, so that reading them does not wait. A back end with local pages does nothing: pages are read when they are asked
     /// for.

@@ -132,8 +132,10 @@ impl Config {
         (self.retention_size > 0).then_some(self.retention_size)
     }
 
-    /// Most bytes of segments that are merged at once. Retention drops whole segments, so a segment must stay a small part of what is kept.
+    /// Most bytes of segments that are merged at once. The filters of the new segment are built of the hashes of all its values, which
+    /// takes about as much memory as the segments have bytes. And segments are dropped whole, so they stay a small part of what is kept.
     pub(super) fn merge_bytes(&self) -> u64 {
-        self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS)
+        let memory = self.head_size as u64 / 4;
+        memory.min(self.retention_bytes().map_or(u64::MAX, |bytes| bytes / LEAST_SEGMENTS))
     }
 }

@@ -99,6 +99,19 @@ impl PageSource for Readers {
     }
 }
 
+/// The same pages, read once: a merge takes no room from the pages that queries read again.
+pub(super) struct ReadOnce<'r>(pub(super) &'r Readers);
+
+impl PageSource for ReadOnce<'_> {
+    fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        self.0.backend.page_once(segment, id)
+    }
+
+    fn shapes(&self, segment: u64, kind: TableKind, meta: &Metadata) -> Result<Arc<ShapeList>, ReadError> {
+        self.0.shapes(segment, kind, meta)
+    }
+}
+
 /// Settings of the caches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CacheConfig {

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use rocksdb::{DBPinnableSlice, IngestExternalFileOptions, Options, SstFileWriter};
+use rocksdb::{DBPinnableSlice, IngestExternalFileOptions, Options, ReadOptions, SstFileWriter};
 use rustix::fs::{Advice, fadvise};
 
 use super::error::{Meaning, meaning};
@@ -36,10 +36,13 @@ impl Segments for RocksDb {
     }
 
     fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError> {
-        let family = self.family(SEGMENTS).map_err(|error| ReadError::Storage(error.into_cause()))?;
-        let found = self.db.get_pinned_cf(family, page_key(segment, id));
-        let found = found.map_err(|error| corrupt_or_failed(segment, id, error))?;
-        Ok(found.map(|page| Box::new(Pinned(page)) as Page<'_>))
+        self.read(segment, id, &ReadOptions::default())
+    }
+
+    fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        self.read(segment, id, &options)?.ok_or_else(|| missing(segment, id))
     }
 
     /// Nothing to do: pages are on a local disk.
@@ -55,6 +58,13 @@ impl PageSource for RocksDb {
 }
 
 impl RocksDb {
+    fn read(&self, segment: u64, id: PageId, options: &ReadOptions) -> Result<Option<Page<'_>>, ReadError> {
+        let family = self.family(SEGMENTS).map_err(|error| ReadError::Storage(error.into_cause()))?;
+        let found = self.db.get_pinned_cf_opt(family, page_key(segment, id), options);
+        let found = found.map_err(|error| corrupt_or_failed(segment, id, error))?;
+        Ok(found.map(|page| Box::new(Pinned(page)) as Page<'_>))
+    }
+
     fn staged(&self, segment: u64) -> PathBuf {
         self.staging().join(format!("{segment}.sst"))
     }

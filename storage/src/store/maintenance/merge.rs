@@ -10,6 +10,7 @@ use crate::backend::SegmentWriter;
 use crate::catalog::SegmentEntry;
 use crate::segment::{About, MergeBounds, MergeInput, Written, merge};
 use crate::store::lock;
+use crate::store::readers::ReadOnce;
 use crate::store::state::State;
 use crate::store::tuning::Tuning;
 use crate::{Done, ReadError, Task};
@@ -75,13 +76,14 @@ impl Maintenance {
         about: &About,
         out: &mut (dyn SegmentWriter + '_),
     ) -> Result<Written, MaintenanceError> {
-        let mut inputs = Vec::with_capacity(run.len());
+        let (pages, mut inputs) = (ReadOnce(&self.readers), Vec::with_capacity(run.len()));
         for segment in run {
             let metadata = self.readers.meta(segment.id);
             let metadata = metadata.map_err(|source| MaintenanceError::Segment { segment: segment.id, source })?;
-            inputs.push(MergeInput { source: &self.readers, segment: segment.id, metadata });
+            inputs.push(MergeInput { source: &pages, segment: segment.id, metadata });
         }
-        let Tuning { group_spans, merge_buffer: buffer_bytes, .. } = self.readers.tuning;
+        let Tuning { group_spans, merge_buffer, .. } = self.readers.tuning;
+        let buffer_bytes = merge_buffer.min(self.config.merge_memory);
         Ok(merge(&inputs, MergeBounds { group_spans, buffer_bytes }, about, out)?)
     }
 }

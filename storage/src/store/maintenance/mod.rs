@@ -30,6 +30,9 @@ use clock_guard::ClockGuard;
 /// How often the thread looks for something to do when nobody wakes it.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Less memory would end groups of a merge early: groups that are merged take about 2 MiB each when decoded.
+const LEAST_MERGE_MEMORY: usize = 16 << 20;
+
 /// When to seal, what to merge, what to keep.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MaintenanceConfig {
@@ -41,6 +44,8 @@ pub(super) struct MaintenanceConfig {
     pub(super) merge_spans: u64,
     /// Bytes of segments that are merged at once.
     pub(super) merge_bytes: u64,
+    /// Memory for groups that a merge has decoded.
+    pub(super) merge_memory: usize,
     /// How long spans are kept; zero keeps them for ever.
     pub(super) retention: Duration,
     /// Bytes of segments to keep; `None` without a bound.
@@ -54,6 +59,7 @@ impl From<&Config> for MaintenanceConfig {
             seal_after: config.seal_after,
             merge_spans: config.merge_spans as u64,
             merge_bytes: config.merge_bytes(),
+            merge_memory: config.head_size.saturating_mul(2).max(LEAST_MERGE_MEMORY),
             retention: config.retention,
             retention_bytes: config.retention_bytes(),
         }

@@ -16,7 +16,7 @@ use crate::{Done, Task};
 pub(super) enum Ended {
     /// The log before this sequence: its spans are in the new segments.
     Log(u64),
-    /// The belief in start hints up to here: the spans that they are of are dropped.
+    /// Start hints up to here count no longer: the spans that they are of are dropped.
     Hints(HintHorizon),
 }
 
