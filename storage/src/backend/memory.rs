@@ -222,11 +222,6 @@ impl Segments for MemoryBackend {
         Ok(listed.collect())
     }
 
-    fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError> {
-        let Some(container) = self.stored().segments.get(&segment).cloned() else { return Ok(None) };
-        slice_of(container, segment, id)
-    }
-
     fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         self.page(segment, id)
     }
@@ -239,7 +234,8 @@ impl Segments for MemoryBackend {
 
 impl PageSource for MemoryBackend {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        self.optional_page(segment, id)?.ok_or_else(|| missing(segment, id))
+        let container = self.stored().segments.get(&segment).cloned().ok_or_else(|| missing(segment, id))?;
+        slice_of(container, segment, id)?.ok_or_else(|| missing(segment, id))
     }
 }
 

@@ -75,10 +75,6 @@ pub(crate) trait Segments: PageSource {
     /// All published segments by id, also those that the catalog does not name.
     fn list(&self) -> Result<Vec<StoredSegment>, BackendError>;
 
-    /// A page that may be absent: then the answer is `None`, where [`PageSource::page`] gives an error. Nothing is copied where pages are
-    /// local.
-    fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError>;
-
     /// A page that is read once, by a merge: it takes no room from the pages that queries read again.
     fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError>;
 

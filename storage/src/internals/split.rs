@@ -91,7 +91,7 @@ impl Shares {
             for (column, location) in columns {
                 let Some(key) = meta.tables[kind].columns.get(*column as usize) else { continue };
                 let name = format!("{}{}", TABLES[kind], name(key));
-                let in_small_columns = location.tail.map(|(_, len)| len as usize);
+                let in_small_columns = location.small.map(|(_, len)| len as usize);
                 self.add(&name, in_small_columns.unwrap_or_else(|| len(PageId::column(kind, *column))));
             }
         }

@@ -270,15 +270,16 @@ impl<'a> SegmentGroup<'a> {
         let page = PageId::column(kind, column);
         match self.group().columns[kind].get(&column) {
             None => Ok(None),
-            Some(ColumnLocation { tail: None, .. }) => {
+            Some(ColumnLocation { small: None, .. }) => {
                 let id = PageId { group: self.index, page };
                 Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
             }
-            Some(ColumnLocation { tail: Some((at, len)), .. }) => {
+            Some(ColumnLocation { small: Some((at, len)), .. }) => {
                 let (at, len) = (*at as usize, *len as usize);
-                let tail = self.page(pages::SMALL_COLUMNS)?.get(at..at.saturating_add(len));
-                tail.map(|bytes| Some(ColumnBytes::Tail(bytes)))
-                    .ok_or_else(|| self.corrupt(page)(Damaged("outside of the tail")))
+                let small = self.page(pages::SMALL_COLUMNS)?.get(at..at.saturating_add(len));
+                small
+                    .map(|bytes| Some(ColumnBytes::Small(bytes)))
+                    .ok_or_else(|| self.corrupt(page)(Damaged("outside of the small columns")))
             }
         }
     }
@@ -364,10 +365,10 @@ fn split(page: &[u8]) -> Result<[&[u8]; 3], Damaged> {
     Ok([input.bytes()?, input.bytes()?, input.0])
 }
 
-/// Bytes of a column, in its own page or in the tail.
+/// Bytes of a column, in its own page or among the small columns.
 pub(super) enum ColumnBytes<'s, 'a> {
     Page(Page<'a>),
-    Tail(&'s [u8]),
+    Small(&'s [u8]),
 }
 
 impl std::ops::Deref for ColumnBytes<'_, '_> {
@@ -376,7 +377,7 @@ impl std::ops::Deref for ColumnBytes<'_, '_> {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Page(page) => page,
-            Self::Tail(bytes) => bytes,
+            Self::Small(bytes) => bytes,
         }
     }
 }

@@ -47,7 +47,6 @@ pub(crate) enum MergeError<E> {
 }
 
 /// Some rows of a trace, in one group of an input.
-#[derive(Debug, Clone)]
 struct Piece {
     group: GroupOf,
     rows: Range<usize>,
@@ -90,10 +89,10 @@ pub(crate) fn merge<S: PageSink + ?Sized>(
         cursor.advance(&ids).map_err(of_input)?;
     }
     loop {
-        let first = cursors.iter_mut().min_by_key(|cursor| cursor.key()).filter(|cursor| cursor.next.is_some());
+        let first = cursors.iter_mut().filter(|cursor| cursor.next.is_some()).min_by_key(|cursor| cursor.key());
         let shared_first = shared.peek().map(Due::key);
         let due = match first {
-            Some(cursor) if shared_first.is_none_or(|shared| cursor.key() < (false, Some(shared))) => {
+            Some(cursor) if shared_first.is_none_or(|shared| cursor.key() < Some(shared)) => {
                 let due = cursor.next.take();
                 cursor.advance(&ids).map_err(of_input)?;
                 due
@@ -169,7 +168,7 @@ struct Cursor<'i> {
     input: &'i MergeInput<'i>,
     /// The group after that of `traces`.
     next_group: u16,
-    traces: std::vec::IntoIter<(TraceId, u64, Range<usize>)>,
+    traces: <TraceTable as IntoIterator>::IntoIter,
     next: Option<Due>,
 }
 
@@ -178,9 +177,9 @@ impl<'i> Cursor<'i> {
         Self { index, input, next_group: 0, traces: Vec::new().into_iter(), next: None }
     }
 
-    /// The key by which cursors are sorted. A cursor at its end comes last.
-    fn key(&self) -> (bool, Option<(u64, TraceId)>) {
-        (self.next.is_none(), self.next.as_ref().map(Due::key))
+    /// The key of the next trace; `None` at the end.
+    fn key(&self) -> Option<(u64, TraceId)> {
+        self.next.as_ref().map(Due::key)
     }
 
     fn advance(&mut self, shared: &HashSet<TraceId>) -> Result<(), Unreadable> {

@@ -30,7 +30,7 @@ pub(crate) struct TableMeta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ColumnLocation {
     /// First byte and length in the page that small columns share; `None` in a page of their own.
-    pub(crate) tail: Option<(u32, u32)>,
+    pub(crate) small: Option<(u32, u32)>,
     /// Whether the column's filter has these values.
     pub(crate) filter: bool,
 }
@@ -38,17 +38,17 @@ pub(crate) struct ColumnLocation {
 impl ColumnLocation {
     fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
         let bits = input.byte()?;
-        if bits > FILTERED | IN_TAIL {
+        if bits > FILTERED | SMALL {
             return Err(Damaged("unknown location of a column"));
         }
-        let tail = if bits & IN_TAIL != 0 { Some((take_u32(input)?, take_u32(input)?)) } else { None };
-        Ok(Self { tail, filter: bits & FILTERED != 0 })
+        let small = if bits & SMALL != 0 { Some((take_u32(input)?, take_u32(input)?)) } else { None };
+        Ok(Self { small, filter: bits & FILTERED != 0 })
     }
 }
 
 /// Bits of the byte that says where a column is.
 const FILTERED: u8 = 1;
-const IN_TAIL: u8 = 2;
+const SMALL: u8 = 2;
 
 /// A row group.
 #[derive(Debug, Default, PartialEq)]
@@ -231,8 +231,8 @@ impl GroupMeta {
             for (column, location) in sorted {
                 put_varint(out, u64::from(*column));
                 let filtered = if location.filter { FILTERED } else { 0 };
-                out.push(filtered | location.tail.map_or(0, |_| IN_TAIL));
-                if let Some((at, len)) = location.tail {
+                out.push(filtered | location.small.map_or(0, |_| SMALL));
+                if let Some((at, len)) = location.small {
                     put_varint(out, u64::from(at));
                     put_varint(out, u64::from(len));
                 }

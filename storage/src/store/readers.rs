@@ -189,7 +189,7 @@ impl ReadCaches {
         self.trace_filters.remove(&segment);
         self.group_filters.remove(&segment);
         self.names.remove(&segment);
-        for kind in [TableKind::Span, TableKind::Event, TableKind::Link] {
+        for kind in TableKind::ALL {
             self.shapes.remove(&(segment, kind));
         }
     }

@@ -35,14 +35,10 @@ impl Segments for RocksDb {
         self.segment_files()
     }
 
-    fn optional_page(&self, segment: u64, id: PageId) -> Result<Option<Page<'_>>, ReadError> {
-        self.read(segment, id, &ReadOptions::default())
-    }
-
     fn page_once(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        self.read(segment, id, &options)?.ok_or_else(|| missing(segment, id))
+        self.read(segment, id, &options)
     }
 
     /// Nothing to do: pages are on a local disk.
@@ -53,16 +49,16 @@ impl Segments for RocksDb {
 
 impl PageSource for RocksDb {
     fn page(&self, segment: u64, id: PageId) -> Result<Page<'_>, ReadError> {
-        self.optional_page(segment, id)?.ok_or_else(|| missing(segment, id))
+        self.read(segment, id, &ReadOptions::default())
     }
 }
 
 impl RocksDb {
-    fn read(&self, segment: u64, id: PageId, options: &ReadOptions) -> Result<Option<Page<'_>>, ReadError> {
+    fn read(&self, segment: u64, id: PageId, options: &ReadOptions) -> Result<Page<'_>, ReadError> {
         let family = self.family(SEGMENTS).map_err(|error| ReadError::Storage(error.into_cause()))?;
         let found = self.db.get_pinned_cf_opt(family, page_key(segment, id), options);
         let found = found.map_err(|error| corrupt_or_failed(segment, id, error))?;
-        Ok(found.map(|page| Box::new(Pinned(page)) as Page<'_>))
+        Ok(Box::new(Pinned(found.ok_or_else(|| missing(segment, id))?)))
     }
 
     fn staged(&self, segment: u64) -> PathBuf {

@@ -261,15 +261,15 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
             let hashes = values.strings.iter().map(|value| fuse::hash_in(self.number, fuse::hash(value)));
             self.out.values.push((page + pages::FILTERS, hashes.collect()));
         }
-        let mut tail = None;
+        let mut small = None;
         if bytes.len() < SMALL_COLUMN {
             let offset = fit(self.out.small_columns.len(), "bytes of small columns")?;
-            tail = Some((offset, fit(bytes.len(), "bytes of a column")?));
+            small = Some((offset, fit(bytes.len(), "bytes of a column")?));
             self.out.small_columns.extend_from_slice(&bytes);
         } else {
             self.put(page, bytes);
         }
-        self.out.metadata.columns[kind].insert(column, ColumnLocation { tail, filter });
+        self.out.metadata.columns[kind].insert(column, ColumnLocation { small, filter });
         Ok(())
     }
 }
