@@ -8,6 +8,7 @@ pub mod checks;
 mod error;
 mod http;
 mod invisible;
+pub mod metrics;
 pub mod pairs;
 mod quoting;
 mod service;
@@ -16,8 +17,9 @@ pub mod traceql;
 
 pub use error::Error;
 pub use hoptrail_storage::{
-    AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Intrinsic, ReadError, SearchAnswer,
-    SearchRequest, ServiceStats, SystemClock, TimeRange, TraceHit, Value,
+    AttributeScope, Clock, CompareOp, FakeClock, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Order,
+    Pipeline, Place, ReadError, Rows, SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit, Steps, SystemClock,
+    TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
 pub use quoting::quoted;

@@ -96,12 +96,13 @@ fn request() -> impl Strategy<Value = SearchRequest> {
     let range =
         prop::option::of((any::<u64>(), any::<u64>()).prop_map(|(a, b)| TimeRange { start: a.min(b), end: a.max(b) }));
     (filter(), range, 0usize..4, 0usize..4, prop::collection::vec(field(), 0..3)).prop_map(
-        |(filter, range, limit, spans_per_trace, select)| SearchRequest {
-            filter,
+        |(filter, range, limit, spans_per_set, select)| SearchRequest {
+            spans: filter.into(),
             range,
             limit,
-            spans_per_trace,
+            spans_per_set,
             select,
+            ..SearchRequest::default()
         },
     )
 }
@@ -136,7 +137,7 @@ fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, requests: &[Se
         for field in &request.select {
             let values = FieldValuesRequest {
                 field: field.clone(),
-                filter: request.filter.clone(),
+                filter: request.filter().clone(),
                 range: request.range,
                 limit: 1 + request.limit,
             };

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 
-use crate::Pattern;
+use crate::{Expr, Pattern};
 
 /// Where an attribute lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,13 +60,31 @@ pub enum Intrinsic {
     ScopeName,
     /// Version of the instrumentation scope; missing when empty.
     ScopeVersion,
+    /// How many spans have this one as their parent, an int.
+    ChildCount,
+    /// Number of the span when the trace is walked from its roots, an int from 1: roots and children in the order of start, id and content.
+    /// A number is given on the way down and on the way up. Spans whose parent is missing are walked like roots.
+    NestedSetLeft,
+    /// The number that it gets on the way up.
+    NestedSetRight,
+    /// The number that its parent got on the way down; -1 on a root, and 0 on a span whose parent is missing.
+    NestedSetParent,
 }
 
 impl Intrinsic {
     /// Whether it can only be known from all spans of the trace.
     #[must_use]
     pub fn is_of_trace(self) -> bool {
-        matches!(self, Self::TraceDuration | Self::RootName | Self::RootService)
+        matches!(
+            self,
+            Self::TraceDuration
+                | Self::RootName
+                | Self::RootService
+                | Self::ChildCount
+                | Self::NestedSetLeft
+                | Self::NestedSetRight
+                | Self::NestedSetParent
+        )
     }
 }
 
@@ -82,6 +100,8 @@ pub enum Field {
         /// Its key.
         key: String,
     },
+    /// The field of the parent span; missing where the parent is. There is no `Parent` inside of it.
+    Parent(Box<Field>),
 }
 
 impl Field {
@@ -93,7 +113,11 @@ impl Field {
     /// Whether it can only be known from all spans of the trace.
     #[must_use]
     pub fn is_of_trace(&self) -> bool {
-        matches!(self, Self::Intrinsic(intrinsic) if intrinsic.is_of_trace())
+        match self {
+            Self::Intrinsic(intrinsic) => intrinsic.is_of_trace(),
+            Self::Attribute { .. } => false,
+            Self::Parent(_) => true,
+        }
     }
 
     /// The service that made the span: resource attribute `service.name`.
@@ -215,11 +239,27 @@ pub enum Filter {
         /// Which of both.
         present: bool,
     },
+    /// Two computed values stand in this relation, by the rules above. When one is an array, each of its elements is compared.
+    Relation {
+        /// Left side.
+        left: Expr,
+        /// Relation.
+        op: CompareOp,
+        /// Right side.
+        right: Expr,
+    },
+    /// A computed value is there (`true`) or missing (`false`).
+    Computed {
+        /// The expression.
+        value: Expr,
+        /// Which of both.
+        present: bool,
+    },
     /// One single event of the span satisfies the whole condition. Outside of `Event`, each condition on an event field may be satisfied by
-    /// another event. There is no `Event` or `Link` inside of it.
+    /// another event. There is no `Event`, `Link`, `Relation` or `Computed` inside of it.
     Event(Box<Filter>),
     /// One single link of the span satisfies the whole condition. Outside of `Link`, each condition on a link field may be satisfied by
-    /// another link. There is no `Link` or `Event` inside of it.
+    /// another link. There is no `Link`, `Event`, `Relation` or `Computed` inside of it.
     Link(Box<Filter>),
 }
 
@@ -240,6 +280,8 @@ impl Filter {
             Self::Compare { field, .. } | Self::Matches { field, .. } | Self::Exists { field, .. } => {
                 field.is_of_trace()
             }
+            Self::Relation { left, right, .. } => left.needs_trace() || right.needs_trace(),
+            Self::Computed { value, .. } => value.needs_trace(),
         }
     }
 }

@@ -16,6 +16,7 @@
     )
 )]
 
+mod arithmetic;
 #[cfg(feature = "rocksdb")]
 mod backend;
 mod catalog;
@@ -37,10 +38,12 @@ mod matcher;
 mod memory;
 mod names;
 mod pattern;
+mod pipeline;
 mod rows;
 mod scan;
 mod search;
 mod segment;
+mod series;
 mod step;
 #[cfg(feature = "rocksdb")]
 mod store;
@@ -56,9 +59,12 @@ pub use error::{Cause, ReadError, WriteError};
 pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
 pub use pattern::Pattern;
+pub use pipeline::{Aggregate, ArithmeticOp, Expr, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 pub use search::{
-    FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, ServiceStats, SpanHit, TimeRange, TraceHit,
+    FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit,
+    TimeRange, TraceHit,
 };
+pub use series::{Exemplar, MetricsAnswer, MetricsFunction, MetricsRequest, Series, SeriesPart, Steps};
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
 pub use store::{

@@ -60,6 +60,8 @@ impl<'a> Candidate<'a> {
                 self.any_value(field, |found| matches(found, pattern, *negated))
             }
             Filter::Exists { field, present } => self.any_value(field, |_| true) == *present,
+            // Only columns compute values.
+            Filter::Relation { .. } | Filter::Computed { .. } => false,
             Filter::Event(inner) => {
                 self.span.span.events.iter().any(|event| Self { event: Some(event), ..*self }.satisfies(inner))
             }
@@ -82,6 +84,7 @@ impl<'a> Candidate<'a> {
         match field {
             Field::Intrinsic(intrinsic) => self.each_intrinsic(*intrinsic, visit),
             Field::Attribute { scope, key } => self.each_attribute(*scope, key, visit),
+            Field::Parent(_) => {}
         }
     }
 
@@ -138,6 +141,10 @@ impl<'a> Candidate<'a> {
             Intrinsic::LinkSpanId => self.links().iter().for_each(|link| visit_text(&link.span_id.to_string(), visit)),
             Intrinsic::ScopeName => visit_text(&self.span.scope.name, visit),
             Intrinsic::ScopeVersion => visit_text(&self.span.scope.version, visit),
+            Intrinsic::ChildCount
+            | Intrinsic::NestedSetLeft
+            | Intrinsic::NestedSetRight
+            | Intrinsic::NestedSetParent => {}
         }
     }
 
@@ -178,6 +185,13 @@ pub(crate) fn compare(found: &Value, op: CompareOp, constant: &Value) -> bool {
         };
     }
     order(found, constant).is_some_and(|order| op.holds(order))
+}
+
+/// Whether `left op right` holds of two values that were computed, by the rules of [`Filter::Relation`].
+pub(crate) fn relation(left: &Value, op: CompareOp, right: &Value) -> bool {
+    let Value::Any(AnyValue::Array(elements)) = right else { return compare(left, op, right) };
+    let mut each = elements.iter().map(|element| relation(left, op, &Value::Any(element.clone())));
+    if op == CompareOp::Ne { !elements.is_empty() && each.all(|holds| holds) } else { each.any(|holds| holds) }
 }
 
 /// Whether the value matches, or with `negated` does not.

@@ -2,7 +2,7 @@
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use crate::{Field, Filter, Value};
+use crate::{Expr, Field, Filter, Pipeline, Value};
 
 /// A half-open range of time: `start <= t < end`, nanoseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,30 +33,92 @@ impl TimeRange {
 /// use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
 ///
 /// // The 20 newest traces in which the service `cart` failed, and the paths of the first three spans in which it did.
+/// let failed = Filter::And(vec![
+///     Filter::compare(Field::service(), CompareOp::Eq, Value::string("cart")),
+///     Filter::compare(Field::Intrinsic(Intrinsic::Status), CompareOp::Eq, Value::Status(StatusCode::Error)),
+/// ]);
 /// let request = SearchRequest {
-///     filter: Filter::And(vec![
-///         Filter::compare(Field::service(), CompareOp::Eq, Value::string("cart")),
-///         Filter::compare(Field::Intrinsic(Intrinsic::Status), CompareOp::Eq, Value::Status(StatusCode::Error)),
-///     ]),
-///     range: None,
-///     limit: 20,
-///     spans_per_trace: 3,
+///     spans: failed.into(),
 ///     select: vec![Field::attribute(AttributeScope::Span, "url.path")],
+///     ..SearchRequest::default()
 /// };
-/// assert!(!request.filter.needs_trace());
+/// assert_eq!((request.limit, request.spans_per_set), (20, 3));
 /// ```
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
-    /// What at least one span must satisfy.
-    pub filter: Filter,
-    /// Where that span's start must lie; everywhere when `None`.
+    /// Which spans of a trace are the answer. A trace without such spans is not found.
+    pub spans: Pipeline,
+    /// When at least one span of the answer must run: it starts before the end of the range, and ends at its start or later. The whole
+    /// trace is judged, so other spans of the answer may lie outside.
     pub range: Option<TimeRange>,
-    /// Most traces to return.
+    /// Most traces to return, or most spans.
     pub limit: usize,
-    /// Most matching spans to list for each trace, earliest first.
-    pub spans_per_trace: usize,
-    /// Fields to list for each of these spans, where present.
+    /// Most spans to list for each spanset, earliest first.
+    pub spans_per_set: usize,
+    /// Fields to list for each of these spans, where present: the first value of each.
     pub select: Vec<Field>,
+    /// Which come first.
+    pub order: Order,
+    /// Whether an answer is a trace or a span.
+    pub rows: Rows,
+    /// Only what comes after this place.
+    pub after: Option<Place>,
+}
+
+impl Default for SearchRequest {
+    fn default() -> Self {
+        Self {
+            spans: Pipeline::default(),
+            range: None,
+            limit: 20,
+            spans_per_set: 3,
+            select: Vec::new(),
+            order: Order::Newest,
+            rows: Rows::Traces,
+            after: None,
+        }
+    }
+}
+
+/// The order of answers. Those without a value for it come last. Equal ones are ordered newest first: by order key of the trace, trace id,
+/// then span start and span id, all descending.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Order {
+    /// Newest traces first; with [`Rows::Spans`] the spans that start last first.
+    #[default]
+    Newest,
+    /// By a value of the spans of the answer. A trace counts by its greatest value when the order descends, else by its least. Only values
+    /// that are numbers or durations count, or booleans, or strings: in this order, as far as their types differ.
+    By {
+        /// The value.
+        value: Expr,
+        /// Whether the greatest comes first.
+        descending: bool,
+    },
+}
+
+/// What a row of the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rows {
+    /// A trace with its spansets.
+    #[default]
+    Traces,
+    /// A span. The answer has its trace with one spanset of one span, as often as it has spans.
+    Spans,
+}
+
+/// A place between two answers in an order. Asking for what comes after the place of the last answer gives the next page. What comes to the
+/// store meanwhile moves no page: an answer that was there before comes once, as long as it keeps its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The value of [`Order::By`].
+    pub value: Option<Value>,
+    /// Order key of the trace.
+    pub order_start: u64,
+    /// The trace.
+    pub trace_id: TraceId,
+    /// Start and id of the span, when rows are spans.
+    pub span: Option<(u64, SpanId)>,
 }
 
 /// Which values to list.
@@ -75,10 +137,12 @@ pub struct FieldValuesRequest {
 /// What a search found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SearchAnswer {
-    /// Newest first.
+    /// In the order of the request.
     pub hits: Vec<TraceHit>,
     /// What it took.
     pub inspected: Inspected,
+    /// Where the next page begins; `None` when there is none.
+    pub next: Option<Place>,
 }
 
 /// The work behind an answer.
@@ -107,7 +171,36 @@ pub struct TraceHit {
     pub duration_nanos: u64,
     /// Its services, sorted by name.
     pub services: Vec<ServiceStats>,
-    /// How many spans match.
+    /// Its spansets, at least one.
+    pub sets: Vec<SetHit>,
+}
+
+impl SearchRequest {
+    /// The condition on one span that the request is; all spans when it is more than that.
+    pub(crate) fn filter(&self) -> &Filter {
+        self.spans.as_filter().unwrap_or(&Filter::True)
+    }
+}
+
+impl TraceHit {
+    /// How many spans are in its spansets.
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.sets.iter().map(|set| set.matched).sum()
+    }
+
+    /// The spans that its spansets list.
+    pub fn spans(&self) -> impl Iterator<Item = &SpanHit> {
+        self.sets.iter().flat_map(|set| &set.spans)
+    }
+}
+
+/// A spanset of the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetHit {
+    /// What stages say of it: by its label, in the order of the stages. A missing value is the string `nil`.
+    pub attributes: Vec<(String, Value)>,
+    /// How many spans it has.
     pub matched: u64,
     /// The earliest of them.
     pub spans: Vec<SpanHit>,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
+use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
 /// Spans of one tenant that arrived together.
@@ -68,14 +69,22 @@ pub trait TraceReader: Send + Sync + Debug {
         self.trace(tenant, id, context)?.map_or(Ok(()), |trace| take(trace.spans))
     }
 
-    /// The newest traces (by order key, then by trace id, both descending) with at least one span that matches the filter and starts in
-    /// the range. Exact: `limit` hits are returned whenever that many exist.
+    /// The traces or spans that the request asks for, the first ones in its order. Exact: `limit` hits are returned whenever that many
+    /// exist.
     fn search(
         &self,
         tenant: &TenantId,
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError>;
+
+    /// Numbers over time, computed of the spans that the request asks for.
+    fn metrics(
+        &self,
+        tenant: &TenantId,
+        request: &MetricsRequest,
+        context: &QueryContext,
+    ) -> Result<MetricsAnswer, ReadError>;
 
     /// The attribute keys in use, sorted by scope and key. May name keys of spans a little outside the range.
     fn attribute_keys(

@@ -8,7 +8,7 @@ use crate::copies::Contents;
 use crate::first_values::FirstValues;
 use crate::matcher::{Candidate, TraceIntrinsics};
 use crate::scan::{RootKey, SpanKey};
-use crate::search::{FieldValuesRequest, SearchRequest, ServiceStats, SpanHit, TraceHit};
+use crate::search::{FieldValuesRequest, SearchRequest, ServiceStats, SetHit, SpanHit, TraceHit};
 use crate::{QueryContext, ReadError};
 
 /// Spans between two looks at the clock.
@@ -84,7 +84,7 @@ pub(crate) fn hit(
     let intrinsics = intrinsics(spans);
     let wanted = |span: &&TraceSpan| {
         request.range.is_none_or(|range| range.contains(span.span.start_unix_nano))
-            && Candidate::new(span, &intrinsics).satisfies(&request.filter)
+            && Candidate::new(span, &intrinsics).satisfies(request.filter())
     };
     let mut matched: Vec<&TraceSpan> = Vec::new();
     for some in spans.chunks(EVERY) {
@@ -100,8 +100,15 @@ pub(crate) fn hit(
         start_unix_nano: extent(spans).map_or(0, |extent| extent.start),
         duration_nanos: intrinsics.duration_nanos,
         services: services(spans),
-        matched: matched.len() as u64,
-        spans: matched.iter().take(request.spans_per_trace).map(|span| span_hit(span, &intrinsics, request)).collect(),
+        sets: vec![SetHit {
+            attributes: Vec::new(),
+            matched: matched.len() as u64,
+            spans: matched
+                .iter()
+                .take(request.spans_per_set)
+                .map(|span| span_hit(span, &intrinsics, request))
+                .collect(),
+        }],
         root: intrinsics.root,
     }))
 }

@@ -4,7 +4,7 @@ use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::tempo::{
     SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata, key_value,
 };
-use hoptrail_storage::{Inspected, SearchAnswer, SpanHit, TraceHit, Value};
+use hoptrail_storage::{Inspected, SearchAnswer, SetHit, SpanHit, TraceHit, Value};
 
 use crate::traceql::{field_label, format_duration};
 
@@ -29,11 +29,7 @@ fn metrics(inspected: Inspected) -> SearchMetrics {
 }
 
 fn trace(hit: TraceHit) -> TraceSearchMetadata {
-    let set = SpanSet {
-        spans: hit.spans.into_iter().map(span).collect(),
-        matched: saturated(hit.matched),
-        attributes: Vec::new(),
-    };
+    let sets: Vec<SpanSet> = hit.sets.into_iter().map(span_set).collect();
     let (root_service_name, root_trace_name) = hit.root.unwrap_or_else(|| (NO_ROOT.to_owned(), String::new()));
     TraceSearchMetadata {
         trace_id: hit.trace_id.to_string(),
@@ -41,9 +37,17 @@ fn trace(hit: TraceHit) -> TraceSearchMetadata {
         root_trace_name,
         start_time_unix_nano: hit.start_unix_nano,
         duration_ms: saturated(hit.duration_nanos / 1_000_000),
-        span_set: Some(set.clone()),
-        span_sets: vec![set],
+        span_set: sets.first().cloned(),
+        span_sets: sets,
         service_stats: hit.services.into_iter().map(service_stats).collect(),
+    }
+}
+
+fn span_set(set: SetHit) -> SpanSet {
+    SpanSet {
+        spans: set.spans.into_iter().map(span).collect(),
+        matched: saturated(set.matched),
+        attributes: set.attributes.iter().map(|(label, value)| key_value(label, &any_value(value))).collect(),
     }
 }
 

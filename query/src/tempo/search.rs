@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, SearchRequest, Value};
+use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, Pipeline, SearchRequest, Value};
 
 use super::answer::search_response;
 use super::{range, tags};
@@ -23,12 +23,13 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let limit = limit(params, api.service.config().max_limit)?;
     let compiled = condition(params)?;
     let request = SearchRequest {
-        filter: with_trace_duration(compiled.filter, params)?,
+        spans: with_trace_duration(compiled.spans, params)?,
         range: range::of_search(params, api.clock.now_unix_nano())?,
         // One more than was asked for shows whether there are more.
         limit: limit + 1,
-        spans_per_trace: spans_per_trace(params)?,
+        spans_per_set: spans_per_set(params)?,
         select: compiled.select,
+        ..SearchRequest::default()
     };
     let answer = api.service.search(&ask.tenant, request).await?;
     let notice = answer.notice();
@@ -42,13 +43,13 @@ fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {
     Ok(params.count("limit", 1, most)?.unwrap_or(DEFAULT_LIMIT))
 }
 
-fn spans_per_trace(params: &Params) -> Result<usize, ApiError> {
+fn spans_per_set(params: &Params) -> Result<usize, ApiError> {
     Ok(params.count("spss", 0, MAX_SPANS)?.filter(|spans| *spans > 0).unwrap_or(DEFAULT_SPANS))
 }
 
 /// What a span must satisfy: `q`, `tags`, or in the oldest form every parameter that is none of the others.
 fn condition(params: &Params) -> Result<Compiled, ApiError> {
-    let everything = Compiled { filter: Filter::True, select: Vec::new() };
+    let everything = Compiled::default();
     match (params.get("q"), params.get("tags")) {
         (Some(_), Some(_)) => Err(ApiError::invalid("q and tags cannot be given together")),
         (Some(q), None) => compile(q)
@@ -64,7 +65,7 @@ fn condition(params: &Params) -> Result<Compiled, ApiError> {
 }
 
 /// Adds the bounds of the whole trace's duration.
-fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiError> {
+fn with_trace_duration(mut spans: Pipeline, params: &Params) -> Result<Pipeline, ApiError> {
     let (least, most) = (params.duration("minDuration")?, params.duration("maxDuration")?);
     if least.zip(most).is_some_and(|(least, most)| least > most) {
         return Err(ApiError::invalid("invalid maxDuration: it is shorter than minDuration"));
@@ -72,11 +73,11 @@ fn with_trace_duration(filter: Filter, params: &Params) -> Result<Filter, ApiErr
     let least = least.map(|nanos| trace_duration(CompareOp::Ge, nanos));
     let most = most.map(|nanos| trace_duration(CompareOp::Le, nanos));
     let bounds: Vec<Filter> = least.into_iter().chain(most).collect();
-    Ok(match (bounds.is_empty(), filter) {
-        (true, filter) => filter,
-        (false, Filter::True) => Filter::And(bounds),
-        (false, filter) => Filter::And([vec![filter], bounds].concat()),
-    })
+    if !bounds.is_empty() {
+        let filter = Filter::And(spans.as_filter().into_iter().cloned().chain(bounds).collect());
+        spans = filter.into();
+    }
+    Ok(spans)
 }
 
 fn trace_duration(op: CompareOp, nanos: u64) -> Filter {

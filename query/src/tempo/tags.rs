@@ -35,7 +35,7 @@ pub(super) fn condition(pairs: &[(String, String)]) -> Result<Compiled, ApiError
         }
     }
     let filter = if filters.is_empty() { Filter::True } else { Filter::And(filters) };
-    Ok(Compiled { filter, select })
+    Ok(Compiled { spans: filter.into(), select, ..Compiled::default() })
 }
 
 fn pair(key: &str, text: &str) -> Result<Filter, ApiError> {
@@ -50,7 +50,7 @@ fn pair(key: &str, text: &str) -> Result<Filter, ApiError> {
             Ok(Filter::compare(field, CompareOp::Eq, Value::Kind(kind)))
         }
         Field::Intrinsic(_) => contains(field, text),
-        Field::Attribute { .. } => attribute(key, &field, text),
+        Field::Attribute { .. } | Field::Parent(_) => attribute(key, &field, text),
     }
 }
 

@@ -55,7 +55,12 @@ pub fn field_label(field: &Field) -> &str {
             Intrinsic::LinkSpanId => "link:spanID",
             Intrinsic::ScopeName => "instrumentation:name",
             Intrinsic::ScopeVersion => "instrumentation:version",
+            Intrinsic::ChildCount => "span:childCount",
+            Intrinsic::NestedSetLeft => "nestedSetLeft",
+            Intrinsic::NestedSetRight => "nestedSetRight",
+            Intrinsic::NestedSetParent => "nestedSetParent",
         },
+        Field::Parent(field) => field_label(field),
     }
 }
 
@@ -65,6 +70,7 @@ pub fn field_text(field: &Field) -> String {
     match field {
         Field::Attribute { scope, key } => attribute_text(*scope, key),
         Field::Intrinsic(_) => field_label(field).to_owned(),
+        Field::Parent(inner) => format!("parent.{}", field_text(inner).trim_start_matches('.')),
     }
 }
 

@@ -14,8 +14,8 @@ use super::plan::{Planner, conjunction};
 /// ```
 /// use hoptrail_query::traceql::{compile, lenient_filter};
 ///
-/// let complete = compile("{ .a = 1 }").unwrap().filter;
-/// assert_eq!(lenient_filter("{ .a = 1 && .b = "), complete);
+/// let complete = compile("{ .a = 1 }").unwrap().spans;
+/// assert_eq!(Some(&lenient_filter("{ .a = 1 && .b = ")), complete.as_filter());
 /// ```
 #[must_use]
 pub fn lenient_filter(q: &str) -> Filter {
@@ -68,7 +68,7 @@ mod tests {
             ("{ event.a = 1 && event.b = 2 && }", "{ event.a = 1 && event.b = 2 }"),
             ("{}", "{ }"),
         ] {
-            let expected = compile(meant).map(|compiled| compiled.filter);
+            let expected = compile(meant).map(|compiled| compiled.spans.as_filter().cloned().expect("a filter"));
             assert_eq!(Ok(lenient_filter(typed)), expected, "{typed}");
         }
     }

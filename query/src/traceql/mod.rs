@@ -24,7 +24,7 @@ pub use error::{QueryError, render_errors};
 pub use fields::{field_label, field_text, known_field, parse_field};
 pub use lenient::lenient_filter;
 pub use parse::{MAX_QUERY_BYTES, parse};
-pub use plan::Compiled;
+pub use plan::{Compiled, CompiledMetrics, MetricsCall};
 
 pub(crate) use names::{SCOPES, scope_name};
 
@@ -48,4 +48,14 @@ pub fn compile(q: &str) -> Result<Compiled, Vec<QueryError>> {
     let query = parse(q)?;
     let faults = check::check(&query);
     if faults.is_empty() { plan::plan(&query) } else { Err(faults) }
+}
+
+/// Parses, checks and plans a metrics query, such as `{ } | rate()`.
+///
+/// # Errors
+/// As [`compile`]. A query without a metrics function is one.
+pub fn compile_metrics(q: &str) -> Result<CompiledMetrics, Vec<QueryError>> {
+    let query = parse(q)?;
+    let faults = check::check(&query);
+    if faults.is_empty() { plan::plan_metrics(&query) } else { Err(faults) }
 }

@@ -108,14 +108,14 @@ async fn fault(service: &Service, case: &Case) -> Option<String> {
     let found = match compile(&case.query) {
         Ok(compiled) => {
             let request = SearchRequest {
-                filter: compiled.filter,
-                range: None,
+                spans: compiled.spans,
                 limit: 1000,
-                spans_per_trace: 1000,
+                spans_per_set: 1000,
                 select: compiled.select,
+                ..SearchRequest::default()
             };
             let answer = service.search(&TenantId::single(), request).await.expect("an answer");
-            let spans = answer.value.hits.into_iter().flat_map(|hit| hit.spans);
+            let spans = answer.value.hits.into_iter().flat_map(|hit| hit.sets).flat_map(|set| set.spans);
             let mut ids: Vec<String> =
                 spans.map(|span| span.span_id.to_string().trim_start_matches('0').to_owned()).collect();
             ids.sort();

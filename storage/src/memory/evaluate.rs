@@ -41,6 +41,7 @@ impl<'a> Subject<'a> {
                 self.values(field).iter().any(|found| matches(found, *negated, &text))
             }
             Filter::Exists { field, present } => self.values(field).is_empty() != *present,
+            Filter::Relation { .. } | Filter::Computed { .. } => false,
             Filter::Event(part) => {
                 let mut events = self.span.span.events.iter();
                 events.any(|event| Self { event: Some(event), ..*self }.satisfies(part))
@@ -57,6 +58,7 @@ impl<'a> Subject<'a> {
         match field {
             Field::Attribute { scope, key } => self.attribute(*scope, key),
             Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic),
+            Field::Parent(_) => Vec::new(),
         }
     }
 
@@ -101,6 +103,10 @@ impl<'a> Subject<'a> {
             Intrinsic::LinkSpanId => self.links().iter().map(|link| Value::string(link.span_id.to_string())).collect(),
             Intrinsic::ScopeName => unless_empty(&scope.name),
             Intrinsic::ScopeVersion => unless_empty(&scope.version),
+            Intrinsic::ChildCount
+            | Intrinsic::NestedSetLeft
+            | Intrinsic::NestedSetRight
+            | Intrinsic::NestedSetParent => Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use hoptrail_proto::model::{Attribute, Extent, SpanId, TenantId, Trace, TraceId,
 use hoptrail_proto::otlp;
 
 use crate::search::{FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, TimeRange};
+use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 use evaluate::SortKey;
@@ -111,6 +112,10 @@ impl TraceReader for MemoryStore {
         answer.hits.truncate(request.limit);
         answer.inspected = Inspected { segments: 1, ..answer.inspected };
         Ok(answer)
+    }
+
+    fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
+        Ok(MetricsAnswer::default())
     }
 
     fn attribute_keys(

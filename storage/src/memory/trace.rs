@@ -6,7 +6,7 @@ use hoptrail_proto::model::{StatusCode, TraceId, TraceSpan};
 
 use super::evaluate::{Subject, WholeTrace};
 use crate::copies::Contents;
-use crate::search::{FieldValuesRequest, SearchRequest, ServiceStats, SpanHit, TimeRange, TraceHit};
+use crate::search::{FieldValuesRequest, SearchRequest, ServiceStats, SetHit, SpanHit, TimeRange, TraceHit};
 use crate::{Filter, QueryContext, ReadError, Value};
 
 /// The spans of a trace that satisfy a filter.
@@ -23,19 +23,22 @@ pub(super) fn hit(
     context: &QueryContext,
 ) -> Result<Option<TraceHit>, ReadError> {
     let trace = whole(spans);
-    let mut matched = matching(spans, &trace, &request.filter, request.range, context)?;
+    let mut matched = matching(spans, &trace, request.filter(), request.range, context)?;
     if matched.is_empty() {
         return Ok(None);
     }
     sort_in_time(&mut matched);
-    let shown = matched.iter().take(request.spans_per_trace);
+    let shown = matched.iter().take(request.spans_per_set);
     Ok(Some(TraceHit {
         trace_id,
         start_unix_nano: trace.start,
         duration_nanos: trace.duration,
         services: services(spans),
-        matched: matched.len() as u64,
-        spans: shown.map(|span| span_hit(span, &trace, request)).collect(),
+        sets: vec![SetHit {
+            attributes: Vec::new(),
+            matched: matched.len() as u64,
+            spans: shown.map(|span| span_hit(span, &trace, request)).collect(),
+        }],
         root: trace.root,
     }))
 }

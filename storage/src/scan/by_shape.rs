@@ -18,7 +18,13 @@ impl Scan<'_> {
                 (field, Test::matches(pattern, *negated, self.context), true)
             }
             Filter::Exists { field, present } => (field, Test::Present, *present),
-            Filter::True | Filter::And(_) | Filter::Or(_) | Filter::Event(_) | Filter::Link(_) => return Ok(None),
+            Filter::True
+            | Filter::And(_)
+            | Filter::Or(_)
+            | Filter::Relation { .. }
+            | Filter::Computed { .. }
+            | Filter::Event(_)
+            | Filter::Link(_) => return Ok(None),
         };
         let Some(mut good) = self.shapes_with(field, &test)? else { return Ok(None) };
         test.check()?;
@@ -39,7 +45,7 @@ impl Scan<'_> {
                 let good = self.scopes(|scope| holds(&scope.attributes, key, test));
                 return self.shapes_by(&good, ShapePart::Scope).map(Some);
             }
-            Field::Attribute { .. } => return Ok(None),
+            Field::Attribute { .. } | Field::Parent(_) => return Ok(None),
         };
 
         let good = match intrinsic {

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
+use super::expr::{both, computed};
 use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
+use crate::matcher::relation;
 use crate::rows::{Owner, TableKind};
-use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
+use crate::{AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
 pub(crate) fn matching(
@@ -130,10 +132,23 @@ impl Scan<'_> {
                 }
                 Ok(rows)
             }
+            Filter::Relation { left, op, right } => {
+                let (left, right) = (self.computed(left, among)?, self.computed(right, among)?);
+                let holds = left.iter().zip(&right).map(|pair| both(pair).is_some_and(|(a, b)| relation(a, *op, b)));
+                Ok(rows_where(among, holds))
+            }
+            Filter::Computed { value, present } => {
+                let values = self.computed(value, among)?;
+                Ok(rows_where(among, values.iter().map(|value| value.is_some() == *present)))
+            }
             Filter::Event(inner) => self.children(TableKind::Event, inner),
             Filter::Link(inner) => self.children(TableKind::Link, inner),
             Filter::True | Filter::Not(_) | Filter::And(_) | Filter::Or(_) => self.rows(filter, false, among.clone()),
         }
+    }
+
+    fn computed(&self, expr: &Expr, among: &Bitmap) -> Result<Vec<Option<Value>>, ReadError> {
+        computed(self.group, expr, among, self.context)
     }
 
     /// The spans with an event or link that satisfies the filter. Fields of the span in this filter mean the span of that event or link.
@@ -177,6 +192,7 @@ impl Scan<'_> {
     fn field(&self, field: &Field, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let rows = match field {
             Field::Attribute { scope, key } => self.attribute(*scope, key, test, among),
+            Field::Parent(_) => Ok(self.everything()),
             Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic, test, among),
         };
         test.check()?;
@@ -276,7 +292,13 @@ impl Scan<'_> {
             }
             Intrinsic::LinkTraceId => self.links(|(trace, _)| test.holds_text(trace.to_string().as_bytes())),
             Intrinsic::LinkSpanId => self.links(|(_, span)| test.holds_text(span.to_string().as_bytes())),
-            Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => Ok(Bitmap::all(self.len())),
+            Intrinsic::TraceDuration
+            | Intrinsic::RootName
+            | Intrinsic::RootService
+            | Intrinsic::ChildCount
+            | Intrinsic::NestedSetLeft
+            | Intrinsic::NestedSetRight
+            | Intrinsic::NestedSetParent => Ok(self.everything()),
         }
     }
 
@@ -297,6 +319,13 @@ impl Scan<'_> {
         }
         self.of_spans(rows)
     }
+}
+
+/// Those of these rows for which the condition, which comes in their order, holds.
+fn rows_where(among: &Bitmap, holds: impl Iterator<Item = bool>) -> Bitmap {
+    let mut rows = Bitmap::none(among.len());
+    among.iter().zip(holds).for_each(|(row, holds)| rows.insert_if(row, holds));
+    rows
 }
 
 fn numbers(values: &[u64], test: impl Fn(u64) -> bool) -> Bitmap {
@@ -340,6 +369,7 @@ fn cost(filter: &Filter) -> u32 {
         Filter::True => 0,
         Filter::Exists { .. } => 3,
         Filter::Matches { .. } => 7,
+        Filter::Relation { .. } | Filter::Computed { .. } => 8,
         Filter::Not(inner) => cost(inner),
         Filter::And(parts) | Filter::Or(parts) => parts.iter().map(cost).max().unwrap_or_default() + 1,
         Filter::Event(_) | Filter::Link(_) => 6,

@@ -6,6 +6,7 @@
 mod by_shape;
 mod columns;
 mod eval;
+mod expr;
 mod head;
 mod materialize;
 mod parents;

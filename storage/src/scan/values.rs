@@ -20,6 +20,7 @@ pub(crate) fn values(
     match field {
         Field::Attribute { scope, key } => attribute_values(group, *scope, key, rows, context, sink),
         Field::Intrinsic(intrinsic) => intrinsic_values(group, *intrinsic, rows, context, sink),
+        Field::Parent(_) => Ok(()),
     }
 }
 
@@ -180,7 +181,13 @@ fn intrinsic_values(
                 Ok(ids.get(link).map(|(trace, span)| if is_trace { trace.to_string() } else { span.to_string() }))
             })?;
         }
-        Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService => {}
+        Intrinsic::TraceDuration
+        | Intrinsic::RootName
+        | Intrinsic::RootService
+        | Intrinsic::ChildCount
+        | Intrinsic::NestedSetLeft
+        | Intrinsic::NestedSetRight
+        | Intrinsic::NestedSetParent => {}
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn distinct(name: &str) -> u64 {
 }
 
 fn search() -> SearchRequest {
-    SearchRequest { filter: Filter::True, range: None, limit: 20, spans_per_trace: 3, select: Vec::new() }
+    SearchRequest { limit: 20, spans_per_set: 3, ..SearchRequest::default() }
 }
 
 /// Asks for everything that is stored. Answers how long the slowest answer took.
@@ -100,7 +100,7 @@ fn ask(store: &Store, name: &str, expected: u64) -> Duration {
     if name == "traces of one start" {
         return searched;
     }
-    assert_eq!(hits.iter().map(|hit| hit.matched).sum::<u64>(), expected, "{name}: spans that match");
+    assert_eq!(hits.iter().map(|hit| hit.matched()).sum::<u64>(), expected, "{name}: spans that match");
     let begun = crate::clock::instant();
     let trace = store.trace(&tenant(), ID, &context).expect("an answer").expect("the trace");
     assert_eq!(trace.spans.len() as u64, expected, "{name}: spans of the trace");

@@ -429,10 +429,10 @@ fn a_damaged_page_is_left_out_of_answers_which_say_so() {
     let store = open(folder.path());
     let found = || {
         let context = QueryContext::unbounded();
-        let all = SearchRequest { filter: Filter::True, range: None, limit: 9, spans_per_trace: 9, select: Vec::new() };
+        let all = SearchRequest { limit: 9, spans_per_set: 9, ..SearchRequest::default() };
         let found = store.search(&tenant(), &all, &context).expect("an answer").hits;
         assert!(context.left_out().iter().any(|place| place.contains("segment 1")), "{:?}", context.left_out());
-        found.iter().map(|hit| hit.matched).sum::<u64>()
+        found.iter().map(|hit| hit.matched()).sum::<u64>()
     };
     assert_eq!(found(), 1);
     write(&*store, &tenant(), &[span(1, 2, "a")]);
@@ -465,7 +465,7 @@ fn the_start_of_a_trace_is_found_in_whatever_segment_it_is() {
     }
     let field = Field::attribute(AttributeScope::Span, "text");
     let filter = Filter::Compare { field, op: CompareOp::Eq, value: Value::string("wanted") };
-    let request = SearchRequest { filter, range: None, limit: 1, spans_per_trace: 9, select: Vec::new() };
+    let request = SearchRequest { spans: filter.into(), limit: 1, spans_per_set: 9, ..SearchRequest::default() };
     let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("an answer").hits;
     assert_eq!(hits.iter().map(|hit| hit.trace_id).collect::<Vec<_>>(), [TraceId([2; 16])]);
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, MemoryStore, QueryContext, ReadError, SearchAnswer, SearchRequest, SpanBatch,
-    SpanWriter, TimeRange, TraceReader, Value,
+    AttributeScope, FieldValuesRequest, MemoryStore, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
+    SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TimeRange, TraceReader, Value,
 };
 use prost::Message;
 
@@ -49,6 +49,15 @@ impl TraceReader for Shop {
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
         self.store.search(tenant, request, context)
+    }
+
+    fn metrics(
+        &self,
+        tenant: &TenantId,
+        request: &MetricsRequest,
+        context: &QueryContext,
+    ) -> Result<MetricsAnswer, ReadError> {
+        self.store.metrics(tenant, request, context)
     }
 
     fn attribute_keys(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hoptrail_proto::model::Tenancy;
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange, TraceReader,
+    AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError, SearchAnswer,
+    SearchRequest, TimeRange, TraceReader,
 };
 
 use super::*;
@@ -187,6 +188,10 @@ impl TraceReader for Broken {
     }
 
     fn search(&self, _: &TenantId, _: &SearchRequest, _: &QueryContext) -> Result<SearchAnswer, ReadError> {
+        Err(self.0.clone())
+    }
+
+    fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
         Err(self.0.clone())
     }
 

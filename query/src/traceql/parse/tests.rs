@@ -195,7 +195,7 @@ fn the_deepest_queries_allowed_can_be_printed_checked_and_planned() {
         let work = move || {
             let query = parse(&q).expect("not too deep");
             assert_eq!(parse(&query.to_string()), Ok(query));
-            crate::traceql::compile(&q).map(|compiled| format!("{:?}", compiled.filter).len())
+            crate::traceql::compile(&q).map(|compiled| format!("{:?}", compiled.spans).len())
         };
         let done = std::thread::Builder::new().stack_size(512 << 10).spawn(work).expect("a thread").join();
         assert!(done.expect("no panic").is_ok());

@@ -2,21 +2,78 @@
 
 mod condition;
 
-use hoptrail_storage::{Field, Filter, Intrinsic};
+use hoptrail_storage::{
+    CompareOp, Expr as StoredExpr, Field, Filter, Intrinsic, MetricsFunction, Order, Pipeline, Rows,
+};
 
 use super::QueryError;
-use super::ast::{Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Query, StageKind, TextRange};
+use super::ast::{BinaryOp, Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Query, Rank, StageKind, TextRange};
 
 pub(super) use condition::{Planner, conjunction};
 
-/// What the store is asked.
-#[derive(Debug, Clone, PartialEq)]
+/// A search.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Compiled {
-    /// What a span must satisfy.
-    pub filter: Filter,
+    /// Which spans are the answer.
+    pub spans: Pipeline,
     /// The fields that the query names, each once, in the order of the text. Span name, duration, trace duration, root name, root
     /// service, trace id and span id are not among them: every answer has these anyway.
     pub select: Vec<Field>,
+    /// The order of the answers: `sort(…)`.
+    pub order: Order,
+    /// What a row of the answer is: `spans` makes it a span.
+    pub rows: Rows,
+}
+
+/// A metrics query: numbers over time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CompiledMetrics {
+    /// A metrics function of the spans of a pipeline.
+    Call(MetricsCall),
+    /// The same number in each interval.
+    Constant(f64),
+    /// Arithmetic between series with equal labels.
+    Binary {
+        /// `+ - * /`
+        op: BinaryOp,
+        /// Left side.
+        left: Box<CompiledMetrics>,
+        /// Right side.
+        right: Box<CompiledMetrics>,
+    },
+    /// `topk(n)`, `bottomk(n)`: in each interval only the `count` greatest or least numbers stay.
+    Rank {
+        /// Which of both.
+        rank: Rank,
+        /// How many series to keep.
+        count: usize,
+        /// Of what.
+        series: Box<CompiledMetrics>,
+    },
+    /// Numbers for which the comparison holds stay.
+    Keep {
+        /// The comparison.
+        op: CompareOp,
+        /// With what; seconds for a duration.
+        value: f64,
+        /// Of what.
+        series: Box<CompiledMetrics>,
+    },
+}
+
+/// A metrics function of the spans of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsCall {
+    /// Which spans count.
+    pub spans: Pipeline,
+    /// What is computed of them.
+    pub function: MetricsFunction,
+    /// Whether numbers are divided by the seconds of an interval: `rate()`.
+    pub per_second: bool,
+    /// The name of the function, which a series without other labels has as `__name__`.
+    pub name: &'static str,
+    /// `by (…)`, each with its label, as written.
+    pub by: Vec<(StoredExpr, String)>,
 }
 
 /// Plans a query in which `check` found no fault.
@@ -47,7 +104,19 @@ pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
         }
     }
     let errors = planner.into_errors();
-    if errors.is_empty() { Ok(Compiled { filter: all(filters), select }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Compiled { spans: all(filters).into(), select, ..Compiled::default() })
+    } else {
+        Err(errors)
+    }
+}
+
+/// Plans a metrics query in which `check` found no fault.
+///
+/// # Errors
+/// Everything in it that cannot be done, in the order of the text.
+pub(super) fn plan_metrics(query: &Query) -> Result<CompiledMetrics, Vec<QueryError>> {
+    Err(vec![QueryError::new(query.range.bytes(), "metrics are not supported yet")])
 }
 
 /// The condition of a stage that is one filter.

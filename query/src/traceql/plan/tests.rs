@@ -5,7 +5,8 @@ use super::*;
 use crate::traceql::compile;
 
 fn filter(q: &str) -> Filter {
-    compile(q).unwrap_or_else(|errors| panic!("{}", crate::traceql::render_errors(q, &errors))).filter
+    let compiled = compile(q).unwrap_or_else(|errors| panic!("{}", crate::traceql::render_errors(q, &errors)));
+    compiled.spans.as_filter().expect("one filter").clone()
 }
 
 fn field(scope: Scope, key: &str) -> Field {

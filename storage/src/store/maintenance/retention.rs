@@ -77,7 +77,7 @@ mod tests {
     use crate::store::Setup;
     use crate::store::tests::{NOW, noise, small, span, spans_of, tenant};
     use crate::traits::TraceReader;
-    use crate::{Config, FakeClock, Filter, QueryContext, SearchRequest, Store};
+    use crate::{Config, FakeClock, QueryContext, SearchRequest, Store};
 
     use super::HOUR;
 
@@ -158,10 +158,9 @@ mod tests {
         }
         store.settle().expect("settled");
         let newest = |limit| {
-            let request =
-                SearchRequest { filter: Filter::True, range: None, limit, spans_per_trace: 9, select: Vec::new() };
+            let request = SearchRequest { limit, spans_per_set: 9, ..SearchRequest::default() };
             let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
-            hits.iter().map(|hit| (hit.trace_id.0[0], hit.matched, hit.start_unix_nano)).collect::<Vec<_>>()
+            hits.iter().map(|hit| (hit.trace_id.0[0], hit.matched(), hit.start_unix_nano)).collect::<Vec<_>>()
         };
         assert_eq!(newest(1), [(1, 1, NOW + 30)]);
         // The trace is ordered by the spans that are left. Their segment still has the hint that it began earlier.
@@ -194,12 +193,11 @@ mod tests {
         let spans = spans_of(&store, 1);
         assert_eq!((spans, spans_of(&store, 2)), (2, 1), "only the first segment is gone");
         for limit in [1, 10, 50, 100] {
-            let request =
-                SearchRequest { filter: Filter::True, range: None, limit, spans_per_trace: 9, select: vec![] };
+            let request = SearchRequest { limit, spans_per_set: 9, ..SearchRequest::default() };
             let hits = store.search(&tenant(), &request, &QueryContext::unbounded()).expect("searched").hits;
             assert_eq!(hits.len(), limit.min(79));
             let hit = hits.iter().find(|hit| hit.trace_id == span(1, 1, "a").span.trace_id).expect("the trace");
-            assert_eq!((hit.matched, hit.spans.len(), hit.start_unix_nano), (2, 2, NOW + 150));
+            assert_eq!((hit.matched(), hit.spans().count(), hit.start_unix_nano), (2, 2, NOW + 150));
         }
     }
 

@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::conformance::{open, write};
-    use crate::{Filter, MemoryStore, QueryContext, SearchRequest, TraceHit, TraceReader};
+    use crate::{MemoryStore, QueryContext, SearchRequest, TraceHit, TraceReader};
 
     const ID: TraceId = TraceId([7; 16]);
     const T0: u64 = 1_767_225_600_000_000_000;
@@ -176,8 +176,7 @@ mod tests {
     }
 
     fn hits(store: &dyn TraceReader, memory: usize) -> Vec<TraceHit> {
-        let request =
-            SearchRequest { filter: Filter::True, range: None, limit: 5, spans_per_trace: 60, select: vec![] };
+        let request = SearchRequest { limit: 5, spans_per_set: 60, ..SearchRequest::default() };
         let context = QueryContext::new(Duration::from_secs(60), memory, Arc::default());
         store.search(&TenantId::single(), &request, &context).expect("room").hits
     }
@@ -193,7 +192,7 @@ mod tests {
             // All copies of four times are far more than the query may hold.
             let found = hits(&*store, 7 << 20);
             assert_eq!(found, hits(&plain, usize::MAX), "sent {times} times");
-            assert_eq!(found.iter().map(|hit| hit.matched).collect::<Vec<_>>(), [4_000]);
+            assert_eq!(found.iter().map(|hit| hit.matched()).collect::<Vec<_>>(), [4_000]);
             if times < 4 {
                 store.settle().expect("settled");
             }

@@ -12,7 +12,7 @@ use crate::codec::bits::Bitmap;
 use crate::copies::ContentHash;
 use crate::matcher::TraceIntrinsics;
 use crate::scan::{RowGroup, SpanKey};
-use crate::search::{SearchRequest, SpanHit, TraceHit};
+use crate::search::{SearchRequest, SetHit, SpanHit, TraceHit};
 use crate::whole_trace::span_hit;
 use crate::{ReadError, Reserved};
 
@@ -53,7 +53,7 @@ pub(super) struct Hits<'s, 'a> {
 impl Hits<'_, '_> {
     /// The hit of a trace, when any of its spans matches.
     pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        if self.request.filter.needs_trace() {
+        if self.request.filter().needs_trace() {
             return self.by_spans(id);
         }
         let units = self.loader.holders(id)?;
@@ -84,8 +84,7 @@ impl Hits<'_, '_> {
             start_unix_nano: extent.start,
             duration_nanos: intrinsics.duration_nanos,
             services,
-            matched: matched as u64,
-            spans,
+            sets: vec![SetHit { attributes: Vec::new(), matched: matched as u64, spans }],
             root: intrinsics.root,
         }))
     }
@@ -100,7 +99,7 @@ impl Hits<'_, '_> {
     ) -> Result<(usize, Vec<MatchedSpan>), ReadError> {
         let (mut matched, mut found) = (0, Vec::new());
         // Of spans of one key a unit does not know which comes first.
-        let shown = self.request.spans_per_trace.saturating_add(duplicates.distinct());
+        let shown = self.request.spans_per_set.saturating_add(duplicates.distinct());
         for (index, unit) in units.iter().enumerate() {
             let Some(rows) = self.matched.0.get(&unit.id()) else { continue };
             self.loader.context.check()?;
@@ -126,7 +125,7 @@ impl Hits<'_, '_> {
         mut found: Vec<MatchedSpan>,
         intrinsics: &TraceIntrinsics,
     ) -> Result<Vec<SpanHit>, ReadError> {
-        let shown = self.request.spans_per_trace;
+        let shown = self.request.spans_per_set;
         if shown > 0 && shown < found.len() {
             found.select_nth_unstable(shown - 1);
         }

@@ -74,7 +74,7 @@ fn open(folder: &Path, merge_spans: usize) -> Arc<Store> {
 }
 
 fn request(filter: Filter, limit: usize) -> SearchRequest {
-    SearchRequest { filter, range: None, limit, spans_per_trace: 2, select: Vec::new() }
+    SearchRequest { spans: filter.into(), limit, spans_per_set: 2, ..SearchRequest::default() }
 }
 
 fn hits(store: &dyn TraceReader, request: &SearchRequest) -> Vec<TraceHit> {

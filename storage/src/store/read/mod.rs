@@ -31,6 +31,7 @@ use super::Store;
 use crate::rows::{Owner, TableKind};
 use crate::scan::RowGroup;
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange, TraceHit};
+use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
 use field_values::Question;
@@ -82,7 +83,11 @@ impl TraceReader for Store {
         };
         snapshot.workers().in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
         memory.keep();
-        Ok(SearchAnswer { hits, inspected })
+        Ok(SearchAnswer { hits, inspected, next: None })
+    }
+
+    fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
+        Ok(MetricsAnswer::default())
     }
 
     fn attribute_keys(
@@ -129,7 +134,7 @@ impl TraceReader for Store {
 
 /// Memory of a hit, about.
 fn hit_bytes(hit: &TraceHit) -> usize {
-    let spans = hit.spans.iter().map(|span| size_of_val(span) + span.name.len() + span.fields.len() * FIELD_BYTES);
+    let spans = hit.spans().map(|span| size_of_val(span) + span.name.len() + span.fields.len() * FIELD_BYTES);
     let services = hit.services.iter().map(|stats| size_of_val(stats) + stats.service.len());
     size_of_val(hit) + spans.sum::<usize>() + services.sum::<usize>()
 }

@@ -136,7 +136,7 @@ impl Search<'_, '_> {
         let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(self.request.range));
         let progress = Progress {
-            possible: Possible { snapshot, filter: &self.request.filter, known: Mutex::default() },
+            possible: Possible { snapshot, filter: self.request.filter(), known: Mutex::default() },
             rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
@@ -187,8 +187,8 @@ impl Search<'_, '_> {
         let horizon = self.loader.snapshot.view.horizon;
         let among = group.rows_from(oldest, horizon)?;
         let spans = among.count();
-        let SearchRequest { filter, range, .. } = self.request;
-        let rows = matching_among(group, filter, *range, among, self.loader.context)?;
+        let (filter, range) = (self.request.filter(), self.request.range);
+        let rows = matching_among(group, filter, range, among, self.loader.context)?;
         let mut traces = group.traces_of(&rows)?;
         // Those that began elsewhere come late: mostly they are too old by then, and need not be looked for.
         traces.sort_unstable_by_key(|trace| Reverse((trace.hint, trace.id)));
@@ -206,7 +206,7 @@ impl Search<'_, '_> {
                 continue;
             }
             self.loader.context.check()?;
-            if self.request.filter.needs_trace() && self.loader.hit(id, self.request, self.needed)?.is_none() {
+            if self.request.filter().needs_trace() && self.loader.hit(id, self.request, self.needed)?.is_none() {
                 continue;
             }
             if let Some(start) = self.loader.order_start(id, bound, oldest)? {

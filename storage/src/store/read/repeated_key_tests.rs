@@ -35,7 +35,7 @@ fn every_value_of_a_repeated_key_is_found() {
     let store = open(folder.path());
     write(&*store, &tenant, &spans);
     let traces = |filter: Filter| -> Vec<u8> {
-        let request = SearchRequest { filter, range: None, limit: 9, spans_per_trace: 1, select: vec![] };
+        let request = SearchRequest { spans: filter.into(), limit: 9, spans_per_set: 1, ..SearchRequest::default() };
         let hits = store.search(&tenant, &request, &context).expect("found").hits;
         hits.iter().map(|hit| hit.trace_id.0[0] - 1).collect()
     };

@@ -57,7 +57,7 @@ fn a_trace_with_a_time_that_cannot_be_stands_where_its_other_spans_are() {
         }
         for name in ["good", "odd"] {
             let named = Filter::compare(Field::Intrinsic(Intrinsic::Name), CompareOp::Eq, Value::string(name));
-            let request = SearchRequest { filter: named, range: None, limit: 7, spans_per_trace: 1, select: vec![] };
+            let request = SearchRequest { spans: named.into(), limit: 7, spans_per_set: 1, ..SearchRequest::default() };
             let hits = store.search(&tenant, &request, &context).expect("found").hits;
             assert_eq!(hits, plain.search(&tenant, &request, &context).expect("found").hits);
             let told = hits.iter().map(|hit| (hit.start_unix_nano, hit.duration_nanos)).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! The search form: what the URL says, as typed.
 
 use hoptrail_proto::model::{SpanKind, StatusCode};
-use hoptrail_query::{Filter, SearchRequest, TimeRange, pairs, quoted, traceql};
+use hoptrail_query::{Pipeline, SearchRequest, TimeRange, pairs, quoted, traceql};
 use jiff::tz::TimeZone;
 
 use super::attributes;
@@ -133,8 +133,8 @@ impl Form {
         let limit = self.limit().map_err(|error| errors.push(error)).unwrap_or_default();
         let compiled = compile(&conditions);
         errors.extend(compiled.as_ref().err().cloned());
-        let (Ok((filter, traceql)), true) = (compiled, errors.is_empty()) else { return Err(errors) };
-        let request = SearchRequest { filter, range, limit, spans_per_trace: 0, select: Vec::new() };
+        let (Ok((spans, traceql)), true) = (compiled, errors.is_empty()) else { return Err(errors) };
+        let request = SearchRequest { spans, range, limit, spans_per_set: 0, ..SearchRequest::default() };
         Ok(Question { request, traceql })
     }
 
@@ -222,15 +222,16 @@ struct Conditions {
     typed: Option<String>,
 }
 
-fn compile(conditions: &Conditions) -> Result<(Filter, Option<String>), FieldError> {
+fn compile(conditions: &Conditions) -> Result<(Pipeline, Option<String>), FieldError> {
     let own = format!("{{ {} }}", conditions.own.join(" && "));
-    let own_filter = traceql::compile(&own).map_err(|errors| FieldError::of_query(&own, &errors))?.filter;
-    let Some(typed) = &conditions.typed else { return Ok((own_filter, Some(own))) };
-    let typed_filter = traceql::compile(typed).map_err(|errors| FieldError::of_query(typed, &errors))?.filter;
+    let own_spans = traceql::compile(&own).map_err(|errors| FieldError::of_query(&own, &errors))?.spans;
+    let Some(typed) = &conditions.typed else { return Ok((own_spans, Some(own))) };
+    let typed_spans = traceql::compile(typed).map_err(|errors| FieldError::of_query(typed, &errors))?.spans;
     if conditions.own.is_empty() {
-        return Ok((typed_filter, Some(typed.clone())));
+        return Ok((typed_spans, Some(typed.clone())));
     }
-    Ok((Filter::And(vec![own_filter, typed_filter]), joined(&conditions.own, typed)))
+    let both = own_spans.stages.into_iter().chain(typed_spans.stages).collect();
+    Ok((Pipeline { stages: both }, joined(&conditions.own, typed)))
 }
 
 /// Fields and query as one filter, when the query is one filter.

@@ -189,7 +189,7 @@ fn text_of(value: Value) -> Option<String> {
 
 fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
     let damage = answer.notice();
-    let SearchAnswer { mut hits, inspected } = answer.value;
+    let SearchAnswer { mut hits, inspected, .. } = answer.value;
     let limit = question.request.limit;
     let cut = hits.len() > limit;
     hits.truncate(limit);

@@ -135,8 +135,7 @@ mod tests {
             start_unix_nano: start,
             duration_nanos: duration,
             services: vec![],
-            matched: 1,
-            spans: vec![],
+            sets: vec![],
         }
     }
 
