@@ -256,10 +256,10 @@ pub enum Filter {
         present: bool,
     },
     /// One single event of the span satisfies the whole condition. Outside of `Event`, each condition on an event field may be satisfied by
-    /// another event. There is no `Event`, `Link`, `Relation` or `Computed` inside of it.
+    /// another event. There is no `Event`, `Link`, `Relation` or `Computed` inside of it, and no field of the whole trace.
     Event(Box<Filter>),
     /// One single link of the span satisfies the whole condition. Outside of `Link`, each condition on a link field may be satisfied by
-    /// another link. There is no `Link`, `Event`, `Relation` or `Computed` inside of it.
+    /// another link. There is no `Link`, `Event`, `Relation` or `Computed` inside of it, and no field of the whole trace.
     Link(Box<Filter>),
 }
 

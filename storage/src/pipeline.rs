@@ -127,18 +127,19 @@ pub enum Scalar {
     Pipeline(Pipeline, Box<Scalar>),
 }
 
-/// Functions from a spanset to a number. Spans without a number for the argument are passed over. With none left, only a count has a value.
+/// Functions from a spanset to a number. Spans without a number for the argument are passed over, and so is NaN. With none left, only a
+/// count has a value. Values are taken in the order of start, id and content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Aggregate {
     /// How many spans.
     Count,
-    /// The mean: of durations a duration, rounded down, else a double.
+    /// The mean: a duration, rounded down, when all values are durations, else a double.
     Avg,
     /// The least, of its own type.
     Min,
     /// The greatest, of its own type.
     Max,
-    /// The sum: an int of ints, a duration if any value is one, else a double.
+    /// The sum: an int of ints, a duration if any value is one, else a double. Missing when it does not fit 64 bits.
     Sum,
 }
 

@@ -49,7 +49,7 @@ pub struct SearchRequest {
     /// Which spans of a trace are the answer. A trace without such spans is not found.
     pub spans: Pipeline,
     /// When at least one span of the answer must run: it starts before the end of the range, and ends at its start or later. The whole
-    /// trace is judged, so other spans of the answer may lie outside.
+    /// trace is judged, so other spans of the answer may lie outside; but with [`Rows::Spans`] each span must run then.
     pub range: Option<TimeRange>,
     /// Most traces to return, or most spans.
     pub limit: usize,
@@ -59,7 +59,7 @@ pub struct SearchRequest {
     pub select: Vec<Field>,
     /// Which come first.
     pub order: Order,
-    /// Whether an answer is a trace or a span.
+    /// Whether a row of the answer is a trace or a span.
     pub rows: Rows,
     /// Only what comes after this place.
     pub after: Option<Place>,
