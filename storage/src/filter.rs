@@ -128,7 +128,7 @@ impl Field {
 }
 
 /// The value of a field, or a constant to compare it with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// An attribute's value, or a string, number or boolean constant.
     Any(AnyValue),

@@ -80,15 +80,16 @@ impl Default for SearchRequest {
     }
 }
 
-/// The order of answers. Those without a value for it come last. Equal ones are ordered newest first: by order key of the trace, trace id,
-/// then span start and span id, all descending.
+/// The order of answers. Those without a value for it come last. Equal traces are ordered by order key, then trace id; equal spans by start,
+/// trace id, then span id: the greatest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Order {
     /// Newest traces first; with [`Rows::Spans`] the spans that start last first.
     #[default]
     Newest,
-    /// By a value of the spans of the answer. A trace counts by its greatest value when the order descends, else by its least. Only values
-    /// that are numbers or durations count, or booleans, or strings: in this order, as far as their types differ.
+    /// By a value of the spans of the answer that run in the range. A trace counts by its greatest value when the order descends, else by
+    /// its least. Numbers and durations count, booleans, and strings; where types differ, they ascend in this order. NaN, bytes, arrays and
+    /// lists, status and kind do not count.
     By {
         /// The value.
         value: Expr,
@@ -113,12 +114,12 @@ pub enum Rows {
 pub struct Place {
     /// The value of [`Order::By`].
     pub value: Option<Value>,
-    /// Order key of the trace.
-    pub order_start: u64,
+    /// Order key of the trace, or start of the span when rows are spans.
+    pub start: u64,
     /// The trace.
     pub trace_id: TraceId,
-    /// Start and id of the span, when rows are spans.
-    pub span: Option<(u64, SpanId)>,
+    /// The span, when rows are spans. Spans that share start and id are on one page, which may make it longer.
+    pub span_id: Option<SpanId>,
 }
 
 /// Which values to list.

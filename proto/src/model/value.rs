@@ -25,7 +25,7 @@ pub enum AnyValue {
 }
 
 /// A key with its value. Order and repeated keys are kept as received.
-#[derive(Debug, Clone, PartialEq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Attribute {
     /// The attribute's name, for example `http.request.method`.
     pub key: String,
@@ -49,6 +49,8 @@ impl PartialEq for AnyValue {
         }
     }
 }
+
+impl Eq for AnyValue {}
 
 /// Equal values have equal hashes.
 impl Hash for AnyValue {
