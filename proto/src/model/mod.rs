@@ -4,6 +4,7 @@ mod distinct;
 mod extent;
 mod ids;
 mod memory;
+pub mod sampling;
 mod span;
 mod tenant;
 mod value;
