@@ -6,10 +6,12 @@
 
 mod json;
 mod otlp_json;
+mod requests;
 mod search;
 mod tags;
 mod trace;
 
+pub use requests::{QueryInstantRequest, QueryRangeRequest, SearchRequest, SearchTagValuesRequest, SearchTagsRequest};
 pub use search::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
 pub use tags::{
     MetadataMetrics, SearchTagValuesResponse, SearchTagValuesV2Response, SearchTagsResponse, SearchTagsV2Response,
