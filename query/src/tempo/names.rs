@@ -47,20 +47,29 @@ enum Scopes {
 
 /// `/api/search/tags`: the keys of all scopes; intrinsics only when asked for.
 pub(super) async fn names(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let asked = asked_scopes(&ask)?;
-    let (scopes, cut) = scopes(&api, &ask, asked).await?;
-    let attributes = scopes.into_iter().filter(|scope| asked != Scopes::All || scope.name != "intrinsic");
-    let keys: BTreeSet<String> = attributes.flat_map(|scope| scope.tags).collect();
-    let answer = SearchTagsResponse { tag_names: keys.into_iter().collect(), metrics: Some(one_job()) };
+    let (answer, cut) = all_names(&api, &ask).await?;
     Ok(truncated(message(ask.format, &answer)?, cut))
 }
 
 /// `/api/v2/search/tags`: the keys by scope.
 pub(super) async fn names_v2(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let asked = asked_scopes(&ask)?;
-    let (scopes, cut) = scopes(&api, &ask, asked).await?;
-    let answer = SearchTagsV2Response { scopes, metrics: Some(one_job()) };
+    let (answer, cut) = names_by_scope(&api, &ask).await?;
     Ok(truncated(message(ask.format, &answer)?, cut))
+}
+
+/// The keys of all scopes, and what was cut.
+pub(super) async fn all_names(api: &Api, ask: &Ask) -> Result<(SearchTagsResponse, Option<String>), ApiError> {
+    let asked = asked_scopes(ask)?;
+    let (scopes, cut) = scopes(api, ask, asked).await?;
+    let attributes = scopes.into_iter().filter(|scope| asked != Scopes::All || scope.name != "intrinsic");
+    let keys: BTreeSet<String> = attributes.flat_map(|scope| scope.tags).collect();
+    Ok((SearchTagsResponse { tag_names: keys.into_iter().collect(), metrics: Some(one_job()) }, cut))
+}
+
+/// The keys by scope, and what was cut.
+pub(super) async fn names_by_scope(api: &Api, ask: &Ask) -> Result<(SearchTagsV2Response, Option<String>), ApiError> {
+    let (scopes, cut) = scopes(api, ask, asked_scopes(ask)?).await?;
+    Ok((SearchTagsV2Response { scopes, metrics: Some(one_job()) }, cut))
 }
 
 /// The work behind a list.

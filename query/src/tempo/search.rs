@@ -19,24 +19,30 @@ const KNOWN: [&str; 10] =
 
 /// The newest traces that match.
 pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let params = &ask.params;
-    let limit = limit(params, api.service.config().max_limit)?;
-    let compiled = condition(params)?;
-    let request = SearchRequest {
-        spans: with_trace_duration(compiled.spans, params)?,
-        range: range::of_search(params, api.clock.now_unix_nano())?,
-        // One more than was asked for shows whether there are more.
-        limit: limit + 1,
-        spans_per_set: spans_per_set(params)?,
-        select: compiled.select,
-        ..SearchRequest::default()
-    };
+    let mut request = request(&api, &ask.params)?;
+    let limit = request.limit;
+    // One more than was asked for shows whether there are more.
+    request.limit += 1;
     let answer = api.service.search(&ask.tenant, request).await?;
     let notice = answer.notice();
     let mut answer = answer.value;
     let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));
     answer.hits.truncate(limit);
     Ok(warned(truncated(message(ask.format, &search_response(answer))?, cut), notice))
+}
+
+/// What the store is asked.
+pub(super) fn request(api: &Api, params: &Params) -> Result<SearchRequest, ApiError> {
+    let limit = limit(params, api.service.config().max_limit)?;
+    let compiled = condition(params)?;
+    Ok(SearchRequest {
+        spans: with_trace_duration(compiled.spans, params)?,
+        range: range::of_search(params, api.clock.now_unix_nano())?,
+        limit,
+        spans_per_set: spans_per_set(params)?,
+        select: compiled.select,
+        ..SearchRequest::default()
+    })
 }
 
 fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {

@@ -22,22 +22,38 @@ const MAX_BYTES: usize = 1_000_000;
 
 /// `/api/search/tag/{name}/values`: values as text, of a key without scope.
 pub(super) async fn values(State(api): State<Api>, Named(path): Named, ask: Ask) -> Result<Response, ApiError> {
-    let name = name_of(&path)?;
-    let field = known_field(name).ok().flatten().unwrap_or_else(|| tags::field(name));
-    let (values, cut) = listed(&api, &ask, Some(field)).await?;
-    let mut seen = HashSet::new();
-    let tag_values = values.into_iter().map(|value| value.value).filter(|value| seen.insert(value.clone())).collect();
-    let answer = SearchTagValuesResponse { tag_values, metrics: Some(one_job()) };
+    let (answer, cut) = texts(&api, &ask, name_of(&path)?).await?;
     Ok(truncated(message(ask.format, &answer)?, cut))
 }
 
 /// `/api/v2/search/tag/{name}/values`: values with their types, of a TraceQL identifier.
 pub(super) async fn values_v2(State(api): State<Api>, Named(path): Named, ask: Ask) -> Result<Response, ApiError> {
-    let name = name_of(&path)?;
-    let field = known_field(name).map_err(|reason| ApiError::invalid(format!("invalid tag name: {reason}")))?;
-    let (tag_values, cut) = listed(&api, &ask, field).await?;
-    let answer = SearchTagValuesV2Response { tag_values, metrics: Some(one_job()) };
+    let (answer, cut) = typed_values(&api, &ask, name_of(&path)?).await?;
     Ok(truncated(message(ask.format, &answer)?, cut))
+}
+
+/// The values of a key without scope as text, and what cut the list.
+pub(super) async fn texts(
+    api: &Api,
+    ask: &Ask,
+    name: &str,
+) -> Result<(SearchTagValuesResponse, Option<String>), ApiError> {
+    let field = known_field(name).ok().flatten().unwrap_or_else(|| tags::field(name));
+    let (values, cut) = listed(api, ask, Some(field)).await?;
+    let mut seen = HashSet::new();
+    let tag_values = values.into_iter().map(|value| value.value).filter(|value| seen.insert(value.clone())).collect();
+    Ok((SearchTagValuesResponse { tag_values, metrics: Some(one_job()) }, cut))
+}
+
+/// The values of a TraceQL identifier with their types, and what cut the list.
+pub(super) async fn typed_values(
+    api: &Api,
+    ask: &Ask,
+    name: &str,
+) -> Result<(SearchTagValuesV2Response, Option<String>), ApiError> {
+    let field = known_field(name).map_err(|reason| ApiError::invalid(format!("invalid tag name: {reason}")))?;
+    let (tag_values, cut) = listed(api, ask, field).await?;
+    Ok((SearchTagValuesV2Response { tag_values, metrics: Some(one_job()) }, cut))
 }
 
 /// The name in `{name}/values`, which may have slashes itself.
