@@ -39,8 +39,8 @@ impl SegmentEntry {
             put_varint(&mut out, number);
         }
         for group in &self.groups {
-            let GroupStats { spans, starts, latest_trace, hints } = group;
-            for value in [u64::from(*spans), starts.0, starts.1, *latest_trace, hints.0, hints.1] {
+            let GroupStats { spans, starts, latest_end, latest_trace, hints } = group;
+            for value in [u64::from(*spans), starts.0, starts.1, *latest_end, *latest_trace, hints.0, hints.1] {
                 put_varint(&mut out, value);
             }
         }
@@ -101,6 +101,11 @@ impl StoreEntry {
 }
 
 impl GroupStats {
+    /// Whether any of its spans may run in the range.
+    pub(crate) fn runs_in(&self, range: Option<TimeRange>) -> bool {
+        range.is_none_or(|range| range.is_met(self.starts.0, self.latest_end))
+    }
+
     /// Whether any of its spans may start in the range.
     pub(crate) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         range.is_none_or(|range| self.starts.0 < range.end && range.start <= self.starts.1)
@@ -109,8 +114,9 @@ impl GroupStats {
 
 fn read_group(input: &mut Input<'_>) -> Result<GroupStats, Damaged> {
     let spans = u32::try_from(input.varint()?).map_err(|_| Damaged("number over 32 bits"))?;
-    let (starts, latest_trace) = ((input.varint()?, input.varint()?), input.varint()?);
-    Ok(GroupStats { spans, starts, latest_trace, hints: (input.varint()?, input.varint()?) })
+    let (starts, latest_end) = ((input.varint()?, input.varint()?), input.varint()?);
+    let (latest_trace, hints) = (input.varint()?, (input.varint()?, input.varint()?));
+    Ok(GroupStats { spans, starts, latest_end, latest_trace, hints })
 }
 
 #[cfg(test)]
@@ -119,7 +125,8 @@ mod tests {
 
     #[test]
     fn entries_come_back() {
-        let group = GroupStats { spans: 3, starts: (5, u64::MAX), latest_trace: 9, hints: (4, 9) };
+        let group =
+            GroupStats { spans: 3, starts: (5, u64::MAX), latest_end: u64::MAX, latest_trace: 9, hints: (4, 9) };
         let entry = SegmentEntry {
             id: 7,
             tenant: TenantId::single(),

@@ -113,10 +113,8 @@ impl Segment {
         for group in self.groups() {
             let group = group?;
             let rows = group.rows_of(id)?;
-            let (first, mut of) = (rows.first().copied().unwrap_or_default(), Bitmap::none(group.len()));
-            rows.iter().for_each(|row| of.insert(*row as usize));
-            let parents = group.parent_rows(&of)?;
-            let parents = of.iter().filter_map(|row| parents.get(row)).map(|parent| match parent {
+            let first = rows.first().copied().unwrap_or_default();
+            let parents = group.parents_of(id)?.into_iter().map(|parent| match parent {
                 ParentRow::Root => Parent::None,
                 ParentRow::Outside => Parent::Missing,
                 ParentRow::Row(row) => Parent::Span(row.saturating_sub(first) as usize),

@@ -33,6 +33,7 @@ mod filter;
 mod first_values;
 #[doc(hidden)]
 pub mod internals;
+mod judge;
 mod log;
 mod matcher;
 mod memory;
@@ -50,8 +51,6 @@ mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
-#[cfg(feature = "rocksdb")]
-mod whole_trace;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};

@@ -3,10 +3,10 @@
 
 use std::cmp::Ordering;
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanLink, TraceSpan};
+use hoptrail_proto::model::{AnyValue, Attribute, TraceSpan};
 
 use crate::rows::ValueType;
-use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+use crate::{AttributeScope, CompareOp, Field, Intrinsic, Pattern, Value};
 
 /// When a span repeats a key, so many values of each type are searched; further ones are only shown. Without this bound a key that is
 /// repeated 50,000 times would make every search read 50,000 columns.
@@ -34,48 +34,23 @@ pub(crate) struct TraceIntrinsics {
     pub(crate) root: Option<(String, String)>,
 }
 
-/// A span, its trace, and the event or link that is tested.
+/// A span and its trace.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) span: &'a TraceSpan,
     pub(crate) trace: &'a TraceIntrinsics,
-    event: Option<&'a SpanEvent>,
-    link: Option<&'a SpanLink>,
 }
 
 impl<'a> Candidate<'a> {
     pub(crate) fn new(span: &'a TraceSpan, trace: &'a TraceIntrinsics) -> Self {
-        Self { span, trace, event: None, link: None }
+        Self { span, trace }
     }
 
-    /// Whether the candidate satisfies the filter.
-    pub(crate) fn satisfies(&self, filter: &Filter) -> bool {
-        match filter {
-            Filter::True => true,
-            Filter::And(all) => all.iter().all(|one| self.satisfies(one)),
-            Filter::Or(any) => any.iter().any(|one| self.satisfies(one)),
-            Filter::Not(inner) => !self.satisfies(inner),
-            Filter::Compare { field, op, value } => self.any_value(field, |found| compare(found, *op, value)),
-            Filter::Matches { field, pattern, negated } => {
-                self.any_value(field, |found| matches(found, pattern, *negated))
-            }
-            Filter::Exists { field, present } => self.any_value(field, |_| true) == *present,
-            // Only columns compute values.
-            Filter::Relation { .. } | Filter::Computed { .. } => false,
-            Filter::Event(inner) => {
-                self.span.span.events.iter().any(|event| Self { event: Some(event), ..*self }.satisfies(inner))
-            }
-            Filter::Link(inner) => {
-                self.span.span.links.iter().any(|link| Self { link: Some(link), ..*self }.satisfies(inner))
-            }
-        }
-    }
-
-    /// Whether any value that the field has satisfies `test`.
-    fn any_value(&self, field: &Field, mut test: impl FnMut(&Value) -> bool) -> bool {
-        let mut found = false;
-        self.each_value(field, &mut |value| found = found || test(&value));
-        found
+    /// The first value of the field.
+    pub(crate) fn first(&self, field: &Field) -> Option<Value> {
+        let mut first = None;
+        self.each_value(field, &mut |value| _ = first.get_or_insert(value));
+        first
     }
 
     /// Calls `visit` with each value of the field. A missing field has none; a field of events or links and a repeated key may have
@@ -106,11 +81,14 @@ impl<'a> Candidate<'a> {
             AttributeScope::Resource => visit_key(&self.span.resource.attributes, key, visit),
             AttributeScope::Span => visit_key(&self.span.span.attributes, key, visit),
             AttributeScope::Instrumentation => visit_key(&self.span.scope.attributes, key, visit),
-            AttributeScope::Event => {
-                self.events().iter().fold(false, |found, event| visit_key(&event.attributes, key, visit) | found)
-            }
+            AttributeScope::Event => self
+                .span
+                .span
+                .events
+                .iter()
+                .fold(false, |found, event| visit_key(&event.attributes, key, visit) | found),
             AttributeScope::Link => {
-                self.links().iter().fold(false, |found, link| visit_key(&link.attributes, key, visit) | found)
+                self.span.span.links.iter().fold(false, |found, link| visit_key(&link.attributes, key, visit) | found)
             }
         }
     }
@@ -131,14 +109,18 @@ impl<'a> Candidate<'a> {
             Intrinsic::RootService => {
                 self.trace.root.iter().for_each(|(service, _)| visit(Value::string(service.as_str())));
             }
-            Intrinsic::EventName => self.events().iter().for_each(|event| visit(Value::string(event.name.as_str()))),
-            Intrinsic::EventTimeSinceStart => self.events().iter().for_each(|event| {
+            Intrinsic::EventName => {
+                self.span.span.events.iter().for_each(|event| visit(Value::string(event.name.as_str())))
+            }
+            Intrinsic::EventTimeSinceStart => self.span.span.events.iter().for_each(|event| {
                 visit(Value::Duration(event.time_unix_nano.saturating_sub(span.start_unix_nano)));
             }),
             Intrinsic::LinkTraceId => {
-                self.links().iter().for_each(|link| visit_text(&link.trace_id.to_string(), visit))
+                self.span.span.links.iter().for_each(|link| visit_text(&link.trace_id.to_string(), visit))
             }
-            Intrinsic::LinkSpanId => self.links().iter().for_each(|link| visit_text(&link.span_id.to_string(), visit)),
+            Intrinsic::LinkSpanId => {
+                self.span.span.links.iter().for_each(|link| visit_text(&link.span_id.to_string(), visit))
+            }
             Intrinsic::ScopeName => visit_text(&self.span.scope.name, visit),
             Intrinsic::ScopeVersion => visit_text(&self.span.scope.version, visit),
             Intrinsic::ChildCount
@@ -146,14 +128,6 @@ impl<'a> Candidate<'a> {
             | Intrinsic::NestedSetRight
             | Intrinsic::NestedSetParent => {}
         }
-    }
-
-    fn events(&self) -> &'a [SpanEvent] {
-        self.event.map_or(self.span.span.events.as_slice(), std::slice::from_ref)
-    }
-
-    fn links(&self) -> &'a [SpanLink] {
-        self.link.map_or(self.span.span.links.as_slice(), std::slice::from_ref)
     }
 }
 

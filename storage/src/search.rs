@@ -20,6 +20,11 @@ impl TimeRange {
         self.start <= t && t < self.end
     }
 
+    /// Whether something that starts and ends then runs in the range.
+    pub(crate) fn is_met(&self, start: u64, end: u64) -> bool {
+        start < self.end && self.start <= end
+    }
+
     /// Whether both times, and so all between them, lie inside.
     pub(crate) fn covers(&self, (first, last): (u64, u64)) -> bool {
         self.contains(first) && self.contains(last)

@@ -129,13 +129,14 @@ fn all_questions(pages: &Pages) -> Result<(), ReadError> {
             }
             let _ = values(&group, &field, &all, &context, &mut |_| ());
         }
-        let _ = (group.traces_of(&all), group.parent_rows(&all));
+        let _ = group.traces_of(&all);
         TableKind::ALL.into_iter().for_each(|kind| all_columns(&*group.table(kind)));
         let names = [b"a".to_vec(), b"service.name".to_vec()];
         let only = Projection::Only { names: &names, children: true };
         for row in (0..rows).step_by(rows / 64 + 1) {
             let _ = (group.span_id(row), group.parent_id(row));
             let Ok(id) = group.trace_id(row) else { continue };
+            let _ = group.parents_of(id);
             let _ = group.rows_of(id).and_then(|rows| group.spans(id, &rows, only));
             let Ok(Some(start)) = group.start_of(id) else { continue };
             let _ = (

@@ -36,6 +36,11 @@ pub(crate) struct SpanRow {
 }
 
 impl SpanRow {
+    /// When it ends; a span that ends before it starts, when it starts.
+    pub(crate) fn latest(&self) -> u64 {
+        self.end.max(self.start)
+    }
+
     /// The extent of the span in time.
     pub(crate) fn extent(&self) -> Extent {
         Extent::of(self.start, self.end)

@@ -16,6 +16,7 @@ mod values;
 
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
 pub(crate) use eval::{matching, matching_among};
+pub(crate) use expr::{both, computed};
 pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};

@@ -26,6 +26,16 @@ pub(crate) enum ParentRow {
     Row(u32),
 }
 
+impl ParentRow {
+    /// The same where the row is counted from a row `first`.
+    pub(crate) fn after(self, first: u32) -> Self {
+        match self {
+            Self::Row(row) => Self::Row(first.saturating_add(row)),
+            other => other,
+        }
+    }
+}
+
 /// What a span says of its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {

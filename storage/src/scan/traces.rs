@@ -31,9 +31,8 @@ pub(crate) trait TraceIndex {
     fn among(&self, id: TraceId, rows: &Bitmap, shown: usize) -> Result<Among, ReadError>;
     /// The summary of a trace by its spans in this group; `None` when it is not here. Only roots that come before `root` count.
     fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError>;
-    /// For each row of the group the parent of its span. Only traces with any of the rows `of` are decided; the rows of others have
-    /// [`ParentRow::Outside`].
-    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError>;
+    /// The parents of a trace's spans, in the order of [`TraceIndex::rows_of`].
+    fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError>;
 }
 
 /// The key by which the spans of a trace are sorted: start, then id.

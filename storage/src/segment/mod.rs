@@ -84,6 +84,8 @@ pub(crate) struct GroupStats {
     pub(crate) spans: u32,
     /// Earliest and latest span start.
     pub(crate) starts: (u64, u64),
+    /// Latest span end; a span that ends before it starts counts as ending then.
+    pub(crate) latest_end: u64,
     /// The latest order start of a trace, by its spans here. By all its spans a trace may start earlier, but not later.
     pub(crate) latest_trace: u64,
     /// Earliest and latest order start of a trace by start hints.

@@ -9,6 +9,7 @@ use super::group::SegmentGroup;
 use super::metadata::TableMeta;
 use super::{GroupStats, PageId, pages};
 use crate::ReadError;
+use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::{StringCursor, Strings};
 use crate::codec::{Damaged, len_u32};
@@ -83,6 +84,14 @@ impl SegmentGroup<'_> {
         Ok(rows)
     }
 
+    fn latest_end(&self, starts: &[u64]) -> Result<u64, ReadError> {
+        let mut latest = 0;
+        self.each_duration(&Bitmap::all(starts.len()), &mut |row, nanos| {
+            latest = latest.max(starts.get(row).copied().unwrap_or_default().saturating_add(nanos));
+        })?;
+        Ok(latest)
+    }
+
     /// The group's entry in the catalog.
     pub(crate) fn stats(&self) -> Result<GroupStats, ReadError> {
         let starts = self.starts()?;
@@ -95,6 +104,7 @@ impl SegmentGroup<'_> {
                 starts.iter().min().copied().unwrap_or_default(),
                 starts.iter().max().copied().unwrap_or_default(),
             ),
+            latest_end: self.latest_end(starts)?,
             latest_trace: order_starts.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or_default(),
             hints: (hint_of(traces.first()), hint_of(traces.last())),
         })

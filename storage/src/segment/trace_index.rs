@@ -78,30 +78,11 @@ impl TraceIndex for SegmentGroup<'_> {
         found.map(|(start, rows)| self.summary_of(start, rows, root)).transpose()
     }
 
-    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError> {
-        let corrupt = self.corrupt(pages::TRACES);
-        let (traces, mut end) = (self.traces()?, 0);
-        let mut parents = vec![ParentRow::Outside; self.len()];
-        for row in of.iter() {
-            if row < end {
-                continue;
-            }
-            let trace = traces.of_row(row).and_then(|trace| Ok((traces.start(trace)?, traces.rows(trace)?)));
-            let (start, rows) = trace.map_err(&corrupt)?;
-            if !rows.contains(&row) {
-                return Err(corrupt(Damaged("row of no trace")));
-            }
-            end = rows.end;
-            let first = self.row_u32(rows.start)?;
-            let decided = decide(&self.links(rows.clone())?, &|index| self.identity(start, rows.start + index))?;
-            for (known, parent) in parents.get_mut(rows).unwrap_or_default().iter_mut().zip(decided) {
-                *known = match parent {
-                    ParentRow::Row(index) => ParentRow::Row(first.saturating_add(index)),
-                    other => other,
-                };
-            }
-        }
-        Ok(parents)
+    fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError> {
+        let Some((start, rows)) = self.find(id)? else { return Ok(Vec::new()) };
+        let first = self.row_u32(rows.start)?;
+        let decided = decide(&self.links(rows.clone())?, &|index| self.identity(start, rows.start + index))?;
+        Ok(decided.into_iter().map(|parent| parent.after(first)).collect())
     }
 }
 

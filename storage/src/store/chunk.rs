@@ -22,6 +22,8 @@ pub(crate) struct Chunk {
     /// Bounds of the starts of its spans. With them a search skips a chunk without its lock, as it skips groups.
     earliest: AtomicU64,
     latest: AtomicU64,
+    /// Latest end of its spans.
+    latest_end: AtomicU64,
     /// No trace in it is ordered by a later start.
     latest_order_start: AtomicU64,
 }
@@ -31,14 +33,16 @@ pub(crate) struct Chunk {
 pub(crate) struct ChunkTimes {
     /// Starts of its earliest and latest span.
     pub(crate) starts: (u64, u64),
+    /// Latest end of its spans; a span that ends before it starts counts as ending then.
+    pub(crate) latest_end: u64,
     /// No trace in it is ordered by a later start.
     pub(crate) latest_order_start: u64,
 }
 
 impl Default for Chunk {
     fn default() -> Self {
-        let [latest, latest_order_start] = Default::default();
-        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_order_start }
+        let [latest, latest_end, latest_order_start] = Default::default();
+        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_end, latest_order_start }
     }
 }
 
@@ -59,6 +63,7 @@ impl Chunk {
     pub(crate) fn times(&self) -> ChunkTimes {
         ChunkTimes {
             starts: (self.earliest.load(Ordering::Acquire), self.latest.load(Ordering::Acquire)),
+            latest_end: self.latest_end.load(Ordering::Acquire),
             latest_order_start: self.latest_order_start.load(Ordering::Acquire),
         }
     }
@@ -69,6 +74,8 @@ impl Chunk {
         let latest = spans.iter().map(|span| span.start).max();
         self.earliest.fetch_min(earliest.unwrap_or(u64::MAX), Ordering::Release);
         self.latest.fetch_max(latest.unwrap_or(0), Ordering::Release);
+        let latest_end = spans.iter().map(SpanRow::latest).max();
+        self.latest_end.fetch_max(latest_end.unwrap_or(0), Ordering::Release);
         let order_starts = spans.iter().map(|span| span.extent().order_start());
         self.latest_order_start.fetch_max(order_starts.max().unwrap_or(0), Ordering::Release);
     }

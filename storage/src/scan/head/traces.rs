@@ -31,24 +31,6 @@ impl HeadGroup<'_> {
             service: resource.map_or("", |resource| resource.service_name()),
         })
     }
-
-    /// Puts the parents of a trace's spans into their rows.
-    fn add_parents(&self, id: TraceId, parents: &mut [ParentRow]) -> Result<(), ReadError> {
-        let mut rows: Vec<u32> = self.rows.trace_rows(id).collect();
-        rows.reverse();
-        let spans = rows.iter().map(|row| self.row(*row as usize).map(|span| (span.span_id, link(span))));
-        let spans = spans.collect::<Result<Vec<_>, _>>()?;
-        let row_at = |index: usize| rows.get(index).copied().unwrap_or(u32::MAX);
-        for (parent, row) in decide(&spans, &|index| self.identity(row_at(index)))?.into_iter().zip(&rows) {
-            if let Some(known) = parents.get_mut(*row as usize) {
-                *known = match parent {
-                    ParentRow::Row(index) => ParentRow::Row(row_at(index as usize)),
-                    other => other,
-                };
-            }
-        }
-        Ok(())
-    }
 }
 
 fn link(span: &SpanRow) -> Link {
@@ -117,11 +99,17 @@ impl TraceIndex for HeadGroup<'_> {
         }))
     }
 
-    fn parent_rows(&self, of: &Bitmap) -> Result<Vec<ParentRow>, ReadError> {
-        let mut parents = vec![ParentRow::Outside; self.rows.len()];
-        for TraceStart { id, .. } in self.traces_of(of)? {
-            self.add_parents(id, &mut parents)?;
-        }
-        Ok(parents)
+    fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError> {
+        // Among spans that nothing else tells apart, the one that came first is first.
+        let rows: Vec<u32> = self.rows_of(id)?.into_iter().rev().collect();
+        let spans = rows.iter().map(|row| self.row(*row as usize).map(|span| (span.span_id, link(span))));
+        let spans = spans.collect::<Result<Vec<_>, _>>()?;
+        let row_at = |index: usize| rows.get(index).copied().unwrap_or(u32::MAX);
+        let decided = decide(&spans, &|index| self.identity(row_at(index)))?;
+        let to_row = |parent| match parent {
+            ParentRow::Row(index) => ParentRow::Row(row_at(index as usize)),
+            other => other,
+        };
+        Ok(decided.into_iter().rev().map(to_row).collect())
     }
 }

@@ -135,6 +135,7 @@ impl<'w, 'r> GroupWriter<'w, 'r> {
         self.out.stats = GroupStats {
             spans: self.out.metadata.spans,
             starts: (starts().min().unwrap_or_default(), starts().max().unwrap_or_default()),
+            latest_end: rows.iter().map(|row| self.span(*row).latest()).max().unwrap_or_default(),
             latest_trace: traces.iter().filter_map(|trace| self.order_start(trace, rows)).max().unwrap_or_default(),
             hints: (traces.first().map_or(0, |trace| trace.start), traces.last().map_or(0, |trace| trace.start)),
         };

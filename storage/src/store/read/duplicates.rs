@@ -41,6 +41,11 @@ impl Duplicates {
         self.copies.values().map(Vec::len).sum()
     }
 
+    /// The rows that are copies, each with the index of its unit.
+    pub(super) fn copied_rows(&self) -> HashSet<(usize, u32)> {
+        self.copies.iter().flat_map(|(unit, rows)| rows.iter().map(|row| (*unit, *row))).collect()
+    }
+
     /// Those of the rows of a unit that are not copies.
     pub(super) fn without_copies<'b>(&self, unit: usize, rows: &'b Bitmap) -> Cow<'b, Bitmap> {
         let Some(copies) = self.copies.get(&unit) else { return Cow::Borrowed(rows) };

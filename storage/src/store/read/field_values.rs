@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::AnyValue;
 
+use super::judge::{Judge, Judged};
 use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
 use super::trace_loader::TraceLoader;
 use crate::first_values::FirstValues;
 use crate::names::{Names, service_of};
 use crate::rows::Rows;
-use crate::scan::{Projection, RowGroup, matching, values};
+use crate::scan::{RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
-use crate::whole_trace::values_of_trace;
 use crate::{CompareOp, Field, Filter, Intrinsic, ReadError, Value};
 
 /// What a segment lists.
@@ -128,9 +128,9 @@ impl Question<'_, '_> {
         Ok(left)
     }
 
-    /// A field of whole traces, or spans that only their whole trace tells: the traces are read.
+    /// A field of whole traces or trees, or spans that only their whole trace tells: the traces are judged one by one.
     pub(super) fn of_traces(&self) -> Result<Vec<Value>, ReadError> {
-        let FieldValuesRequest { filter, range, limit, .. } = self.request;
+        let FieldValuesRequest { field, filter, range, limit } = self.request;
         let context = self.loader.context;
         let (mut traces, mut memory) = (HashSet::new(), context.reserve(0)?);
         let ask = |group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, context)?);
@@ -139,10 +139,15 @@ impl Question<'_, '_> {
             traces.extend(here.into_iter().map(|trace| trace.id));
             memory.grow((traces.len() - before) * ID_BYTES)
         })?;
+        let mut judge = Judge::new(self.loader, &filter.clone().into(), None)?;
+        let calc = judge.program.field(field);
         let mut found = FirstValues::new(*limit, context)?;
         for id in traces {
-            let trace = self.loader.spans(id, Projection::Whole)?;
-            values_of_trace(&trace.spans, self.request, context, &mut found)?;
+            let Some(Judged { trace, spansets }) = judge.judge(id)? else { continue };
+            let starts_inside =
+                |row: &u32| trace.key(*row).is_some_and(|(start, _)| range.is_none_or(|range| range.contains(start)));
+            let rows: Vec<u32> = spansets.into_iter().flat_map(|spanset| spanset.rows).filter(starts_inside).collect();
+            trace.each_value(field, &calc, &rows, &mut |value| found.add(value))?;
             found.check()?;
         }
         found.finish()

@@ -1,36 +1,27 @@
 //! What a search tells of a trace that it found. Of a trace of 100,000 spans only those are read whole that the answer shows.
 
+use std::borrow::Cow;
+
 use hoptrail_proto::model::TraceId;
-use rustc_hash::FxHashMap;
 
 use super::duplicates::Duplicates;
+use super::judge::{Judge, Judged};
+use super::leaves::of_rows;
 use super::needed_columns::NeededColumns;
-use super::scan_unit::{ScanUnit, UnitId};
-use super::trace_loader::TraceLoader;
+use super::scan_unit::ScanUnit;
+use super::trace_rows::TraceRows;
 use super::trace_summary::TraceSummary;
 use crate::codec::bits::Bitmap;
 use crate::copies::ContentHash;
-use crate::matcher::TraceIntrinsics;
+use crate::judge::{Calc, Spanset, calculate};
+use crate::matcher::{Candidate, TraceIntrinsics};
+use crate::rows::TableKind;
 use crate::scan::{RowGroup, SpanKey};
 use crate::search::{SearchRequest, SetHit, SpanHit, TraceHit};
-use crate::whole_trace::span_hit;
-use crate::{ReadError, Reserved};
+use crate::{Field, ReadError, Reserved, Value};
 
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 64;
-
-/// The rows that match, of traces that may be found. Of a trace that was found no row is missing: the search passes only over rows
-/// of traces that begin there before the oldest that it found, and a unit outside of the time range has no row that matches.
-#[derive(Default)]
-pub(super) struct Matched(FxHashMap<UnitId, Bitmap>);
-
-impl Matched {
-    pub(super) fn insert(&mut self, unit: &ScanUnit, rows: Bitmap) {
-        if !rows.is_empty() {
-            self.0.insert(unit.id(), rows);
-        }
-    }
-}
 
 /// A span that matches, in the order in which spans are shown.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,50 +34,108 @@ struct MatchedSpan {
 }
 
 /// Makes hits of traces.
-pub(super) struct Hits<'s, 'a> {
-    pub(super) loader: &'s TraceLoader<'s, 'a>,
-    pub(super) request: &'s SearchRequest,
-    pub(super) needed: &'s NeededColumns,
-    pub(super) matched: Matched,
+pub(super) struct Hits<'j, 's, 'a> {
+    pub(super) judge: &'j Judge<'s, 'a>,
+    pub(super) request: &'j SearchRequest,
+    pub(super) needed: &'j NeededColumns,
+    /// For each field of the request how to find it, when only the tree tells.
+    pub(super) of_tree: Vec<Option<Calc>>,
 }
 
-impl Hits<'_, '_> {
-    /// The hit of a trace, when any of its spans matches.
+impl<'s, 'a> Hits<'_, 's, 'a> {
+    /// The hit of a trace, when any of its spans is in the answer.
     pub(super) fn of(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        if self.request.filter().needs_trace() {
-            return self.by_spans(id);
+        if self.judge.is_plain && self.of_tree.iter().all(Option::is_none) {
+            return self.by_columns(id);
         }
-        let units = self.loader.holders(id)?;
-        let Some(summary) = self.loader.summary(id, &units)? else { return Ok(None) };
-        self.by_columns(id, summary, &units)
+        self.judge.judge(id)?.map_or(Ok(None), |judged| self.of_judged(&judged))
     }
 
-    fn by_spans(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
-        self.loader.hit(id, self.request, self.needed)
+    /// The hit of a trace whose spansets are known.
+    fn of_judged(&self, Judged { trace, spansets }: &Judged<'_, 's, 'a>) -> Result<Option<TraceHit>, ReadError> {
+        let Some(summary) = trace.summary()? else { return Ok(None) };
+        let intrinsics = summary.intrinsics();
+        let fields = self.fields_of_tree(trace)?;
+        let sets = spansets.iter().map(|spanset| self.set(trace, spanset, &intrinsics, &fields));
+        Ok(Some(hit(trace.id, summary, sets.collect::<Result<_, _>>()?)))
     }
 
-    fn by_columns(
+    /// A hit for each of these spans of a trace.
+    pub(super) fn of_spans(&self, trace: &TraceRows<'_, 's, 'a>, rows: &[u32]) -> Result<Vec<TraceHit>, ReadError> {
+        let Some(summary) = trace.summary()? else { return Ok(Vec::new()) };
+        let intrinsics = summary.intrinsics();
+        let fields = self.fields_of_tree(trace)?;
+        let of = |row: &u32| {
+            let spanset = Spanset { rows: vec![*row], attributes: Vec::new() };
+            Ok(hit(trace.id, summary, vec![self.set(trace, &spanset, &intrinsics, &fields)?]))
+        };
+        rows.iter().map(of).collect()
+    }
+
+    fn fields_of_tree<'t>(
+        &self,
+        trace: &'t TraceRows<'_, 's, 'a>,
+    ) -> Result<Vec<Option<Cow<'t, [Option<Value>]>>>, ReadError> {
+        self.of_tree.iter().map(|calc| calc.as_ref().map(|calc| calculate(calc, trace)).transpose()).collect()
+    }
+
+    fn set(
+        &self,
+        trace: &TraceRows<'_, 's, 'a>,
+        spanset: &Spanset,
+        intrinsics: &TraceIntrinsics,
+        fields: &[Option<Cow<'_, [Option<Value>]>>],
+    ) -> Result<SetHit, ReadError> {
+        let mut spans = Vec::new();
+        for row in spanset.rows.iter().take(self.request.spans_per_set) {
+            let Some((_, unit, row_there)) = trace.rows.get(*row as usize) else { continue };
+            let Some(unit) = trace.units.get(*unit) else { continue };
+            spans.extend(self.read(trace.id, unit, *row_there, intrinsics, |field| {
+                fields.get(field)?.as_ref()?.get(*row as usize).cloned()?
+            })?);
+        }
+        let (attributes, matched) = (spanset.attributes.clone(), spanset.rows.len() as u64);
+        Ok(SetHit { attributes, matched, spans })
+    }
+
+    /// Reads a span. `of_tree` gives the value of a field of the request that only the tree tells.
+    fn read(
         &self,
         id: TraceId,
-        summary: TraceSummary,
-        units: &[ScanUnit],
-    ) -> Result<Option<TraceHit>, ReadError> {
-        let TraceSummary { extent, root, services, duplicates } = summary;
-        let mut memory = self.loader.context.reserve(0)?;
-        let (matched, found) = self.found(id, units, &duplicates, &mut memory)?;
+        unit: &ScanUnit,
+        row: u32,
+        intrinsics: &TraceIntrinsics,
+        of_tree: impl Fn(usize) -> Option<Value>,
+    ) -> Result<Option<SpanHit>, ReadError> {
+        let read = |group: &dyn RowGroup| group.spans(id, &[row], self.needed.projection());
+        let Some(span) = self.judge.loader.on(unit, read)?.and_then(|mut spans| spans.pop()) else { return Ok(None) };
+        let candidate = Candidate::new(&span, intrinsics);
+        let value = |(index, field): (usize, &Field)| {
+            let is_of_tree = self.of_tree.get(index).is_some_and(Option::is_some);
+            let value = if is_of_tree { of_tree(index) } else { candidate.first(field) };
+            value.map(|value| (field.clone(), value))
+        };
+        Ok(Some(SpanHit {
+            span_id: span.span.span_id,
+            name: span.span.name.clone(),
+            start_unix_nano: span.span.start_unix_nano,
+            duration_nanos: span.span.duration_nanos(),
+            fields: self.request.select.iter().enumerate().filter_map(value).collect(),
+        }))
+    }
+
+    /// The hit of a trace, by the rows of each unit that satisfy the only leaf.
+    fn by_columns(&self, id: TraceId) -> Result<Option<TraceHit>, ReadError> {
+        let loader = self.judge.loader;
+        let units = loader.holders(id)?;
+        let Some(summary) = loader.summary(id, &units)? else { return Ok(None) };
+        let mut memory = loader.context.reserve(0)?;
+        let (matched, found) = self.found(id, &units, &summary.duplicates, &mut memory)?;
         if matched == 0 {
             return Ok(None);
         }
-        let intrinsics = TraceIntrinsics { duration_nanos: extent.nanos(), root };
-        let spans = self.shown(id, units, found, &intrinsics)?;
-        Ok(Some(TraceHit {
-            trace_id: id,
-            start_unix_nano: extent.start,
-            duration_nanos: intrinsics.duration_nanos,
-            services,
-            sets: vec![SetHit { attributes: Vec::new(), matched: matched as u64, spans }],
-            root: intrinsics.root,
-        }))
+        let spans = self.shown(id, &units, found, &summary.intrinsics())?;
+        Ok(Some(hit(id, &summary, vec![SetHit { attributes: Vec::new(), matched: matched as u64, spans }])))
     }
 
     /// How many spans match, and of each unit so many of the earliest that those to be shown are among them.
@@ -101,10 +150,12 @@ impl Hits<'_, '_> {
         // Of spans of one key a unit does not know which comes first.
         let shown = self.request.spans_per_set.saturating_add(duplicates.distinct());
         for (index, unit) in units.iter().enumerate() {
-            let Some(rows) = self.matched.0.get(&unit.id()) else { continue };
-            self.loader.context.check()?;
-            let rows = duplicates.without_copies(index, rows);
-            let own = self.loader.on(unit, |group| group.among(id, &rows, shown))?.unwrap_or_default();
+            self.judge.loader.context.check()?;
+            let own = self.judge.loader.on(unit, |group| {
+                let rows = self.rows_that_match(id, unit, group)?;
+                group.among(id, &duplicates.without_copies(index, &rows), shown)
+            })?;
+            let own = own.unwrap_or_default();
             memory.grow(own.earliest.len() * ROW_BYTES)?;
             matched += own.count;
             found.extend(own.earliest.into_iter().map(|(key, row)| MatchedSpan {
@@ -115,6 +166,21 @@ impl Hits<'_, '_> {
             }));
         }
         Ok((matched, found))
+    }
+
+    /// The rows of a trace in one unit that satisfy the only leaf, and maybe rows of others.
+    fn rows_that_match(&self, id: TraceId, unit: &ScanUnit, group: &dyn RowGroup) -> Result<Bitmap, ReadError> {
+        let Judge { loader, program, leaves, .. } = self.judge;
+        let spans = group.table(TableKind::Span).len();
+        if program.filters.is_empty() {
+            return Ok(Bitmap::all(spans));
+        }
+        if let Some(known) = leaves.of(unit) {
+            return Ok(known.first().cloned().unwrap_or_else(|| Bitmap::none(spans)));
+        }
+        let mut rows = Bitmap::none(spans);
+        group.rows_of(id)?.into_iter().for_each(|row| rows.insert(row as usize));
+        Ok(of_rows(group, program, &rows, loader.context)?.pop().unwrap_or(rows))
     }
 
     /// The earliest of these spans that match, as many as asked for.
@@ -134,10 +200,19 @@ impl Hits<'_, '_> {
         let mut hits = Vec::with_capacity(found.len());
         for MatchedSpan { unit, row, .. } in found {
             let Some(unit) = units.get(unit) else { continue };
-            let read = |group: &dyn RowGroup| group.spans(id, &[row], self.needed.projection());
-            let read = self.loader.on(unit, read)?;
-            hits.extend(read.iter().flatten().map(|span| span_hit(span, intrinsics, self.request)));
+            hits.extend(self.read(id, unit, row, intrinsics, |_| None)?);
         }
         Ok(hits)
+    }
+}
+
+fn hit(trace_id: TraceId, summary: &TraceSummary, sets: Vec<SetHit>) -> TraceHit {
+    TraceHit {
+        trace_id,
+        root: summary.root.clone(),
+        start_unix_nano: summary.extent.start,
+        duration_nanos: summary.extent.nanos(),
+        services: summary.services.clone(),
+        sets,
     }
 }

@@ -4,20 +4,25 @@ mod duplicates;
 mod field_values;
 mod group_cache;
 mod hits;
+mod judge;
 mod large_traces;
 #[cfg(test)]
 mod late_tests;
+mod leaves;
 #[cfg(test)]
 mod names_tests;
 mod needed_columns;
 mod newest;
 mod parallel;
+mod ranked;
 #[cfg(test)]
 mod repeated_key_tests;
 mod rounds;
 mod scan_unit;
+mod search;
 mod snapshot;
 mod trace_loader;
+mod trace_rows;
 mod trace_summary;
 #[cfg(test)]
 mod unreal_time_tests;
@@ -30,21 +35,15 @@ use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use super::Store;
 use crate::rows::{Owner, TableKind};
 use crate::scan::RowGroup;
-use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange, TraceHit};
+use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
 use field_values::Question;
-use hits::Hits;
-use needed_columns::NeededColumns;
-use newest::{NewestTraces, Search};
 pub(super) use parallel::Workers;
 use rounds::Rounds;
 use snapshot::Snapshot;
 use trace_loader::TraceLoader;
-
-/// Memory of a field of a hit with its value, about.
-const FIELD_BYTES: usize = 256;
 
 impl TraceReader for Store {
     fn trace(&self, tenant: &TenantId, id: TraceId, context: &QueryContext) -> Result<Option<Trace>, ReadError> {
@@ -68,22 +67,8 @@ impl TraceReader for Store {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
-        let begun = crate::clock::instant();
         let snapshot = Snapshot::take(&self.readers, tenant);
-        let loader = &TraceLoader::new(&snapshot, context);
-        let needed = &NeededColumns::of(request);
-        let NewestTraces { traces, matched, inspected } = Search { loader, request, needed }.run(begun)?;
-        let found = Hits { loader, request, needed, matched };
-        let (mut hits, mut memory) = (Vec::with_capacity(traces.len()), context.reserve(0)?);
-        let take = |_: &(u64, TraceId), hit: Result<Option<TraceHit>, ReadError>| {
-            let hit = hit?;
-            memory.grow(hit.as_ref().map_or(0, hit_bytes))?;
-            hits.extend(hit);
-            context.check()
-        };
-        snapshot.workers().in_order(&traces, begun, |_| true, |(_, id)| found.of(*id), take)?;
-        memory.keep();
-        Ok(SearchAnswer { hits, inspected, next: None })
+        search::search(&TraceLoader::new(&snapshot, context), request)
     }
 
     fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
@@ -130,13 +115,6 @@ impl TraceReader for Store {
             question.of_spans()
         }
     }
-}
-
-/// Memory of a hit, about.
-fn hit_bytes(hit: &TraceHit) -> usize {
-    let spans = hit.spans().map(|span| size_of_val(span) + span.name.len() + span.fields.len() * FIELD_BYTES);
-    let services = hit.services.iter().map(|stats| size_of_val(stats) + stats.service.len());
-    size_of_val(hit) + spans.sum::<usize>() + services.sum::<usize>()
 }
 
 fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {

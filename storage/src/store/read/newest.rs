@@ -8,29 +8,34 @@ use std::time::Instant;
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::TraceId;
 
-use super::hits::Matched;
-use super::needed_columns::NeededColumns;
+use super::judge::Judge;
 use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
 use super::trace_loader::TraceLoader;
-use crate::codec::bits::Bitmap;
-use crate::scan::{HintHorizon, RowGroup, TraceStart, matching_among};
+use crate::scan::{HintHorizon, RowGroup, TraceStart};
 use crate::search::{Inspected, SearchRequest};
 use crate::{Filter, ReadError};
 
 /// The newest traces found so far, newest first.
 struct Newest {
     limit: usize,
+    /// Only what comes after this counts.
+    after: Option<(u64, TraceId)>,
     found: Vec<(u64, TraceId)>,
 }
 
 impl Newest {
+    /// One more than was asked for shows whether there are more.
     fn of(request: &SearchRequest) -> Self {
-        Self { limit: request.limit, found: Vec::new() }
+        let after = request.after.as_ref().map(|place| (place.start, place.trace_id));
+        Self { limit: request.limit.saturating_add(1), after, found: Vec::new() }
     }
 
     fn add(&mut self, start: u64, id: TraceId) {
+        if self.after.is_some_and(|after| (start, id) >= after) {
+            return;
+        }
         let index = self.found.partition_point(|found| *found > (start, id));
         if index < self.limit {
             self.found.insert(index, (start, id));
@@ -46,21 +51,26 @@ impl Newest {
 }
 
 /// Which units a search must look into, as far as filters over values know.
-struct Possible<'s, 'a> {
+pub(super) struct Possible<'s, 'a> {
     snapshot: &'s Snapshot<'a>,
-    filter: &'s Filter,
+    /// What every span of an answer satisfies.
+    filter: Filter,
     /// By segment, for each of its groups.
     known: Mutex<HashMap<u64, Vec<bool>>>,
 }
 
-impl Possible<'_, '_> {
-    fn holds(&self, unit: &ScanUnit) -> Result<bool, ReadError> {
+impl<'s, 'a> Possible<'s, 'a> {
+    pub(super) fn new(judge: &Judge<'s, 'a>) -> Self {
+        Self { snapshot: judge.loader.snapshot, filter: judge.program.required(), known: Mutex::default() }
+    }
+
+    pub(super) fn holds(&self, unit: &ScanUnit) -> Result<bool, ReadError> {
         let ScanUnit::Group(segment, group) = unit else { return Ok(true) };
         if let Some(groups) = self.known().get(&segment.id) {
             return Ok(may_hold(groups, *group));
         }
         // Other threads go on while filters are read; one of them may read the same.
-        let groups = self.snapshot.possible_groups(segment.id, self.filter)?;
+        let groups = self.snapshot.possible_groups(segment.id, &self.filter)?;
         let holds = may_hold(&groups, *group);
         self.known().insert(segment.id, groups);
         Ok(holds)
@@ -86,7 +96,6 @@ struct Scanned {
 struct Candidates {
     /// Spans looked at.
     spans: usize,
-    rows: Bitmap,
     /// How many traces these rows are of.
     traces: usize,
     /// Those that may be among the newest.
@@ -94,10 +103,9 @@ struct Candidates {
 }
 
 /// A search for the newest traces.
-pub(super) struct Search<'s, 'a> {
-    pub(super) loader: &'s TraceLoader<'s, 'a>,
-    pub(super) request: &'s SearchRequest,
-    pub(super) needed: &'s NeededColumns,
+pub(super) struct Search<'j, 's, 'a> {
+    pub(super) judge: &'j Judge<'s, 'a>,
+    pub(super) request: &'j SearchRequest,
 }
 
 /// What the threads of a search know together.
@@ -120,23 +128,22 @@ impl Progress<'_, '_> {
     }
 }
 
-/// The newest traces with a span that matches, the rows that match where it looked, and what it took.
+/// The newest traces with a span in the answer, one more than asked for, and what it took.
 #[derive(Default)]
 pub(super) struct NewestTraces {
     pub(super) traces: Vec<(u64, TraceId)>,
-    pub(super) matched: Matched,
     pub(super) inspected: Inspected,
 }
 
-impl Search<'_, '_> {
+impl Search<'_, '_, '_> {
     /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
     pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
         let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
-        let TraceLoader { snapshot, context, .. } = self.loader;
+        let TraceLoader { snapshot, context, .. } = self.judge.loader;
         let mut units = snapshot.view.units();
-        units.retain(|unit| unit.overlaps(self.request.range));
+        units.retain(|unit| unit.runs_in(self.request.range));
         let progress = Progress {
-            possible: Possible { snapshot, filter: self.request.filter(), known: Mutex::default() },
+            possible: Possible::new(self.judge),
             rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
@@ -145,14 +152,13 @@ impl Search<'_, '_> {
             progress.oldest.load(Ordering::Relaxed) <= unit.latest(snapshot.view.horizon)
         };
         let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &progress);
-        let take = |(_, unit): &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
+        let take = |_: &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
             let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
             snapshot.leave_out(&damage, context);
             out.inspected.segments += 1;
             let Some(candidates) = candidates else { return Ok(()) };
             out.inspected.spans += candidates.spans as u64;
             out.inspected.traces += candidates.traces as u64;
-            out.matched.insert(unit, candidates.rows);
             candidates.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
             progress.oldest.store(newest.oldest(), Ordering::Relaxed);
             Ok(())
@@ -164,52 +170,57 @@ impl Search<'_, '_> {
 
     /// Looks for what matches in a unit; `None` when filters say that nothing does.
     fn scan(&self, index: usize, unit: &ScanUnit, progress: &Progress<'_, '_>) -> Result<Option<Scanned>, ReadError> {
-        let TraceLoader { snapshot, context, .. } = self.loader;
+        let TraceLoader { snapshot, context, .. } = self.judge.loader;
         context.check()?;
         if !progress.possible.holds(unit)? {
+            self.judge.rule_out(unit);
             return Ok(None);
         }
         progress.rounds.fetch(index)?;
         let oldest = progress.oldest.load(Ordering::Relaxed);
-        let (found, damage) = snapshot.ask(unit, |group| self.matching(group, oldest));
+        let (found, damage) = snapshot.ask(unit, |group| self.matching(unit, group, oldest));
         let candidates = match found? {
             None => None,
-            Some((spans, rows, traces)) => {
+            Some((spans, traces)) => {
                 let newest = self.newest_of(&traces, progress)?;
-                Some(Candidates { spans, rows, traces: traces.len(), newest })
+                Some(Candidates { spans, traces: traces.len(), newest })
             }
         };
         Ok(Some(Scanned { candidates, damage }))
     }
 
-    /// How many spans were looked at, the rows that match, and their traces, those first that most likely are the newest.
-    fn matching(&self, group: &dyn RowGroup, oldest: u64) -> Result<(usize, Bitmap, Vec<TraceStart>), ReadError> {
-        let horizon = self.loader.snapshot.view.horizon;
+    /// How many spans were looked at, and the traces of those that may be in the answer, those first that most likely are the newest.
+    fn matching(
+        &self,
+        unit: &ScanUnit,
+        group: &dyn RowGroup,
+        oldest: u64,
+    ) -> Result<(usize, Vec<TraceStart>), ReadError> {
+        let horizon = self.judge.loader.snapshot.view.horizon;
         let among = group.rows_from(oldest, horizon)?;
-        let spans = among.count();
-        let (filter, range) = (self.request.filter(), self.request.range);
-        let rows = matching_among(group, filter, range, among, self.loader.context)?;
+        let rows = self.judge.candidates(unit, group, &among)?;
         let mut traces = group.traces_of(&rows)?;
         // Those that began elsewhere come late: mostly they are too old by then, and need not be looked for.
         traces.sort_unstable_by_key(|trace| Reverse((trace.hint, trace.id)));
-        Ok((spans, rows, traces))
+        Ok((among.count(), traces))
     }
 
     /// Those of these traces that may be among the newest.
     fn newest_of(&self, traces: &[TraceStart], progress: &Progress<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
-        let horizon = self.loader.snapshot.view.horizon;
+        let loader = self.judge.loader;
+        let horizon = loader.snapshot.view.horizon;
         for trace in progress.unseen(traces, horizon) {
             let (id, bound) = (trace.id, trace.bound(horizon));
             let oldest = newest.oldest().max(progress.oldest.load(Ordering::Relaxed));
             if bound < oldest {
                 continue;
             }
-            self.loader.context.check()?;
-            if self.request.filter().needs_trace() && self.loader.hit(id, self.request, self.needed)?.is_none() {
+            loader.context.check()?;
+            if !self.judge.is_plain && self.judge.judge(id)?.is_none() {
                 continue;
             }
-            if let Some(start) = self.loader.order_start(id, bound, oldest)? {
+            if let Some(start) = loader.order_start(id, bound, oldest)? {
                 newest.add(start, id);
             }
         }

@@ -35,6 +35,16 @@ impl ScanUnit {
         }
     }
 
+    /// Whether any of its spans may run in the range.
+    pub(super) fn runs_in(&self, range: Option<TimeRange>) -> bool {
+        match self {
+            Self::Chunk(times, _) => range.is_none_or(|range| range.is_met(times.starts.0, times.latest_end)),
+            Self::Group(segment, group) => {
+                segment.groups.get(usize::from(*group)).is_some_and(|group| group.runs_in(range))
+            }
+        }
+    }
+
     /// Whether any of its spans may start in the range.
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {

@@ -6,13 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashSet;
 use hoptrail_proto::model::{TraceId, TraceSpan};
 
-use super::needed_columns::NeededColumns;
 use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
 use crate::copies::without_copies;
 use crate::scan::{Projection, RowGroup, SpanKey};
-use crate::search::{SearchRequest, TraceHit};
-use crate::whole_trace::hit;
 use crate::{QueryContext, ReadError, Reserved};
 
 /// Memory of what is known of a span before it is read.
@@ -77,18 +74,6 @@ impl<'s, 'a> TraceLoader<'s, 'a> {
             return self.spans(id, Projection::Whole);
         }
         Ok(Spans { spans: without_copies(all), memory })
-    }
-
-    /// The hit of a trace, by all its spans, when any of them matches. One thread at a time has these in memory.
-    pub(super) fn hit(
-        &self,
-        id: TraceId,
-        request: &SearchRequest,
-        needed: &NeededColumns,
-    ) -> Result<Option<TraceHit>, ReadError> {
-        let _one_at_a_time = self.one_at_a_time();
-        let found = self.spans(id, needed.projection())?;
-        hit(id, &found.spans, request, self.context)
     }
 
     /// The order key of a trace that has `bound` or an earlier one; `None` once it is known that it is before `oldest`.

@@ -9,6 +9,7 @@ use super::duplicates::Duplicates;
 use super::scan_unit::ScanUnit;
 use super::trace_loader::TraceLoader;
 use crate::ReadError;
+use crate::matcher::TraceIntrinsics;
 use crate::rows::{Shape, TableKind};
 use crate::scan::{PartialSummary, RootKey, RowGroup};
 use crate::search::ServiceStats;
@@ -25,6 +26,13 @@ pub(super) struct TraceSummary {
     pub(super) root: Option<(String, String)>,
     pub(super) services: Vec<ServiceStats>,
     pub(super) duplicates: Duplicates,
+}
+
+impl TraceSummary {
+    /// What trace-level intrinsics say.
+    pub(super) fn intrinsics(&self) -> TraceIntrinsics {
+        TraceIntrinsics { duration_nanos: self.extent.nanos(), root: self.root.clone() }
+    }
 }
 
 impl TraceLoader<'_, '_> {

@@ -1,0 +1,166 @@
+//! Judges traces for a query: which spans of a trace are the answer.
+
+use std::sync::{Mutex, PoisonError};
+
+use hoptrail_proto::model::TraceId;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::leaves::Leaves;
+use super::newest::Possible;
+use super::rounds::Rounds;
+use super::scan_unit::{ScanUnit, UnitId};
+use super::trace_loader::TraceLoader;
+use super::trace_rows::TraceRows;
+use crate::codec::bits::Bitmap;
+use crate::judge::{Program, Spanset, judge};
+use crate::rows::TableKind;
+use crate::scan::RowGroup;
+use crate::{Pipeline, ReadError, TimeRange};
+
+/// A question about whole traces. Threads of a query share it.
+pub(super) struct Judge<'s, 'a> {
+    pub(super) loader: &'s TraceLoader<'s, 'a>,
+    pub(super) program: Program,
+    pub(super) leaves: Leaves,
+    /// Whether a span that satisfies the only leaf is in the answer, whatever the trace.
+    pub(super) is_plain: bool,
+    /// When a span of the answer must run.
+    pub(super) range: Option<TimeRange>,
+}
+
+/// A trace with spans in the answer.
+pub(super) struct Judged<'j, 's, 'a> {
+    pub(super) trace: TraceRows<'j, 's, 'a>,
+    /// Not empty.
+    pub(super) spansets: Vec<Spanset>,
+}
+
+impl<'s, 'a> Judge<'s, 'a> {
+    pub(super) fn new(
+        loader: &'s TraceLoader<'s, 'a>,
+        pipeline: &Pipeline,
+        range: Option<TimeRange>,
+    ) -> Result<Self, ReadError> {
+        Ok(Self {
+            loader,
+            program: Program::new(pipeline),
+            leaves: Leaves::new(loader.context)?,
+            is_plain: pipeline.as_filter().is_some_and(|filter| !filter.needs_trace()),
+            range,
+        })
+    }
+
+    /// The rows of a unit, of these, that may be in an answer and run in the range.
+    pub(super) fn candidates(
+        &self,
+        unit: &ScanUnit,
+        group: &dyn RowGroup,
+        among: &Bitmap,
+    ) -> Result<Bitmap, ReadError> {
+        let leaves = self.leaves.scan(unit.id(), group, &self.program, among, self.loader.context)?;
+        let rows = self.program.candidates(&leaves, among);
+        match self.range {
+            Some(range) => running(group, rows, range),
+            None => Ok(rows),
+        }
+    }
+
+    /// Notes that filters over values find nothing in a unit that every span of an answer has.
+    pub(super) fn rule_out(&self, unit: &ScanUnit) {
+        if self.is_plain {
+            self.leaves.rule_out(unit.id(), &self.program);
+        }
+    }
+
+    /// The trace with its spansets, when a span of these runs in the range.
+    pub(super) fn judge(&self, id: TraceId) -> Result<Option<Judged<'_, 's, 'a>>, ReadError> {
+        let trace = TraceRows::of(self, id)?;
+        let spansets = judge(&self.program, &trace)?;
+        let runs = match self.range {
+            _ if spansets.is_empty() => false,
+            None => true,
+            Some(range) => {
+                let runs = trace.runs_in(range)?;
+                let mut rows = spansets.iter().flat_map(|spanset| &spanset.rows);
+                rows.any(|row| runs.get(*row as usize).copied().unwrap_or(false))
+            }
+        };
+        Ok(runs.then_some(Judged { trace, spansets }))
+    }
+}
+
+impl Judge<'_, '_> {
+    /// The rows that are in the answer and whose span starts in the range, by unit. Each trace is judged once.
+    pub(super) fn selected(&self, range: TimeRange) -> Result<FxHashMap<UnitId, Vec<u32>>, ReadError> {
+        let TraceLoader { snapshot, context, .. } = self.loader;
+        let mut units = snapshot.view.units();
+        units.retain(|unit| unit.overlaps(Some(range)));
+        let (possible, rounds) = (Possible::new(self), Rounds::new(snapshot, &units));
+        let seen: Mutex<FxHashSet<TraceId>> = Mutex::default();
+        let work = |(index, unit): &(usize, &ScanUnit)| {
+            context.check()?;
+            if !possible.holds(unit)? {
+                return Ok(Vec::new());
+            }
+            rounds.fetch(*index)?;
+            let traces = self.loader.on(unit, |group| {
+                let mut rows = self.candidates(unit, group, &Bitmap::all(group.table(TableKind::Span).len()))?;
+                rows.and(&starting(group.starts()?, range));
+                group.traces_of(&rows)
+            })?;
+            let mut selected = Vec::new();
+            for trace in traces.unwrap_or_default() {
+                if seen.lock().unwrap_or_else(PoisonError::into_inner).insert(trace.id) {
+                    selected.extend(self.selected_of(trace.id, range)?);
+                }
+            }
+            Ok(selected)
+        };
+        let (mut by_unit, mut memory): (FxHashMap<UnitId, Vec<u32>>, _) = (FxHashMap::default(), context.reserve(0)?);
+        let take = |_: &(usize, &ScanUnit), selected: Result<Vec<(UnitId, u32)>, ReadError>| {
+            let selected = selected?;
+            memory.grow(selected.len() * size_of::<u32>() * 2)?;
+            selected.into_iter().for_each(|(unit, row)| by_unit.entry(unit).or_default().push(row));
+            Ok(())
+        };
+        snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)?;
+        memory.keep();
+        Ok(by_unit)
+    }
+
+    fn selected_of(&self, id: TraceId, range: TimeRange) -> Result<Vec<(UnitId, u32)>, ReadError> {
+        let Some(Judged { trace, spansets }) = self.judge(id)? else { return Ok(Vec::new()) };
+        let rows = spansets.iter().flat_map(|spanset| &spanset.rows).filter_map(|row| trace.rows.get(*row as usize));
+        let rows = rows.filter(|((start, _), ..)| range.contains(*start));
+        Ok(rows.filter_map(|(_, unit, row)| Some((trace.units.get(*unit)?.id(), *row))).collect())
+    }
+}
+
+/// The rows with a start in the range.
+fn starting(starts: &[u64], range: TimeRange) -> Bitmap {
+    let mut rows = Bitmap::none(starts.len());
+    starts.iter().enumerate().for_each(|(row, start)| rows.insert_if(row, range.contains(*start)));
+    rows
+}
+
+/// Those of these rows whose span runs in the range.
+fn running(group: &dyn RowGroup, mut rows: Bitmap, range: TimeRange) -> Result<Bitmap, ReadError> {
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let starts = group.starts()?;
+    let (mut inside, mut before) = (Bitmap::none(rows.len()), Bitmap::none(rows.len()));
+    for (row, start) in starts.iter().enumerate() {
+        inside.insert_if(row, range.contains(*start));
+        before.insert_if(row, *start < range.start);
+    }
+    before.and(&rows);
+    if !before.is_empty() {
+        group.each_duration(&before, &mut |row, nanos| {
+            let end = starts.get(row).copied().unwrap_or_default().saturating_add(nanos);
+            inside.insert_if(row, range.start <= end);
+        })?;
+    }
+    rows.and(&inside);
+    Ok(rows)
+}

@@ -1,0 +1,129 @@
+//! A search: which traces or spans come first, and what the answer tells of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hoptrail_proto::model::TraceId;
+
+use super::hits::Hits;
+use super::judge::Judge;
+use super::needed_columns::NeededColumns;
+use super::newest::{NewestTraces, Search};
+use super::ranked::{Rank, Ranked, RankedSearch};
+use super::trace_loader::TraceLoader;
+use super::trace_rows::TraceRows;
+use crate::search::{Inspected, SearchAnswer, SearchRequest, TraceHit};
+use crate::{Field, Intrinsic, Order, Place, ReadError, Rows};
+
+/// Memory of a field of a hit with its value, about.
+const FIELD_BYTES: usize = 256;
+
+pub(super) fn search(loader: &TraceLoader<'_, '_>, request: &SearchRequest) -> Result<SearchAnswer, ReadError> {
+    let mut judge = Judge::new(loader, &request.spans, request.range)?;
+    let of_tree = request.select.iter().map(|field| is_of_tree(field).then(|| judge.program.field(field))).collect();
+    let needed = &NeededColumns::of(request);
+    match (request.rows, &request.order) {
+        (Rows::Traces, Order::Newest) => newest(&Hits { judge: &judge, request, needed, of_tree }),
+        (rows, order) => {
+            let rank = &Rank::new(order, &mut judge);
+            let (search, found) =
+                (RankedSearch { judge: &judge, request, rank }, Hits { judge: &judge, request, needed, of_tree });
+            if rows == Rows::Traces { ranked_traces(&search, &found) } else { ranked_spans(&search, &found) }
+        }
+    }
+}
+
+/// Whether only the tree of its trace tells a field of a span.
+fn is_of_tree(field: &Field) -> bool {
+    match field {
+        Field::Intrinsic(Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService) => false,
+        field => field.is_of_trace(),
+    }
+}
+
+/// The newest traces.
+fn newest(found: &Hits<'_, '_, '_>) -> Result<SearchAnswer, ReadError> {
+    let begun = crate::clock::instant();
+    let Hits { judge, request, .. } = found;
+    let NewestTraces { traces, inspected } = Search { judge, request }.run(begun)?;
+    let place = |(start, trace_id): (u64, TraceId)| Place { value: None, start, trace_id, span_id: None };
+    hits_of_traces(found, traces.into_iter().map(place).collect(), inspected)
+}
+
+/// Traces in any order.
+fn ranked_traces(search: &RankedSearch<'_, '_, '_>, found: &Hits<'_, '_, '_>) -> Result<SearchAnswer, ReadError> {
+    let Ranked { places, inspected } = search.run()?;
+    hits_of_traces(found, places, inspected)
+}
+
+/// The hits of traces with these places, one more than asked for.
+fn hits_of_traces(
+    found: &Hits<'_, '_, '_>,
+    mut places: Vec<Place>,
+    inspected: Inspected,
+) -> Result<SearchAnswer, ReadError> {
+    let Hits { judge, request, .. } = found;
+    let has_more = places.len() > request.limit;
+    places.truncate(request.limit);
+    let context = judge.loader.context;
+    let (mut hits, mut memory) = (Vec::with_capacity(places.len()), context.reserve(0)?);
+    let take = |_: &Place, hit: Result<Option<TraceHit>, ReadError>| {
+        let hit = hit?;
+        memory.grow(hit.as_ref().map_or(0, hit_bytes))?;
+        hits.extend(hit);
+        context.check()
+    };
+    let begun = crate::clock::instant();
+    judge.loader.snapshot.workers().in_order(&places, begun, |_| true, |place| found.of(place.trace_id), take)?;
+    memory.keep();
+    Ok(SearchAnswer { hits, inspected, next: places.pop().filter(|_| has_more) })
+}
+
+/// Spans in any order.
+fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>) -> Result<SearchAnswer, ReadError> {
+    let Ranked { places, inspected } = search.run()?;
+    let (judge, context) = (found.judge, found.judge.loader.context);
+    let traces: BTreeSet<TraceId> = places.iter().map(|place| place.trace_id).collect();
+    let mut rows: Vec<(Place, u32)> = Vec::new();
+    let mut memory = context.reserve(0)?;
+    for id in traces {
+        context.check()?;
+        let Some(judged) = judge.judge(id)? else { continue };
+        let mut own = search.rows_of(&judged)?;
+        own.retain(|(place, _)| search.is_after(place));
+        memory.grow(own.len() * size_of::<(Place, u32)>())?;
+        rows.extend(own);
+    }
+    rows.sort_by(|(one, _), (other, _)| search.rank.compare(one, other));
+    let mut shown = search.request.limit.min(rows.len());
+    // Spans of one place stay together.
+    while shown > 0
+        && rows.get(shown).is_some_and(|(place, _)| rows.get(shown - 1).is_some_and(|(last, _)| last == place))
+    {
+        shown += 1;
+    }
+    let has_more = rows.len() > shown;
+    rows.truncate(shown);
+    let mut by_trace: BTreeMap<TraceId, Vec<(usize, u32)>> = BTreeMap::new();
+    for (index, (place, row)) in rows.iter().enumerate() {
+        by_trace.entry(place.trace_id).or_default().push((index, *row));
+    }
+    let mut hits: Vec<(usize, TraceHit)> = Vec::with_capacity(rows.len());
+    for (id, own) in by_trace {
+        let (indexes, own): (Vec<usize>, Vec<u32>) = own.into_iter().unzip();
+        let of_trace = found.of_spans(&TraceRows::of(judge, id)?, &own)?;
+        memory.grow(of_trace.iter().map(hit_bytes).sum())?;
+        hits.extend(indexes.into_iter().zip(of_trace));
+    }
+    hits.sort_by_key(|(index, _)| *index);
+    memory.keep();
+    let next = rows.pop().filter(|_| has_more).map(|(place, _)| place);
+    Ok(SearchAnswer { hits: hits.into_iter().map(|(_, hit)| hit).collect(), inspected, next })
+}
+
+/// Memory of a hit, about.
+fn hit_bytes(hit: &TraceHit) -> usize {
+    let spans = hit.spans().map(|span| size_of_val(span) + span.name.len() + span.fields.len() * FIELD_BYTES);
+    let services = hit.services.iter().map(|stats| size_of_val(stats) + stats.service.len());
+    let attributes = hit.sets.iter().map(|set| size_of_val(set) + set.attributes.len() * FIELD_BYTES);
+    size_of_val(hit) + spans.sum::<usize>() + services.sum::<usize>() + attributes.sum::<usize>()
+}
