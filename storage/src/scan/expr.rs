@@ -96,11 +96,11 @@ fn of_scope(
     match scope {
         AttributeScope::Any => Ok(vec![None; rows.count()]),
         AttributeScope::Resource => {
-            let known = group.resources().iter().map(|resource| first_of(&resource.attributes, key)).collect();
+            let known: Vec<_> = group.resources().iter().map(|resource| first_of(&resource.attributes, key)).collect();
             by_shape(spans, ShapePart::Resource, rows, &known)
         }
         AttributeScope::Instrumentation => {
-            let known = group.scopes().iter().map(|scope| first_of(&scope.attributes, key)).collect();
+            let known: Vec<_> = group.scopes().iter().map(|scope| first_of(&scope.attributes, key)).collect();
             by_shape(spans, ShapePart::Scope, rows, &known)
         }
         AttributeScope::Span => of_table(spans, Owner::Attribute, key.as_bytes(), rows),
@@ -121,7 +121,7 @@ fn by_shape(
     table: &dyn TableView,
     part: ShapePart,
     rows: &Bitmap,
-    known: &Vec<Option<Value>>,
+    known: &[Option<Value>],
 ) -> Result<Vec<Option<Value>>, ReadError> {
     let parts = table.shape_values(part, rows)?;
     Ok(parts.into_iter().map(|index| known.get(index as usize).cloned().flatten()).collect())
@@ -198,11 +198,11 @@ fn of_intrinsic(group: &dyn SpanColumns, intrinsic: Intrinsic, rows: &Bitmap) ->
             Ok(codes.into_iter().map(|status| Some(Value::Status(StatusCode::from_otlp(code(status))))).collect())
         }
         Intrinsic::ScopeName => {
-            let known = group.scopes().iter().map(|scope| unless_empty(&scope.name)).collect();
+            let known: Vec<_> = group.scopes().iter().map(|scope| unless_empty(&scope.name)).collect();
             by_shape(spans, ShapePart::Scope, rows, &known)
         }
         Intrinsic::ScopeVersion => {
-            let known = group.scopes().iter().map(|scope| unless_empty(&scope.version)).collect();
+            let known: Vec<_> = group.scopes().iter().map(|scope| unless_empty(&scope.version)).collect();
             by_shape(spans, ShapePart::Scope, rows, &known)
         }
         Intrinsic::Duration => {

@@ -23,6 +23,9 @@ use crate::{Field, ReadError, Reserved, Value};
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 64;
 
+/// For each field of a request its values on the rows of a trace, when only the tree tells.
+type TreeFields<'t> = Vec<Option<Cow<'t, [Option<Value>]>>>;
+
 /// A span that matches, in the order in which spans are shown.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct MatchedSpan {
@@ -72,10 +75,7 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
         rows.iter().map(of).collect()
     }
 
-    fn fields_of_tree<'t>(
-        &self,
-        trace: &'t TraceRows<'_, 's, 'a>,
-    ) -> Result<Vec<Option<Cow<'t, [Option<Value>]>>>, ReadError> {
+    fn fields_of_tree<'t>(&self, trace: &'t TraceRows<'_, 's, 'a>) -> Result<TreeFields<'t>, ReadError> {
         self.of_tree.iter().map(|calc| calc.as_ref().map(|calc| calculate(calc, trace)).transpose()).collect()
     }
 
@@ -84,7 +84,7 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
         trace: &TraceRows<'_, 's, 'a>,
         spanset: &Spanset,
         intrinsics: &TraceIntrinsics,
-        fields: &[Option<Cow<'_, [Option<Value>]>>],
+        fields: &TreeFields<'_>,
     ) -> Result<SetHit, ReadError> {
         let mut spans = Vec::new();
         for row in spanset.rows.iter().take(self.request.spans_per_set) {

@@ -89,6 +89,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 }
 
+#[expect(dead_code, reason = "for metrics of whole traces")]
 impl Judge<'_, '_> {
     /// The rows that are in the answer and whose span starts in the range, by unit. Each trace is judged once.
     pub(super) fn selected(&self, range: TimeRange) -> Result<FxHashMap<UnitId, Vec<u32>>, ReadError> {
