@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ReadError;
+use crate::explain::{Counted, Explanation};
 
 /// Damaged locations that an answer lists.
 const MOST_LEFT_OUT: usize = 16;
@@ -38,6 +39,8 @@ pub struct QueryContext {
     left_out: Arc<Mutex<BTreeSet<String>>>,
     /// Spans in the answer, and spans that are known, when the answer was cut.
     cut_to: Arc<OnceLock<(usize, usize)>>,
+    /// What the query does, when somebody asks.
+    explanation: Option<Explanation>,
 }
 
 /// Memory that all threads of a query hold together.
@@ -60,7 +63,31 @@ impl QueryContext {
     pub fn new(limit: Duration, memory: usize, cancelled: Arc<AtomicBool>) -> Self {
         let account = Arc::new(Account { limit: memory, held: AtomicUsize::new(0) });
         let (left_out, cut_to) = (Arc::default(), Arc::default());
-        Self { limit, deadline: crate::clock::instant() + limit, cancelled, account, left_out, cut_to }
+        let deadline = crate::clock::instant() + limit;
+        Self { limit, deadline, cancelled, account, left_out, cut_to, explanation: None }
+    }
+
+    /// The same query, which notes what it does in `explanation`.
+    #[must_use]
+    pub fn explained(self, explanation: Explanation) -> Self {
+        Self { explanation: Some(explanation), ..self }
+    }
+
+    /// Counts what the query does, when somebody asks.
+    pub(crate) fn count(&self, what: Counted, count: usize) {
+        self.explanation.iter().for_each(|explanation| explanation.add(what, count as u64));
+    }
+
+    /// Adds a line to the plan, when somebody asks.
+    pub(crate) fn say(&self, line: impl FnOnce() -> String) {
+        if let Some(explanation) = &self.explanation {
+            explanation.say(line());
+        }
+    }
+
+    /// Notes that a step which began then has ended, when somebody asks.
+    pub(crate) fn ended(&self, step: &'static str, begun: Instant) {
+        self.explanation.iter().for_each(|explanation| explanation.ended(step, begun));
     }
 
     /// Bounds that no test meets.

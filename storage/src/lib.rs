@@ -28,7 +28,9 @@ mod codec;
 mod conformance;
 mod context;
 mod copies;
+mod describe;
 mod error;
+mod explain;
 mod filter;
 mod first_values;
 #[doc(hidden)]
@@ -55,6 +57,7 @@ mod traits;
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};
 pub use error::{Cause, ReadError, WriteError};
+pub use explain::{Counted, Explanation, TimedStep};
 pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
 pub use pattern::Pattern;

@@ -1,6 +1,7 @@
 //! A row group of a segment, read page by page as a query asks for them.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hoptrail_proto::model::{SpanId, TraceId};
@@ -34,6 +35,8 @@ pub(crate) struct SegmentGroup<'a> {
     pub(super) link_ids: OnceLock<Vec<(TraceId, SpanId)>>,
     /// Damage that was left out of spans.
     left_out: Mutex<Vec<ReadError>>,
+    /// Pages that were read, and their bytes.
+    read: (AtomicUsize, AtomicUsize),
 }
 
 /// Keeps the first good value of a cell; errors are not kept.
@@ -72,6 +75,7 @@ impl<'a> SegmentGroup<'a> {
             event_times: OnceLock::new(),
             link_ids: OnceLock::new(),
             left_out: Mutex::default(),
+            read: Default::default(),
         })
     }
 
@@ -114,7 +118,7 @@ impl<'a> SegmentGroup<'a> {
 
     /// The segment's filter over the values of a column.
     pub(super) fn filter(&self, kind: TableKind, column: u32) -> Result<Page<'a>, ReadError> {
-        self.source.page(self.segment, value_filter(kind, column))
+        self.fetch(value_filter(kind, column))
     }
 
     /// Where that filter is.
@@ -138,9 +142,21 @@ impl<'a> SegmentGroup<'a> {
         self.child_ints(TableKind::Event, 2, |time| time)
     }
 
+    fn fetch(&self, id: PageId) -> Result<Page<'a>, ReadError> {
+        let page = self.source.page(self.segment, id)?;
+        self.read.0.fetch_add(1, Ordering::Relaxed);
+        self.read.1.fetch_add(page.len(), Ordering::Relaxed);
+        Ok(page)
+    }
+
+    /// The pages that were read since the last call, and their bytes.
+    pub(crate) fn take_read(&self) -> (usize, usize) {
+        (self.read.0.swap(0, Ordering::Relaxed), self.read.1.swap(0, Ordering::Relaxed))
+    }
+
     pub(super) fn page(&self, page: u32) -> Result<&Page<'a>, ReadError> {
         match self.pages.get(page as usize) {
-            Some(cell) => fill(cell, || self.source.page(self.segment, PageId { group: self.index, page })),
+            Some(cell) => fill(cell, || self.fetch(PageId { group: self.index, page })),
             None => Err(self.corrupt(page)(Damaged("no such page"))),
         }
     }
@@ -272,7 +288,7 @@ impl<'a> SegmentGroup<'a> {
             None => Ok(None),
             Some(ColumnLocation { small: None, .. }) => {
                 let id = PageId { group: self.index, page };
-                Ok(Some(ColumnBytes::Page(self.source.page(self.segment, id)?)))
+                Ok(Some(ColumnBytes::Page(self.fetch(id)?)))
             }
             Some(ColumnLocation { small: Some((at, len)), .. }) => {
                 let (at, len) = (*at as usize, *len as usize);

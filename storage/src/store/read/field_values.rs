@@ -139,7 +139,8 @@ impl Question<'_, '_> {
             traces.extend(here.into_iter().map(|trace| trace.id));
             memory.grow((traces.len() - before) * ID_BYTES)
         })?;
-        let mut judge = Judge::new(self.loader, &filter.clone().into(), None)?;
+        let spans = filter.clone().into();
+        let mut judge = Judge::new(self.loader, &spans, None)?;
         let calc = judge.program.field(field);
         let mut found = FirstValues::new(*limit, context)?;
         for id in traces {

@@ -12,14 +12,17 @@ use super::scan_unit::{ScanUnit, UnitId};
 use super::trace_loader::TraceLoader;
 use super::trace_rows::TraceRows;
 use crate::codec::bits::Bitmap;
+use crate::explain::Counted;
 use crate::judge::{Program, Spanset, judge};
 use crate::rows::TableKind;
 use crate::scan::RowGroup;
-use crate::{Pipeline, ReadError, TimeRange};
+use crate::search::SearchRequest;
+use crate::{Order, Pipeline, ReadError, TimeRange};
 
 /// A question about whole traces. Threads of a query share it.
 pub(super) struct Judge<'s, 'a> {
     pub(super) loader: &'s TraceLoader<'s, 'a>,
+    pipeline: &'s Pipeline,
     pub(super) program: Program,
     pub(super) leaves: Leaves,
     /// Whether a span that satisfies the only leaf is in the answer, whatever the trace.
@@ -38,16 +41,56 @@ pub(super) struct Judged<'j, 's, 'a> {
 impl<'s, 'a> Judge<'s, 'a> {
     pub(super) fn new(
         loader: &'s TraceLoader<'s, 'a>,
-        pipeline: &Pipeline,
+        pipeline: &'s Pipeline,
         range: Option<TimeRange>,
     ) -> Result<Self, ReadError> {
         Ok(Self {
             loader,
+            pipeline,
             program: Program::new(pipeline),
             leaves: Leaves::new(loader.context)?,
             is_plain: pipeline.as_filter().is_some_and(|filter| !filter.needs_trace()),
             range,
         })
+    }
+
+    /// Says how the question is answered, when somebody asks.
+    pub(super) fn explain(&self, request: &SearchRequest) {
+        let context = self.loader.context;
+        context.say(|| format!("answer: {}", self.pipeline));
+        context.say(|| {
+            let order = match &request.order {
+                Order::Newest => "newest first, until no unit left can have a newer one".to_owned(),
+                Order::By { value, descending } => {
+                    format!("by {value}, {} first; all units are read", if *descending { "greatest" } else { "least" })
+                }
+            };
+            format!("order:  {order}")
+        });
+        for (index, filter) in self.program.filters.iter().enumerate() {
+            context.say(|| format!("leaf {index}: {filter}    (columns tell, span by span)"));
+        }
+        for value in &self.program.values {
+            context.say(|| format!("value:  {value}    (columns tell, span by span)"));
+        }
+        if self.is_plain {
+            context.say(|| {
+                "a span that satisfies the leaf is in the answer; its trace is counted from columns".to_owned()
+            });
+        } else {
+            context.say(|| {
+                "each trace that may be in the answer is judged as a whole, by its rows in all units".to_owned()
+            });
+            context.say(|| format!("passed over where this cannot hold: {}", self.program.required()));
+        }
+    }
+
+    /// The bytes of pages that were read; the explanation gets them as well.
+    pub(super) fn pages_read(&self) -> u64 {
+        let (pages, bytes) = self.loader.snapshot.pages_read();
+        self.loader.context.count(Counted::Pages, pages);
+        self.loader.context.count(Counted::Bytes, bytes);
+        bytes as u64
     }
 
     /// The rows of a unit, of these, that may be in an answer and run in the range.
@@ -57,6 +100,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         group: &dyn RowGroup,
         among: &Bitmap,
     ) -> Result<Bitmap, ReadError> {
+        self.loader.context.count(Counted::Rows, among.count());
         let leaves = self.leaves.scan(unit.id(), group, &self.program, among, self.loader.context)?;
         let rows = self.program.candidates(&leaves, among);
         match self.range {
@@ -65,8 +109,19 @@ impl<'s, 'a> Judge<'s, 'a> {
         }
     }
 
+    /// The units in which a span of the answer may run in the range, newest first.
+    pub(super) fn units(&self) -> Vec<ScanUnit> {
+        let mut units = self.loader.snapshot.view.units();
+        let all = units.len();
+        units.retain(|unit| unit.runs_in(self.range));
+        self.loader.context.count(Counted::Units, all);
+        self.loader.context.count(Counted::OutsideRange, all - units.len());
+        units
+    }
+
     /// Notes that filters over values find nothing in a unit that every span of an answer has.
     pub(super) fn rule_out(&self, unit: &ScanUnit) {
+        self.loader.context.count(Counted::RuledOut, 1);
         if self.is_plain {
             self.leaves.rule_out(unit.id(), &self.program);
         }
@@ -74,6 +129,7 @@ impl<'s, 'a> Judge<'s, 'a> {
 
     /// The trace with its spansets, when a span of these runs in the range.
     pub(super) fn judge(&self, id: TraceId) -> Result<Option<Judged<'_, 's, 'a>>, ReadError> {
+        self.loader.context.count(Counted::Judged, 1);
         let trace = TraceRows::of(self, id)?;
         let spansets = judge(&self.program, &trace)?;
         let runs = match self.range {

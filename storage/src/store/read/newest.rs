@@ -13,6 +13,7 @@ use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
 use super::trace_loader::TraceLoader;
+use crate::explain::Counted;
 use crate::scan::{HintHorizon, RowGroup, TraceStart};
 use crate::search::{Inspected, SearchRequest};
 use crate::{Filter, ReadError};
@@ -140,8 +141,7 @@ impl Search<'_, '_, '_> {
     pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
         let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
         let TraceLoader { snapshot, context, .. } = self.judge.loader;
-        let mut units = snapshot.view.units();
-        units.retain(|unit| unit.runs_in(self.request.range));
+        let units = self.judge.units();
         let progress = Progress {
             possible: Possible::new(self.judge),
             rounds: Rounds::new(snapshot, &units),
@@ -156,6 +156,7 @@ impl Search<'_, '_, '_> {
             let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
             snapshot.leave_out(&damage, context);
             out.inspected.segments += 1;
+            context.count(Counted::Scanned, 1);
             let Some(candidates) = candidates else { return Ok(()) };
             out.inspected.spans += candidates.spans as u64;
             out.inspected.traces += candidates.traces as u64;

@@ -12,6 +12,7 @@ use super::newest::Possible;
 use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
 use crate::codec::bits::Bitmap;
+use crate::explain::Counted;
 use crate::judge::{Calc, calculate};
 use crate::matcher::order;
 use crate::rows::TableKind;
@@ -119,8 +120,7 @@ struct Progress<'j, 's, 'a> {
 impl RankedSearch<'_, '_, '_> {
     pub(super) fn run(&self) -> Result<Ranked, ReadError> {
         let (snapshot, context) = (self.judge.loader.snapshot, self.judge.loader.context);
-        let mut units = snapshot.view.units();
-        units.retain(|unit| unit.runs_in(self.request.range));
+        let units = self.judge.units();
         let progress = Progress {
             possible: Possible::new(self.judge),
             rounds: Rounds::new(snapshot, &units),
@@ -134,6 +134,7 @@ impl RankedSearch<'_, '_, '_> {
             let Some(Scanned { spans, places, damage }) = scanned? else { return Ok(()) };
             snapshot.leave_out(&damage, context);
             inspected.segments += 1;
+            context.count(Counted::Scanned, 1);
             inspected.spans += spans as u64;
             inspected.traces += places.len() as u64;
             if let Some(worst) = best.add(places)? {

@@ -21,6 +21,7 @@ pub(super) fn search(loader: &TraceLoader<'_, '_>, request: &SearchRequest) -> R
     let mut judge = Judge::new(loader, &request.spans, request.range)?;
     let of_tree = request.select.iter().map(|field| is_of_tree(field).then(|| judge.program.field(field))).collect();
     let needed = &NeededColumns::of(request);
+    judge.explain(request);
     match (request.rows, &request.order) {
         (Rows::Traces, Order::Newest) => newest(&Hits { judge: &judge, request, needed, of_tree }),
         (rows, order) => {
@@ -45,13 +46,16 @@ fn newest(found: &Hits<'_, '_, '_>) -> Result<SearchAnswer, ReadError> {
     let begun = crate::clock::instant();
     let Hits { judge, request, .. } = found;
     let NewestTraces { traces, inspected } = Search { judge, request }.run(begun)?;
+    judge.loader.context.ended("the newest traces, unit by unit", begun);
     let place = |(start, trace_id): (u64, TraceId)| Place { value: None, start, trace_id, span_id: None };
     hits_of_traces(found, traces.into_iter().map(place).collect(), inspected)
 }
 
 /// Traces in any order.
 fn ranked_traces(search: &RankedSearch<'_, '_, '_>, found: &Hits<'_, '_, '_>) -> Result<SearchAnswer, ReadError> {
+    let begun = crate::clock::instant();
     let Ranked { places, inspected } = search.run()?;
+    search.judge.loader.context.ended("the first traces, of all units", begun);
     hits_of_traces(found, places, inspected)
 }
 
@@ -59,7 +63,7 @@ fn ranked_traces(search: &RankedSearch<'_, '_, '_>, found: &Hits<'_, '_, '_>) ->
 fn hits_of_traces(
     found: &Hits<'_, '_, '_>,
     mut places: Vec<Place>,
-    inspected: Inspected,
+    mut inspected: Inspected,
 ) -> Result<SearchAnswer, ReadError> {
     let Hits { judge, request, .. } = found;
     let has_more = places.len() > request.limit;
@@ -75,12 +79,17 @@ fn hits_of_traces(
     let begun = crate::clock::instant();
     judge.loader.snapshot.workers().in_order(&places, begun, |_| true, |place| found.of(place.trace_id), take)?;
     memory.keep();
+    context.ended("what is shown of the traces", begun);
+    inspected.bytes = judge.pages_read();
     Ok(SearchAnswer { hits, inspected, next: places.pop().filter(|_| has_more) })
 }
 
 /// Spans in any order.
 fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>) -> Result<SearchAnswer, ReadError> {
-    let Ranked { places, inspected } = search.run()?;
+    let begun = crate::clock::instant();
+    let Ranked { places, mut inspected } = search.run()?;
+    found.judge.loader.context.ended("the first spans, of all units", begun);
+    let begun = crate::clock::instant();
     let (judge, context) = (found.judge, found.judge.loader.context);
     let traces: BTreeSet<TraceId> = places.iter().map(|place| place.trace_id).collect();
     let mut rows: Vec<(Place, u32)> = Vec::new();
@@ -116,6 +125,8 @@ fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>)
     }
     hits.sort_by_key(|(index, _)| *index);
     memory.keep();
+    context.ended("what is shown of the spans", begun);
+    inspected.bytes = judge.pages_read();
     let next = rows.pop().filter(|_| has_more).map(|(place, _)| place);
     Ok(SearchAnswer { hits: hits.into_iter().map(|(_, hit)| hit).collect(), inspected, next })
 }

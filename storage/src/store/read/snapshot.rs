@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hoptrail_proto::model::TenantId;
 
@@ -20,16 +21,23 @@ pub(super) struct Snapshot<'a> {
     readers: &'a Readers,
     pub(super) view: View<'a>,
     groups: GroupCache<'a>,
+    /// Pages read of groups, and their bytes.
+    read: (AtomicUsize, AtomicUsize),
 }
 
 impl<'a> Snapshot<'a> {
     pub(super) fn take(readers: &'a Readers, tenant: &TenantId) -> Self {
-        Self { readers, view: View::of(readers, tenant), groups: GroupCache::default() }
+        Self { readers, view: View::of(readers, tenant), groups: GroupCache::default(), read: Default::default() }
     }
 
     /// The threads that may help the query.
     pub(super) fn workers(&self) -> &Workers {
         &self.readers.workers
+    }
+
+    /// Pages of groups that were read so far, and their bytes.
+    pub(super) fn pages_read(&self) -> (usize, usize) {
+        (self.read.0.load(Ordering::Relaxed), self.read.1.load(Ordering::Relaxed))
     }
 
     /// Called before these units are read, once for all that a round of a query reads.
@@ -74,6 +82,9 @@ impl<'a> Snapshot<'a> {
         let answer = self.group(segment, group).and_then(|group| {
             let answer = ask(&*group);
             damage = group.take_left_out();
+            let (pages, bytes) = group.take_read();
+            self.read.0.fetch_add(pages, Ordering::Relaxed);
+            self.read.1.fetch_add(bytes, Ordering::Relaxed);
             answer
         });
         match answer {

@@ -1,0 +1,248 @@
+//! Filters, expressions and pipelines as text, for explanations. The words are those of TraceQL.
+
+use std::fmt;
+
+use hoptrail_proto::model::AnyValue;
+
+use crate::pipeline::{Aggregate, ArithmeticOp, Relation, Scalar, SetExpr, Stage, StructuralMode};
+use crate::{AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Pipeline, Value};
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Intrinsic(intrinsic) => f.write_str(intrinsic.word()),
+            Self::Attribute { scope, key } => write!(f, "{}.{key}", scope.word()),
+            Self::Parent(field) => write!(f, "parent.{}", field.to_string().trim_start_matches('.')),
+        }
+    }
+}
+
+impl AttributeScope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Resource => "resource",
+            Self::Span => "span",
+            Self::Event => "event",
+            Self::Link => "link",
+            Self::Instrumentation => "instrumentation",
+        }
+    }
+}
+
+impl Intrinsic {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Duration => "duration",
+            Self::Kind => "kind",
+            Self::Status => "status",
+            Self::StatusMessage => "statusMessage",
+            Self::TraceId => "trace:id",
+            Self::SpanId => "span:id",
+            Self::ParentId => "span:parentID",
+            Self::TraceDuration => "traceDuration",
+            Self::RootName => "rootName",
+            Self::RootService => "rootServiceName",
+            Self::EventName => "event:name",
+            Self::EventTimeSinceStart => "event:timeSinceStart",
+            Self::LinkTraceId => "link:traceID",
+            Self::LinkSpanId => "link:spanID",
+            Self::ScopeName => "instrumentation:name",
+            Self::ScopeVersion => "instrumentation:version",
+            Self::ChildCount => "span:childCount",
+            Self::NestedSetLeft => "nestedSetLeft",
+            Self::NestedSetRight => "nestedSetRight",
+            Self::NestedSetParent => "nestedSetParent",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(AnyValue::String(text)) => write!(f, "{text:?}"),
+            Self::Any(AnyValue::Int(number)) => write!(f, "{number}"),
+            Self::Any(AnyValue::Double(number)) => write!(f, "{number:?}"),
+            Self::Any(AnyValue::Bool(value)) => write!(f, "{value}"),
+            Self::Any(other) => write!(f, "{other:?}"),
+            Self::Duration(nanos) => write!(f, "{nanos}ns"),
+            Self::Status(status) => f.write_str(status.name()),
+            Self::Kind(kind) => f.write_str(kind.name()),
+        }
+    }
+}
+
+impl CompareOp {
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+}
+
+impl ArithmeticOp {
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Pow => "^",
+        }
+    }
+}
+
+/// Writes parts with a word between them.
+fn joined<T: fmt::Display>(f: &mut fmt::Formatter<'_>, parts: &[T], between: &str) -> fmt::Result {
+    f.write_str("(")?;
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            write!(f, " {between} ")?;
+        }
+        write!(f, "{part}")?;
+    }
+    f.write_str(")")
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::True => f.write_str("true"),
+            Self::And(parts) => joined(f, parts, "&&"),
+            Self::Or(parts) => joined(f, parts, "||"),
+            Self::Not(inner) => write!(f, "!({inner})"),
+            Self::Compare { field, op, value } => write!(f, "{field} {} {value}", op.symbol()),
+            Self::Matches { field, pattern, negated } => {
+                write!(f, "{field} {} {:?}", if *negated { "!~" } else { "=~" }, pattern.source())
+            }
+            Self::Exists { field, present } => write!(f, "{field} {} nil", if *present { "!=" } else { "=" }),
+            Self::Relation { left, op, right } => write!(f, "{left} {} {right}", op.symbol()),
+            Self::Computed { value, present } => write!(f, "{value} {} nil", if *present { "!=" } else { "=" }),
+            Self::Event(inner) => write!(f, "one event: {inner}"),
+            Self::Link(inner) => write!(f, "one link: {inner}"),
+        }
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(value) => write!(f, "{value}"),
+            Self::Field(field) => write!(f, "{field}"),
+            Self::Negate(inner) => write!(f, "-{inner}"),
+            Self::Arithmetic { op, left, right } => write!(f, "({left} {} {right})", op.symbol()),
+            Self::Condition(filter) => write!(f, "({filter})"),
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(value) => write!(f, "{value}"),
+            Self::Aggregate { function, argument: None, .. } => write!(f, "{}()", function.word()),
+            Self::Aggregate { function, argument: Some(of), .. } => write!(f, "{}({of})", function.word()),
+            Self::Arithmetic { op, left, right } => write!(f, "({left} {} {right})", op.symbol()),
+            Self::Pipeline(pipeline, scalar) => write!(f, "({pipeline} | {scalar})"),
+        }
+    }
+}
+
+impl Aggregate {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Sum => "sum",
+        }
+    }
+}
+
+impl fmt::Display for SetExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Filter(Filter::True) => f.write_str("{ }"),
+            Self::Filter(filter) => write!(f, "{{ {filter} }}"),
+            Self::All(parts) => joined(f, parts, "&&"),
+            Self::Any(parts) => joined(f, parts, "||"),
+            Self::Structural { relation, mode, left, right } => {
+                let mode = match mode {
+                    StructuralMode::Plain => "",
+                    StructuralMode::Negated => "!",
+                    StructuralMode::Union => "&",
+                };
+                write!(f, "({left} {mode}{} {right})", relation.symbol())
+            }
+            Self::Pipeline(pipeline) => write!(f, "({pipeline})"),
+        }
+    }
+}
+
+impl Relation {
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Child => ">",
+            Self::Parent => "<",
+            Self::Descendant => ">>",
+            Self::Ancestor => "<<",
+            Self::Sibling => "~",
+        }
+    }
+}
+
+impl fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stages.is_empty() {
+            return f.write_str("{ }");
+        }
+        for (index, stage) in self.stages.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" | ")?;
+            }
+            match stage {
+                Stage::Sets(sets) => write!(f, "{sets}")?,
+                Stage::By { value, .. } => write!(f, "by({value})")?,
+                Stage::Coalesce => f.write_str("coalesce()")?,
+                Stage::Keep { left, op, right } => write!(f, "{left} {} {right}", op.symbol())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hoptrail_proto::model::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_pipeline_reads_like_traceql() {
+        let status = Field::Intrinsic(Intrinsic::Status);
+        let failed = Filter::compare(status, CompareOp::Eq, Value::Status(StatusCode::Error));
+        let key = Field::Parent(Box::new(Field::attribute(AttributeScope::Any, "a")));
+        let left = SetExpr::Filter(Filter::And(vec![failed, Filter::Exists { field: key, present: true }]));
+        let structural = SetExpr::Structural {
+            relation: Relation::Descendant,
+            mode: StructuralMode::Negated,
+            left: Box::new(left),
+            right: Box::new(SetExpr::Filter(Filter::True)),
+        };
+        let keep = Stage::Keep {
+            left: Scalar::count("count()"),
+            op: CompareOp::Gt,
+            right: Scalar::Constant(Value::Any(AnyValue::Int(3))),
+        };
+        let pipeline = Pipeline { stages: vec![Stage::Sets(structural), keep] };
+        assert_eq!(pipeline.to_string(), "({ (status = error && parent.a != nil) } !>> { }) | count() > 3");
+    }
+}
