@@ -58,7 +58,7 @@ pub(crate) fn arithmetic(op: ArithmeticOp, left: &Value, right: &Value) -> Optio
 /// `-x`; `None` when it has no value.
 pub(crate) fn negated(value: &Value) -> Option<Value> {
     match Number::of(value)? {
-        Number::Double(number) => Some(Value::Any(AnyValue::Double(-number))),
+        Number::Double(number) => of_real(-number, false),
         Number::Int(number) => of_whole(-number, false),
         Number::Duration(nanos) => of_whole(-nanos, true),
     }
@@ -71,7 +71,12 @@ fn of_ints(op: ArithmeticOp, a: i128, b: i128) -> Option<i128> {
         ArithmeticOp::Mul => a.checked_mul(b),
         ArithmeticOp::Div => a.checked_div(b),
         ArithmeticOp::Mod => a.checked_rem(b),
-        ArithmeticOp::Pow => a.checked_pow(u32::try_from(b).ok()?),
+        ArithmeticOp::Pow => match (a, b) {
+            // However large the power is.
+            (0 | 1, 1..) => Some(a),
+            (-1, _) => Some(if b % 2 == 0 { 1 } else { -1 }),
+            _ => a.checked_pow(u32::try_from(b).ok()?),
+        },
     }
 }
 
@@ -131,6 +136,9 @@ mod tests {
             (Pow, int(2), int(10), Some(int(1024))),
             (Pow, int(2), int(-1), Some(double(0.5))),
             (Pow, int(2), int(63), None),
+            (Pow, int(1), int(1 << 40), Some(int(1))),
+            (Pow, int(-1), int((1 << 40) + 1), Some(int(-1))),
+            (Pow, int(0), int(0), Some(int(1))),
             (Mul, int(i64::MAX), int(2), None),
             (Mul, int(2), double(1.5), Some(double(3.0))),
             (Div, double(1.0), int(0), None),
@@ -145,6 +153,7 @@ mod tests {
         }
         assert_eq!(negated(&Value::Duration(3)), Some(int(-3)));
         assert_eq!(negated(&double(1.5)), Some(double(-1.5)));
+        assert_eq!(negated(&double(f64::NAN)), None);
         assert_eq!(negated(&Value::string("")), None);
     }
 }

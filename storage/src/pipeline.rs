@@ -28,17 +28,18 @@ pub struct Pipeline {
 pub enum Stage {
     /// An expression is applied to each spanset; it sees only the spans of that spanset.
     Sets(SetExpr),
-    /// Each spanset is divided by the value of an expression. Spans without a value are a group as well. The spansets come in the order of
-    /// their earliest spans.
+    /// Each spanset is divided by the value of an expression. Values are the same when type and value are: 1, 1.0 and "1" are three groups.
+    /// Spans without a value are a group as well. The spansets come in the order of their earliest spans.
     By {
         /// What is the same in each group.
         value: Expr,
         /// The name of the attribute that each group gets, such as `by(span.foo)`.
         label: String,
     },
-    /// The spansets of a trace become one.
+    /// The spansets of a trace become one, without attributes.
     Coalesce,
-    /// Spansets stay for which the comparison holds. The aggregates in it become attributes of the spansets that stay.
+    /// Spansets stay for which the comparison holds. The aggregates in it, also those of pipelines in it, become attributes of the spansets
+    /// that stay, from left to right.
     Keep {
         /// Left side.
         left: Scalar,

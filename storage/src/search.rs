@@ -58,7 +58,7 @@ pub struct SearchRequest {
     pub range: Option<TimeRange>,
     /// Most traces to return, or most spans.
     pub limit: usize,
-    /// Most spans to list for each spanset, earliest first.
+    /// Most spans to list for each spanset, earliest first. With [`Rows::Spans`] the one span is always listed.
     pub spans_per_set: usize,
     /// Fields to list for each of these spans, where present: the first value of each.
     pub select: Vec<Field>,
@@ -147,7 +147,7 @@ pub struct SearchAnswer {
     pub hits: Vec<TraceHit>,
     /// What it took.
     pub inspected: Inspected,
-    /// Where the next page begins; `None` when there is none.
+    /// Where the next page begins. `None` when there is none, or when a limit of 0 left no place.
     pub next: Option<Place>,
 }
 
@@ -204,7 +204,8 @@ impl TraceHit {
 /// A spanset of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetHit {
-    /// What stages say of it: by its label, in the order of the stages. A missing value is the string `nil`.
+    /// What stages say of it: by its label, in the order of the stages. A missing value is the string `nil`. Each label is there once: when
+    /// another stage says it again, it keeps its place and gets the new value.
     pub attributes: Vec<(String, Value)>,
     /// How many spans it has.
     pub matched: u64,

@@ -41,13 +41,16 @@ pub struct MetricsRequest {
     pub spans: Pipeline,
     /// What is computed of them.
     pub function: MetricsFunction,
-    /// There is a series for each combination of these values, missing values included. Nothing for [`MetricsFunction::Compare`].
+    /// There is a series for each combination of these values, missing values included, that has a number in any interval. Values are the
+    /// same when type and value are. Nothing for [`MetricsFunction::Compare`].
     pub by: Vec<Expr>,
     /// For which times.
     pub steps: Steps,
-    /// Most exemplars in all.
+    /// Most exemplars in all. Each is a span that counts in its series, at most one in each interval. They are spread over the series and
+    /// over time; which span of an interval stands for it is left to the store. [`MetricsFunction::Compare`] has none.
     pub exemplars: usize,
-    /// Each span counts as many times as its sampling probability says (DESIGN: weights); a span that does not say counts once.
+    /// Each span counts as many times as its sampling probability says ([`sampling::weight`](hoptrail_proto::model::sampling::weight)); a
+    /// span that does not say counts once. The least and the greatest value stay what they are.
     pub weighted: bool,
 }
 
@@ -64,17 +67,20 @@ pub enum MetricsFunction {
     Avg(Expr),
     /// The sum.
     Sum(Expr),
-    /// These quantiles, each from 0 to 1: the value of rank `ceil(q * n)` among `n` values, at least the first. A series for each.
+    /// These quantiles, each from 0 to 1: the value of rank `ceil(q * n)` among `n` values, at least the first. A series for each; the
+    /// exemplars of all are in the first one. A value of weight 3 stands for three equal ones.
     Quantiles(Expr, Vec<f64>),
-    /// How many values are in each bucket. A bucket has the values up to a power of two of the expression's unit, nanoseconds for
+    /// How many values are in each bucket, 0 in an interval without. A bucket has the values up to a power of two of the expression's unit, nanoseconds for
     /// durations, and more than the power before. A series for each bucket that has any. Values up to 1 are in the bucket of 1.
     Histogram(Expr),
-    /// Each value of each attribute and of the intrinsics name, kind, status, status message, root name and root service: how often it is
-    /// among the spans of the selection and among the others.
+    /// Each value of each attribute of each scope and of the intrinsics name, kind, status, status message, root name and root service: how
+    /// many spans of the selection have it, and how many of the others. A span with several values counts for each.
     Compare {
         /// Which spans are the selection.
         selection: Filter,
-        /// The most frequent values that each attribute has series for.
+        /// How many values of a field have series: so many of the most frequent in the selection, and so many of the most frequent among the
+        /// others, over all intervals; of equally frequent ones the first in the order of values. A value has the series of both sides,
+        /// where it is there.
         top: usize,
         /// The selection has only spans that start in this range.
         range: Option<TimeRange>,
@@ -90,7 +96,7 @@ pub struct MetricsAnswer {
     pub inspected: Inspected,
     /// Most that a quantile may be off, as a share of its value; 0 when all are exact.
     pub quantile_error: f64,
-    /// Spans whose sampling probability was asked for and is unknown.
+    /// Spans of the selected times whose sampling probability was asked for and is unknown.
     pub unweighted: u64,
 }
 

@@ -1,32 +1,34 @@
-//! Tests whether a span satisfies a filter, written directly from the rules of [`Filter`].
+//! Tests whether a span satisfies a filter, and computes values of it, written directly from the rules of [`Filter`] and [`Expr`].
 
-use std::cmp::Ordering;
+use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanLink, TraceSpan};
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanEvent, SpanKind, SpanLink, StatusCode, TraceSpan};
-
+use super::compare::{compare, matches};
+use super::number::{arithmetic, count, negated};
+use super::parents::Parent;
+use super::whole::WholeTrace;
 use crate::matcher::MOST_VALUES;
-use crate::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
-
-/// What all spans of a trace say together.
-pub(super) struct WholeTrace {
-    pub(super) start: u64,
-    pub(super) duration: u64,
-    /// Service and name of the root.
-    pub(super) root: Option<(String, String)>,
-}
+use crate::{AttributeScope, Expr, Field, Filter, Intrinsic, Value};
 
 /// A span of a trace. Inside of [`Filter::Event`] or [`Filter::Link`], also the event or link that is tested.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
-    span: &'a TraceSpan,
-    trace: &'a WholeTrace,
+    trace: &'a WholeTrace<'a>,
+    index: usize,
     event: Option<&'a SpanEvent>,
     link: Option<&'a SpanLink>,
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(span: &'a TraceSpan, trace: &'a WholeTrace) -> Self {
-        Self { span, trace, event: None, link: None }
+    pub(super) fn new(trace: &'a WholeTrace<'a>, index: usize) -> Self {
+        Self { trace, index, event: None, link: None }
+    }
+
+    pub(super) fn span(&self) -> &'a TraceSpan {
+        self.trace.spans[self.index]
+    }
+
+    fn parent(&self) -> Option<Self> {
+        self.trace.tree().parents[self.index].index().map(|parent| Self::new(self.trace, parent))
     }
 
     pub(super) fn satisfies(&self, filter: &Filter) -> bool {
@@ -41,13 +43,17 @@ impl<'a> Subject<'a> {
                 self.values(field).iter().any(|found| matches(found, *negated, &text))
             }
             Filter::Exists { field, present } => self.values(field).is_empty() != *present,
-            Filter::Relation { .. } | Filter::Computed { .. } => false,
+            Filter::Relation { left, op, right } => match (self.computed(left), self.computed(right)) {
+                (Some(left), Some(right)) => compare(&left, *op, &right),
+                _ => false,
+            },
+            Filter::Computed { value, present } => self.computed(value).is_some() == *present,
             Filter::Event(part) => {
-                let mut events = self.span.span.events.iter();
+                let mut events = self.span().span.events.iter();
                 events.any(|event| Self { event: Some(event), ..*self }.satisfies(part))
             }
             Filter::Link(part) => {
-                let mut links = self.span.span.links.iter();
+                let mut links = self.span().span.links.iter();
                 links.any(|link| Self { link: Some(link), ..*self }.satisfies(part))
             }
         }
@@ -58,16 +64,31 @@ impl<'a> Subject<'a> {
         match field {
             Field::Attribute { scope, key } => self.attribute(*scope, key),
             Field::Intrinsic(intrinsic) => self.intrinsic(*intrinsic),
-            Field::Parent(_) => Vec::new(),
+            Field::Parent(field) => self.parent().map(|parent| parent.values(field)).unwrap_or_default(),
+        }
+    }
+
+    /// The first value of the field.
+    pub(super) fn first(&self, field: &Field) -> Option<Value> {
+        self.values(field).into_iter().next()
+    }
+
+    pub(super) fn computed(&self, expr: &Expr) -> Option<Value> {
+        match expr {
+            Expr::Constant(value) => Some(value.clone()),
+            Expr::Field(field) => self.first(field),
+            Expr::Negate(inner) => negated(&self.computed(inner)?),
+            Expr::Arithmetic { op, left, right } => arithmetic(*op, &self.computed(left)?, &self.computed(right)?),
+            Expr::Condition(filter) => Some(Value::Any(AnyValue::Bool(self.satisfies(filter)))),
         }
     }
 
     fn attribute(&self, scope: AttributeScope, key: &str) -> Vec<Value> {
         use AttributeScope::{Any, Event, Instrumentation, Link, Resource, Span};
         match scope {
-            Resource => searched(&self.span.resource.attributes, key),
-            Span => searched(&self.span.span.attributes, key),
-            Instrumentation => searched(&self.span.scope.attributes, key),
+            Resource => searched(&self.span().resource.attributes, key),
+            Span => searched(&self.span().span.attributes, key),
+            Instrumentation => searched(&self.span().scope.attributes, key),
             Event => self.events().into_iter().flat_map(|event| searched(&event.attributes, key)).collect(),
             Link => self.links().into_iter().flat_map(|link| searched(&link.attributes, key)).collect(),
             Any => {
@@ -78,7 +99,7 @@ impl<'a> Subject<'a> {
     }
 
     fn intrinsic(&self, intrinsic: Intrinsic) -> Vec<Value> {
-        let TraceSpan { span, scope, .. } = self.span;
+        let TraceSpan { span, scope, .. } = self.span();
         let root = self.trace.root.as_ref();
         match intrinsic {
             Intrinsic::Name => vec![Value::string(span.name.as_str())],
@@ -103,20 +124,28 @@ impl<'a> Subject<'a> {
             Intrinsic::LinkSpanId => self.links().iter().map(|link| Value::string(link.span_id.to_string())).collect(),
             Intrinsic::ScopeName => unless_empty(&scope.name),
             Intrinsic::ScopeVersion => unless_empty(&scope.version),
-            Intrinsic::ChildCount
-            | Intrinsic::NestedSetLeft
-            | Intrinsic::NestedSetRight
-            | Intrinsic::NestedSetParent => Vec::new(),
+            Intrinsic::ChildCount => vec![count(self.trace.tree().children[self.index].len())],
+            Intrinsic::NestedSetLeft => vec![int(self.trace.tree().left[self.index])],
+            Intrinsic::NestedSetRight => vec![int(self.trace.tree().right[self.index])],
+            Intrinsic::NestedSetParent => vec![int(match self.trace.tree().parents[self.index] {
+                Parent::None => -1,
+                Parent::Missing => 0,
+                Parent::Span(parent) => self.trace.tree().left[parent],
+            })],
         }
     }
 
     fn events(&self) -> Vec<&'a SpanEvent> {
-        self.event.map_or_else(|| self.span.span.events.iter().collect(), |event| vec![event])
+        self.event.map_or_else(|| self.span().span.events.iter().collect(), |event| vec![event])
     }
 
     fn links(&self) -> Vec<&'a SpanLink> {
-        self.link.map_or_else(|| self.span.span.links.iter().collect(), |link| vec![link])
+        self.link.map_or_else(|| self.span().span.links.iter().collect(), |link| vec![link])
     }
+}
+
+fn int(number: i64) -> Value {
+    Value::Any(AnyValue::Int(number))
 }
 
 fn unless_empty(text: &str) -> Vec<Value> {
@@ -145,115 +174,5 @@ fn stored_type(value: &AnyValue) -> u8 {
         AnyValue::Double(_) => 4,
         AnyValue::Bytes(_) => 5,
         AnyValue::Array(_) | AnyValue::KvList(_) => 6,
-    }
-}
-
-fn compare(found: &Value, op: CompareOp, constant: &Value) -> bool {
-    if let Value::Any(AnyValue::Array(elements)) = found {
-        let each: Vec<bool> =
-            elements.iter().map(|element| compare(&Value::Any(element.clone()), op, constant)).collect();
-        return if op == CompareOp::Ne { all_of_some(&each) } else { each.contains(&true) };
-    }
-    order(found, constant).is_some_and(|order| match op {
-        CompareOp::Eq => order.is_eq(),
-        CompareOp::Ne => order.is_ne(),
-        CompareOp::Lt => order.is_lt(),
-        CompareOp::Le => order.is_le(),
-        CompareOp::Gt => order.is_gt(),
-        CompareOp::Ge => order.is_ge(),
-    })
-}
-
-fn matches(found: &Value, negated: bool, text: &dyn Fn(&str) -> bool) -> bool {
-    match found {
-        Value::Any(AnyValue::String(found)) => text(found),
-        Value::Any(AnyValue::Array(elements)) => {
-            let each: Vec<bool> =
-                elements.iter().map(|element| matches(&Value::Any(element.clone()), negated, text)).collect();
-            if negated { all_of_some(&each) } else { each.contains(&true) }
-        }
-        _ => false,
-    }
-}
-
-/// Whether the list is not empty and all of it is true.
-fn all_of_some(each: &[bool]) -> bool {
-    !each.is_empty() && !each.contains(&false)
-}
-
-/// `None` when the types do not compare.
-fn order(found: &Value, constant: &Value) -> Option<Ordering> {
-    match (found, constant) {
-        (Value::Any(AnyValue::String(one)), Value::Any(AnyValue::String(other))) => Some(one.cmp(other)),
-        (Value::Any(AnyValue::Bool(one)), Value::Any(AnyValue::Bool(other))) => Some(one.cmp(other)),
-        (Value::Any(AnyValue::Bytes(one)), Value::Any(AnyValue::Bytes(other))) => Some(one.cmp(other)),
-        (Value::Status(one), Value::Status(other)) => Some(one.cmp(other)),
-        (Value::Kind(one), Value::Kind(other)) => Some(one.cmp(other)),
-        _ => match (whole_number(found), whole_number(constant)) {
-            (Some(one), Some(other)) => Some(one.cmp(&other)),
-            _ => real_number(found)?.partial_cmp(&real_number(constant)?),
-        },
-    }
-}
-
-fn whole_number(value: &Value) -> Option<i128> {
-    match value {
-        Value::Any(AnyValue::Int(number)) => Some(i128::from(*number)),
-        Value::Duration(nanos) => Some(i128::from(*nanos)),
-        _ => None,
-    }
-}
-
-fn real_number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Any(AnyValue::Double(number)) => Some(*number),
-        value => whole_number(value).map(|number| number as f64),
-    }
-}
-
-/// The order in which values are listed: by type as below, then by value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum SortKey {
-    Text(String),
-    Int(i64),
-    /// The bits of a double, changed so that they sort as the numbers do.
-    Double(i64),
-    Bool(bool),
-    Duration(u64),
-    Status(StatusCode),
-    Kind(SpanKind),
-    Bytes(Vec<u8>),
-    Array(Vec<SortKey>),
-    Attributes(Vec<(String, SortKey)>),
-    Empty,
-}
-
-impl SortKey {
-    pub(super) fn of(value: &Value) -> Self {
-        match value {
-            Value::Any(value) => Self::of_any(value),
-            Value::Duration(nanos) => Self::Duration(*nanos),
-            Value::Status(code) => Self::Status(*code),
-            Value::Kind(kind) => Self::Kind(*kind),
-        }
-    }
-
-    fn of_any(value: &AnyValue) -> Self {
-        match value {
-            AnyValue::String(text) => Self::Text(text.clone()),
-            AnyValue::Int(number) => Self::Int(*number),
-            AnyValue::Double(number) => {
-                let bits = number.to_bits().cast_signed();
-                // The larger a negative double is, the smaller are its bits as a number.
-                Self::Double(if bits < 0 { bits ^ i64::MAX } else { bits })
-            }
-            AnyValue::Bool(value) => Self::Bool(*value),
-            AnyValue::Bytes(bytes) => Self::Bytes(bytes.clone()),
-            AnyValue::Array(elements) => Self::Array(elements.iter().map(Self::of_any).collect()),
-            AnyValue::KvList(list) => {
-                Self::Attributes(list.iter().map(|own| (own.key.clone(), Self::of_any(&own.value))).collect())
-            }
-            AnyValue::Empty => Self::Empty,
-        }
     }
 }

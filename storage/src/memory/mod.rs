@@ -3,24 +3,36 @@
 //! It defines the right answers: tests compare the real store with it. So it evaluates everything by itself. It shares with the real store
 //! only the model, filters as data, regular expressions, and the hash that orders spans of one start and id.
 
-mod evaluate;
-mod trace;
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a span is known by its index in its trace, and an interval by its number"
+)]
 
-use std::cmp::Reverse;
+mod compare;
+mod evaluate;
+mod number;
+mod parents;
+mod pipeline;
+mod search;
+mod series;
+#[cfg(test)]
+mod tests;
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use hoptrail_proto::model::{Attribute, Extent, SpanId, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{Attribute, SpanId, TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 
 use crate::search::{FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
-use evaluate::SortKey;
-#[cfg(test)]
-pub(crate) use trace::spans_that_match;
+use compare::SortKey;
+use evaluate::Subject;
+use whole::WholeTrace;
 
 type Traces = BTreeMap<TraceId, StoredTrace>;
 
@@ -102,20 +114,29 @@ impl TraceReader for MemoryStore {
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
         let tenants = self.tenants();
-        let mut answer = SearchAnswer::default();
+        let (mut answer, mut rows) = (SearchAnswer::default(), Vec::new());
         for (id, StoredTrace { spans, .. }) in tenants.get(tenant).into_iter().flatten() {
             answer.inspected.traces += 1;
             answer.inspected.spans += spans.len() as u64;
-            answer.hits.extend(trace::hit(*id, spans, request, context)?);
+            rows.extend(search::rows(*id, spans, request, context)?);
         }
-        answer.hits.sort_by_key(|hit| Reverse((Extent::order_start_of(hit.start_unix_nano), hit.trace_id)));
-        answer.hits.truncate(request.limit);
+        (answer.hits, answer.next) = search::page(rows, request);
         answer.inspected = Inspected { segments: 1, ..answer.inspected };
         Ok(answer)
     }
 
-    fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
-        Ok(MetricsAnswer::default())
+    fn metrics(
+        &self,
+        tenant: &TenantId,
+        request: &MetricsRequest,
+        context: &QueryContext,
+    ) -> Result<MetricsAnswer, ReadError> {
+        let tenants = self.tenants();
+        let mut metrics = series::Metrics::new(request);
+        for known in tenants.get(tenant).into_iter().flat_map(BTreeMap::values) {
+            metrics.add(&known.spans, context)?;
+        }
+        Ok(metrics.finish())
     }
 
     fn attribute_keys(
@@ -145,11 +166,26 @@ impl TraceReader for MemoryStore {
         let tenants = self.tenants();
         let mut values = BTreeMap::new();
         for (_, known) in tenants.get(tenant).into_iter().flatten() {
-            let found = trace::values(&known.spans, request, context)?;
-            values.extend(found.into_iter().map(|value| (SortKey::of(&value), value)));
+            let trace = WholeTrace::new(&known.spans);
+            for subject in (0..trace.spans.len()).map(|index| Subject::new(&trace, index)) {
+                context.check()?;
+                let is_inside = request.range.is_none_or(|range| range.contains(subject.span().span.start_unix_nano));
+                if is_inside && subject.satisfies(&request.filter) {
+                    let found = subject.values(&request.field).into_iter();
+                    values.extend(found.map(|value| (SortKey::of(&value), value)));
+                }
+            }
         }
         Ok(values.into_values().take(request.limit).collect())
     }
+}
+
+/// The spans of a trace that satisfy a filter.
+#[cfg(test)]
+pub(crate) fn spans_that_match<'a>(spans: &'a [TraceSpan], filter: &crate::Filter) -> Vec<&'a TraceSpan> {
+    let trace = WholeTrace::new(spans);
+    let matching = (0..spans.len()).filter(|index| Subject::new(&trace, *index).satisfies(filter));
+    matching.map(|index| trace.spans[index]).collect()
 }
 
 /// The attributes of a span, its resource, scope, events and links.
