@@ -54,6 +54,19 @@ pub enum ReadError {
         /// The budget.
         limit: usize,
     },
+    /// The answer would have more numbers than an answer may have.
+    #[error(
+        "the query has {series} series or more of {intervals} intervals each, and an answer may have {most} numbers; \
+             group by fewer values, or ask for fewer intervals"
+    )]
+    Series {
+        /// Series that were found until then.
+        series: usize,
+        /// Numbers of each.
+        intervals: usize,
+        /// Most numbers.
+        most: usize,
+    },
     /// Stored bytes do not say what they should.
     #[error("stored data is damaged at {location}: {reason}")]
     Corrupt {

@@ -67,7 +67,8 @@ impl FirstValues {
     }
 }
 
-fn bytes(value: &Value) -> usize {
+/// Memory of a value, about.
+pub(crate) fn bytes(value: &Value) -> usize {
     match value {
         Value::Any(value) => bytes_of_any(value),
         _ => VALUE_BYTES,

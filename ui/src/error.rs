@@ -54,7 +54,7 @@ impl From<Error> for PageError {
         match error {
             Error::Busy => Self::Busy,
             Error::Read(read @ ReadError::Deadline { .. }) => Self::TooSlow(read),
-            Error::Read(read @ ReadError::Memory { .. }) => Self::TooLarge(read),
+            Error::Read(read @ (ReadError::Memory { .. } | ReadError::Series { .. })) => Self::TooLarge(read),
             Error::Read(ReadError::Cancelled) => Self::Cancelled,
             Error::Read(read) => Self::Store(read),
             other => Self::Query(other),

@@ -35,7 +35,9 @@ impl ApiError {
             Self::Query(Error::Busy) => StatusCode::TOO_MANY_REQUESTS,
             Self::Query(Error::Read(ReadError::Deadline { .. })) => StatusCode::GATEWAY_TIMEOUT,
             Self::Query(Error::Read(ReadError::Cancelled)) => client_closed_request(),
-            Self::Query(Error::Read(ReadError::Memory { .. })) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Query(Error::Read(ReadError::Memory { .. } | ReadError::Series { .. })) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Query(Error::Read(_) | Error::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

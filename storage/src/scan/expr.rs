@@ -113,7 +113,7 @@ fn of_scope(
     }
 }
 
-fn first_of(attributes: &[Attribute], key: &str) -> Option<Value> {
+pub(super) fn first_of(attributes: &[Attribute], key: &str) -> Option<Value> {
     values_of(attributes, key).next().map(|value| Value::Any(value.clone()))
 }
 

@@ -4,21 +4,25 @@
 //! [`Materialize`] makes spans of rows. A function takes the narrowest that is enough; [`RowGroup`] is all three.
 
 mod by_shape;
+mod coded;
 mod columns;
 mod eval;
 mod expr;
 mod head;
 mod materialize;
+mod numbers;
 mod parents;
 mod test;
 mod traces;
 mod values;
 
+pub(crate) use coded::{Coded, coded};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
 pub(crate) use eval::{matching, matching_among};
 pub(crate) use expr::{both, computed};
 pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
+pub(crate) use numbers::{Number, numbers};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
 pub(crate) use test::Test;
 pub(crate) use traces::{Among, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, tally};

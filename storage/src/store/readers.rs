@@ -134,6 +134,8 @@ pub(super) struct ReadCaches {
     trace_filters: Cache<u64, Arc<[u8]>, MemoryOf>,
     group_filters: Cache<u64, Arc<GroupFilters>, MemoryOf>,
     names: Cache<u64, Option<Arc<Names>>, MemoryOf>,
+    /// By older segment, segment and group: the rows of the group that are copies. No segment changes, and no id is given twice.
+    copies: Cache<(u64, u64, u16), Arc<[u32]>, MemoryOf>,
 }
 
 impl ReadCaches {
@@ -145,6 +147,7 @@ impl ReadCaches {
             trace_filters: Cache::with_weighter(1024, bytes, MemoryOf),
             group_filters: Cache::with_weighter(1024, bytes, MemoryOf),
             names: Cache::with_weighter(1024, bytes, MemoryOf),
+            copies: Cache::with_weighter(1024, bytes, MemoryOf),
         }
     }
 
@@ -183,6 +186,15 @@ impl ReadCaches {
         })
     }
 
+    /// The rows of a group that are copies of spans in an older segment.
+    pub(super) fn copies(
+        &self,
+        pair: (u64, u64, u16),
+        find: impl FnOnce() -> Result<Vec<u32>, ReadError>,
+    ) -> Result<Arc<[u32]>, ReadError> {
+        self.copies.get_or_insert_with(&pair, || find().map(Arc::from))
+    }
+
     /// Forgets a segment whose pages are deleted.
     pub(super) fn forget(&self, segment: u64) {
         self.metadata.remove(&segment);
@@ -208,6 +220,12 @@ impl Weighter<u64, Arc<Metadata>> for MemoryOf {
 impl Weighter<u64, Arc<[u8]>> for MemoryOf {
     fn weight(&self, _: &u64, filter: &Arc<[u8]>) -> u64 {
         filter.len() as u64 + 1
+    }
+}
+
+impl Weighter<(u64, u64, u16), Arc<[u32]>> for MemoryOf {
+    fn weight(&self, _: &(u64, u64, u16), rows: &Arc<[u32]>) -> u64 {
+        size_of_val(&**rows) as u64 + 64
     }
 }
 

@@ -46,6 +46,11 @@ impl Duplicates {
         self.copies.iter().flat_map(|(unit, rows)| rows.iter().map(|row| (*unit, *row))).collect()
     }
 
+    /// The rows of a unit that are copies.
+    pub(super) fn copies_in(&self, unit: usize) -> &[u32] {
+        self.copies.get(&unit).map_or(&[], |rows| rows)
+    }
+
     /// Those of the rows of a unit that are not copies.
     pub(super) fn without_copies<'b>(&self, unit: usize, rows: &'b Bitmap) -> Cow<'b, Bitmap> {
         let Some(copies) = self.copies.get(&unit) else { return Cow::Borrowed(rows) };

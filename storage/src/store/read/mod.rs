@@ -9,6 +9,7 @@ mod large_traces;
 #[cfg(test)]
 mod late_tests;
 mod leaves;
+mod metrics;
 #[cfg(test)]
 mod names_tests;
 mod needed_columns;
@@ -40,6 +41,7 @@ use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
 use field_values::Question;
+use metrics::Metrics;
 pub(super) use parallel::Workers;
 use rounds::Rounds;
 use snapshot::Snapshot;
@@ -71,8 +73,14 @@ impl TraceReader for Store {
         search::search(&TraceLoader::new(&snapshot, context), request)
     }
 
-    fn metrics(&self, _: &TenantId, _: &MetricsRequest, _: &QueryContext) -> Result<MetricsAnswer, ReadError> {
-        Ok(MetricsAnswer::default())
+    fn metrics(
+        &self,
+        tenant: &TenantId,
+        request: &MetricsRequest,
+        context: &QueryContext,
+    ) -> Result<MetricsAnswer, ReadError> {
+        let snapshot = Snapshot::take(&self.readers, tenant);
+        Metrics::new(&TraceLoader::new(&snapshot, context), request)?.answer()
     }
 
     fn attribute_keys(

@@ -45,6 +45,16 @@ impl ScanUnit {
         }
     }
 
+    /// Starts of its earliest and latest span. Those of a chunk are of now.
+    pub(super) fn starts(&self) -> (u64, u64) {
+        match self {
+            Self::Chunk(_, chunk) => chunk.times().starts,
+            Self::Group(segment, group) => {
+                segment.groups.get(usize::from(*group)).map_or((0, u64::MAX), |group| group.starts)
+            }
+        }
+    }
+
     /// Whether any of its spans may start in the range.
     pub(super) fn overlaps(&self, range: Option<TimeRange>) -> bool {
         match self {

@@ -10,6 +10,7 @@ use super::group_cache::GroupCache;
 use super::parallel::Workers;
 use super::scan_unit::ScanUnit;
 use super::view::View;
+use crate::catalog::SegmentEntry;
 use crate::names::Names;
 use crate::scan::{HeadGroup, RowGroup};
 use crate::segment::{Metadata, SegmentGroup, possible_groups};
@@ -104,6 +105,20 @@ impl<'a> Snapshot<'a> {
                 context.leave_out(location.clone());
             }
         }
+    }
+
+    /// The groups of a segment that may hold the trace with this hash.
+    pub(super) fn groups_of(&self, segment: &SegmentEntry, trace: u64) -> Vec<u16> {
+        self.readers.groups_of(segment, trace, |_| true)
+    }
+
+    /// The rows of a group that an older segment has as well: older segment, segment and group. They are found once.
+    pub(super) fn copies(
+        &self,
+        pair: (u64, u64, u16),
+        find: impl FnOnce() -> Result<Vec<u32>, ReadError>,
+    ) -> Result<Arc<[u32]>, ReadError> {
+        self.readers.caches.copies(pair, find)
     }
 
     /// For each group of a segment whether the filter may find anything in it, as far as filters over values know. A damaged filter

@@ -1,0 +1,67 @@
+//! Buckets of histograms: up to a power of two.
+
+use crate::SeriesPart;
+use crate::scan::Number;
+
+/// Buckets of durations. Those of other numbers come after them.
+const OF_DURATIONS: u32 = 65;
+/// All codes of buckets, and one for what is no number.
+pub(super) const CODES: usize = OF_DURATIONS as usize + 1025 + 1;
+/// The code of what is no number.
+pub(super) const NO_NUMBER: u32 = CODES as u32 - 1;
+
+/// The code of a number's bucket.
+#[inline]
+pub(super) fn code(number: Option<Number>) -> u32 {
+    match number {
+        None => NO_NUMBER,
+        Some(Number::Nanos(nanos)) => u64::BITS - nanos.saturating_sub(1).leading_zeros(),
+        Some(Number::Plain(number)) => OF_DURATIONS + exponent(number),
+    }
+}
+
+/// The least power of two that is not below the number, at most 1024, which is infinite.
+fn exponent(number: f64) -> u32 {
+    const FRACTION: u32 = f64::MANTISSA_DIGITS - 1;
+    if number <= 1.0 {
+        return 0;
+    }
+    let (bits, one) = (number.to_bits(), 1f64.to_bits());
+    let above = u64::from(bits.trailing_zeros() < FRACTION);
+    u32::try_from(((bits - one) >> FRACTION) + above).unwrap_or_default().min(1024)
+}
+
+/// Which series it is.
+pub(super) fn part(code: u32) -> SeriesPart {
+    let power = |exponent: u32| 2f64.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
+    SeriesPart::Bucket(match code.checked_sub(OF_DURATIONS) {
+        None => power(code) / 1e9,
+        Some(exponent) => power(exponent),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(number: Number) -> f64 {
+        match part(code(Some(number))) {
+            SeriesPart::Bucket(greatest) => greatest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bucket_ends_at_a_power_of_two() {
+        let nanos =
+            [0, 1, 2, 3, 4, 5, 1 << 40, (1 << 40) + 1, u64::MAX].map(|nanos| bucket(Number::Nanos(nanos)) * 1e9);
+        let power = |exponent| 2f64.powi(exponent);
+        let expected = [1.0, 1.0, 2.0, 4.0, 4.0, 8.0, power(40), power(41), power(64)];
+        assert!(nanos.iter().zip(expected).all(|(one, other)| (one / other - 1.0).abs() < 1e-9), "{nanos:?}");
+        let plain = [-3.0, 0.2, 1.0, 1.01, 2.0, 2.5, 4.0, 4.1, 1e300, f64::MAX, f64::INFINITY];
+        let expected = [1.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, power(997), f64::INFINITY, f64::INFINITY];
+        assert_eq!(plain.map(|number| bucket(Number::Plain(number))), expected);
+        assert_eq!(code(None), NO_NUMBER);
+        assert!(code(Some(Number::Plain(f64::INFINITY))) < NO_NUMBER);
+    }
+}
