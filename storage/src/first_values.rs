@@ -86,16 +86,21 @@ fn bytes_of_any(value: &AnyValue) -> usize {
         }
 }
 
-/// A value in the order of values: by type, then by value.
+/// A value in the order of values.
 #[derive(Debug)]
-struct Ranked(Value);
+pub(crate) struct Ranked(pub(crate) Value);
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.0, &other.0) {
-            (Value::Any(one), Value::Any(other)) => cmp(one, other),
-            (one, other) => rank(one).cmp(&rank(other)).then_with(|| order(one, other).unwrap_or(Ordering::Equal)),
-        }
+        listed_order(&self.0, &other.0)
+    }
+}
+
+/// The order in which values are listed: by type, then by value.
+pub(crate) fn listed_order(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Any(one), Value::Any(other)) => cmp(one, other),
+        (one, other) => rank(one).cmp(&rank(other)).then_with(|| order(one, other).unwrap_or(Ordering::Equal)),
     }
 }
 

@@ -11,6 +11,7 @@ mod per_table;
 mod shapes;
 mod table;
 
+pub(crate) use append::fields;
 pub(crate) use dictionary::Interner;
 pub(crate) use materialize::{set_on_event, set_on_link, set_on_span, span_of, text, to_value};
 pub(crate) use per_table::PerTable;

@@ -10,7 +10,7 @@ use super::expr::{LOOKED_UP, computed, first_of};
 use super::{NO_CODE, ShapePart, SpanColumns, TableView};
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
-use crate::rows::{Interner, Owner, Shape, TableKind, text, to_value};
+use crate::rows::{Interner, Owner, Shape, TableKind, fields, text, to_value};
 use crate::{AttributeScope, Expr, Field, Intrinsic, QueryContext, ReadError, Value};
 
 /// The values of an expression on some rows.
@@ -76,9 +76,11 @@ fn of_field(group: &dyn SpanColumns, field: &Field, rows: &Bitmap) -> Result<Opt
         Field::Attribute { scope: AttributeScope::Instrumentation, key } => part(ShapePart::Scope, &|index| {
             group.scopes().get(index as usize).and_then(|scope| first_of(&scope.attributes, key))
         }),
-        Field::Attribute { scope: AttributeScope::Span, key } => of_column(spans, Owner::Attribute, key, rows),
+        Field::Attribute { scope: AttributeScope::Span, key } => {
+            of_column(spans, Owner::Attribute, key.as_bytes(), rows)
+        }
         Field::Attribute { .. } | Field::Parent(_) => Ok(None),
-        Field::Intrinsic(Intrinsic::StatusMessage) => of_column(spans, Owner::Field, "status_message", rows),
+        Field::Intrinsic(Intrinsic::StatusMessage) => of_column(spans, Owner::Field, fields::STATUS_MESSAGE, rows),
         Field::Intrinsic(Intrinsic::Name) => {
             part(ShapePart::Name, &|index| Some(Value::string(text(spans.name(index)))))
         }
@@ -148,8 +150,13 @@ fn by_part(
 }
 
 /// The values of a name that has one column; `None` when it has several.
-fn of_column(table: &dyn TableView, owner: Owner, name: &str, rows: &Bitmap) -> Result<Option<Coded>, ReadError> {
-    let columns = table.columns(owner, name.as_bytes());
+pub(super) fn of_column(
+    table: &dyn TableView,
+    owner: Owner,
+    name: &[u8],
+    rows: &Bitmap,
+) -> Result<Option<Coded>, ReadError> {
+    let columns = table.columns(owner, name);
     let [column] = columns.as_slice() else {
         let missing = || Coded { codes: vec![0; rows.count()], values: vec![None] };
         return Ok(columns.is_empty().then(missing));

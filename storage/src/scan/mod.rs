@@ -15,6 +15,7 @@ mod parents;
 mod test;
 mod traces;
 mod values;
+mod weights;
 
 pub(crate) use coded::{Coded, coded};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
@@ -25,8 +26,11 @@ pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use numbers::{Number, numbers};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
 pub(crate) use test::Test;
-pub(crate) use traces::{Among, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, tally};
+pub(crate) use traces::{
+    Among, FirstRoot, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, first_of_roots, tally,
+};
 pub(crate) use values::values;
+pub(crate) use weights::weights;
 
 /// A group with all three interfaces.
 pub(crate) trait RowGroup: SpanColumns + TraceIndex + Materialize {}

@@ -1,18 +1,20 @@
 //! Numbers of rows, to compute with.
 
+use hoptrail_proto::model::AnyValue;
+
 use super::SpanColumns;
 use super::expr::computed;
 use crate::codec::bits::Bitmap;
 use crate::{Expr, Field, Intrinsic, QueryContext, ReadError, Value};
-use hoptrail_proto::model::AnyValue;
 
 /// A number of a span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     /// A duration in nanoseconds.
     Nanos(u64),
-    /// Any other.
-    Plain(f64),
+    Int(i64),
+    /// Not NaN.
+    Double(f64),
 }
 
 impl Number {
@@ -20,8 +22,8 @@ impl Number {
     pub(crate) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Duration(nanos) => Some(Self::Nanos(*nanos)),
-            Value::Any(AnyValue::Int(number)) => Some(Self::Plain(*number as f64)),
-            Value::Any(AnyValue::Double(number)) => Some(Self::Plain(*number)).filter(|_| !number.is_nan()),
+            Value::Any(AnyValue::Int(number)) => Some(Self::Int(*number)),
+            Value::Any(AnyValue::Double(number)) => Some(Self::Double(*number)).filter(|_| !number.is_nan()),
             _ => None,
         }
     }
@@ -31,7 +33,8 @@ impl Number {
     pub(crate) fn as_f64(self) -> f64 {
         match self {
             Self::Nanos(nanos) => nanos as f64 / 1e9,
-            Self::Plain(number) => number,
+            Self::Int(number) => number as f64,
+            Self::Double(number) => number,
         }
     }
 }

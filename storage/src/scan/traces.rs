@@ -33,6 +33,8 @@ pub(crate) trait TraceIndex {
     fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError>;
     /// The parents of a trace's spans, in the order of [`TraceIndex::rows_of`].
     fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError>;
+    /// For each of these rows, ascending, the index of its trace in the list; and the list.
+    fn first_roots(&self, of: &Bitmap) -> Result<(Vec<u32>, Vec<FirstRoot>), ReadError>;
 }
 
 /// The key by which the spans of a trace are sorted: start, then id.
@@ -84,6 +86,29 @@ pub(crate) struct Among {
     pub(crate) count: usize,
     /// The keys and rows of the earliest, at least as many as are shown.
     pub(crate) earliest: Vec<(SpanKey, u32)>,
+}
+
+/// The first root of a trace, as one group knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FirstRoot {
+    pub(crate) id: TraceId,
+    /// The shape of the earliest span without a parent; `None` when there is none here.
+    pub(crate) shape: Option<u32>,
+    /// Whether no group beside this one, of its segment, can have spans of the trace, and no other root has the same key.
+    pub(crate) is_alone: bool,
+}
+
+/// The first of these roots, which are keys with shapes, and whether no other has its key.
+pub(crate) fn first_of_roots(roots: impl Iterator<Item = (RootKey, u32)>) -> (Option<u32>, bool) {
+    let (mut first, mut is_alone): (Option<(RootKey, u32)>, bool) = (None, true);
+    for (key, shape) in roots {
+        match &first {
+            Some((known, _)) if *known < key => {}
+            Some((known, _)) if *known == key => is_alone = false,
+            _ => (first, is_alone) = (Some((key, shape)), true),
+        }
+    }
+    (first.map(|(_, shape)| shape), is_alone)
 }
 
 /// The summary of a trace by its spans in one group. There is at least one.

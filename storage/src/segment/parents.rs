@@ -12,6 +12,7 @@ use super::group::SegmentGroup;
 use super::pages;
 use crate::ReadError;
 use crate::codec::Damaged;
+use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, of_len};
 use crate::scan::{Link, SpanColumns};
 
@@ -59,6 +60,11 @@ impl SegmentGroup<'_> {
             Link::Before(row) => ids.get(row).copied().ok_or(NOT_LISTED),
         });
         parents.collect::<Result<_, _>>().map_err(corrupt)
+    }
+
+    /// The spans that name no parent.
+    pub(super) fn rows_without_parent(&self) -> Result<Bitmap, ReadError> {
+        self.parent_page()?.steps.select(|step| step == NO_PARENT).map_err(self.corrupt(pages::PARENTS))
     }
 
     /// The spans of a trace, and the parent that each names.

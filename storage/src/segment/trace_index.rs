@@ -10,9 +10,11 @@ use crate::ReadError;
 use crate::codec::Damaged;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::Ints;
+use crate::codec::len_u32;
 use crate::rows::TableKind;
 use crate::scan::{
-    Among, HintHorizon, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart, decide,
+    Among, FirstRoot, HintHorizon, ParentRow, PartialSummary, RootKey, SpanColumns, SpanIdentity, SpanKey, TraceIndex,
+    TraceStart, decide, first_of_roots,
 };
 
 impl TraceIndex for SegmentGroup<'_> {
@@ -76,6 +78,33 @@ impl TraceIndex for SegmentGroup<'_> {
     fn partial_summary(&self, id: TraceId, root: Option<RootKey>) -> Result<Option<PartialSummary>, ReadError> {
         let found = self.find(id)?.filter(|(_, rows)| !rows.is_empty());
         found.map(|(start, rows)| self.summary_of(start, rows, root)).transpose()
+    }
+
+    fn first_roots(&self, of: &Bitmap) -> Result<(Vec<u32>, Vec<FirstRoot>), ReadError> {
+        let (starts, is_root) = (self.starts()?, self.rows_without_parent()?);
+        let (durations, shapes) = (self.span_ints(pages::DURATIONS)?, self.shape_codes(TableKind::Span)?);
+        let (mut of_rows, mut roots) = (Vec::with_capacity(of.count()), Vec::new());
+        let mut wanted = of.iter().peekable();
+        for (id, _, rows) in self.trace_table()? {
+            let before = of_rows.len();
+            while wanted.next_if(|row| *row < rows.end).is_some() {
+                of_rows.push(len_u32(roots.len()));
+            }
+            if of_rows.len() == before {
+                continue;
+            }
+            let own = is_root.iter_among(rows.clone()).map(|row| {
+                let start = starts.get(row).copied().unwrap_or_default();
+                let nanos = durations.get(row).map_err(self.corrupt(pages::DURATIONS))?;
+                let root = Extent::of(start, start.wrapping_add(nanos)).order_start();
+                Ok(((root, (start, self.span_id(row)?)), shapes.get(row).copied().unwrap_or_default()))
+            });
+            let (shape, is_alone) = first_of_roots(own.collect::<Result<Vec<_>, ReadError>>()?.into_iter());
+            // The rows of a trace are together, in one group or in several that follow one another.
+            let is_inside = self.meta.groups.len() == 1 || (rows.start > 0 && rows.end < self.len());
+            roots.push(FirstRoot { id, shape, is_alone: is_alone && is_inside });
+        }
+        Ok((of_rows, roots))
     }
 
     fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError> {

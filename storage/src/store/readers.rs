@@ -46,10 +46,15 @@ impl Readers {
         self.caches.metadata.get_or_insert_with(&segment, || read_metadata(&*self.backend, segment).map(Arc::new))
     }
 
+    /// Whether a segment may hold the trace with this hash.
+    pub(super) fn may_hold(&self, segment: u64, trace: u64) -> bool {
+        self.noted(self.caches.may_hold(self, segment, trace)) != Some(false)
+    }
+
     /// The groups of a segment that may hold the trace with this hash. `is_possible` gets the earliest start of a group, and is called
     /// before the group's filter is read. A damaged filter rules nothing out.
     pub(super) fn groups_of(&self, segment: &SegmentEntry, trace: u64, is_possible: impl Fn(u64) -> bool) -> Vec<u16> {
-        if self.noted(self.caches.may_hold(self, segment.id, trace)) == Some(false) {
+        if !self.may_hold(segment.id, trace) {
             return Vec::new();
         }
         let groups = (0u16..).zip(&segment.groups).filter(|(_, group)| is_possible(group.starts.0));

@@ -1,15 +1,16 @@
 //! The traces of the head. A row knows the row before of its trace.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{Extent, SpanId, SpanKind, TraceId};
 
 use super::HeadGroup;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
+use crate::codec::len_u32;
 use crate::rows::SpanRow;
 use crate::scan::{
-    Among, HintHorizon, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex, TraceStart,
-    decide, tally,
+    Among, FirstRoot, HintHorizon, Link, ParentRow, PartialSummary, RootKey, SpanIdentity, SpanKey, TraceIndex,
+    TraceStart, decide, first_of_roots, tally,
 };
 
 impl HeadGroup<'_> {
@@ -97,6 +98,21 @@ impl TraceIndex for HeadGroup<'_> {
             root: roots.filter(|(key, _)| root.is_none_or(|root| *key < root)).min(),
             repeats: keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)),
         }))
+    }
+
+    fn first_roots(&self, of: &Bitmap) -> Result<(Vec<u32>, Vec<FirstRoot>), ReadError> {
+        let (mut known, mut roots) = (HashMap::new(), Vec::new());
+        let of_rows = of.iter().map(|row| {
+            let id = self.row(row)?.trace_id;
+            Ok(*known.entry(id).or_insert_with(|| {
+                let shape = |row: u32| self.rows.span_table.shape_of(row as usize);
+                let all = self.spans_of(id).filter(|(_, span)| span.parent == SpanId::default());
+                let (shape, is_alone) = first_of_roots(all.map(|(row, span)| (root_key(span), shape(row))));
+                roots.push(FirstRoot { id, shape, is_alone });
+                len_u32(roots.len() - 1)
+            }))
+        });
+        Ok((of_rows.collect::<Result<_, ReadError>>()?, roots))
     }
 
     fn parents_of(&self, id: TraceId) -> Result<Vec<ParentRow>, ReadError> {

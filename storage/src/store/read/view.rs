@@ -68,6 +68,16 @@ impl<'a> View<'a> {
         self.holders_among(before.iter().rev().chain(after), id, is_wanted)
     }
 
+    /// Whether a chunk, or a segment, may hold the trace that is not the unit's own.
+    pub(super) fn is_elsewhere(&self, id: TraceId, own: &ScanUnit) -> bool {
+        let hash = fuse::hash(&id.0);
+        let is_own = |chunk: &Arc<Chunk>| matches!(own, ScanUnit::Chunk(_, own) if Arc::ptr_eq(own, chunk));
+        let mut chunks = self.chunks.iter().filter(|(_, chunk)| !is_own(chunk));
+        let mut segments = self.segments.iter().filter(|(_, segment)| own.segment() != Some(segment.id));
+        chunks.any(|(_, chunk)| chunk.read().trace_rows(id).next().is_some())
+            || segments.any(|(_, segment)| self.readers.may_hold(segment.id, hash))
+    }
+
     fn holders_among<'s>(
         &'s self,
         segments: impl Iterator<Item = &'s TimedSegment>,

@@ -1,5 +1,7 @@
 //! Buckets of histograms: up to a power of two.
 
+use std::cmp::Ordering;
+
 use crate::SeriesPart;
 use crate::scan::Number;
 
@@ -15,9 +17,15 @@ pub(super) const NO_NUMBER: u32 = CODES as u32 - 1;
 pub(super) fn code(number: Option<Number>) -> u32 {
     match number {
         None => NO_NUMBER,
-        Some(Number::Nanos(nanos)) => u64::BITS - nanos.saturating_sub(1).leading_zeros(),
-        Some(Number::Plain(number)) => OF_DURATIONS + exponent(number),
+        Some(Number::Nanos(nanos)) => whole_exponent(nanos),
+        Some(Number::Int(number)) => OF_DURATIONS + whole_exponent(u64::try_from(number).unwrap_or_default()),
+        Some(Number::Double(number)) => OF_DURATIONS + exponent(number),
     }
+}
+
+#[inline]
+fn whole_exponent(number: u64) -> u32 {
+    u64::BITS - number.saturating_sub(1).leading_zeros()
 }
 
 /// The least power of two that is not below the number, at most 1024, which is infinite.
@@ -33,11 +41,21 @@ fn exponent(number: f64) -> u32 {
 
 /// Which series it is.
 pub(super) fn part(code: u32) -> SeriesPart {
+    SeriesPart::Bucket(greatest(code))
+}
+
+/// The order of two buckets.
+pub(super) fn order(one: u32, other: u32) -> Ordering {
+    greatest(one).total_cmp(&greatest(other))
+}
+
+/// The greatest number of a bucket, seconds for durations.
+fn greatest(code: u32) -> f64 {
     let power = |exponent: u32| 2f64.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
-    SeriesPart::Bucket(match code.checked_sub(OF_DURATIONS) {
+    match code.checked_sub(OF_DURATIONS) {
         None => power(code) / 1e9,
         Some(exponent) => power(exponent),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -45,10 +63,7 @@ mod tests {
     use super::*;
 
     fn bucket(number: Number) -> f64 {
-        match part(code(Some(number))) {
-            SeriesPart::Bucket(greatest) => greatest,
-            other => panic!("{other:?}"),
-        }
+        greatest(code(Some(number)))
     }
 
     #[test]
@@ -60,8 +75,10 @@ mod tests {
         assert!(nanos.iter().zip(expected).all(|(one, other)| (one / other - 1.0).abs() < 1e-9), "{nanos:?}");
         let plain = [-3.0, 0.2, 1.0, 1.01, 2.0, 2.5, 4.0, 4.1, 1e300, f64::MAX, f64::INFINITY];
         let expected = [1.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, power(997), f64::INFINITY, f64::INFINITY];
-        assert_eq!(plain.map(|number| bucket(Number::Plain(number))), expected);
+        assert_eq!(plain.map(|number| bucket(Number::Double(number))), expected);
+        let ints = [i64::MIN, 0, 1, 3, (1 << 53) + 1, i64::MAX].map(|number| bucket(Number::Int(number)));
+        assert_eq!(ints, [1.0, 1.0, 1.0, 4.0, power(54), power(63)]);
         assert_eq!(code(None), NO_NUMBER);
-        assert!(code(Some(Number::Plain(f64::INFINITY))) < NO_NUMBER);
+        assert!(code(Some(Number::Double(f64::INFINITY))) < NO_NUMBER);
     }
 }

@@ -1,9 +1,11 @@
 //! The groups of a query. Codes of different units meet here, through their values.
 
+use std::cmp::Ordering;
+
 use hashbrown::HashMap;
 
 use crate::codec::len_u32;
-use crate::first_values::bytes;
+use crate::first_values::{bytes, listed_order};
 use crate::scan::Coded;
 use crate::{QueryContext, ReadError, Reserved, Value};
 
@@ -71,6 +73,18 @@ impl Groups {
         self.list.push(values.into());
         self.groups.insert(values.into(), number);
         Ok(number)
+    }
+
+    /// The order of groups by their values, missing ones first.
+    pub(super) fn order(&self, one: u32, other: u32) -> Ordering {
+        let own = |group: u32| self.list.get(group as usize).map_or(&[][..], |numbers| numbers);
+        let value = |number: &u32| self.values.get(*number as usize).and_then(Option::as_ref);
+        let pairs = own(one).iter().zip(own(other)).filter(|(one, other)| one != other);
+        let orders = pairs.map(|(one, other)| match (value(one), value(other)) {
+            (Some(one), Some(other)) => listed_order(one, other),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        });
+        orders.fold(Ordering::Equal, Ordering::then)
     }
 
     /// The values of a group.

@@ -1,34 +1,34 @@
-//! Numbers over time, computed of columns. For each unit there are two steps: which rows count, and one pass over these: groups and interval
+//! Numbers over time, computed of columns. For each unit there are two steps: which rows count, and one pass over these. Group and interval
 //! of a row make its cell, and cells hold what the function needs. The cells of all units meet in one table.
 
 mod buckets;
+mod compare;
 mod copies;
 mod division;
 mod groups;
+mod quantiles;
+mod roots;
 mod selected;
 mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod units;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::newest::Possible;
-use super::rounds::Rounds;
-use super::scan_unit::ScanUnit;
 use super::trace_loader::TraceLoader;
-use crate::scan::{RowGroup, matching_among, numbers};
+use crate::scan::{Number, numbers};
 use crate::series::{MetricsAnswer, MetricsFunction, MetricsRequest};
-use crate::{Expr, Filter, ReadError, Series, SeriesPart};
-use copies::Copies;
+use crate::{Exemplar, Expr, Filter, ReadError, Series, SeriesPart};
+use compare::Comparison;
 use division::Division;
 use groups::Groups;
+use quantiles::{Room, Values};
 use selected::Selected;
-use table::{Content, Found, Place, Table};
+use table::{Content, Found, Place, Row, Table};
 use tally::Tally;
-
-/// Memory of a row while its unit is computed, about.
-const ROW_BYTES: usize = 64;
 
 /// A question about numbers over time.
 pub(super) struct Metrics<'s, 'a> {
@@ -48,138 +48,167 @@ impl<'s, 'a> Metrics<'s, 'a> {
 
     pub(super) fn answer(&self) -> Result<MetricsAnswer, ReadError> {
         match &self.request.function {
-            MetricsFunction::Quantiles(..) => Err(not_yet("quantiles")),
-            MetricsFunction::Compare { .. } => Err(not_yet("compare")),
+            MetricsFunction::Compare { selection, top, range } => {
+                self.compared(&Comparison { selection, top: *top, range: *range })
+            }
+            MetricsFunction::Quantiles(_, quantiles) => self.of_values(quantiles),
             _ => self.of_tallies(),
         }
     }
 
     fn of_tallies(&self) -> Result<MetricsAnswer, ReadError> {
         let (table, mut answer) = self.table(|selected| self.tallies(selected))?;
-        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((group, part), row) in table.finish() {
+        answer.series = self.series(table, |part, row| {
             let values = row.contents.iter().map(|tally| tally.value(&self.request.function)).collect();
-            let part = if self.is_histogram() { buckets::part(part) } else { SeriesPart::Whole };
-            let exemplars = row.exemplars.into_values().collect();
-            answer.series.push(Series { group: groups.of(group), part, values, exemplars });
-        }
-        share_exemplars(&mut answer.series, self.request.exemplars);
+            vec![(self.part(part), values)]
+        })?;
         Ok(answer)
+    }
+
+    fn of_values(&self, quantiles: &[f64]) -> Result<MetricsAnswer, ReadError> {
+        let room = Room::of(self.loader.context);
+        let (table, mut answer) = self.table(|selected| self.values(selected, &room))?;
+        let mut all = table.rows.values().flat_map(|row| &row.contents);
+        answer.quantile_error = if all.all(Values::is_exact) { 0.0 } else { quantiles::ERROR };
+        answer.series = self.series(table, |_, row| {
+            let found: Vec<Vec<f64>> = row.contents.iter().map(|values| values.quantiles(quantiles)).collect();
+            let of_one = |(index, quantile): (usize, &f64)| {
+                let values = found.iter().map(|values| values.get(index).copied().unwrap_or(f64::NAN));
+                (SeriesPart::Quantile(*quantile), values.collect())
+            };
+            quantiles.iter().enumerate().map(of_one).collect()
+        })?;
+        Ok(answer)
+    }
+
+    /// The cells of a unit with counts, sums and bounds.
+    fn tallies(&self, selected: &Selected<'_>) -> Result<Found<Tally>, ReadError> {
+        let numbers = self.arguments(selected)?;
+        let (cells, intervals) = self.cells(selected, numbers.as_deref())?;
+        let weights = selected.weights(self.request.weighted)?;
+        let mut tallies = vec![Tally::default(); cells.keys.len()];
+        match (&numbers, &weights.of_rows) {
+            (Some(numbers), weights) if !self.is_histogram() => {
+                let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
+                cells.each(numbers.iter().zip(weights), |cell, (number, weight)| {
+                    if let (Some(tally), Some(number)) = (tallies.get_mut(cell), number) {
+                        tally.add_number(number.as_f64(), weight);
+                    }
+                });
+            }
+            (_, weights) if weights.is_empty() => {
+                tallies = cells.counts().into_iter().map(|count| Tally::of_count(count as f64)).collect();
+            }
+            (_, weights) => cells.each(weights.iter(), |cell, weight| {
+                if let Some(tally) = tallies.get_mut(cell) {
+                    tally.count += weight;
+                }
+            }),
+        }
+        let exemplars = selected.exemplars(&cells, numbers.as_deref(), self.request.exemplars)?;
+        let place = |cell: usize| place(cells.keys.get(cell)?, &intervals);
+        let contents = tallies.into_iter().enumerate().filter(|(_, tally)| tally.count > 0.0);
+        Ok(Found {
+            contents: contents.filter_map(|(cell, tally)| Some((place(cell)?, tally))).collect(),
+            exemplars: exemplars.into_iter().filter_map(|(cell, exemplar)| Some((place(cell)?, exemplar))).collect(),
+            unweighted: weights.unknown,
+        })
+    }
+
+    /// The cells of a unit with their values.
+    fn values(&self, selected: &Selected<'_>, room: &Room) -> Result<Found<Values>, ReadError> {
+        let numbers = self.arguments(selected)?.unwrap_or_default();
+        let (cells, intervals) = self.cells(selected, Some(&numbers))?;
+        let weights = selected.weights(self.request.weighted)?;
+        let counts = cells.counts();
+        let is_weighted = self.request.weighted;
+        let mut values: Vec<Values> = counts.iter().map(|count| Values::with_capacity(*count, is_weighted)).collect();
+        let weighed = weights.of_rows.iter().copied().map(Some).chain(std::iter::repeat(None));
+        cells.each(numbers.iter().zip(weighed), |cell, (number, weight)| {
+            if let (Some(values), Some(number)) = (values.get_mut(cell), number) {
+                values.add_number(number.as_f64(), weight);
+            }
+        });
+        let is_room = room.take(numbers.len() * size_of::<u64>() * (1 + usize::from(is_weighted)));
+        let exemplars = selected.exemplars(&cells, Some(&numbers), self.request.exemplars)?;
+        let place = |cell: usize| place(cells.keys.get(cell)?, &intervals);
+        let contents = values.into_iter().enumerate().filter(|(_, values)| !values.is_empty());
+        let contents = contents.map(|(cell, values)| (cell, if is_room { values } else { values.in_buckets() }));
+        Ok(Found {
+            contents: contents.filter_map(|(cell, values)| Some((place(cell)?, values))).collect(),
+            exemplars: exemplars.into_iter().filter_map(|(cell, exemplar)| Some((place(cell)?, exemplar))).collect(),
+            unweighted: weights.unknown,
+        })
+    }
+
+    /// What the function is computed of, for each row.
+    fn arguments(&self, selected: &Selected<'_>) -> Result<Option<Vec<Option<Number>>>, ReadError> {
+        let Some(argument) = argument(&self.request.function) else { return Ok(None) };
+        numbers(selected.group, argument, &selected.rows, selected.context).map(Some)
+    }
+
+    /// The rows by their groups, intervals and parts; and the intervals that codes stand for. A group is named by its number.
+    fn cells(
+        &self,
+        selected: &Selected<'_>,
+        numbers: Option<&[Option<Number>]>,
+    ) -> Result<(Division, Vec<u32>), ReadError> {
+        let by = selected.coded(&self.request.by)?;
+        let mut cells = Division::whole(selected.rows.count());
+        by.iter().for_each(|coded| cells.by(&coded.codes, coded.values.len()));
+        let groups = self.groups().numbers(&cells.keys, &by)?;
+        cells.keys = groups.into_iter().map(|group| vec![group]).collect();
+        let intervals = selected.intervals(&self.request.steps)?;
+        cells.by_intervals(&intervals);
+        match numbers.filter(|_| self.is_histogram()) {
+            Some(numbers) => {
+                let codes: Vec<u32> = numbers.iter().map(|number| buckets::code(*number)).collect();
+                cells.by(&codes, buckets::CODES);
+            }
+            None => cells.all_have(0),
+        }
+        Ok((cells, intervals.of_codes))
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_histogram(&self) -> bool {
         matches!(self.request.function, MetricsFunction::Histogram(_))
     }
 
-    /// The cells of a unit with counts, sums and bounds.
-    fn tallies(&self, selected: &Selected<'_>) -> Result<Found<Tally>, ReadError> {
-        let mut cells = self.groups_of(selected)?;
-        let intervals = selected.intervals(&self.request.steps)?;
-        cells.by_intervals(&intervals);
-        let numbers = match argument(&self.request.function) {
-            None => None,
-            Some(argument) => Some(numbers(selected.group, argument, &selected.rows, selected.context)?),
-        };
-        let mut tallies: Vec<Tally> = Vec::new();
-        match &numbers {
-            Some(numbers) if !self.is_histogram() => {
-                tallies.resize(cells.keys.len(), Tally::default());
-                cells.each(numbers.iter(), |cell, number| {
-                    if let (Some(tally), Some(number)) = (tallies.get_mut(cell), number) {
-                        tally.add_number(number.as_f64(), 1.0);
-                    }
-                });
-                cells.all_have(0);
-            }
-            buckets => {
-                match buckets {
-                    Some(numbers) => {
-                        let codes: Vec<u32> = numbers.iter().map(|number| buckets::code(*number)).collect();
-                        cells.by(&codes, buckets::CODES);
-                    }
-                    None => cells.all_have(0),
-                }
-                tallies.extend(cells.counts().into_iter().map(|count| Tally::of_count(count as f64)));
-            }
-        }
-        let exemplars = selected.exemplars(&cells, numbers.as_deref(), self.request.exemplars)?;
-        let place = |cell: usize| place(cells.keys.get(cell)?, &intervals.of_codes);
-        let contents = tallies.into_iter().enumerate().filter(|(_, tally)| tally.count > 0.0);
-        Ok(Found {
-            contents: contents.filter_map(|(cell, tally)| Some((place(cell)?, tally))).collect(),
-            exemplars: exemplars.into_iter().filter_map(|(cell, exemplar)| Some((place(cell)?, exemplar))).collect(),
-        })
+    fn part(&self, code: u32) -> SeriesPart {
+        if self.is_histogram() { buckets::part(code) } else { SeriesPart::Whole }
     }
 
-    /// The rows by their groups; a code is the number of a group.
-    fn groups_of(&self, selected: &Selected<'_>) -> Result<Division, ReadError> {
-        let by = selected.coded(&self.request.by)?;
-        let mut cells = Division::whole(selected.rows.count());
-        by.iter().for_each(|coded| cells.by(&coded.codes, coded.values.len()));
-        let numbers = self.groups.lock().unwrap_or_else(PoisonError::into_inner).numbers(&cells.keys, &by)?;
-        cells.keys = numbers.into_iter().map(|number| vec![number]).collect();
-        Ok(cells)
-    }
-
-    /// What `of_unit` makes of the rows of all units that count.
-    fn table<C: Content>(
+    /// The series that `of_row` makes of each row. Several threads work on them.
+    fn series<C: Content>(
         &self,
-        of_unit: impl Fn(&Selected<'_>) -> Result<Found<C>, ReadError> + Sync,
-    ) -> Result<(Table<C>, MetricsAnswer), ReadError> {
-        let TraceLoader { snapshot, context, .. } = self.loader;
-        let begun = crate::clock::instant();
-        let mut units = snapshot.view.units();
-        units.retain(|unit| unit.overlaps(Some(self.request.steps.range())));
-        let (possible, rounds) = (Possible::new(snapshot, self.filter), Rounds::new(snapshot, &units));
-        let copies = &Copies::of(self.loader, &units)?;
-        let (mut table, mut answer) = (Table::new(self.request.steps.count, context)?, MetricsAnswer::default());
-        let work = |(index, unit): &(usize, &ScanUnit)| {
-            context.check()?;
-            if !possible.holds(unit)? {
-                return Ok(None);
-            }
-            rounds.fetch(*index)?;
-            self.loader.on(unit, |group| self.of_unit(unit, group, copies, &of_unit))
+        table: Table<C>,
+        of_row: impl Fn(u32, &Row<C>) -> Vec<(SeriesPart, Vec<f64>)> + Sync,
+    ) -> Result<Vec<Series>, ReadError> {
+        let (mut rows, groups) = (table.finish(), self.groups());
+        rows.sort_unstable_by(|((one, own), _), ((other, part), _)| {
+            groups.order(*one, *other).then_with(|| buckets::order(*own, *part))
+        });
+        let mut shares = shares(self.request.exemplars, rows.len());
+        let mut series = Vec::new();
+        let workers = self.loader.snapshot.workers();
+        let work = |((_, part), row): &((u32, u32), Row<C>)| of_row(*part, row);
+        let take = |((group, _), row): &((u32, u32), Row<C>), made: Vec<(SeriesPart, Vec<f64>)>| {
+            let mut exemplars = some_of(&row.exemplars, shares.next().unwrap_or_default());
+            series.extend(made.into_iter().map(|(part, values)| Series {
+                group: groups.of(*group),
+                part,
+                values,
+                exemplars: std::mem::take(&mut exemplars),
+            }));
+            self.loader.context.check()
         };
-        let take = |_: &(usize, &ScanUnit), found: Result<Option<(usize, Found<C>)>, ReadError>| {
-            let Some((spans, found)) = found? else { return Ok(()) };
-            answer.inspected.segments += 1;
-            answer.inspected.spans += spans as u64;
-            table.add(found)
-        };
-        snapshot.workers().in_order(&rounds.units(), begun, |_| true, work, take)?;
-        Ok((table, answer))
+        workers.in_order(&rows, crate::clock::instant(), |_| true, work, take)?;
+        Ok(series)
     }
-
-    /// How many spans the unit has, and what `of_unit` makes of those that count.
-    fn of_unit<C>(
-        &self,
-        unit: &ScanUnit,
-        group: &dyn RowGroup,
-        copies: &Copies<'_, '_>,
-        of_unit: impl Fn(&Selected<'_>) -> Result<Found<C>, ReadError>,
-    ) -> Result<(usize, Found<C>), ReadError> {
-        let (context, steps) = (self.loader.context, &self.request.steps);
-        let (starts, range) = (unit.starts(), steps.range());
-        let among = copies.without(unit, group)?;
-        let _memory = context.reserve(among.len() * ROW_BYTES)?;
-        let spans = among.len();
-        let range = (!range.covers(starts)).then_some(range);
-        let rows = matching_among(group, self.filter, range, among, context)?;
-        let ends = (steps.interval(starts.0), steps.interval(starts.1));
-        let interval = ends.0.filter(|_| ends.0 == ends.1);
-        let found = of_unit(&Selected { group, rows, interval, context })?;
-        Ok((spans, found))
-    }
-}
-
-/// The place of a cell: its group, interval and part.
-fn place(key: &[u32], intervals: &[u32]) -> Option<Place> {
-    let [group, interval, part] = key else { return None };
-    if *part == buckets::NO_NUMBER {
-        return None;
-    }
-    Some(Place { group: *group, part: *part, interval: *intervals.get(*interval as usize)? })
 }
 
 /// What the function is computed of.
@@ -195,19 +224,28 @@ fn argument(function: &MetricsFunction) -> Option<&Expr> {
     }
 }
 
+/// The place of a cell: its group, interval and part.
+fn place(key: &[u32], intervals: &[u32]) -> Option<Place> {
+    let [group, interval, part] = key else { return None };
+    let interval = *intervals.get(*interval as usize)?;
+    (*part != buckets::NO_NUMBER).then_some(Place { group: *group, part: *part, interval })
+}
+
 fn not_yet(what: &str) -> ReadError {
     ReadError::Storage(format!("{what} cannot be computed yet").into())
 }
 
-/// Leaves so many exemplars in all, as far as there are: each series has its share, spread over time.
-fn share_exemplars(series: &mut [Series], most: usize) {
-    let (mut left, mut of_series) = (most, series.len());
-    for series in series {
-        let share = left.div_ceil(of_series.max(1)).min(left);
-        of_series -= 1;
-        let apart = series.exemplars.len().div_ceil(share.max(1)).max(1);
-        let mut number = 0..series.exemplars.len();
-        series.exemplars.retain(|_| share > 0 && number.next().is_some_and(|number| number.is_multiple_of(apart)));
-        left -= series.exemplars.len();
-    }
+/// How many exemplars each series may have.
+fn shares(all: usize, series: usize) -> impl Iterator<Item = usize> {
+    let (each, more) = (all.checked_div(series).unwrap_or_default(), all.checked_rem(series).unwrap_or_default());
+    (0..series).map(move |number| each + usize::from(number < more))
+}
+
+/// So many of these, spread over time.
+fn some_of(all: &BTreeMap<u32, Exemplar>, most: usize) -> Vec<Exemplar> {
+    let count = most.min(all.len());
+    let chosen = (0..count).map(|number| number * all.len() / count).collect::<Vec<_>>();
+    let mut chosen = chosen.into_iter().peekable();
+    let is_chosen = |(index, _): &(usize, &Exemplar)| chosen.next_if_eq(index).is_some();
+    all.values().enumerate().filter(is_chosen).map(|(_, exemplar)| exemplar.clone()).collect()
 }

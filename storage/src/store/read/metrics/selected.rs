@@ -3,13 +3,16 @@
 use rustc_hash::FxHashMap;
 
 use super::division::Division;
+use super::table::before;
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
-use crate::scan::{Coded, Number, RowGroup, coded};
+use crate::scan::{Coded, Number, RowGroup, coded, weights};
+use crate::store::read::scan_unit::ScanUnit;
 use crate::{Exemplar, Expr, QueryContext, ReadError, Steps};
 
 /// Rows of a unit that count.
 pub(super) struct Selected<'g> {
+    pub(super) unit: &'g ScanUnit,
     pub(super) group: &'g dyn RowGroup,
     pub(super) rows: Bitmap,
     /// The interval that all of the unit's spans are in, when it is one.
@@ -22,6 +25,15 @@ pub(super) struct Intervals {
     codes: Vec<u32>,
     /// The interval of each code.
     pub(super) of_codes: Vec<u32>,
+}
+
+/// What rows weigh.
+#[derive(Default)]
+pub(super) struct Weights {
+    /// Empty when each counts once.
+    pub(super) of_rows: Vec<f64>,
+    /// How many rows do not say what they weigh.
+    pub(super) unknown: u64,
 }
 
 impl Selected<'_> {
@@ -60,38 +72,62 @@ impl Selected<'_> {
         Ok(Intervals { codes, of_codes })
     }
 
-    /// For some cells, at most so many, the first of its spans, with its number when numbers are asked for.
+    /// What the rows weigh, when that is asked for.
+    pub(super) fn weights(&self, asked: bool) -> Result<Weights, ReadError> {
+        if !asked {
+            return Ok(Weights::default());
+        }
+        let weights = weights(self.group, &self.rows)?;
+        let unknown = weights.iter().filter(|weight| weight.is_none()).count() as u64;
+        Ok(Weights { of_rows: weights.into_iter().map(|weight| weight.unwrap_or(1.0)).collect(), unknown })
+    }
+
+    /// For each cell the span that stands for the others, unless none is asked for. With `numbers` only spans that have one.
     pub(super) fn exemplars(
         &self,
         cells: &Division,
         numbers: Option<&[Option<Number>]>,
         most: usize,
     ) -> Result<Vec<(usize, Exemplar)>, ReadError> {
-        if most == 0 {
+        if most == 0 || cells.keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut firsts: Vec<Option<(usize, f64)>> = vec![None; cells.keys.len()];
+        let starts = self.group.starts()?;
+        let mut firsts: Vec<Option<Exemplar>> = vec![None; cells.keys.len()];
+        let mut read = Ok(());
         cells.each(self.rows.iter().enumerate(), |cell, (position, row)| {
-            if let Some(first @ None) = firsts.get_mut(cell) {
-                let value = match numbers {
-                    None => Some(f64::NAN),
-                    Some(numbers) => numbers.get(position).copied().flatten().map(Number::as_f64),
-                };
-                *first = value.map(|value| (row, value));
+            let value = match numbers {
+                None => Some(f64::NAN),
+                Some(numbers) => numbers.get(position).copied().flatten().map(Number::as_f64),
+            };
+            let (start, Some(value)) = (starts.get(row).copied().unwrap_or_default(), value) else { return };
+            if let Some(first) = firsts.get_mut(cell)
+                && first
+                    .as_ref()
+                    .is_none_or(|first| (first.value.total_cmp(&value)).then(start.cmp(&first.time_unix_nano)).is_le())
+            {
+                match self.exemplar(row, start, value) {
+                    Ok(new) if first.as_ref().is_none_or(|first| before(&new, first).is_lt()) => *first = Some(new),
+                    Ok(_) => {}
+                    Err(error) => read = Err(error),
+                }
             }
         });
-        let apart = firsts.len().div_ceil(most).max(1);
-        let some = firsts.into_iter().enumerate().step_by(apart).filter_map(|(cell, first)| Some((cell, first?)));
-        some.map(|(cell, (row, value))| Ok((cell, self.exemplar(row, value)?))).collect()
+        read?;
+        Ok(firsts.into_iter().enumerate().filter_map(|(cell, first)| Some((cell, first?))).collect())
     }
 
-    fn exemplar(&self, row: usize, value: f64) -> Result<Exemplar, ReadError> {
-        Ok(Exemplar {
-            time_unix_nano: self.group.starts()?.get(row).copied().unwrap_or_default(),
-            value,
-            trace_id: self.group.trace_id(row)?,
-            span_id: self.group.span_id(row)?,
-        })
+    fn exemplar(&self, row: usize, start: u64, value: f64) -> Result<Exemplar, ReadError> {
+        let (trace_id, span_id) = (self.group.trace_id(row)?, self.group.span_id(row)?);
+        Ok(Exemplar { time_unix_nano: start, value, trace_id, span_id })
+    }
+}
+
+impl Intervals {
+    /// The code of the row at this position among the rows.
+    #[inline]
+    pub(super) fn code(&self, position: usize) -> u32 {
+        self.codes.get(position).copied().unwrap_or_default()
     }
 }
 

@@ -1,16 +1,21 @@
 //! The numbers of all series.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::{Exemplar, QueryContext, ReadError, Reserved};
 
 /// Most numbers that an answer may have: series times intervals.
-const MOST_NUMBERS: usize = 1 << 22;
+pub(super) const MOST_NUMBERS: usize = 1 << 22;
+
+/// Memory of a span that stands for others, about.
+const EXEMPLAR_BYTES: usize = 96;
 
 /// The place of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// A group of values.
     pub(super) group: u32,
@@ -20,18 +25,20 @@ pub(super) struct Place {
 }
 
 /// What is known of the spans of a place.
-pub(super) trait Content: Default + Send {
-    /// Adds what is known of other spans of the place.
-    fn add(&mut self, other: Self);
+pub(super) trait Content: Default + Send + Sync {
+    /// Adds what is known of other spans of the place. Returns the memory that this takes, about.
+    fn add(&mut self, other: Self) -> usize;
 }
 
-/// What a unit knows: places with their contents, and some of their spans.
+/// What a unit knows: places with their contents, and one span of each.
 pub(super) struct Found<C> {
     pub(super) contents: Vec<(Place, C)>,
     pub(super) exemplars: Vec<(Place, Exemplar)>,
+    /// Spans whose sampling probability was asked for and is unknown.
+    pub(super) unweighted: u64,
 }
 
-/// The contents of a series, one for each interval, and some of its spans by interval.
+/// The contents of a series, one for each interval, and a span of each interval.
 pub(super) struct Row<C> {
     pub(super) contents: Vec<C>,
     pub(super) exemplars: BTreeMap<u32, Exemplar>,
@@ -52,25 +59,30 @@ impl<C: Content> Table<C> {
     /// Adds what another unit knows.
     pub(super) fn add(&mut self, found: Found<C>) -> Result<(), ReadError> {
         for (place, content) in found.contents {
-            let row = self.row(place)?;
-            if let Some(known) = row.contents.get_mut(place.interval as usize) {
-                known.add(content);
+            if let Some(known) = self.row(place)?.contents.get_mut(place.interval as usize) {
+                let bytes = known.add(content);
+                self.memory.grow(bytes)?;
             }
         }
         for (place, exemplar) in found.exemplars {
-            self.row(place)?.exemplars.entry(place.interval).or_insert(exemplar);
+            let known = &mut self.row(place)?.exemplars;
+            if known.get(&place.interval).is_none_or(|known| before(&exemplar, known).is_lt())
+                && known.insert(place.interval, exemplar).is_none()
+            {
+                self.memory.grow(EXEMPLAR_BYTES)?;
+            }
         }
         Ok(())
     }
 
     fn row(&mut self, place: Place) -> Result<&mut Row<C>, ReadError> {
         let Self { intervals, rows, memory } = self;
-        let count = rows.len();
+        let series = rows.len() + 1;
         match rows.entry((place.group, place.part)) {
-            hashbrown::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            hashbrown::hash_map::Entry::Vacant(new) => {
-                if (count + 1).saturating_mul(*intervals) > MOST_NUMBERS {
-                    return Err(ReadError::Series { series: count + 1, intervals: *intervals, most: MOST_NUMBERS });
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                if series.saturating_mul(*intervals) > MOST_NUMBERS {
+                    return Err(ReadError::Series { series, intervals: *intervals, most: MOST_NUMBERS });
                 }
                 memory.grow(*intervals * (size_of::<C>() + size_of::<f64>()) + size_of::<Row<C>>())?;
                 let contents = std::iter::repeat_with(C::default).take(*intervals).collect();
@@ -79,9 +91,15 @@ impl<C: Content> Table<C> {
         }
     }
 
-    /// Keeps its memory for the answer.
-    pub(super) fn finish(self) -> HashMap<(u32, u32), Row<C>> {
+    /// All series. Their memory stays with the answer.
+    pub(super) fn finish(self) -> Vec<((u32, u32), Row<C>)> {
         self.memory.keep();
-        self.rows
+        self.rows.into_iter().collect()
     }
+}
+
+/// Which of two spans stands for others: the one with the greater value, then the earlier.
+pub(super) fn before(one: &Exemplar, other: &Exemplar) -> Ordering {
+    let key = |own: &Exemplar| (own.time_unix_nano, own.trace_id, own.span_id);
+    other.value.total_cmp(&one.value).then_with(|| key(one).cmp(&key(other)))
 }

@@ -20,11 +20,12 @@ impl Default for Tally {
 }
 
 impl Content for Tally {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) -> usize {
         self.count += other.count;
         self.sum += other.sum;
         self.least = self.least.min(other.least);
         self.greatest = self.greatest.max(other.greatest);
+        0
     }
 }
 

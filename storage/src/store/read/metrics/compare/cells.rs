@@ -1,0 +1,72 @@
+//! The interval and side of each row.
+
+use super::Comparison;
+use crate::ReadError;
+use crate::scan::matching_among;
+use crate::series::MetricsRequest;
+use crate::store::read::metrics::selected::Selected;
+
+/// The cells of a unit's rows. Cell `2 * i` has the others in interval `i`, and the one after it the selection.
+pub(super) struct Cells {
+    /// The code of each row's cell; only those of rows that count mean anything.
+    of_rows: Vec<u32>,
+    /// The cells that codes stand for.
+    of_codes: Vec<u32>,
+    /// What rows weigh; empty when each counts once.
+    weights: Vec<f64>,
+    /// Spans whose sampling probability was asked for and is unknown.
+    pub(super) unknown: u64,
+}
+
+impl Cells {
+    pub(super) fn of(
+        selected: &Selected<'_>,
+        request: &MetricsRequest,
+        comparison: &Comparison<'_>,
+    ) -> Result<Self, ReadError> {
+        let (rows, context) = (&selected.rows, selected.context);
+        let selection = matching_among(selected.group, comparison.selection, comparison.range, rows.clone(), context)?;
+        let intervals = selected.intervals(&request.steps)?;
+        let weights = selected.weights(request.weighted)?;
+        let mut of_rows = vec![0; rows.len()];
+        let mut of_weights = if request.weighted { vec![1.0; rows.len()] } else { Vec::new() };
+        for (position, row) in rows.iter().enumerate() {
+            if let Some(own) = of_rows.get_mut(row) {
+                *own = 2 * intervals.code(position) + u32::from(selection.contains(row));
+            }
+            if let (Some(own), Some(weight)) = (of_weights.get_mut(row), weights.of_rows.get(position)) {
+                *own = *weight;
+            }
+        }
+        let of_codes = intervals.of_codes.iter().flat_map(|interval| [2 * interval, 2 * interval + 1]).collect();
+        Ok(Self { of_rows, of_codes, weights: of_weights, unknown: weights.unknown })
+    }
+
+    /// How many codes there are.
+    pub(super) fn count(&self) -> usize {
+        self.of_codes.len()
+    }
+
+    /// The code of a row's cell.
+    #[inline]
+    pub(super) fn code(&self, row: usize) -> u32 {
+        self.of_rows.get(row).copied().unwrap_or_default()
+    }
+
+    /// The cell of a code.
+    #[inline]
+    pub(super) fn cell(&self, code: u32) -> u32 {
+        self.of_codes.get(code as usize).copied().unwrap_or_default()
+    }
+
+    /// What a row counts.
+    #[inline]
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        self.weights.get(row).copied().unwrap_or(1.0)
+    }
+
+    /// Whether each row counts once.
+    pub(super) fn is_plain(&self) -> bool {
+        self.weights.is_empty()
+    }
+}
