@@ -1,20 +1,14 @@
 //! Judges traces for a query: which spans of a trace are the answer.
 
-use std::sync::{Mutex, PoisonError};
-
 use hoptrail_proto::model::TraceId;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::leaves::Leaves;
-use super::newest::Possible;
-use super::rounds::Rounds;
-use super::scan_unit::{ScanUnit, UnitId};
+use super::scan_unit::ScanUnit;
 use super::trace_loader::TraceLoader;
 use super::trace_rows::TraceRows;
 use crate::codec::bits::Bitmap;
 use crate::explain::Counted;
 use crate::judge::{Program, Spanset, judge};
-use crate::rows::TableKind;
 use crate::scan::RowGroup;
 use crate::search::SearchRequest;
 use crate::{Order, Pipeline, ReadError, TimeRange};
@@ -143,61 +137,6 @@ impl<'s, 'a> Judge<'s, 'a> {
         };
         Ok(runs.then_some(Judged { trace, spansets }))
     }
-}
-
-#[expect(dead_code, reason = "for metrics of whole traces")]
-impl Judge<'_, '_> {
-    /// The rows that are in the answer and whose span starts in the range, by unit. Each trace is judged once.
-    pub(super) fn selected(&self, range: TimeRange) -> Result<FxHashMap<UnitId, Vec<u32>>, ReadError> {
-        let TraceLoader { snapshot, context, .. } = self.loader;
-        let mut units = snapshot.view.units();
-        units.retain(|unit| unit.overlaps(Some(range)));
-        let (possible, rounds) = (Possible::new(self), Rounds::new(snapshot, &units));
-        let seen: Mutex<FxHashSet<TraceId>> = Mutex::default();
-        let work = |(index, unit): &(usize, &ScanUnit)| {
-            context.check()?;
-            if !possible.holds(unit)? {
-                return Ok(Vec::new());
-            }
-            rounds.fetch(*index)?;
-            let traces = self.loader.on(unit, |group| {
-                let mut rows = self.candidates(unit, group, &Bitmap::all(group.table(TableKind::Span).len()))?;
-                rows.and(&starting(group.starts()?, range));
-                group.traces_of(&rows)
-            })?;
-            let mut selected = Vec::new();
-            for trace in traces.unwrap_or_default() {
-                if seen.lock().unwrap_or_else(PoisonError::into_inner).insert(trace.id) {
-                    selected.extend(self.selected_of(trace.id, range)?);
-                }
-            }
-            Ok(selected)
-        };
-        let (mut by_unit, mut memory): (FxHashMap<UnitId, Vec<u32>>, _) = (FxHashMap::default(), context.reserve(0)?);
-        let take = |_: &(usize, &ScanUnit), selected: Result<Vec<(UnitId, u32)>, ReadError>| {
-            let selected = selected?;
-            memory.grow(selected.len() * size_of::<u32>() * 2)?;
-            selected.into_iter().for_each(|(unit, row)| by_unit.entry(unit).or_default().push(row));
-            Ok(())
-        };
-        snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)?;
-        memory.keep();
-        Ok(by_unit)
-    }
-
-    fn selected_of(&self, id: TraceId, range: TimeRange) -> Result<Vec<(UnitId, u32)>, ReadError> {
-        let Some(Judged { trace, spansets }) = self.judge(id)? else { return Ok(Vec::new()) };
-        let rows = spansets.iter().flat_map(|spanset| &spanset.rows).filter_map(|row| trace.rows.get(*row as usize));
-        let rows = rows.filter(|((start, _), ..)| range.contains(*start));
-        Ok(rows.filter_map(|(_, unit, row)| Some((trace.units.get(*unit)?.id(), *row))).collect())
-    }
-}
-
-/// The rows with a start in the range.
-fn starting(starts: &[u64], range: TimeRange) -> Bitmap {
-    let mut rows = Bitmap::none(starts.len());
-    starts.iter().enumerate().for_each(|(row, start)| rows.insert_if(row, range.contains(*start)));
-    rows
 }
 
 /// Those of these rows whose span runs in the range.

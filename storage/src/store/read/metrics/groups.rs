@@ -53,7 +53,8 @@ impl Groups {
         Ok(numbers)
     }
 
-    fn value(&mut self, value: &Option<Value>) -> Result<u32, ReadError> {
+    /// The number of a value.
+    pub(super) fn value(&mut self, value: &Option<Value>) -> Result<u32, ReadError> {
         if let Some(number) = self.numbers.get(value) {
             return Ok(*number);
         }
@@ -87,9 +88,14 @@ impl Groups {
         orders.fold(Ordering::Equal, Ordering::then)
     }
 
+    /// The value with this number.
+    pub(super) fn value_of(&self, number: u32) -> Option<Value> {
+        self.values.get(number as usize).cloned().flatten()
+    }
+
     /// The values of a group.
     pub(super) fn of(&self, group: u32) -> Vec<Option<Value>> {
         let numbers = self.list.get(group as usize).map_or(&[][..], |numbers| numbers);
-        numbers.iter().map(|number| self.values.get(*number as usize).cloned().flatten()).collect()
+        numbers.iter().map(|number| self.value_of(*number)).collect()
     }
 }

@@ -14,18 +14,20 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod units;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::trace_loader::TraceLoader;
-use crate::scan::{Number, numbers};
+use crate::scan::{Coded, Number, coded, numbers};
 use crate::series::{MetricsAnswer, MetricsFunction, MetricsRequest};
-use crate::{Exemplar, Expr, Filter, ReadError, Series, SeriesPart};
+use crate::{Exemplar, Expr, Field, Filter, Intrinsic, ReadError, Series, SeriesPart, Value};
 use compare::Comparison;
 use division::Division;
 use groups::Groups;
 use quantiles::{Room, Values};
+use roots::Roots;
 use selected::Selected;
 use table::{Content, Found, Place, Row, Table};
 use tally::Tally;
@@ -34,16 +36,28 @@ use tally::Tally;
 pub(super) struct Metrics<'s, 'a> {
     loader: &'s TraceLoader<'s, 'a>,
     request: &'s MetricsRequest,
-    filter: &'s Filter,
+    /// What is computed of whole traces.
+    of_traces: Vec<Expr>,
     groups: Mutex<Groups>,
+    roots: Roots<'s, 'a>,
 }
 
 impl<'s, 'a> Metrics<'s, 'a> {
     pub(super) fn new(loader: &'s TraceLoader<'s, 'a>, request: &'s MetricsRequest) -> Result<Self, ReadError> {
-        let needs_trace = request.by.iter().chain(argument(&request.function)).any(Expr::needs_trace);
-        let filter = request.spans.as_filter().filter(|filter| !filter.needs_trace() && !needs_trace);
-        let filter = filter.ok_or_else(|| not_yet("metrics of what only whole traces tell"))?;
-        Ok(Self { loader, request, filter, groups: Mutex::new(Groups::new(loader.context)?) })
+        let selection = match &request.function {
+            MetricsFunction::Compare { selection, .. } => Some(is_selected(selection)),
+            _ => None,
+        };
+        let all = request.by.iter().chain(argument(&request.function)).cloned().chain(selection);
+        let of_traces = all.filter(|expr| expr.needs_trace() && !is_root(expr)).collect();
+        let groups = Mutex::new(Groups::new(loader.context)?);
+        Ok(Self { loader, request, of_traces, groups, roots: Roots::of(loader) })
+    }
+
+    /// The condition that counts spans, unless whole traces tell which ones count.
+    fn filter(&self) -> Option<&'s Filter> {
+        let filter = self.request.spans.as_filter();
+        filter.filter(|filter| !filter.needs_trace() && self.of_traces.is_empty())
     }
 
     pub(super) fn answer(&self) -> Result<MetricsAnswer, ReadError> {
@@ -144,7 +158,28 @@ impl<'s, 'a> Metrics<'s, 'a> {
     /// What the function is computed of, for each row.
     fn arguments(&self, selected: &Selected<'_>) -> Result<Option<Vec<Option<Number>>>, ReadError> {
         let Some(argument) = argument(&self.request.function) else { return Ok(None) };
-        numbers(selected.group, argument, &selected.rows, selected.context).map(Some)
+        if !argument.needs_trace() {
+            return numbers(selected.group, argument, &selected.rows, selected.context).map(Some);
+        }
+        let Coded { codes, values } = self.coded(selected, argument)?;
+        let numbers: Vec<Option<Number>> = values.iter().map(|value| value.as_ref().and_then(Number::of)).collect();
+        Ok(Some(codes.iter().map(|code| numbers.get(*code as usize).copied().flatten()).collect()))
+    }
+
+    /// The values of an expression on the rows.
+    fn coded(&self, selected: &Selected<'_>, expr: &Expr) -> Result<Coded, ReadError> {
+        if let Expr::Field(Field::Intrinsic(intrinsic @ (Intrinsic::RootName | Intrinsic::RootService))) = expr {
+            let roots = self.roots.of_unit(selected)?;
+            let value = |(service, name): &(String, String)| {
+                Value::string(if *intrinsic == Intrinsic::RootName { name } else { service })
+            };
+            let values = roots.roots.iter().map(|root| root.as_ref().map(value)).collect();
+            return Ok(Coded { codes: roots.of_rows, values });
+        }
+        match (self.of_traces.iter().position(|own| own == expr), selected.judged) {
+            (Some(value), Some(rows)) => Ok(self.coded_of_traces(rows, value)),
+            _ => coded(selected.group, expr, &selected.rows, selected.context),
+        }
     }
 
     /// The rows by their groups, intervals and parts; and the intervals that codes stand for. A group is named by its number.
@@ -153,7 +188,7 @@ impl<'s, 'a> Metrics<'s, 'a> {
         selected: &Selected<'_>,
         numbers: Option<&[Option<Number>]>,
     ) -> Result<(Division, Vec<u32>), ReadError> {
-        let by = selected.coded(&self.request.by)?;
+        let by = self.request.by.iter().map(|expr| self.coded(selected, expr)).collect::<Result<Vec<_>, _>>()?;
         let mut cells = Division::whole(selected.rows.count());
         by.iter().for_each(|coded| cells.by(&coded.codes, coded.values.len()));
         let groups = self.groups().numbers(&cells.keys, &by)?;
@@ -231,8 +266,14 @@ fn place(key: &[u32], intervals: &[u32]) -> Option<Place> {
     (*part != buckets::NO_NUMBER).then_some(Place { group: *group, part: *part, interval })
 }
 
-fn not_yet(what: &str) -> ReadError {
-    ReadError::Storage(format!("{what} cannot be computed yet").into())
+/// Columns tell these without judging the trace.
+fn is_root(expr: &Expr) -> bool {
+    matches!(expr, Expr::Field(Field::Intrinsic(Intrinsic::RootName | Intrinsic::RootService)))
+}
+
+/// Whether a span is in the selection of a comparison.
+fn is_selected(selection: &Filter) -> Expr {
+    Expr::Condition(Box::new(selection.clone()))
 }
 
 /// How many exemplars each series may have.

@@ -4,17 +4,20 @@ use rustc_hash::FxHashMap;
 
 use super::division::Division;
 use super::table::before;
+use super::whole::UnitRows;
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
-use crate::scan::{Coded, Number, RowGroup, coded, weights};
+use crate::scan::{Number, RowGroup, weights};
 use crate::store::read::scan_unit::ScanUnit;
-use crate::{Exemplar, Expr, QueryContext, ReadError, Steps};
+use crate::{Exemplar, QueryContext, ReadError, Steps};
 
 /// Rows of a unit that count.
 pub(super) struct Selected<'g> {
     pub(super) unit: &'g ScanUnit,
     pub(super) group: &'g dyn RowGroup,
     pub(super) rows: Bitmap,
+    /// The same with values of their traces, when whole traces tell which rows count.
+    pub(super) judged: Option<&'g UnitRows>,
     /// The interval that all of the unit's spans are in, when it is one.
     pub(super) interval: Option<usize>,
     pub(super) context: &'g QueryContext,
@@ -37,11 +40,6 @@ pub(super) struct Weights {
 }
 
 impl Selected<'_> {
-    /// For each expression its values on the rows.
-    pub(super) fn coded(&self, by: &[Expr]) -> Result<Vec<Coded>, ReadError> {
-        by.iter().map(|expr| coded(self.group, expr, &self.rows, self.context)).collect()
-    }
-
     /// The interval of each row, which must be in one.
     pub(super) fn intervals(&self, steps: &Steps) -> Result<Intervals, ReadError> {
         if let Some(interval) = self.interval {

@@ -4,13 +4,17 @@ use super::Metrics;
 use super::copies::Copies;
 use super::selected::Selected;
 use super::table::{Content, Found, Table};
-use crate::ReadError;
+use super::whole::WholeRows;
+use crate::codec::bits::Bitmap;
+use crate::rows::TableKind;
 use crate::scan::{RowGroup, matching_among};
 use crate::series::MetricsAnswer;
+use crate::store::read::judge::Judge;
 use crate::store::read::newest::Possible;
 use crate::store::read::rounds::Rounds;
 use crate::store::read::scan_unit::ScanUnit;
 use crate::store::read::trace_loader::TraceLoader;
+use crate::{Filter, ReadError};
 
 /// Memory of a row while its unit is computed, about.
 const ROW_BYTES: usize = 64;
@@ -42,15 +46,19 @@ impl Metrics<'_, '_> {
         let begun = crate::clock::instant();
         let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(Some(self.request.steps.range())));
-        let (possible, rounds) = (Possible::new(snapshot, self.filter), Rounds::new(snapshot, &units));
-        let copies = &Copies::of(self.loader, &units)?;
+        let judge = Judge::new(self.loader, &self.request.spans, None)?;
+        let (possible, rounds) = (Possible::new(&judge), Rounds::new(snapshot, &units));
+        let counting = &match self.filter() {
+            Some(filter) => Counting::Satisfying(filter, Copies::of(self.loader, &units)?),
+            None => Counting::Judged(self.judged()?),
+        };
         let work = |(index, unit): &(usize, &ScanUnit)| {
             context.check()?;
             if !possible.holds(unit)? {
                 return Ok(None);
             }
             rounds.fetch(*index)?;
-            self.loader.on(unit, |group| self.of_unit(unit, group, copies, &of_unit))
+            self.loader.on(unit, |group| self.of_unit(unit, group, counting, &of_unit))
         };
         let take = |_: &(usize, &ScanUnit), found: Result<Option<(usize, T)>, ReadError>| {
             found?.map_or(Ok(()), |(spans, found)| take(spans, found))
@@ -63,17 +71,33 @@ impl Metrics<'_, '_> {
         &self,
         unit: &ScanUnit,
         group: &dyn RowGroup,
-        copies: &Copies<'_, '_>,
+        counting: &Counting<'_, '_, '_>,
         of_unit: impl Fn(&Selected<'_>) -> Result<T, ReadError>,
     ) -> Result<(usize, T), ReadError> {
         let (context, steps) = (self.loader.context, &self.request.steps);
-        let among = copies.without(unit, group)?;
-        let _memory = context.reserve(among.len() * ROW_BYTES)?;
-        let (spans, starts, range) = (among.len(), unit.starts(), steps.range());
-        let range = (!range.covers(starts)).then_some(range);
-        let rows = matching_among(group, self.filter, range, among, context)?;
+        let (spans, starts) = (group.table(TableKind::Span).len(), unit.starts());
+        let _memory = context.reserve(spans * ROW_BYTES)?;
+        let (rows, judged) = match counting {
+            Counting::Satisfying(filter, copies) => {
+                let range = steps.range();
+                let range = (!range.covers(starts)).then_some(range);
+                (matching_among(group, filter, range, copies.without(unit, group)?, context)?, None)
+            }
+            Counting::Judged(rows) => {
+                let own = rows.of(unit);
+                (own.map_or_else(|| Bitmap::none(spans), |own| own.among(spans)), own)
+            }
+        };
         let (first, last) = (steps.interval(starts.0), steps.interval(starts.1));
-        let found = of_unit(&Selected { unit, group, rows, interval: first.filter(|_| first == last), context })?;
-        Ok((spans, found))
+        let interval = first.filter(|_| first == last);
+        Ok((spans, of_unit(&Selected { unit, group, rows, judged, interval, context })?))
     }
+}
+
+/// Which rows count.
+enum Counting<'m, 's, 'a> {
+    /// Those that satisfy a condition and are no copies.
+    Satisfying(&'m Filter, Copies<'s, 'a>),
+    /// Those that whole traces tell.
+    Judged(WholeRows),
 }

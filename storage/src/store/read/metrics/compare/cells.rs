@@ -1,8 +1,7 @@
 //! The interval and side of each row.
 
-use super::Comparison;
 use crate::ReadError;
-use crate::scan::matching_among;
+use crate::codec::bits::Bitmap;
 use crate::series::MetricsRequest;
 use crate::store::read::metrics::selected::Selected;
 
@@ -19,13 +18,8 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    pub(super) fn of(
-        selected: &Selected<'_>,
-        request: &MetricsRequest,
-        comparison: &Comparison<'_>,
-    ) -> Result<Self, ReadError> {
-        let (rows, context) = (&selected.rows, selected.context);
-        let selection = matching_among(selected.group, comparison.selection, comparison.range, rows.clone(), context)?;
+    pub(super) fn of(selected: &Selected<'_>, request: &MetricsRequest, selection: &Bitmap) -> Result<Self, ReadError> {
+        let rows = &selected.rows;
         let intervals = selected.intervals(&request.steps)?;
         let weights = selected.weights(request.weighted)?;
         let mut of_rows = vec![0; rows.len()];

@@ -6,11 +6,14 @@ mod frequent;
 
 use std::collections::BTreeMap;
 
+use hoptrail_proto::model::AnyValue;
+
 use super::Metrics;
-use super::not_yet;
-use super::roots::Roots;
+use super::is_selected;
 use super::selected::Selected;
 use super::table::MOST_NUMBERS;
+use crate::codec::bits::Bitmap;
+use crate::scan::{Coded, matching_among};
 use crate::series::MetricsAnswer;
 use crate::store::read::scan_unit::ScanUnit;
 use crate::{Field, Filter, ReadError, Series, SeriesPart, TimeRange, Value};
@@ -27,16 +30,12 @@ pub(super) struct Comparison<'r> {
 
 impl Metrics<'_, '_> {
     pub(super) fn compared(&self, comparison: &Comparison<'_>) -> Result<MetricsAnswer, ReadError> {
-        if comparison.selection.needs_trace() {
-            return Err(not_yet("a comparison with a selection that only whole traces tell"));
-        }
         let context = self.loader.context;
-        let roots = &Roots::of(self.loader);
         let (mut answer, mut units) = (MetricsAnswer::default(), Vec::new());
         let (mut fields, mut memory) = (BTreeMap::<Field, FieldCounts>::new(), context.reserve(0)?);
         let of_unit = |selected: &Selected<'_>| {
-            let cells = Cells::of(selected, self.request, comparison)?;
-            Ok((selected.unit.clone(), fields::of_unit(selected, &cells, roots)?, cells.unknown))
+            let cells = Cells::of(selected, self.request, &self.selection(selected, comparison)?)?;
+            Ok((selected.unit.clone(), fields::of_unit(selected, &cells, &self.roots)?, cells.unknown))
         };
         self.each_unit(of_unit, |spans, (unit, found, unknown): (ScanUnit, Vec<UnitField>, u64)| {
             answer.inspected.segments += 1;
@@ -66,6 +65,21 @@ impl Metrics<'_, '_> {
         memory.grow(answer.series.len() * self.request.steps.count * size_of::<f64>())?;
         memory.keep();
         Ok(answer)
+    }
+
+    /// The rows that are in the selection.
+    fn selection(&self, selected: &Selected<'_>, comparison: &Comparison<'_>) -> Result<Bitmap, ReadError> {
+        let Comparison { selection, range, .. } = comparison;
+        let (group, rows) = (selected.group, selected.rows.clone());
+        if !selection.needs_trace() {
+            return matching_among(group, selection, *range, rows, selected.context);
+        }
+        let Coded { codes, values } = self.coded(selected, &is_selected(selection))?;
+        let mut found = Bitmap::none(rows.len());
+        let is_true = Some(Value::Any(AnyValue::Bool(true)));
+        let holds = codes.iter().map(|code| values.get(*code as usize) == Some(&is_true));
+        rows.iter().zip(holds).for_each(|(row, holds)| found.insert_if(row, holds));
+        matching_among(group, &Filter::True, *range, found, selected.context)
     }
 
     /// Gives each value that a unit has of the field, with its hash, to `visit`. A value may come several times.
