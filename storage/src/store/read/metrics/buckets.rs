@@ -7,10 +7,10 @@ use crate::scan::Number;
 
 /// Buckets of durations. Those of other numbers come after them.
 const OF_DURATIONS: u32 = 65;
-/// All codes of buckets, and one for what is no number.
-pub(super) const CODES: usize = OF_DURATIONS as usize + 1025 + 1;
-/// The code of what is no number.
-pub(super) const NO_NUMBER: u32 = CODES as u32 - 1;
+/// The code of what is no number. Exponents of doubles go up to 1024.
+pub(super) const NO_NUMBER: u32 = OF_DURATIONS + 1025;
+/// All codes.
+pub(super) const CODES: usize = NO_NUMBER as usize + 1;
 
 /// The code of a number's bucket.
 #[inline]
