@@ -14,6 +14,7 @@ mod quoting;
 mod service;
 pub mod tempo;
 pub mod traceql;
+mod values;
 
 pub use error::Error;
 pub use hoptrail_storage::{
@@ -24,3 +25,4 @@ pub use hoptrail_storage::{
 pub use invisible::is_invisible;
 pub use quoting::quoted;
 pub use service::{Answer, Config, Cut, Service};
+pub use values::any_value;

@@ -283,7 +283,7 @@ impl Service {
         self.run("field_values", move |reader, context| reader.field_values(&tenant, &request, context)).await
     }
 
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         kind: &'static str,
         question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,

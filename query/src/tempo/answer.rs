@@ -1,12 +1,12 @@
 //! What a search found, as Tempo's message.
 
-use hoptrail_proto::model::AnyValue;
 use hoptrail_proto::tempo::{
     SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata, key_value,
 };
-use hoptrail_storage::{Inspected, SearchAnswer, SetHit, SpanHit, TraceHit, Value};
+use hoptrail_storage::{Inspected, SearchAnswer, SetHit, SpanHit, TraceHit};
 
-use crate::traceql::{field_label, format_duration};
+use crate::any_value;
+use crate::traceql::field_label;
 
 /// Stands for the service of a root span that has not arrived.
 const NO_ROOT: &str = "<root span not yet received>";
@@ -62,16 +62,6 @@ fn span(hit: SpanHit) -> Span {
         start_time_unix_nano: hit.start_unix_nano,
         duration_nanos: hit.duration_nanos,
         attributes: hit.fields.iter().map(|(field, value)| key_value(field_label(field), &any_value(value))).collect(),
-    }
-}
-
-/// A value as an attribute: what is none in OTLP is text.
-fn any_value(value: &Value) -> AnyValue {
-    match value {
-        Value::Any(value) => value.clone(),
-        Value::Duration(nanos) => AnyValue::String(format_duration(i64::try_from(*nanos).unwrap_or(i64::MAX))),
-        Value::Status(status) => status.name().into(),
-        Value::Kind(kind) => kind.name().into(),
     }
 }
 

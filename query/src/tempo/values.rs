@@ -11,7 +11,7 @@ use hoptrail_storage::{AttributeScope, Field, FieldValuesRequest, Filter, Intrin
 use super::names::one_job;
 use super::{range, tags};
 use crate::http::{Api, ApiError, Ask, Named, message, truncated};
-use crate::traceql::{known_field, lenient_filter};
+use crate::traceql::{lenient_filter, parse_field};
 
 /// Values listed when no limit is given.
 const DEFAULT_LIMIT: usize = 10_000;
@@ -38,8 +38,8 @@ pub(super) async fn texts(
     ask: &Ask,
     name: &str,
 ) -> Result<(SearchTagValuesResponse, Option<String>), ApiError> {
-    let field = known_field(name).ok().flatten().unwrap_or_else(|| tags::field(name));
-    let (values, cut) = listed(api, ask, Some(field)).await?;
+    let field = parse_field(name).unwrap_or_else(|_| tags::field(name));
+    let (values, cut) = listed(api, ask, field).await?;
     let mut seen = HashSet::new();
     let tag_values = values.into_iter().map(|value| value.value).filter(|value| seen.insert(value.clone())).collect();
     Ok((SearchTagValuesResponse { tag_values, metrics: Some(one_job()) }, cut))
@@ -51,7 +51,7 @@ pub(super) async fn typed_values(
     ask: &Ask,
     name: &str,
 ) -> Result<(SearchTagValuesV2Response, Option<String>), ApiError> {
-    let field = known_field(name).map_err(|reason| ApiError::invalid(format!("invalid tag name: {reason}")))?;
+    let field = parse_field(name).map_err(|reason| ApiError::invalid(format!("invalid tag name: {reason}")))?;
     let (tag_values, cut) = listed(api, ask, field).await?;
     Ok((SearchTagValuesV2Response { tag_values, metrics: Some(one_job()) }, cut))
 }
@@ -62,23 +62,22 @@ fn name_of(path: &str) -> Result<&str, ApiError> {
     name.ok_or_else(|| ApiError::invalid(format!("expected {{name}}/values, found {path:?}")))
 }
 
-/// The distinct values, and what cut the list. A field that the store does not know has none.
-async fn listed(api: &Api, ask: &Ask, field: Option<Field>) -> Result<(Vec<TagValue>, Option<String>), ApiError> {
+/// The distinct values, and what cut the list.
+async fn listed(api: &Api, ask: &Ask, field: Field) -> Result<(Vec<TagValue>, Option<String>), ApiError> {
     let limit = ask.params.count("limit", 0, u32::MAX as usize)?.filter(|limit| *limit > 0);
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let range = range::open(&ask.params)?;
     let filter = ask.params.get("q").map_or(Filter::True, lenient_filter);
     let fields = match field {
-        None => return Ok((Vec::new(), None)),
-        Some(Field::Intrinsic(intrinsic)) => match known_values(intrinsic) {
+        Field::Intrinsic(intrinsic) => match known_values(intrinsic) {
             Some(values) => return Ok((values, None)),
             None => vec![Field::Intrinsic(intrinsic)],
         },
         // Without a scope: the values of the two scopes where people look.
-        Some(Field::Attribute { scope: AttributeScope::Any, key }) => {
+        Field::Attribute { scope: AttributeScope::Any, key } => {
             [AttributeScope::Span, AttributeScope::Resource].map(|scope| Field::attribute(scope, key.as_str())).into()
         }
-        Some(field) => vec![field],
+        field => vec![field],
     };
     let mut values = Vec::new();
     for field in fields {

@@ -4,21 +4,13 @@ use hoptrail_storage::{Field, Intrinsic};
 
 use super::ast::{FieldExpr, FieldKind};
 use super::parse;
-use super::print::attribute_text;
+use super::print::{attribute_text, parent_attribute_text};
 
-/// Reads the name of one field, such as `resource.service.name`, `.x` or `status`.
-///
-/// # Errors
-/// A text that says why it is no field, or that the store does not know the field yet.
-pub fn parse_field(text: &str) -> Result<Field, String> {
-    known_field(text)?.ok_or_else(|| format!("{text:?} is not supported yet"))
-}
-
-/// Like [`parse_field`]; `None` for a field of the language that the store does not know yet.
+/// Reads the name of one field, such as `resource.service.name`, `.x`, `parent.x` or `status`.
 ///
 /// # Errors
 /// A text that says why it is no field.
-pub fn known_field(text: &str) -> Result<Option<Field>, String> {
+pub fn parse_field(text: &str) -> Result<Field, String> {
     match parse::parse_field_expr(text) {
         Ok(FieldExpr { kind: FieldKind::Field(found), .. }) => Ok(found.stored()),
         _ => Err(format!("{text:?} is no field; write .key, span.key, resource.key or an intrinsic such as name")),
@@ -70,7 +62,10 @@ pub fn field_text(field: &Field) -> String {
     match field {
         Field::Attribute { scope, key } => attribute_text(*scope, key),
         Field::Intrinsic(_) => field_label(field).to_owned(),
-        Field::Parent(inner) => format!("parent.{}", field_text(inner).trim_start_matches('.')),
+        Field::Parent(inner) => match inner.as_ref() {
+            Field::Attribute { scope, key } => parent_attribute_text(*scope, key),
+            other => format!("parent.{}", field_text(other)),
+        },
     }
 }
 
@@ -90,11 +85,16 @@ mod tests {
             ("status", Field::Intrinsic(Intrinsic::Status)),
             ("trace:rootService", Field::Intrinsic(Intrinsic::RootService)),
             ("instrumentation.x", attribute(AttributeScope::Instrumentation, "x")),
+            ("parent", Field::Intrinsic(Intrinsic::ParentId)),
+            ("nestedSetLeft", Field::Intrinsic(Intrinsic::NestedSetLeft)),
+            ("parent.x", Field::Parent(Box::new(attribute(AttributeScope::Any, "x")))),
+            ("parent.\"span.x\"", Field::Parent(Box::new(attribute(AttributeScope::Any, "span.x")))),
+            ("parent.resource.x", Field::Parent(Box::new(attribute(AttributeScope::Resource, "x")))),
         ] {
             assert_eq!(parse_field(text), Ok(field.clone()), "{text}");
             assert_eq!(parse_field(&field_text(&field)), Ok(field), "{text}");
         }
-        for text in ["", "foo", "5", ".a = 1", "span.", "parent", "nestedSetLeft", "{", "span.a span.b", "-.a"] {
+        for text in ["", "foo", "5", ".a = 1", "span.", "parent.", "{", "span.a span.b", "-.a"] {
             assert!(parse_field(text).is_err(), "{text}");
         }
     }

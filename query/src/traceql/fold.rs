@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use hoptrail_storage::CompareOp;
+use hoptrail_storage::{ArithmeticOp, CompareOp};
 
 use super::QueryError;
-use super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, UnaryOp};
+use super::ast::{BinaryOp, Expr, ExprKind, FieldExpr, FieldKind, LiteralKind, LogicOp, TextRange, UnaryOp};
 
 /// The value of an expression without fields; `None` when it has one.
 ///
@@ -15,9 +15,9 @@ pub(super) fn fold(expr: &FieldExpr) -> Option<Result<LiteralKind, QueryError>> 
     Some(match &expr.kind {
         FieldKind::Literal(literal) => Ok(literal.kind.clone()),
         FieldKind::Field(_) | FieldKind::Error => return None,
-        FieldKind::Unary { op, operand } => fold(operand)?.and_then(|value| unary(*op, &value, expr)),
+        FieldKind::Unary { op, operand } => fold(operand)?.and_then(|value| unary(*op, &value, expr.range)),
         FieldKind::Binary { op, left, right } => match (fold(left)?, fold(right)?) {
-            (Ok(left), Ok(right)) => binary(*op, &left, &right, expr),
+            (Ok(left), Ok(right)) => binary(*op, &left, &right, expr.range),
             (Err(error), _) | (_, Err(error)) => Err(error),
         },
         FieldKind::Logic { op, operands } => {
@@ -33,29 +33,45 @@ pub(super) fn fold(expr: &FieldExpr) -> Option<Result<LiteralKind, QueryError>> 
     })
 }
 
-fn fault(expr: &FieldExpr, message: &str) -> QueryError {
-    QueryError::new(expr.range.bytes(), message)
+/// The value of a scalar without functions; `None` when it has one.
+///
+/// # Errors
+/// As [`fold`].
+pub(super) fn fold_scalar(expr: &Expr) -> Option<Result<LiteralKind, QueryError>> {
+    Some(match &expr.kind {
+        ExprKind::Literal(literal) => Ok(literal.kind.clone()),
+        ExprKind::Negate(inner) => fold_scalar(inner)?.and_then(|value| unary(UnaryOp::Negate, &value, expr.range)),
+        ExprKind::Binary { op, left, right } => match (fold_scalar(left)?, fold_scalar(right)?) {
+            (Ok(left), Ok(right)) => binary(*op, &left, &right, expr.range),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        },
+        _ => return None,
+    })
 }
 
-fn unary(op: UnaryOp, value: &LiteralKind, expr: &FieldExpr) -> Result<LiteralKind, QueryError> {
+fn fault(range: TextRange, message: &str) -> QueryError {
+    QueryError::new(range.bytes(), message)
+}
+
+fn unary(op: UnaryOp, value: &LiteralKind, range: TextRange) -> Result<LiteralKind, QueryError> {
     match (op, value) {
         (UnaryOp::Not, LiteralKind::Bool(value)) => Ok(LiteralKind::Bool(!value)),
-        (UnaryOp::Negate, value) => binary(BinaryOp::Sub, &LiteralKind::Int(0), value, expr),
-        _ => Err(fault(expr, "`!` needs a condition")),
+        (UnaryOp::Negate, value) => binary(BinaryOp::Sub, &LiteralKind::Int(0), value, range),
+        _ => Err(fault(range, "`!` needs a condition")),
     }
 }
 
-fn binary(op: BinaryOp, left: &LiteralKind, right: &LiteralKind, expr: &FieldExpr) -> Result<LiteralKind, QueryError> {
+fn binary(op: BinaryOp, left: &LiteralKind, right: &LiteralKind, range: TextRange) -> Result<LiteralKind, QueryError> {
     if op.is_arithmetic() {
-        return arithmetic(op, left, right).map_err(|reason| fault(expr, reason));
+        return arithmetic(op, left, right).map_err(|reason| fault(range, reason));
     }
     if let Some(op) = compare_op(op) {
         return Ok(LiteralKind::Bool(order(left, right).is_some_and(|order| op.holds(order))));
     }
     let (LiteralKind::String(text), LiteralKind::String(source)) = (left, right) else {
-        return Err(fault(expr, "regular expressions match strings"));
+        return Err(fault(range, "regular expressions match strings"));
     };
-    let pattern = hoptrail_storage::Pattern::new(source).map_err(|reason| fault(expr, &reason))?;
+    let pattern = hoptrail_storage::Pattern::new(source).map_err(|reason| fault(range, &reason))?;
     Ok(LiteralKind::Bool(pattern.matches(text) == (op == BinaryOp::Match)))
 }
 
@@ -109,7 +125,8 @@ fn whole(value: &LiteralKind) -> Option<i64> {
     }
 }
 
-fn real(value: &LiteralKind) -> Option<f64> {
+/// A number as a double; nanoseconds for a duration.
+pub(super) fn real(value: &LiteralKind) -> Option<f64> {
     match value {
         LiteralKind::Float(value) => Some(*value),
         _ => whole(value).map(|value| value as f64),
@@ -141,6 +158,19 @@ pub(super) fn compare_op(op: BinaryOp) -> Option<CompareOp> {
         BinaryOp::Le => CompareOp::Le,
         BinaryOp::Gt => CompareOp::Gt,
         BinaryOp::Ge => CompareOp::Ge,
+        _ => return None,
+    })
+}
+
+/// The store's arithmetic; `None` for comparisons and patterns.
+pub(super) fn arithmetic_op(op: BinaryOp) -> Option<ArithmeticOp> {
+    Some(match op {
+        BinaryOp::Add => ArithmeticOp::Add,
+        BinaryOp::Sub => ArithmeticOp::Sub,
+        BinaryOp::Mul => ArithmeticOp::Mul,
+        BinaryOp::Div => ArithmeticOp::Div,
+        BinaryOp::Mod => ArithmeticOp::Mod,
+        BinaryOp::Pow => ArithmeticOp::Pow,
         _ => return None,
     })
 }

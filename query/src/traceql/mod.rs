@@ -21,10 +21,10 @@ mod tokens;
 
 pub use duration::{format_duration, parse_duration};
 pub use error::{QueryError, render_errors};
-pub use fields::{field_label, field_text, known_field, parse_field};
+pub use fields::{field_label, field_text, parse_field};
 pub use lenient::lenient_filter;
 pub use parse::{MAX_QUERY_BYTES, parse};
-pub use plan::{Compiled, CompiledMetrics, MetricsCall};
+pub use plan::{Compiled, CompiledMetrics, MetricsCall, SeriesExpr};
 
 pub(crate) use names::{SCOPES, scope_name};
 
@@ -48,6 +48,19 @@ pub fn compile(q: &str) -> Result<Compiled, Vec<QueryError>> {
     let query = parse(q)?;
     let faults = check::check(&query);
     if faults.is_empty() { plan::plan(&query) } else { Err(faults) }
+}
+
+/// Whether a text is a metrics query, for who answers both: also one that is still at fault.
+///
+/// ```
+/// use hoptrail_query::traceql::is_metrics;
+///
+/// assert!(is_metrics("{ status = error } | rate() by (name)"));
+/// assert!(!is_metrics("{ name = \"rate()\" }"));
+/// ```
+#[must_use]
+pub fn is_metrics(q: &str) -> bool {
+    parse::parse_recovering(q).0.is_some_and(|query| query.is_metrics())
 }
 
 /// Parses, checks and plans a metrics query, such as `{ } | rate()`.

@@ -95,9 +95,9 @@ impl Name {
         all.find(|(_, name)| *name == self).map_or("", |(text, _)| text)
     }
 
-    /// What the store calls it; `None` for what the store does not know yet.
-    pub(super) fn intrinsic(self) -> Option<Intrinsic> {
-        Some(match self {
+    /// What the store calls it. `parent` is the parent's id.
+    pub(super) fn intrinsic(self) -> Intrinsic {
+        match self {
             Self::Duration | Self::ScopedDuration => Intrinsic::Duration,
             Self::SpanName | Self::ScopedName => Intrinsic::Name,
             Self::Status | Self::ScopedStatus => Intrinsic::Status,
@@ -108,27 +108,30 @@ impl Name {
             Self::TraceDuration | Self::ScopedTraceDuration => Intrinsic::TraceDuration,
             Self::TraceId => Intrinsic::TraceId,
             Self::SpanId => Intrinsic::SpanId,
-            Self::ParentId => Intrinsic::ParentId,
+            Self::Parent | Self::ParentId => Intrinsic::ParentId,
             Self::EventName => Intrinsic::EventName,
             Self::EventTimeSinceStart => Intrinsic::EventTimeSinceStart,
             Self::LinkTraceId => Intrinsic::LinkTraceId,
             Self::LinkSpanId => Intrinsic::LinkSpanId,
             Self::ScopeName => Intrinsic::ScopeName,
             Self::ScopeVersion => Intrinsic::ScopeVersion,
-            Self::Parent | Self::NestedSetLeft | Self::NestedSetRight | Self::NestedSetParent | Self::ChildCount => {
-                return None;
-            }
-        })
+            Self::ChildCount => Intrinsic::ChildCount,
+            Self::NestedSetLeft => Intrinsic::NestedSetLeft,
+            Self::NestedSetRight => Intrinsic::NestedSetRight,
+            Self::NestedSetParent => Intrinsic::NestedSetParent,
+        }
     }
 }
 
 impl FieldRef {
-    /// The store's field; `None` for what the store does not know yet.
-    pub(super) fn stored(&self) -> Option<Field> {
+    /// The store's field.
+    pub(super) fn stored(&self) -> Field {
         match self {
-            Self::Intrinsic(name) => name.intrinsic().map(Field::Intrinsic),
-            Self::Attribute { of_parent: true, .. } => None,
-            Self::Attribute { scope, key, .. } => Some(Field::attribute(*scope, key.as_str())),
+            Self::Intrinsic(name) => Field::Intrinsic(name.intrinsic()),
+            Self::Attribute { of_parent, scope, key } => {
+                let own = Field::attribute(*scope, key.as_str());
+                if *of_parent { Field::Parent(Box::new(own)) } else { own }
+            }
         }
     }
 }

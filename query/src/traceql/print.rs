@@ -6,7 +6,7 @@ use hoptrail_storage::AttributeScope;
 
 use super::ast::{
     Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Hint, Literal, LiteralKind, MetricsCall, MetricsFunction, Pipeline,
-    Query, Rank, StageKind, UnaryOp,
+    Query, Rank, StageKind, UnaryOp, aggregate_name,
 };
 use super::duration::format_duration;
 use super::names::{SCOPES, ends_key, scope_name};
@@ -77,8 +77,8 @@ impl Display for Expr {
                 write!(f, " {} ", op.symbol())?;
                 bracketed(f, right, right.power() <= power::COMPARE)
             }
-            ExprKind::Aggregate { function, argument: None } => write!(f, "{}()", function.name()),
-            ExprKind::Aggregate { function, argument: Some(of) } => write!(f, "{}({of})", function.name()),
+            ExprKind::Aggregate { function, argument: None } => write!(f, "{}()", aggregate_name(*function)),
+            ExprKind::Aggregate { function, argument: Some(of) } => write!(f, "{}({of})", aggregate_name(*function)),
             ExprKind::Literal(literal) => literal.fmt(f),
             ExprKind::Negate(inner) => {
                 f.write_str("-")?;
@@ -115,30 +115,29 @@ impl Expr {
 
 impl Display for MetricsCall {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.function.name())?;
         match &self.function {
-            MetricsFunction::Rate => f.write_str("rate()")?,
-            MetricsFunction::CountOverTime => f.write_str("count_over_time()")?,
-            MetricsFunction::MinOverTime(value) => write!(f, "min_over_time({value})")?,
-            MetricsFunction::MaxOverTime(value) => write!(f, "max_over_time({value})")?,
-            MetricsFunction::AvgOverTime(value) => write!(f, "avg_over_time({value})")?,
-            MetricsFunction::SumOverTime(value) => write!(f, "sum_over_time({value})")?,
-            MetricsFunction::HistogramOverTime(value) => write!(f, "histogram_over_time({value})")?,
+            MetricsFunction::Rate | MetricsFunction::CountOverTime => {}
+            MetricsFunction::MinOverTime(value)
+            | MetricsFunction::MaxOverTime(value)
+            | MetricsFunction::AvgOverTime(value)
+            | MetricsFunction::SumOverTime(value)
+            | MetricsFunction::HistogramOverTime(value) => value.fmt(f)?,
             MetricsFunction::QuantileOverTime(value, quantiles) => {
-                write!(f, "quantile_over_time({value}, ")?;
+                write!(f, "{value}, ")?;
                 list(f, quantiles)?;
-                f.write_str(")")?;
             }
             MetricsFunction::Compare { selection, numbers } => {
                 match selection {
-                    Some(condition) => write!(f, "compare({{ {condition} }}")?,
-                    None => f.write_str("compare({ }")?,
+                    Some(condition) => write!(f, "{{ {condition} }}")?,
+                    None => f.write_str("{ }")?,
                 }
                 for number in numbers {
                     write!(f, ", {number}")?;
                 }
-                f.write_str(")")?;
             }
         }
+        f.write_str(")")?;
         if self.by.is_empty() {
             return Ok(());
         }
@@ -202,18 +201,20 @@ impl Display for FieldRef {
         match self {
             Self::Intrinsic(name) => f.write_str(name.text()),
             Self::Attribute { of_parent: false, scope, key } => f.write_str(&attribute_text(*scope, key)),
-            Self::Attribute { of_parent: true, scope, key } => {
-                let attribute = attribute_text(*scope, key);
-                // `parent.span.x` is the span attribute x; the unscoped key "span.x" must be quoted.
-                let scoped = |(name, _): (&str, _)| attribute[1..].starts_with(&format!("{name}."));
-                match scope {
-                    AttributeScope::Any if SCOPES.into_iter().any(scoped) => write!(f, "parent.\"{key}\""),
-                    AttributeScope::Any => write!(f, "parent{attribute}"),
-                    _ => write!(f, "parent.{attribute}"),
-                }
-            }
+            Self::Attribute { of_parent: true, scope, key } => f.write_str(&parent_attribute_text(*scope, key)),
         }
     }
+}
+
+/// `parent.span.key`. It is the span attribute `key`; the key "span.key" without a scope must be quoted.
+pub(super) fn parent_attribute_text(scope: AttributeScope, key: &str) -> String {
+    let attribute = attribute_text(scope, key);
+    if scope != AttributeScope::Any {
+        return format!("parent.{attribute}");
+    }
+    let is_scoped = |(name, _): (&str, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    let plain = !attribute.starts_with(".\"");
+    if plain && SCOPES.into_iter().any(is_scoped) { format!("parent.\"{key}\"") } else { format!("parent{attribute}") }
 }
 
 /// `span.key`, the key quoted where the plain form would read differently.

@@ -258,12 +258,12 @@ async fn wrong_requests_are_refused() {
 #[tokio::test]
 async fn a_wrong_query_is_shown_with_carets() {
     let tempo = Tempo::with(&spans()).await;
-    let answer = tempo.get(&format!("/api/search?q={}", escaped("{ .a = 1 } >> { }"))).await;
+    let answer = tempo.get(&format!("/api/search?q={}", escaped("{ .a = 1 } >> 5"))).await;
     assert_eq!(answer.status, 400);
     assert_eq!(
         answer.text(),
         "invalid TraceQL query\n\
-         line 1, column 1: the structural operator `>>` is not supported yet\n  { .a = 1 } >> { }\n  ^^^^^^^^^^^^^^^^^\n"
+         line 1, column 15: `>>` joins sets of spans, but this is a number\n  { .a = 1 } >> 5\n                ^\n"
     );
     tempo.refuses(&format!("/api/search?q={}", escaped("{ foo }")), 400, "unknown word `foo`").await;
 }

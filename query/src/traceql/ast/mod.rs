@@ -6,12 +6,14 @@ mod pipeline;
 
 pub use field::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, UnaryOp};
 pub use literal::{Literal, LiteralKind};
+pub(super) use pipeline::aggregate_name;
 pub use pipeline::{
-    Aggregate, Expr, ExprKind, Hint, MetricsCall, MetricsFunction, Pipeline, Query, Rank, Relation, Stage, StageKind,
-    StructuralMode, StructuralOp,
+    Expr, ExprKind, Hint, MetricsCall, MetricsFunction, Pipeline, Query, Rank, Stage, StageKind, StructuralOp,
 };
 
 use std::ops::Range;
+
+pub use hoptrail_storage::{Aggregate, Relation, StructuralMode};
 
 /// The bytes of the text that a node stands for. All ranges are equal, so that trees compare by what they mean.
 #[derive(Debug, Clone, Copy, Default)]

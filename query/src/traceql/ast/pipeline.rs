@@ -1,5 +1,7 @@
 //! Pipelines: what stands outside of `{ … }`.
 
+use hoptrail_storage::{Aggregate, Relation, StructuralMode};
+
 use super::{BinaryOp, FieldExpr, Literal, LogicOp, TextRange};
 
 /// A whole query.
@@ -136,32 +138,6 @@ pub enum ExprKind {
     Error,
 }
 
-/// How the right-hand spans stand to the left-hand spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    /// `>`: right is a child of left.
-    Child,
-    /// `<`: right is the parent of left.
-    Parent,
-    /// `>>`: right is a descendant of left.
-    Descendant,
-    /// `<<`: right is an ancestor of left.
-    Ancestor,
-    /// `~`: right is a sibling of left.
-    Sibling,
-}
-
-/// Which spans a structural operator answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StructuralMode {
-    /// Right-hand spans with such a left-hand span.
-    Plain,
-    /// `!`: right-hand spans without one.
-    Negated,
-    /// `&`: the spans of both sides.
-    Union,
-}
-
 /// A structural operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StructuralOp {
@@ -169,21 +145,6 @@ pub struct StructuralOp {
     pub relation: Relation,
     /// What is answered.
     pub mode: StructuralMode,
-}
-
-/// Functions from a spanset to a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aggregate {
-    /// `count`
-    Count,
-    /// `avg`
-    Avg,
-    /// `min`
-    Min,
-    /// `max`
-    Max,
-    /// `sum`
-    Sum,
 }
 
 /// A metrics function with its groups.
@@ -223,6 +184,24 @@ pub enum MetricsFunction {
     },
 }
 
+impl MetricsFunction {
+    /// Its name as written.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::CountOverTime => "count_over_time",
+            Self::MinOverTime(_) => "min_over_time",
+            Self::MaxOverTime(_) => "max_over_time",
+            Self::AvgOverTime(_) => "avg_over_time",
+            Self::SumOverTime(_) => "sum_over_time",
+            Self::HistogramOverTime(_) => "histogram_over_time",
+            Self::QuantileOverTime(..) => "quantile_over_time",
+            Self::Compare { .. } => "compare",
+        }
+    }
+}
+
 impl StructuralOp {
     /// As written.
     #[must_use]
@@ -249,16 +228,13 @@ impl StructuralOp {
     }
 }
 
-impl Aggregate {
-    /// As written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Sum => "sum",
-        }
+/// The function as written.
+pub(in crate::traceql) fn aggregate_name(function: Aggregate) -> &'static str {
+    match function {
+        Aggregate::Count => "count",
+        Aggregate::Avg => "avg",
+        Aggregate::Min => "min",
+        Aggregate::Max => "max",
+        Aggregate::Sum => "sum",
     }
 }

@@ -83,7 +83,7 @@ impl Checker {
         match &expr.kind {
             FieldKind::Error => None,
             FieldKind::Literal(literal) => Some(literal_type(&literal.kind)),
-            FieldKind::Field(field) => Some(self.field_type(field, expr.range)),
+            FieldKind::Field(field) => Some(field_type(field)),
             FieldKind::Unary { op: UnaryOp::Not, operand } => {
                 self.boolean(operand, "`!` needs a condition");
                 Some(Type::Bool)
@@ -107,25 +107,6 @@ impl Checker {
                 self.comparison(*op, left, right, expr.range);
                 Some(Type::Bool)
             }
-        }
-    }
-
-    fn field_type(&mut self, field: &FieldRef, range: TextRange) -> Type {
-        let FieldRef::Intrinsic(name) = field else { return Type::Any };
-        match name {
-            Name::Duration
-            | Name::ScopedDuration
-            | Name::TraceDuration
-            | Name::ScopedTraceDuration
-            | Name::EventTimeSinceStart => Type::Duration,
-            Name::Status | Name::ScopedStatus => Type::Status,
-            Name::Kind | Name::ScopedKind => Type::Kind,
-            Name::NestedSetLeft | Name::NestedSetRight | Name::NestedSetParent | Name::ChildCount => Type::Int,
-            Name::Parent => {
-                self.error(range, "`parent` is not supported; compare span:parentID, or use the structural operators");
-                Type::Any
-            }
-            _ => Type::String,
         }
     }
 
@@ -204,7 +185,7 @@ impl Checker {
             return self.error(range, "nil compares with = and != only");
         }
         match &field.kind {
-            FieldKind::Field(FieldRef::Intrinsic(name)) if op == BinaryOp::Eq => {
+            FieldKind::Field(FieldRef::Intrinsic(name)) if op == BinaryOp::Eq && *name != Name::Parent => {
                 self.error(range, format!("{} is never nil", name.text()));
             }
             FieldKind::Field(FieldRef::Attribute { of_parent: false, scope: AttributeScope::Resource, key })
@@ -213,8 +194,24 @@ impl Checker {
                 self.error(range, "resource.service.name is never nil");
             }
             FieldKind::Field(_) => {}
+            FieldKind::Binary { op, .. } if op.is_arithmetic() && names_field(field) => {}
             _ => self.error(range, "nil compares with a field"),
         }
+    }
+}
+
+fn field_type(field: &FieldRef) -> Type {
+    let FieldRef::Intrinsic(name) = field else { return Type::Any };
+    match name {
+        Name::Duration
+        | Name::ScopedDuration
+        | Name::TraceDuration
+        | Name::ScopedTraceDuration
+        | Name::EventTimeSinceStart => Type::Duration,
+        Name::Status | Name::ScopedStatus => Type::Status,
+        Name::Kind | Name::ScopedKind => Type::Kind,
+        Name::NestedSetLeft | Name::NestedSetRight | Name::NestedSetParent | Name::ChildCount => Type::Int,
+        _ => Type::String,
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn check_condition(condition: &FieldExpr) -> Vec<QueryError> {
 #[derive(Debug, Default)]
 struct Checker {
     errors: Vec<QueryError>,
+    metrics_calls: usize,
 }
 
 impl Checker {

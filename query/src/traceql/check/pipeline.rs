@@ -1,9 +1,16 @@
 //! Which stage may follow which, and what operators may join.
 
 use super::super::ast::{
-    Expr, ExprKind, FieldExpr, FieldKind, LiteralKind, MetricsCall, MetricsFunction, Pipeline, Query, StageKind,
+    Expr, ExprKind, FieldExpr, FieldKind, Hint, LiteralKind, MetricsCall, MetricsFunction, Pipeline, Query, StageKind,
+    aggregate_name,
 };
+use super::super::plan::wanted;
 use super::Checker;
+
+/// Most metrics functions of a query: each is a question to the store.
+const MOST_METRICS: usize = 16;
+/// Most stages of a pipeline.
+const MOST_STAGES: usize = 100;
 
 /// What a stage gives to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +35,19 @@ impl Checker {
         if self.pipeline(&query.pipeline) == Some(Class::Scalar) {
             self.error(query.pipeline.range, "a query ends in spans or metrics; compare the number, as in count() > 2");
         }
+        for Hint { name, value, .. } in &query.hints {
+            if let Some(wanted) = wanted(name, &value.kind) {
+                self.error(value.range, format!("the hint {name} is {wanted}"));
+            }
+        }
     }
 
     /// What the pipeline gives; `None` when it is at fault, which has been reported.
     fn pipeline(&mut self, pipeline: &Pipeline) -> Option<Class> {
+        if let Some(stage) = pipeline.stages.get(MOST_STAGES) {
+            self.error(stage.range, format!("a pipeline has at most {MOST_STAGES} stages"));
+            return None;
+        }
         let mut before: Option<Class> = None;
         let mut sound = true;
         for (at, stage) in pipeline.stages.iter().enumerate() {
@@ -106,11 +122,17 @@ impl Checker {
             }
             ExprKind::Structural { op, left, right } => {
                 let sound = self.spans(left, op.symbol()) & self.spans(right, op.symbol());
+                for side in [left, right].into_iter().filter(|side| is_several(side)) {
+                    let symbol = op.symbol();
+                    let message =
+                        format!("`{symbol}` needs one set of spans for each trace; write | coalesce() after by()");
+                    self.error(side.range, message);
+                }
                 sound.then_some(Class::Spans)
             }
             ExprKind::Aggregate { function, argument } => {
                 if let Some(argument) = argument {
-                    self.number_of_span(argument, &format!("{}()", function.name()));
+                    self.number_of_span(argument, &format!("{}()", aggregate_name(*function)));
                 }
                 Some(Class::Scalar)
             }
@@ -149,8 +171,23 @@ impl Checker {
         }
         match (a?, b?) {
             (Class::Spans, _) | (_, Class::Spans) => None,
-            (Class::Series, _) | (_, Class::Series) => Some(Class::Series),
-            _ => Some(Class::Scalar),
+            (Class::Scalar, Class::Scalar) => Some(Class::Scalar),
+            (a, b) => {
+                let mixed = |side: &Expr, class| class == Class::Scalar && !is_constant(side);
+                for side in [left, right] {
+                    if is_comparison_of_spans(side) {
+                        self.error(
+                            side.range,
+                            format!("`{symbol}` does not take compare(), whose series are counts of values"),
+                        );
+                    }
+                }
+                for (side, class) in [(left, a), (right, b)].into_iter().filter(|(side, class)| mixed(side, *class)) {
+                    let found = class.name();
+                    self.error(side.range, format!("`{symbol}` joins metrics with metrics or a constant, but this is {found} for each set of spans"));
+                }
+                Some(Class::Series)
+            }
         }
     }
 
@@ -159,23 +196,24 @@ impl Checker {
             self.error(whole.range, format!("`{symbol}` stands inside of braces only"));
             return None;
         }
-        match (self.expr(left)?, self.expr(right)?) {
-            (Class::Series, Class::Scalar) if is_constant(right) => Some(Class::Series),
-            (Class::Scalar, Class::Scalar) if is_constant(right) && !is_constant(left) => Some(Class::Spans),
-            (Class::Spans, _) | (_, Class::Spans) => {
-                self.error(whole.range, format!("`{symbol}` compares numbers, not sets of spans"));
-                None
-            }
-            _ => {
-                let message =
-                    "not supported yet: write the function on the left and one number on the right, as in count() > 2";
-                self.error(whole.range, message);
-                None
-            }
-        }
+        let (a, b) = (self.expr(left)?, self.expr(right)?);
+        let message = match (a, b) {
+            (Class::Spans, _) | (_, Class::Spans) => &format!("`{symbol}` compares numbers, not sets of spans"),
+            (Class::Scalar, Class::Scalar) if !(is_constant(left) && is_constant(right)) => return Some(Class::Spans),
+            (Class::Series, Class::Scalar) if is_constant(right) => return Some(Class::Series),
+            (Class::Scalar, Class::Series) if is_constant(left) => return Some(Class::Series),
+            (Class::Scalar, Class::Scalar) => "one side needs a function of the spans, such as count()",
+            _ => "metrics compare with one number",
+        };
+        self.error(whole.range, message);
+        None
     }
 
     fn metrics(&mut self, call: &MetricsCall, whole: &Expr) -> Option<Class> {
+        self.metrics_calls += 1;
+        if self.metrics_calls == MOST_METRICS + 1 {
+            self.error(whole.range, format!("a query has at most {MOST_METRICS} metrics functions"));
+        }
         let mut most_groups = 5;
         match &call.function {
             MetricsFunction::Rate | MetricsFunction::CountOverTime => {}
@@ -208,6 +246,9 @@ impl Checker {
                 let whole_numbers = numbers.iter().all(|number| matches!(number.kind, LiteralKind::Int(0..)));
                 if !whole_numbers || !matches!(numbers.len(), 0 | 1 | 3) {
                     self.error(whole.range, "compare() takes a filter, then top N, then start and end in nanoseconds");
+                } else if let Some(top) = numbers.first().filter(|top| !matches!(top.kind, LiteralKind::Int(1..=1000)))
+                {
+                    self.error(top.range, "compare() lists the top 1 to 1000 values");
                 }
                 most_groups = 0;
             }
@@ -224,6 +265,35 @@ impl Checker {
 
 fn is_number(kind: &LiteralKind) -> bool {
     matches!(kind, LiteralKind::Int(_) | LiteralKind::Float(_) | LiteralKind::Duration(_))
+}
+
+/// Whether the series come from `compare()`.
+fn is_comparison_of_spans(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Metrics(call) => matches!(call.function, MetricsFunction::Compare { .. }),
+        ExprKind::Negate(inner) => is_comparison_of_spans(inner),
+        ExprKind::Binary { op, left, .. } if !op.is_arithmetic() => is_comparison_of_spans(left),
+        ExprKind::Pipeline(pipeline) => pipeline.stages.iter().any(|stage| match &stage.kind {
+            StageKind::Expr(expr) => is_comparison_of_spans(expr),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a set of spans is several: `by()` without `coalesce()` after it.
+fn is_several(expr: &Expr) -> bool {
+    let ExprKind::Pipeline(pipeline) = &expr.kind else { return false };
+    let last = pipeline.stages.iter().rev().find(|stage| match &stage.kind {
+        StageKind::By(_) | StageKind::Coalesce => true,
+        StageKind::Expr(inner) => matches!(inner.kind, ExprKind::Pipeline(_)),
+        _ => false,
+    });
+    last.is_some_and(|stage| match &stage.kind {
+        StageKind::By(_) => true,
+        StageKind::Expr(inner) => is_several(inner),
+        _ => false,
+    })
 }
 
 /// Whether no span is needed to know the value.

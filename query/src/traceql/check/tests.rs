@@ -16,6 +16,9 @@ fn sound_queries_pass() {
         "{ (.a = 1) = true }",
         "{ .a = .b }",
         "{ nestedSetParent < 0 && span:childCount = 2 }",
+        "{ parent = nil || parent != nil || .a + .b = nil || -.a != nil }",
+        "{ } | count() > count() | 2 < count() | ({ .a } | count()) > max(.b) * 2",
+        "({ } | by(.a) | coalesce()) >> { } | by(.b) | { .c } > { } | ({ } | by(.d)) && { }",
         "{ } | count() > 1 | avg(.a) < 1s | select(.a, name) | by(.a) | coalesce() | { .b }",
         "by(.a)",
         "count() > 1",
@@ -25,6 +28,8 @@ fn sound_queries_pass() {
         "{ } | compare({ .a }, 10)",
         "({ } | rate()) / ({ } | rate()) * 100 > 5",
         "{ } | histogram_over_time(.a * 2)",
+        "{ } | 5 < rate() with(exemplars=5, sample=true, sample=.1, extrapolate=false, foo=nil)",
+        "{ } | compare({ }, 1000) | topk(3)",
     ] {
         let query = parse(q).unwrap_or_else(|errors| panic!("{q}: {errors:?}"));
         assert_eq!(check(&query), [], "{q}");
@@ -67,15 +72,18 @@ fn every_breach_is_reported_with_its_bytes() {
         ("{ resource.service.name = nil }", vec![(2..29, "resource.service.name is never nil")]),
         ("{ .a > nil }", vec![(2..10, "= and != only")]),
         ("{ 5 = nil }", vec![(2..9, "nil compares with a field")]),
-        ("{ parent != nil }", vec![(2..8, "`parent` is not supported")]),
+        ("{ 1 + 1 = nil }", vec![(2..13, "nil compares with a field")]),
+        ("{ parent > nil }", vec![(2..14, "= and != only")]),
+        ("{ parent = 5 }", vec![(2..12, "a string does not compare with an int")]),
         // Pipelines.
         ("{ } | count()", vec![(0..13, "ends in spans or metrics")]),
         ("{ } | avg(5) > 1", vec![(10..11, "avg() needs a field")]),
         ("{ } | max(name) > 1", vec![(10..14, "max() needs a number")]),
         ("{ } | by(1 + 1)", vec![(9..14, "by() needs a field")]),
         ("{ } | select(.a + 1)", vec![(13..19, "names of fields")]),
-        ("{ } | count() > count()", vec![(6..23, "not supported yet")]),
-        ("{ } | 2 < count()", vec![(6..17, "not supported yet")]),
+        ("{ } | 2 < 3", vec![(6..11, "one side needs a function of the spans")]),
+        ("({ } | by(.a)) >> { .b }", vec![(0..14, "write | coalesce() after by()")]),
+        ("{ .b } !~ (({ } | by(.a)) | { .c })", vec![(10..35, "`!~` needs one set of spans")]),
         ("{ } | count() = \"x\"", vec![(16..19, "only numbers")]),
         ("{ } && 5", vec![(7..8, "`&&` joins sets of spans, but this is a number")]),
         ("{ } >> count()", vec![(7..14, "joins sets of spans")]),
@@ -94,6 +102,12 @@ fn every_breach_is_reported_with_its_bytes() {
         ("{ } | sum_over_time(1)", vec![(20..21, "needs a field")]),
         ("{ } | compare({ 5 })", vec![(16..17, "needs a condition")]),
         ("{ } | compare({ }, -1)", vec![(6..22, "compare() takes")]),
+        ("{ } | compare({ }, 0)", vec![(19..20, "the top 1 to 1000")]),
+        ("({ } | rate()) > ({ } | rate())", vec![(0..31, "metrics compare with one number")]),
+        ("({ } | rate()) + ({ } | count())", vec![(17..32, "a number for each set of spans")]),
+        ("({ } | compare({ })) * 2", vec![(0..20, "does not take compare()")]),
+        ("{ } | rate() with(exemplars=-1, sample=2)", vec![(28..30, "exemplars is true,"), (39..40, "from 0 to 1")]),
+        ("{ } with(extrapolate=1, most_recent=nil)", vec![(21..22, "true or false"), (36..39, "true or false")]),
     ] {
         let query = parse(q).unwrap_or_else(|errors| panic!("{q}: {errors:?}"));
         let errors = check(&query);
@@ -104,4 +118,15 @@ fn every_breach_is_reported_with_its_bytes() {
             assert!(error.message.contains(message), "{q}: {error}");
         }
     }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    let many = format!("{{ }}{}", " | { }".repeat(100));
+    let errors = check(&parse(&many).expect("sound"));
+    assert_eq!((errors.len(), errors[0].range.clone()), (1, 6 * 100..6 * 100 + 3), "{errors:?}");
+    let calls = vec!["({ } | rate())"; 17].join(" + ");
+    let errors = check(&parse(&calls).expect("sound"));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].message.contains("at most 16"), "{errors:?}");
 }

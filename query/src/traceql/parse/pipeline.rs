@@ -2,7 +2,7 @@
 
 use super::super::ast::{
     Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
-    Relation, Stage, StageKind, StructuralMode, StructuralOp,
+    Relation, Stage, StageKind, StructuralMode, StructuralOp, aggregate_name,
 };
 use super::super::power;
 use super::super::tokens::{Sign, TokenKind};
@@ -254,7 +254,7 @@ impl Parser {
         let wanted = usize::from(function != Aggregate::Count);
         let given = arguments.len() + usize::from(argument.is_some());
         if given != wanted {
-            let name = function.name();
+            let name = aggregate_name(function);
             let message =
                 format!("{name}() takes {wanted} argument{}, not {given}", if wanted == 1 { "" } else { "s" });
             self.error(start.to(self.before()), message);
@@ -355,7 +355,8 @@ impl Expr {
         }
     }
 
-    fn is_series(&self) -> bool {
+    /// Whether this is numbers over time, as far as its form says.
+    pub(in crate::traceql) fn is_series(&self) -> bool {
         match &self.kind {
             ExprKind::Metrics(_) => true,
             ExprKind::Negate(inner) => inner.is_series(),

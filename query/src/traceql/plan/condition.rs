@@ -1,11 +1,13 @@
 //! Conditions inside braces to filters.
 
+use std::cmp::Ordering;
+
 use hoptrail_proto::model::AnyValue;
-use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+use hoptrail_storage::{AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Pattern, Value};
 
 use super::super::QueryError;
-use super::super::ast::{BinaryOp, FieldExpr, FieldKind, LiteralKind, LogicOp, TextRange, UnaryOp};
-use super::super::fold::{compare_op, fold};
+use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LiteralKind, LogicOp, TextRange, UnaryOp};
+use super::super::fold::{arithmetic_op, compare_op, fold};
 
 /// Gathers what cannot be planned.
 #[derive(Debug, Default)]
@@ -77,20 +79,17 @@ impl Planner {
                 let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
                 Some(if parts.contains(&Filter::True) { Filter::True } else { Filter::Or(parts) })
             }
-            FieldKind::Unary { op: UnaryOp::Not, operand } if is_field(operand) => self.is_bool(operand, false),
+            FieldKind::Unary { op: UnaryOp::Not, operand } if let FieldKind::Field(field) = &operand.kind => {
+                Some(is_bool(field, false))
+            }
             FieldKind::Unary { op: UnaryOp::Not, operand } => self.part(operand).map(negate),
-            FieldKind::Field(_) => self.is_bool(expr, true),
+            FieldKind::Field(field) => Some(is_bool(field, true)),
             FieldKind::Binary { op, left, right } => self.binary(*op, left, right, expr.range),
             FieldKind::Unary { .. } | FieldKind::Literal(_) | FieldKind::Error => {
                 self.error(expr.range, "a filter needs a condition");
                 None
             }
         }
-    }
-
-    fn is_bool(&mut self, field: &FieldExpr, value: bool) -> Option<Filter> {
-        let field = self.stored(field)?;
-        Some(Filter::compare(field, CompareOp::Eq, Value::Any(AnyValue::Bool(value))))
     }
 
     fn binary(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) -> Option<Filter> {
@@ -103,24 +102,18 @@ impl Planner {
                     return None;
                 }
             },
-            _ => return self.two_fields(op, left, right, range),
+            _ => return self.two_values(op, left, right, range),
         };
-        let constant = match constant {
-            Ok(constant) => constant,
-            Err(error) => {
-                self.errors.push(error);
-                return None;
-            }
-        };
-        if is_condition(expr) {
-            return self.truth(op, expr, &constant, range);
+        let constant = self.sound(constant)?;
+        match &expr.kind {
+            FieldKind::Field(field) => self.with_constant(field.stored(), op, constant, range),
+            _ if is_condition(expr) => self.truth(op, expr, &constant, range),
+            _ => self.computed(op, expr, constant, range),
         }
-        if !is_field(expr) {
-            self.error(expr.range, "arithmetic with fields is not supported yet");
-            return None;
-        }
-        let field = self.stored(expr)?;
-        self.with_constant(field, op, constant, range)
+    }
+
+    pub(super) fn sound<T>(&mut self, found: Result<T, QueryError>) -> Option<T> {
+        found.map_err(|error| self.errors.push(error)).ok()
     }
 
     /// `(condition) = true` and the like.
@@ -136,17 +129,46 @@ impl Planner {
         }
     }
 
-    fn two_fields(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) -> Option<Filter> {
-        if is_condition(left) && is_condition(right) {
-            let (a, b) = (self.part(left)?, self.part(right)?);
-            let both = Filter::And(vec![a.clone(), b.clone()]);
-            let neither = Filter::And(vec![negate(a), negate(b)]);
-            let same = Filter::Or(vec![both, neither]);
-            return Some(if op == BinaryOp::Ne { negate(same) } else { same });
+    /// Arithmetic compared with a constant.
+    fn computed(&mut self, op: BinaryOp, expr: &FieldExpr, constant: LiteralKind, range: TextRange) -> Option<Filter> {
+        let left = self.value(expr)?;
+        let op = self.relation_op(op, range)?;
+        Some(match constant {
+            LiteralKind::Nil => Filter::Computed { value: left, present: op == CompareOp::Ne },
+            constant => Filter::Relation { left, op, right: Expr::Constant(constant_value(constant)) },
+        })
+    }
+
+    fn two_values(&mut self, op: BinaryOp, left: &FieldExpr, right: &FieldExpr, range: TextRange) -> Option<Filter> {
+        let (left, right) = (self.value(left), self.value(right));
+        let op = self.relation_op(op, range)?;
+        Some(relation(left?, op, right?))
+    }
+
+    fn relation_op(&mut self, op: BinaryOp, range: TextRange) -> Option<CompareOp> {
+        let found = compare_op(op);
+        if found.is_none() {
+            self.error(range, "a filter needs a condition");
         }
-        let what = if op.is_arithmetic() { "arithmetic with fields" } else { "comparing two fields" };
-        self.error(range, format!("{what} is not supported yet"));
-        None
+        found
+    }
+
+    /// The value of an expression for a span; `None` after an error.
+    pub(super) fn value(&mut self, expr: &FieldExpr) -> Option<Expr> {
+        if let Some(constant) = fold(expr) {
+            return self.sound(constant).map(|constant| Expr::Constant(constant_value(constant)));
+        }
+        match &expr.kind {
+            FieldKind::Field(field) => Some(Expr::Field(field.stored())),
+            FieldKind::Unary { op: UnaryOp::Negate, operand } => {
+                self.value(operand).map(|inner| Expr::Negate(Box::new(inner)))
+            }
+            FieldKind::Binary { op, left, right } if let Some(op) = arithmetic_op(*op) => {
+                let (left, right) = (self.value(left), self.value(right));
+                Some(Expr::Arithmetic { op, left: Box::new(left?), right: Box::new(right?) })
+            }
+            _ => self.condition(expr).map(|filter| Expr::Condition(Box::new(filter))),
+        }
     }
 
     fn with_constant(&mut self, field: Field, op: BinaryOp, constant: LiteralKind, range: TextRange) -> Option<Filter> {
@@ -159,10 +181,7 @@ impl Planner {
             let filter = Filter::Matches { field: field.clone(), pattern, negated };
             return Some(or_empty(filter, field, on_empty));
         }
-        let Some(op) = compare_op(op) else {
-            self.error(range, "a filter needs a condition");
-            return None;
-        };
+        let op = self.relation_op(op, range)?;
         if constant == LiteralKind::Nil {
             return Some(Filter::Exists { field, present: op == CompareOp::Ne });
         }
@@ -172,10 +191,22 @@ impl Planner {
     }
 }
 
+fn is_bool(field: &FieldRef, value: bool) -> Filter {
+    Filter::compare(field.stored(), CompareOp::Eq, Value::Any(AnyValue::Bool(value)))
+}
+
 /// The store keeps no empty status message, scope name and the like; in TraceQL these are always set. So a condition that an empty
 /// string satisfies is satisfied by a missing one.
 fn or_empty(filter: Filter, field: Field, holds_for_empty: bool) -> Filter {
-    let may_be_empty = matches!(
+    if may_be_empty(&field) && holds_for_empty {
+        Filter::Or(vec![filter, Filter::Exists { field, present: false }])
+    } else {
+        filter
+    }
+}
+
+fn may_be_empty(field: &Field) -> bool {
+    matches!(
         field,
         Field::Intrinsic(
             Intrinsic::StatusMessage
@@ -185,21 +216,41 @@ fn or_empty(filter: Filter, field: Field, holds_for_empty: bool) -> Filter {
                 | Intrinsic::RootName
                 | Intrinsic::RootService
         )
-    );
-    if may_be_empty && holds_for_empty {
-        Filter::Or(vec![filter, Filter::Exists { field, present: false }])
-    } else {
-        filter
-    }
+    )
+}
+
+/// Two values compared. What `or_empty` says holds for two fields as well.
+fn relation(left: Expr, op: CompareOp, right: Expr) -> Filter {
+    let missing = match (&left, &right) {
+        (Expr::Field(one), Expr::Field(other)) => [one, other].map(missing_as_empty),
+        _ => [None, None],
+    };
+    let with = |left: &Expr, right: &Expr| Filter::Relation { left: left.clone(), op, right: right.clone() };
+    let empty = Expr::Constant(Value::string(""));
+    let [no_left, no_right] = missing;
+    let or_left = no_left.clone().map(|missing| Filter::And(vec![missing, with(&empty, &right)]));
+    let or_right = no_right.clone().map(|missing| Filter::And(vec![missing, with(&left, &empty)]));
+    let or_both = no_left.zip(no_right).filter(|_| op.holds(Ordering::Equal));
+    let or_both = or_both.map(|(left, right)| Filter::And(vec![left, right]));
+    let whole = Filter::Relation { left, op, right };
+    joined([Some(whole), or_left, or_right, or_both].into_iter().flatten().collect(), Filter::Or)
+}
+
+fn missing_as_empty(field: &Field) -> Option<Filter> {
+    may_be_empty(field).then(|| Filter::Exists { field: field.clone(), present: false })
 }
 
 /// The constant as the store compares it with the field.
 fn value_for(field: &Field, constant: LiteralKind) -> Value {
+    match (constant, id_digits(field)) {
+        (LiteralKind::String(text), Some(digits)) => Value::string(padded_id(text, digits)),
+        (constant, _) => constant_value(constant),
+    }
+}
+
+pub(super) fn constant_value(constant: LiteralKind) -> Value {
     match constant {
-        LiteralKind::String(text) => Value::string(match id_digits(field) {
-            Some(digits) => padded_id(text, digits),
-            None => text,
-        }),
+        LiteralKind::String(text) => Value::string(text),
         LiteralKind::Int(value) => Value::Any(AnyValue::Int(value)),
         LiteralKind::Float(value) => Value::Any(AnyValue::Double(value)),
         LiteralKind::Bool(value) => Value::Any(AnyValue::Bool(value)),
@@ -227,10 +278,6 @@ fn padded_id(text: String, digits: usize) -> String {
     if is_id { format!("{:0>digits$}", trimmed.to_ascii_lowercase()) } else { text }
 }
 
-fn is_field(expr: &FieldExpr) -> bool {
-    matches!(expr.kind, FieldKind::Field(_))
-}
-
 /// Whether an expression is true or false by its form.
 fn is_condition(expr: &FieldExpr) -> bool {
     match &expr.kind {
@@ -250,12 +297,17 @@ pub(in crate::traceql) fn conjunction(parts: Vec<Filter>) -> Filter {
             parts = gather(parts, owner, wrap);
         }
     }
-    match (parts.pop(), parts.is_empty()) {
+    joined(parts, Filter::And)
+}
+
+/// One filter as it is, several joined; every span without any.
+pub(super) fn joined(mut filters: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Filter {
+    match (filters.pop(), filters.is_empty()) {
         (None, _) => Filter::True,
         (Some(only), true) => only,
         (Some(last), false) => {
-            parts.push(last);
-            Filter::And(parts)
+            filters.push(last);
+            join(filters)
         }
     }
 }
@@ -284,6 +336,8 @@ fn is_plain(filter: &Filter) -> bool {
             | Filter::Compare { .. }
             | Filter::Matches { .. }
             | Filter::Exists { .. }
+            | Filter::Relation { .. }
+            | Filter::Computed { .. }
             | Filter::Event(_)
             | Filter::Link(_)
     ) || matches!(filter, Filter::Or(parts) if is_or_empty(parts))

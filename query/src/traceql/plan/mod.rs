@@ -1,15 +1,20 @@
 //! A checked tree to what the store is asked.
 
 mod condition;
+mod hints;
+mod pipeline;
+mod select;
+mod series;
 
-use hoptrail_storage::{
-    CompareOp, Expr as StoredExpr, Field, Filter, Intrinsic, MetricsFunction, Order, Pipeline, Rows,
-};
+use hoptrail_storage::{CompareOp, Expr as StoredExpr, Field, MetricsFunction, Order, Pipeline, Rows};
 
 use super::QueryError;
-use super::ast::{BinaryOp, Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Query, Rank, StageKind, TextRange};
+use super::ast::{BinaryOp, Query, Rank};
 
 pub(super) use condition::{Planner, conjunction};
+use hints::Hints;
+pub(super) use hints::wanted;
+use pipeline::Stages;
 
 /// A search.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,23 +28,38 @@ pub struct Compiled {
     pub order: Order,
     /// What a row of the answer is: `spans` makes it a span.
     pub rows: Rows,
+    /// What to tell the user, such as a hint that is unknown.
+    pub notices: Vec<String>,
 }
 
 /// A metrics query: numbers over time.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CompiledMetrics {
+pub struct CompiledMetrics {
+    /// What is computed.
+    pub series: SeriesExpr,
+    /// Each span counts as many times as its sampling probability says: `with(extrapolate=true)`.
+    pub weighted: bool,
+    /// Most exemplars, when the query says: `with(exemplars=5)`; 0 for `exemplars=false`.
+    pub exemplars: Option<usize>,
+    /// What to tell the user, such as a hint that is unknown.
+    pub notices: Vec<String>,
+}
+
+/// Numbers over time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SeriesExpr {
     /// A metrics function of the spans of a pipeline.
     Call(MetricsCall),
     /// The same number in each interval.
     Constant(f64),
     /// Arithmetic between series with equal labels.
     Binary {
-        /// `+ - * /`
+        /// `+ - * / % ^`
         op: BinaryOp,
         /// Left side.
-        left: Box<CompiledMetrics>,
+        left: Box<SeriesExpr>,
         /// Right side.
-        right: Box<CompiledMetrics>,
+        right: Box<SeriesExpr>,
     },
     /// `topk(n)`, `bottomk(n)`: in each interval only the `count` greatest or least numbers stay.
     Rank {
@@ -48,7 +68,7 @@ pub enum CompiledMetrics {
         /// How many series to keep.
         count: usize,
         /// Of what.
-        series: Box<CompiledMetrics>,
+        series: Box<SeriesExpr>,
     },
     /// Numbers for which the comparison holds stay.
     Keep {
@@ -57,7 +77,7 @@ pub enum CompiledMetrics {
         /// With what; seconds for a duration.
         value: f64,
         /// Of what.
-        series: Box<CompiledMetrics>,
+        series: Box<SeriesExpr>,
     },
 }
 
@@ -79,36 +99,21 @@ pub struct MetricsCall {
 /// Plans a query in which `check` found no fault.
 ///
 /// # Errors
-/// Everything in it that the store cannot do yet, in the order of the text.
+/// Everything in it that cannot be done, in the order of the text.
 pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
+    if query.is_metrics() {
+        let message = "this is a metrics query: it has numbers over time, and no spans to search for";
+        return Err(vec![QueryError::new(query.range.bytes(), message)]);
+    }
     let mut planner = Planner::default();
-    let mut filters = Vec::new();
-    let mut select = Vec::new();
-    for stage in &query.pipeline.stages {
-        match &stage.kind {
-            StageKind::Expr(expr) => {
-                if let Some(condition) = filter_of(expr, &mut planner) {
-                    filters.extend(planner.condition(condition));
-                    named_fields(condition, &mut select);
-                }
-            }
-            StageKind::Select(fields) => {
-                for field in fields {
-                    planner.stored(field);
-                    named_fields(field, &mut select);
-                }
-            }
-            StageKind::By(_) => planner.unsupported(stage.range, "by()"),
-            StageKind::Coalesce => planner.unsupported(stage.range, "coalesce()"),
-            StageKind::Rank { .. } | StageKind::Keep { .. } => {}
-        }
-    }
+    let mut stages = Stages::default();
+    planner.stages(&query.pipeline.stages, &mut stages);
     let errors = planner.into_errors();
-    if errors.is_empty() {
-        Ok(Compiled { spans: all(filters).into(), select, ..Compiled::default() })
-    } else {
-        Err(errors)
+    if !errors.is_empty() {
+        return Err(errors);
     }
+    let select = select::named_fields(&query.pipeline);
+    Ok(Compiled { spans: stages.finish(), select, notices: Hints::of(query).notices, ..Compiled::default() })
 }
 
 /// Plans a metrics query in which `check` found no fault.
@@ -116,85 +121,24 @@ pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
 /// # Errors
 /// Everything in it that cannot be done, in the order of the text.
 pub(super) fn plan_metrics(query: &Query) -> Result<CompiledMetrics, Vec<QueryError>> {
-    Err(vec![QueryError::new(query.range.bytes(), "metrics are not supported yet")])
-}
-
-/// The condition of a stage that is one filter.
-fn filter_of<'a>(expr: &'a Expr, planner: &mut Planner) -> Option<&'a FieldExpr> {
-    let what = match &expr.kind {
-        ExprKind::Filter(condition) => return condition.as_ref(),
-        ExprKind::Logic { op, .. } => &format!("`{}` between sets of spans", op.symbol()),
-        ExprKind::Structural { op, .. } => &format!("the structural operator `{}`", op.symbol()),
-        ExprKind::Metrics(_) => "a metrics function",
-        ExprKind::Pipeline(_) => "a pipeline in brackets",
-        _ => "a condition on an aggregate",
-    };
-    planner.unsupported(expr.range, what);
-    None
-}
-
-fn all(mut filters: Vec<Filter>) -> Filter {
-    match (filters.pop(), filters.is_empty()) {
-        (None, _) => Filter::True,
-        (Some(only), true) => only,
-        (Some(last), false) => {
-            filters.push(last);
-            Filter::And(filters)
+    if !query.is_metrics() {
+        let message = "this is no metrics query; write a function such as | rate() at its end";
+        return Err(vec![QueryError::new(query.range.bytes(), message)]);
+    }
+    let mut planner = Planner::default();
+    let series = planner.series_pipeline(&query.pipeline, &Stages::default());
+    match (series, planner.into_errors()) {
+        (Some(series), errors) if errors.is_empty() => {
+            let Hints { weighted, exemplars, notices } = Hints::of(query);
+            Ok(CompiledMetrics { series, weighted, exemplars, notices })
         }
+        (_, errors) => Err(errors),
     }
 }
 
-/// Adds the fields of an expression that an answer has only when asked, each once.
-fn named_fields(expr: &FieldExpr, out: &mut Vec<Field>) {
-    match &expr.kind {
-        FieldKind::Field(field) => {
-            let field = field.stored().filter(|field| !is_always_answered(field) && !out.contains(field));
-            out.extend(field);
-        }
-        FieldKind::Literal(_) | FieldKind::Error => {}
-        FieldKind::Unary { operand, .. } => named_fields(operand, out),
-        FieldKind::Binary { left, right, .. } => {
-            named_fields(left, out);
-            named_fields(right, out);
-        }
-        FieldKind::Logic { operands, .. } => operands.iter().for_each(|operand| named_fields(operand, out)),
-    }
-}
-
-fn is_always_answered(field: &Field) -> bool {
-    matches!(
-        field,
-        Field::Intrinsic(
-            Intrinsic::Name
-                | Intrinsic::Duration
-                | Intrinsic::TraceDuration
-                | Intrinsic::RootName
-                | Intrinsic::RootService
-                | Intrinsic::TraceId
-                | Intrinsic::SpanId
-        )
-    )
-}
-
-impl Planner {
-    fn unsupported(&mut self, range: TextRange, what: &str) {
-        self.error(range, format!("{what} is not supported yet"));
-    }
-
-    /// The store's field that an expression names.
-    fn stored(&mut self, expr: &FieldExpr) -> Option<Field> {
-        let FieldKind::Field(field) = &expr.kind else { return None };
-        let stored = field.stored();
-        if stored.is_none() {
-            let what = match field {
-                FieldRef::Intrinsic(name) => name.text().to_owned(),
-                FieldRef::Attribute { .. } => format!("{field}, an attribute of the parent span,"),
-            };
-            self.unsupported(expr.range, &what);
-        }
-        stored
-    }
-}
-
+#[cfg(test)]
+mod pipeline_tests;
+#[cfg(test)]
+mod series_tests;
 #[cfg(test)]
 mod tests;
