@@ -10,6 +10,7 @@ mod http;
 mod invisible;
 pub mod metrics;
 pub mod pairs;
+mod place;
 mod quoting;
 mod service;
 pub mod tempo;
@@ -23,6 +24,7 @@ pub use hoptrail_storage::{
     TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
+pub use place::{PlaceError, place_from_text, place_text};
 pub use quoting::quoted;
 pub use service::{Answer, Config, Cut, Service};
 pub use values::any_value;

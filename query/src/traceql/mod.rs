@@ -5,6 +5,7 @@
 
 pub mod ast;
 mod check;
+mod complete;
 mod duration;
 mod error;
 mod fields;
@@ -19,6 +20,7 @@ mod power;
 mod print;
 mod tokens;
 
+pub use complete::{Completion, Stored, complete};
 pub use duration::{format_duration, parse_duration};
 pub use error::{QueryError, render_errors};
 pub use fields::{field_label, field_text, parse_field};

@@ -42,6 +42,11 @@ const SCOPED: [(&str, Name); 18] = [
     ("instrumentation:version", Name::ScopeVersion),
 ];
 
+/// All names of what every span has, as written.
+pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+    WORDS.into_iter().chain(SCOPED).map(|(text, _)| text)
+}
+
 /// The scopes that `scope.key` may have, in the order of Tempo's answers.
 pub(crate) const SCOPES: [(&str, AttributeScope); 5] = [
     ("resource", AttributeScope::Resource),
