@@ -195,6 +195,7 @@ impl Checker {
             }
             FieldKind::Field(_) => {}
             FieldKind::Binary { op, .. } if op.is_arithmetic() && names_field(field) => {}
+            FieldKind::Unary { op: UnaryOp::Negate, .. } if names_field(field) => {}
             _ => self.error(range, "nil compares with a field"),
         }
     }

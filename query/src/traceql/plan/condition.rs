@@ -104,7 +104,11 @@ impl Planner {
             },
             _ => return self.two_values(op, left, right, range),
         };
-        let constant = self.sound(constant)?;
+        let Some(constant) = self.sound(constant) else {
+            // The other side may be at fault as well.
+            _ = self.value(expr);
+            return None;
+        };
         match &expr.kind {
             FieldKind::Field(field) => self.with_constant(field.stored(), op, constant, range),
             _ if is_condition(expr) => self.truth(op, expr, &constant, range),
