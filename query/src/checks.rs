@@ -1,6 +1,9 @@
 //! What must hold for any text. The function panics when it does not: fuzz target and property tests call the same one.
 
-use crate::traceql::{QueryError, compile, lenient_filter, parse, render_errors};
+use crate::traceql::{
+    QueryError, compile, compile_metrics, complete, is_metrics, lenient_filter, parse, render_errors,
+};
+use crate::{Order, Rows, place_from_text, place_text};
 
 /// Any text is read, or refused with the bytes at fault. What was read is the same after it was printed and read again.
 pub fn traceql(text: &str) {
@@ -17,7 +20,20 @@ pub fn traceql(text: &str) {
         Ok(compiled) => assert!(parse(text).is_ok(), "{compiled:?}"),
         Err(errors) => faults(text, &errors),
     }
+    match compile_metrics(text) {
+        Ok(_) => assert!(is_metrics(text) && compile(text).is_err()),
+        Err(errors) => faults(text, &errors),
+    }
     let _ = lenient_filter(text);
+    for at in [0, text.len() / 2, text.len()] {
+        let found = complete(text, at);
+        assert!(text.get(found.replaces.clone()).is_some_and(|typed| typed.len() <= at), "{found:?}");
+    }
+    for rows in [Rows::Traces, Rows::Spans] {
+        if let Ok(place) = place_from_text(text, &Order::Newest, rows) {
+            assert_eq!(place_text(&place), text.to_ascii_lowercase());
+        }
+    }
 }
 
 fn faults(text: &str, errors: &[QueryError]) {

@@ -7,7 +7,7 @@ use hoptrail_storage::{AttributeScope, Field, Filter, Intrinsic};
 use super::ast::Name;
 use super::lenient::lenient_filter;
 use super::lex::lex;
-use super::names::{SCOPES, all_names};
+use super::names::{SCOPES, STAGES, all_names};
 use super::parse::MAX_QUERY_BYTES;
 use super::tokens::{Sign, Token, TokenKind};
 
@@ -132,30 +132,6 @@ enum Place {
 
 const AFTER_OPERAND: [&str; 14] =
     ["= ", "!= ", "=~ ", "!~ ", "> ", ">= ", "< ", "<= ", "&& ", "|| ", "+ ", "- ", "* ", "/ "];
-const STAGES: [&str; 22] = [
-    "{ ",
-    "count()",
-    "avg(",
-    "min(",
-    "max(",
-    "sum(",
-    "by(",
-    "coalesce()",
-    "select(",
-    "sort(",
-    "spans",
-    "rate()",
-    "count_over_time()",
-    "min_over_time(",
-    "max_over_time(",
-    "avg_over_time(",
-    "sum_over_time(",
-    "quantile_over_time(",
-    "histogram_over_time(",
-    "compare({ ",
-    "topk(",
-    "bottomk(",
-];
 const AFTER_STAGE: [&str; 20] = [
     "| ", "&& ", "|| ", "> ", ">> ", "< ", "<< ", "~ ", "!> ", "!>> ", "!< ", "!<< ", "!~ ", "&> ", "&>> ", "&< ",
     "&<< ", "&~ ", "= ", "with(",

@@ -6,6 +6,7 @@ use hoptrail_storage::AttributeScope;
 
 use super::ast::Name;
 use super::names::{SCOPES, begins_word, ends_key, is_in_word};
+use super::suggest::did_you_mean;
 use super::tokens::{Sign, Token, TokenKind};
 use super::{QueryError, number};
 use crate::quoting::escaped;
@@ -218,7 +219,8 @@ impl<'a> Lexer<'a> {
     fn unknown_scope(&mut self, start: usize, word: &str) -> TokenKind {
         self.take_while(|c| !ends_key(c));
         let name = &self.text[start..self.at];
-        let advice = format!("{word:?} is no scope; write .{name}, span.{name} or resource.{name}");
+        let likely = did_you_mean(word, SCOPES.map(|(name, _)| name));
+        let advice = format!("{word:?} is no scope{likely}; write .{name}, span.{name} or resource.{name}");
         self.error(start..self.at, advice)
     }
 
@@ -233,7 +235,8 @@ impl<'a> Lexer<'a> {
         let message = if known.is_empty() {
             format!("{scope:?} is no scope of intrinsics; there are trace, span, event, link and instrumentation")
         } else {
-            format!("unknown intrinsic {text:?}; there are {}", known.join(", "))
+            let likely = did_you_mean(text, known.iter().copied());
+            format!("unknown intrinsic {text:?}{likely}; there are {}", known.join(", "))
         };
         self.error(start..self.at, message)
     }

@@ -18,6 +18,7 @@ mod parse;
 mod plan;
 mod power;
 mod print;
+mod suggest;
 mod tokens;
 
 pub use complete::{Completion, Stored, complete};

@@ -42,6 +42,59 @@ const SCOPED: [(&str, Name); 18] = [
     ("instrumentation:version", Name::ScopeVersion),
 ];
 
+/// How stages and functions begin.
+pub(super) const STAGES: [&str; 22] = [
+    "{ ",
+    "count()",
+    "avg(",
+    "min(",
+    "max(",
+    "sum(",
+    "by(",
+    "coalesce()",
+    "select(",
+    "sort(",
+    "spans",
+    "rate()",
+    "count_over_time()",
+    "min_over_time(",
+    "max_over_time(",
+    "avg_over_time(",
+    "sum_over_time(",
+    "quantile_over_time(",
+    "histogram_over_time(",
+    "compare({ ",
+    "topk(",
+    "bottomk(",
+];
+/// Words that are constants.
+const CONSTANTS: [&str; 14] = [
+    "true",
+    "false",
+    "nil",
+    "ok",
+    "error",
+    "unset",
+    "unspecified",
+    "internal",
+    "server",
+    "client",
+    "producer",
+    "consumer",
+    "minInt",
+    "maxInt",
+];
+
+/// All names and constants that may stand alone in a condition.
+pub(super) fn condition_words() -> impl Iterator<Item = &'static str> {
+    WORDS.into_iter().map(|(text, _)| text).chain(CONSTANTS)
+}
+
+/// The words of stages and functions.
+pub(super) fn function_words() -> impl Iterator<Item = &'static str> {
+    STAGES.into_iter().map(|text| text.trim_end_matches(['(', ')', '{', ' '])).filter(|word| !word.is_empty())
+}
+
 /// All names of what every span has, as written.
 pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
     WORDS.into_iter().chain(SCOPED).map(|(text, _)| text)

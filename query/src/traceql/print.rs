@@ -49,6 +49,9 @@ impl Display for Pipeline {
                     list(f, fields)?;
                     f.write_str(")")?;
                 }
+                StageKind::Sort { value, descending: true } => write!(f, "sort({value})")?,
+                StageKind::Sort { value, descending: false } => write!(f, "sort({value} asc)")?,
+                StageKind::Spans => f.write_str("spans")?,
                 StageKind::Rank { rank: Rank::Top, count } => write!(f, "topk({count})")?,
                 StageKind::Rank { rank: Rank::Bottom, count } => write!(f, "bottomk({count})")?,
                 StageKind::Keep { op, value } => write!(f, "{} {value}", op.symbol())?,

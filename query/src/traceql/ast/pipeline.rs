@@ -62,6 +62,15 @@ pub enum StageKind {
         /// How many series to keep.
         count: Literal,
     },
+    /// `sort(x)`, `sort(x asc)`
+    Sort {
+        /// By what.
+        value: FieldExpr,
+        /// Whether the greatest comes first.
+        descending: bool,
+    },
+    /// `spans`
+    Spans,
     /// `> 5` after a metrics stage that is no expression, such as `topk(3) > 5`.
     Keep {
         /// The comparison.

@@ -24,6 +24,8 @@ pub(super) fn check_condition(condition: &FieldExpr) -> Vec<QueryError> {
 struct Checker {
     errors: Vec<QueryError>,
     metrics_calls: usize,
+    /// How many pipelines are around the one here.
+    depth: usize,
 }
 
 impl Checker {

@@ -48,6 +48,36 @@ impl Checker {
             self.error(stage.range, format!("a pipeline has at most {MOST_STAGES} stages"));
             return None;
         }
+        self.last_stages(pipeline);
+        self.depth += 1;
+        let class = self.classes(pipeline);
+        self.depth -= 1;
+        class
+    }
+
+    /// `sort()` and `spans` come last, each once.
+    fn last_stages(&mut self, pipeline: &Pipeline) {
+        let mut seen = Vec::new();
+        for stage in &pipeline.stages {
+            let name = match stage.kind {
+                StageKind::Sort { .. } => "sort()",
+                StageKind::Spans => "spans",
+                _ if seen.is_empty() => continue,
+                _ => {
+                    let what = seen.join(" and ");
+                    return self.error(stage.range, format!("nothing comes after {what}; write this stage before"));
+                }
+            };
+            if self.depth > 0 {
+                self.error(stage.range, format!("{name} stands at the end of the whole query, not in brackets"));
+            } else if seen.contains(&name) {
+                self.error(stage.range, format!("{name} stands once"));
+            }
+            seen.push(name);
+        }
+    }
+
+    fn classes(&mut self, pipeline: &Pipeline) -> Option<Class> {
         let mut before: Option<Class> = None;
         let mut sound = true;
         for (at, stage) in pipeline.stages.iter().enumerate() {
@@ -77,7 +107,11 @@ impl Checker {
                 self.of_span(key, "by()");
                 Some(Class::Spans)
             }
-            StageKind::Coalesce => Some(Class::Spans),
+            StageKind::Coalesce | StageKind::Spans => Some(Class::Spans),
+            StageKind::Sort { value, .. } => {
+                self.of_span(value, "sort()");
+                Some(Class::Spans)
+            }
             StageKind::Select(fields) => {
                 self.fields(fields, "select()");
                 Some(Class::Spans)

@@ -21,6 +21,9 @@ fn sound_queries_pass() {
         "({ } | by(.a) | coalesce()) >> { } | by(.b) | { .c } > { } | ({ } | by(.d)) && { }",
         "{ } | count() > 1 | avg(.a) < 1s | select(.a, name) | by(.a) | coalesce() | { .b }",
         "by(.a)",
+        "{ } | by(.a) | sort(duration desc) | spans",
+        "sort(.a + .b asc)",
+        "spans | sort(name)",
         "count() > 1",
         "({ } | count() > 1) && { .b } >> { .c }",
         "{ } | rate() by (.a, .b, .c, .d, .e) | topk(5) > 1 | bottomk(2)",
@@ -91,6 +94,18 @@ fn every_breach_is_reported_with_its_bytes() {
         ("{ } = { }", vec![(0..9, "compares numbers")]),
         ("{ } =~ { }", vec![(0..10, "inside of braces only")]),
         ("coalesce()", vec![(0..10, "first stage")]),
+        // Our own last stages.
+        ("{ } | sort(5)", vec![(11..12, "sort() needs a field")]),
+        ("{ } | sort(.a) | { .b } | spans", vec![(17..23, "nothing comes after sort()")]),
+        ("{ } | spans | sort(.a) | count() > 1", vec![(25..36, "nothing comes after spans and sort()")]),
+        (
+            "{ } | sort(.a) | sort(.b) | spans | spans",
+            vec![(17..25, "sort() stands once"), (36..41, "spans stands once")],
+        ),
+        ("({ } | sort(.a)) >> { } || ({ } | spans)", vec![(7..15, "not in brackets"), (34..39, "not in brackets")]),
+        ("{ } | spans | rate()", vec![(14..20, "nothing comes after spans")]),
+        ("{ } | rate() | sort(.a)", vec![(15..23, "needs a set of spans, but the stage before gives metrics")]),
+        ("{ } | count() | spans", vec![(16..21, "needs a set of spans")]),
         // Metrics.
         ("rate()", vec![(0..6, "first stage")]),
         ("{ } | rate() | { }", vec![(15..18, "needs a set of spans, but the stage before gives metrics")]),

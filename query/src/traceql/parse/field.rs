@@ -1,7 +1,9 @@
 //! Expressions over the fields of one span.
 
 use super::super::ast::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, TextRange, UnaryOp};
+use super::super::names::condition_words;
 use super::super::power;
+use super::super::suggest::did_you_mean;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
 
@@ -115,9 +117,10 @@ impl Parser {
             TokenKind::Word(word) => match Name::of_word(&word) {
                 Some(name) => self.field(FieldRef::Intrinsic(name)),
                 None => {
+                    let likely = did_you_mean(&word, condition_words());
                     self.error(
                         start,
-                        format!("unknown word `{word}`; write .{word} for an attribute, \"{word}\" for text"),
+                        format!("unknown word `{word}`{likely}; write .{word} for an attribute, \"{word}\" for text"),
                     );
                     self.next();
                     FieldExpr { kind: FieldKind::Error, range: start }

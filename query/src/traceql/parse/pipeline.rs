@@ -4,7 +4,9 @@ use super::super::ast::{
     Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
     Relation, Stage, StageKind, StructuralMode, StructuralOp, aggregate_name,
 };
+use super::super::names::function_words;
 use super::super::power;
+use super::super::suggest::did_you_mean;
 use super::super::tokens::{Sign, TokenKind};
 use super::Parser;
 use super::field::{binary_op, logic_op};
@@ -57,6 +59,11 @@ impl Parser {
                 self.error(start.to(self.before()), "select() needs at least one field");
             }
             StageKind::Select(fields)
+        } else if self.at_call("sort") {
+            self.sort()
+        } else if self.at_word("spans") {
+            self.next();
+            StageKind::Spans
         } else if self.at_call("topk") || self.at_call("bottomk") {
             let rank = if self.at_word("topk") { Rank::Top } else { Rank::Bottom };
             let mut counts = self.arguments(Self::number);
@@ -72,6 +79,18 @@ impl Parser {
         while ranked && let Some(stage) = self.keep() {
             stages.push(stage);
         }
+    }
+
+    fn sort(&mut self) -> StageKind {
+        self.next();
+        self.expect(Sign::OpenParen);
+        let value = self.field_expr();
+        let descending = !self.at_word("asc");
+        if self.at_word("asc") || self.at_word("desc") {
+            self.next();
+        }
+        self.expect(Sign::CloseParen);
+        StageKind::Sort { value, descending }
     }
 
     /// A comparison after `topk(…)`.
@@ -201,7 +220,11 @@ impl Parser {
     }
 
     fn outside_of_braces(&mut self) -> ExprKind {
-        self.error(self.here(), "conditions stand in braces: { … }");
+        let likely = match self.peek() {
+            TokenKind::Word(word) => did_you_mean(word, function_words()),
+            _ => String::new(),
+        };
+        self.error(self.here(), format!("conditions stand in braces: {{ … }}{likely}"));
         // One advice is enough for the whole condition.
         while !matches!(
             self.peek(),
@@ -235,10 +258,11 @@ impl Parser {
         };
         let Some(function) = function else {
             let message = match word {
-                "by" | "select" | "coalesce" | "topk" | "bottomk" => {
+                "by" | "select" | "coalesce" | "sort" | "topk" | "bottomk" => {
                     format!("{word}() is a stage of its own, after `|`")
                 }
-                _ => format!("unknown function `{word}` or wrong arguments"),
+                _ if function_words().any(|known| known == word) => format!("wrong arguments of {word}()"),
+                _ => format!("unknown function `{word}`{}", did_you_mean(word, function_words())),
             };
             self.error(start.to(self.before()), message);
             return ExprKind::Error;

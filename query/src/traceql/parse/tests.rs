@@ -69,6 +69,8 @@ fn the_whole_language_is_read() {
         ("{} | select(.a, name, resource.b)", "{ } | select(.a, name, resource.b)"),
         ("({} | count() > 2) && ({} | by(.a))", "({ } | count() > 2) && ({ } | by(.a))"),
         ("({} | count()) > ({} | count())", "({ } | count()) > ({ } | count())"),
+        ("{} | sort(duration desc)|spans", "{ } | sort(duration) | spans"),
+        ("spans | sort( .a + 1 asc )", "spans | sort(.a + 1 asc)"),
         ("({.a} | {.b}) >> {.c}", "({ .a } | { .b }) >> { .c }"),
         ("({.a} | {.b}) > {.c}", "({ .a } | { .b }) > { .c }"),
         ("{} | count() + 1 > 2 * sum(.a)", "{ } | count() + 1 > 2 * sum(.a)"),

@@ -1,6 +1,7 @@
 //! `with(…)`.
 
 use super::super::ast::{Literal, LiteralKind, Query};
+use super::super::suggest::did_you_mean;
 
 /// Hints of Tempo that wish for what is always so here, or for less than all.
 const NEEDLESS: [&str; 4] = ["sample", "trace_sample", "span_sample", "most_recent"];
@@ -22,7 +23,10 @@ impl Hints {
                 "extrapolate" => hints.weighted = hint.value.kind == LiteralKind::Bool(true),
                 "exemplars" => hints.exemplars = most(&hint.value),
                 name if NEEDLESS.contains(&name) => {}
-                name => hints.notices.push(format!("the hint {name} is unknown and has no effect")),
+                name => hints.notices.push({
+                    let known = NEEDLESS.into_iter().chain(["extrapolate", "exemplars"]);
+                    format!("the hint {name} is unknown{} and has no effect", did_you_mean(name, known))
+                }),
             }
         }
         hints

@@ -112,8 +112,9 @@ pub(super) fn plan(query: &Query) -> Result<Compiled, Vec<QueryError>> {
     if !errors.is_empty() {
         return Err(errors);
     }
+    let (order, rows) = (stages.order.clone(), stages.rows);
     let select = select::named_fields(&query.pipeline);
-    Ok(Compiled { spans: stages.finish(), select, notices: Hints::of(query).notices, ..Compiled::default() })
+    Ok(Compiled { spans: stages.finish(), select, order, rows, notices: Hints::of(query).notices })
 }
 
 /// Plans a metrics query in which `check` found no fault.

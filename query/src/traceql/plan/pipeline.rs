@@ -1,6 +1,6 @@
 //! What stands outside of braces: stages, sets of spans, numbers of them.
 
-use hoptrail_storage::{ArithmeticOp, Filter, Pipeline, Scalar, SetExpr, Stage, Value};
+use hoptrail_storage::{ArithmeticOp, Filter, Order, Pipeline, Rows, Scalar, SetExpr, Stage, Value};
 
 use super::super::ast::{self, BinaryOp, Expr, ExprKind, FieldExpr, LogicOp, StageKind, StructuralOp};
 use super::super::fold::{arithmetic_op, compare_op, fold_scalar};
@@ -13,6 +13,8 @@ pub(super) struct Stages {
     done: Vec<Stage>,
     /// Filters that follow one another are one.
     filters: Vec<Filter>,
+    pub(super) order: Order,
+    pub(super) rows: Rows,
 }
 
 impl Stages {
@@ -52,6 +54,11 @@ impl Planner {
                     value.into_iter().for_each(|value| out.push(Stage::By { value, label: format!("by({key})") }));
                 }
                 StageKind::Coalesce => out.push(Stage::Coalesce),
+                StageKind::Sort { value, descending } => {
+                    let value = self.value(value);
+                    out.order = value.map_or(Order::Newest, |value| Order::By { value, descending: *descending });
+                }
+                StageKind::Spans => out.rows = Rows::Spans,
                 StageKind::Select(_) | StageKind::Rank { .. } | StageKind::Keep { .. } => {}
             }
         }

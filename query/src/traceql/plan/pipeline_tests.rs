@@ -1,7 +1,7 @@
 use hoptrail_proto::model::AnyValue;
 use hoptrail_storage::{
-    Aggregate, ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Pipeline, Relation, Scalar,
-    SetExpr, Stage, StructuralMode, Value,
+    Aggregate, ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Order, Pipeline, Relation,
+    Rows, Scalar, SetExpr, Stage, StructuralMode, Value,
 };
 
 use crate::traceql::{compile, render_errors};
@@ -194,6 +194,24 @@ fn what_may_be_empty_compares_with_fields_as_empty() {
     assert_eq!(spans("{ rootName != instrumentation:version }"), expected.into());
 }
 
+#[test]
+fn order_and_rows_come_last() {
+    let order = |value, descending| Order::By { value, descending };
+    let duration = || Expr::Field(Field::Intrinsic(Intrinsic::Duration));
+    let sum = || Expr::Arithmetic { op: ArithmeticOp::Add, left: value("a"), right: value("b") };
+    for (q, expected, rows, select) in [
+        ("{ .x }", Order::Newest, Rows::Traces, 1),
+        ("{ .x } | sort(duration)", order(duration(), true), Rows::Traces, 1),
+        ("{ .x } | spans | sort(duration asc)", order(duration(), false), Rows::Spans, 1),
+        ("{ .x } | sort(.a + .b desc) | spans", order(sum(), true), Rows::Spans, 3),
+        ("{ .x } | spans", Order::Newest, Rows::Spans, 1),
+    ] {
+        let found = compile(q).expect("sound");
+        assert_eq!((found.order, found.rows, found.select.len()), (expected, rows, select), "{q}");
+        assert_eq!(found.spans, spans("{ .x }"), "{q}");
+    }
+}
+
 /// Each link once cloned all before it.
 #[test]
 fn long_chains_of_comparisons_stay_small() {
@@ -206,7 +224,8 @@ fn long_chains_of_comparisons_stay_small() {
 
 #[test]
 fn fields_of_every_stage_are_listed() {
-    let q = "{ .a } >> ({ .b } | by(.c) | coalesce()) || { .d } | avg(.e) > 1 | by(.f + parent.g) | ({ .h } | count()) > 2";
+    let q =
+        "{ .a } >> ({ .b } | by(.c) | coalesce()) || { .d } | avg(.e) > 1 | by(.f + parent.g) | ({ .h } | count()) > 2";
     let fields = compile(q).expect("sound").select;
     let mut expected: Vec<Field> = ["a", "b", "c", "d", "e", "f", "g", "h"].map(attribute).into();
     let parent = expected[6].clone();

@@ -18,9 +18,9 @@ fn of_pipeline(pipeline: &Pipeline, out: &mut Vec<Field>) {
     for stage in &pipeline.stages {
         match &stage.kind {
             StageKind::Expr(expr) => of_expr(expr, out),
-            StageKind::By(key) => of_field(key, out),
+            StageKind::By(key) | StageKind::Sort { value: key, .. } => of_field(key, out),
             StageKind::Select(fields) => fields.iter().for_each(|field| of_field(field, out)),
-            StageKind::Coalesce | StageKind::Rank { .. } | StageKind::Keep { .. } => {}
+            StageKind::Coalesce | StageKind::Spans | StageKind::Rank { .. } | StageKind::Keep { .. } => {}
         }
     }
 }

@@ -45,7 +45,7 @@ impl Planner {
                     Some(SeriesExpr::Rank { rank: *rank, count, series: Box::new(series?) })
                 }
                 StageKind::Keep { op, value } => keep(*op, seconds(&value.kind)?, series?),
-                StageKind::By(_) | StageKind::Coalesce | StageKind::Select(_) => series,
+                _ => series,
             };
         }
         series

@@ -170,6 +170,9 @@ fn stages() -> impl Strategy<Value = Vec<StageKind>> {
         quantiles.prop_map(|kind| vec![kind]),
         compare.prop_map(|kind| vec![kind]),
         Just(vec![StageKind::Coalesce]),
+        Just(vec![StageKind::Spans]),
+        conditions().prop_map(|key| vec![StageKind::By(key)]),
+        (conditions(), any::<bool>()).prop_map(|(value, descending)| vec![StageKind::Sort { value, descending }]),
         prop::collection::vec(conditions(), 1..3).prop_map(|fields| vec![StageKind::Select(fields)]),
         (numbers(), numbers()).prop_map(|(count, value)| {
             vec![StageKind::Rank { rank: Rank::Top, count }, StageKind::Keep { op: BinaryOp::Ne, value }]
@@ -192,6 +195,7 @@ proptest! {
     #[test]
     fn what_is_printed_is_read_again(query in queries()) {
         let text = query.to_string();
+        let _ = (crate::traceql::compile(&text), crate::traceql::compile_metrics(&text));
         let again = parse(&text);
         prop_assert_eq!(again.as_ref().map(ToString::to_string), Ok(text.clone()));
         prop_assert_eq!(again, Ok(query), "{}", text);
@@ -208,7 +212,7 @@ proptest! {
     #[test]
     fn any_words_are_answered(words in prop::collection::vec(proptest::sample::select(vec![
         "{", "}", "(", ")", "&&", "||", ">>", "!~", "|", ",", "=", "!", "-", "5", "1.5", "2s", "\"x\"", ".a", "span.b", "name",
-        "count", "by", "select", "rate", "compare", "quantile_over_time", "topk", "with", "nil", "error", "5x", "\"", "é",
+        "count", "by", "select", "rate", "compare", "quantile_over_time", "topk", "with", "sort", "spans", "asc", "parent", "rate_over_time", "nil", "error", "5x", "\"", "é",
     ]), 0..30)) {
         let text = words.join(" ");
         if let Err(errors) = crate::traceql::compile(&text) {
@@ -218,6 +222,6 @@ proptest! {
             }
             let _ = crate::traceql::render_errors(&text, &errors);
         }
-        let _ = crate::traceql::lenient_filter(&text);
+        crate::checks::traceql(&text);
     }
 }
