@@ -130,7 +130,7 @@ fn every_fault_is_reported_with_its_bytes() {
         ("name = \"x\"", vec![(0..4, "conditions stand in braces")]),
         ("span.a = 5 && { .b = }", vec![(0..6, "braces"), (21..22, "a field or a value")]),
         ("{} | foo()", vec![(5..10, "unknown function `foo`")]),
-        ("{} | rate(.a)", vec![(5..13, "unknown function `rate` or wrong arguments")]),
+        ("{} | rate(.a)", vec![(5..13, "wrong arguments of rate()")]),
         ("{} | count(.a) > 1", vec![(5..14, "count() takes 0 arguments, not 1")]),
         ("{} | avg() > 1", vec![(5..10, "avg() takes 1 argument, not 0")]),
         ("{} | by()", vec![(5..9, "one expression")]),
