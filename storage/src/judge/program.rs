@@ -1,5 +1,7 @@
 //! A pipeline, with what columns tell of one span alone taken out as leaves.
 
+use hoptrail_proto::model::AnyValue;
+
 use crate::codec::bits::Bitmap;
 use crate::pipeline::{Aggregate, ArithmeticOp, Expr, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 use crate::{CompareOp, Field, Filter, Intrinsic, Pattern, Value};
@@ -236,11 +238,40 @@ impl Program {
         of_steps(&self.steps, leaves, among)
     }
 
+    /// How many candidates a trace in an answer has at least.
+    pub(crate) fn least_rows(&self) -> usize {
+        let mut least = 1;
+        for step in &self.steps {
+            match step {
+                Step::Sets(_) | Step::Coalesce => {}
+                // A part of a trace can be in the answer although the trace is larger.
+                Step::By { .. } => break,
+                Step::Keep { left, op, right } => least = least.max(least_count(left, *op, right)),
+            }
+        }
+        least
+    }
+
     /// A condition that every span of an answer satisfies.
     pub(crate) fn required(&self) -> Filter {
         let mut leaves = Vec::new();
         required_by_steps(&self.steps, &mut leaves);
         Filter::And(leaves.into_iter().filter_map(|leaf| self.filters.get(leaf).cloned()).collect())
+    }
+}
+
+/// How many spans a spanset has at least for which this holds.
+fn least_count(left: &Number, op: CompareOp, right: &Number) -> usize {
+    let (Number::Aggregate { function: Aggregate::Count, .. }, Number::Constant(Value::Any(AnyValue::Int(count)))) =
+        (left, right)
+    else {
+        return 1;
+    };
+    let count = usize::try_from(*count).unwrap_or_default();
+    match op {
+        CompareOp::Gt => count.saturating_add(1),
+        CompareOp::Ge | CompareOp::Eq => count,
+        CompareOp::Lt | CompareOp::Le | CompareOp::Ne => 1,
     }
 }
 

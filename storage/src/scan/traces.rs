@@ -51,6 +51,8 @@ pub(crate) struct TraceStart {
     pub(crate) start: u64,
     /// The order start by what was stored elsewhere when the group was written. The spans that it is of may have gone since.
     pub(crate) hint: u64,
+    /// How many of the rows that were asked for it has.
+    pub(crate) rows: usize,
 }
 
 impl TraceStart {

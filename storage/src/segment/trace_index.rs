@@ -39,14 +39,16 @@ impl TraceIndex for SegmentGroup<'_> {
             return Ok(Vec::new());
         }
         let (traces, starts) = (self.traces()?, self.span_ints(pages::STARTS)?);
-        let (mut out, mut end) = (Vec::new(), 0);
+        let (mut out, mut end): (Vec<TraceStart>, _) = (Vec::new(), 0);
         for row in rows.iter() {
-            if row >= end {
+            if row < end {
+                out.last_mut().into_iter().for_each(|trace| trace.rows += 1);
+            } else {
                 let trace = traces.of_row(row);
                 let trace = trace.and_then(|trace| Ok((traces.id(trace)?, traces.start(trace)?, traces.rows(trace)?)));
                 let (id, hint, of_trace) = trace.map_err(self.corrupt(pages::TRACES))?;
                 end = of_trace.end;
-                out.push(TraceStart { id, start: self.order_start(&starts, hint, of_trace)?, hint });
+                out.push(TraceStart { id, start: self.order_start(&starts, hint, of_trace)?, hint, rows: 1 });
             }
         }
         Ok(out)

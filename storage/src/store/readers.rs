@@ -69,6 +69,11 @@ impl Readers {
         groups
     }
 
+    /// The filter over the trace ids of a segment; `None` when it cannot be read.
+    pub(super) fn trace_filter(&self, segment: u64) -> Option<Arc<[u8]>> {
+        self.noted(self.caches.trace_filter(self, segment))
+    }
+
     /// The services and span names of a segment; `None` when it does not list them, or the list cannot be read.
     pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
         self.noted(self.caches.names(self, segment)).flatten()

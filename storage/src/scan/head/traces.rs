@@ -1,6 +1,6 @@
 //! The traces of the head. A row knows the row before of its trace.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use hoptrail_proto::model::{Extent, SpanId, SpanKind, TraceId};
 
 use super::HeadGroup;
@@ -52,14 +52,17 @@ impl TraceIndex for HeadGroup<'_> {
     }
 
     fn traces_of(&self, rows: &Bitmap) -> Result<Vec<TraceStart>, ReadError> {
-        let mut seen = HashSet::new();
-        let mut out = Vec::new();
+        let mut seen: HashMap<TraceId, usize> = HashMap::new();
+        let mut out: Vec<TraceStart> = Vec::new();
         for row in rows.iter() {
             let id = self.row(row)?.trace_id;
-            if seen.insert(id) {
-                let start = self.start_of(id)?.unwrap_or_default();
-                out.push(TraceStart { id, start, hint: start });
+            if let Some(trace) = seen.get(&id).and_then(|index| out.get_mut(*index)) {
+                trace.rows += 1;
+                continue;
             }
+            let start = self.start_of(id)?.unwrap_or_default();
+            seen.insert(id, out.len());
+            out.push(TraceStart { id, start, hint: start, rows: 1 });
         }
         Ok(out)
     }

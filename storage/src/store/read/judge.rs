@@ -1,5 +1,6 @@
 //! Judges traces for a query: which spans of a trace are the answer.
 
+use hashbrown::HashMap;
 use hoptrail_proto::model::TraceId;
 
 use super::leaves::Leaves;
@@ -9,7 +10,7 @@ use super::trace_rows::TraceRows;
 use crate::codec::bits::Bitmap;
 use crate::explain::Counted;
 use crate::judge::{Program, Spanset, judge};
-use crate::scan::RowGroup;
+use crate::scan::{RowGroup, TraceStart};
 use crate::search::SearchRequest;
 use crate::{Order, Pipeline, ReadError, TimeRange};
 
@@ -87,6 +88,18 @@ impl<'s, 'a> Judge<'s, 'a> {
         bytes as u64
     }
 
+    /// The rows of a unit, of these, that may be in an answer.
+    pub(super) fn answers(&self, unit: &ScanUnit, group: &dyn RowGroup, among: &Bitmap) -> Result<Bitmap, ReadError> {
+        let leaves = match self.leaves.of(unit) {
+            Some(known) => known,
+            None => {
+                self.loader.context.count(Counted::Rows, among.count());
+                self.leaves.scan(unit.id(), group, &self.program, among, self.loader.context)?
+            }
+        };
+        Ok(self.program.candidates(&leaves, among))
+    }
+
     /// The rows of a unit, of these, that may be in an answer and run in the range.
     pub(super) fn candidates(
         &self,
@@ -94,13 +107,30 @@ impl<'s, 'a> Judge<'s, 'a> {
         group: &dyn RowGroup,
         among: &Bitmap,
     ) -> Result<Bitmap, ReadError> {
-        self.loader.context.count(Counted::Rows, among.count());
-        let leaves = self.leaves.scan(unit.id(), group, &self.program, among, self.loader.context)?;
-        let rows = self.program.candidates(&leaves, among);
+        let rows = self.answers(unit, group, among)?;
         match self.range {
             Some(range) => running(group, rows, range),
             None => Ok(rows),
         }
+    }
+
+    /// The traces of these rows of a unit that may be in an answer, since one of these rows runs in the range. Each has the count of all its
+    /// rows there that may be.
+    pub(super) fn traces(
+        &self,
+        unit: &ScanUnit,
+        group: &dyn RowGroup,
+        among: &Bitmap,
+    ) -> Result<Vec<TraceStart>, ReadError> {
+        let rows = self.answers(unit, group, among)?;
+        let Some(range) = self.range else { return group.traces_of(&rows) };
+        let mut traces = group.traces_of(&running(group, rows.clone(), range)?)?;
+        if self.program.least_rows() > 1 && !traces.is_empty() {
+            let all = group.traces_of(&rows)?;
+            let counts: HashMap<TraceId, usize> = all.into_iter().map(|trace| (trace.id, trace.rows)).collect();
+            traces.iter_mut().for_each(|trace| trace.rows = counts.get(&trace.id).copied().unwrap_or_default());
+        }
+        Ok(traces)
     }
 
     /// The units in which a span of the answer may run in the range, newest first.

@@ -22,6 +22,7 @@ mod rounds;
 mod scan_unit;
 mod search;
 mod snapshot;
+mod too_few;
 mod trace_loader;
 mod trace_rows;
 mod trace_summary;

@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
 use super::snapshot::Snapshot;
+use super::too_few::TooFew;
 use super::trace_loader::TraceLoader;
 use crate::explain::Counted;
 use crate::scan::{HintHorizon, RowGroup, TraceStart};
@@ -110,16 +111,17 @@ pub(super) struct Search<'j, 's, 'a> {
 }
 
 /// What the threads of a search know together.
-struct Progress<'s, 'a> {
+struct Progress<'j, 's, 'a> {
     possible: Possible<'s, 'a>,
-    rounds: Rounds<'s, 'a>,
+    too_few: TooFew<'j, 's, 'a>,
+    rounds: Rounds<'j, 'a>,
     /// Traces that one of them has looked at. If what it found there is not taken in the end, they are too old.
     seen: Mutex<HashSet<TraceId>>,
     /// A trace that starts before this is too old, and so is a unit in which none starts later.
     oldest: AtomicU64,
 }
 
-impl Progress<'_, '_> {
+impl Progress<'_, '_, '_> {
     /// Those of these traces that are not too old and that no thread has looked at.
     fn unseen(&self, traces: &[TraceStart], horizon: HintHorizon) -> Vec<TraceStart> {
         let oldest = self.oldest.load(Ordering::Relaxed);
@@ -144,6 +146,7 @@ impl Search<'_, '_, '_> {
         let units = self.judge.units();
         let progress = Progress {
             possible: Possible::new(self.judge),
+            too_few: TooFew::new(self.judge),
             rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             oldest: AtomicU64::new(newest.oldest()),
@@ -170,7 +173,12 @@ impl Search<'_, '_, '_> {
     }
 
     /// Looks for what matches in a unit; `None` when filters say that nothing does.
-    fn scan(&self, index: usize, unit: &ScanUnit, progress: &Progress<'_, '_>) -> Result<Option<Scanned>, ReadError> {
+    fn scan(
+        &self,
+        index: usize,
+        unit: &ScanUnit,
+        progress: &Progress<'_, '_, '_>,
+    ) -> Result<Option<Scanned>, ReadError> {
         let TraceLoader { snapshot, context, .. } = self.judge.loader;
         context.check()?;
         if !progress.possible.holds(unit)? {
@@ -183,8 +191,9 @@ impl Search<'_, '_, '_> {
         let candidates = match found? {
             None => None,
             Some((spans, traces)) => {
-                let newest = self.newest_of(&traces, progress)?;
-                Some(Candidates { spans, traces: traces.len(), newest })
+                let count = traces.len();
+                let newest = self.newest_of(&progress.too_few.others(unit, traces)?, progress)?;
+                Some(Candidates { spans, traces: count, newest })
             }
         };
         Ok(Some(Scanned { candidates, damage }))
@@ -199,15 +208,18 @@ impl Search<'_, '_, '_> {
     ) -> Result<(usize, Vec<TraceStart>), ReadError> {
         let horizon = self.judge.loader.snapshot.view.horizon;
         let among = group.rows_from(oldest, horizon)?;
-        let rows = self.judge.candidates(unit, group, &among)?;
-        let mut traces = group.traces_of(&rows)?;
+        let mut traces = self.judge.traces(unit, group, &among)?;
         // Those that began elsewhere come late: mostly they are too old by then, and need not be looked for.
         traces.sort_unstable_by_key(|trace| Reverse((trace.hint, trace.id)));
         Ok((among.count(), traces))
     }
 
     /// Those of these traces that may be among the newest.
-    fn newest_of(&self, traces: &[TraceStart], progress: &Progress<'_, '_>) -> Result<Vec<(u64, TraceId)>, ReadError> {
+    fn newest_of(
+        &self,
+        traces: &[TraceStart],
+        progress: &Progress<'_, '_, '_>,
+    ) -> Result<Vec<(u64, TraceId)>, ReadError> {
         let mut newest = Newest::of(self.request);
         let loader = self.judge.loader;
         let horizon = loader.snapshot.view.horizon;

@@ -11,6 +11,7 @@ use super::judge::{Judge, Judged};
 use super::newest::Possible;
 use super::rounds::Rounds;
 use super::scan_unit::ScanUnit;
+use super::too_few::TooFew;
 use crate::codec::bits::Bitmap;
 use crate::explain::Counted;
 use crate::judge::{Calc, calculate};
@@ -110,6 +111,7 @@ struct Scanned {
 /// What the threads of a search know together.
 struct Progress<'j, 's, 'a> {
     possible: Possible<'s, 'a>,
+    too_few: TooFew<'j, 's, 'a>,
     rounds: Rounds<'j, 'a>,
     /// Traces that were judged.
     seen: Mutex<FxHashSet<TraceId>>,
@@ -123,6 +125,7 @@ impl RankedSearch<'_, '_, '_> {
         let units = self.judge.units();
         let progress = Progress {
             possible: Possible::new(self.judge),
+            too_few: TooFew::new(self.judge),
             rounds: Rounds::new(snapshot, &units),
             seen: Mutex::default(),
             worst: Mutex::default(),
@@ -162,14 +165,15 @@ impl RankedSearch<'_, '_, '_> {
         let is_by_rows = self.judge.is_plain && !self.rank.needs_trace();
         let worst = lock(&progress.worst).clone();
         let (found, damage) = loader.snapshot.ask(unit, |group| {
-            let rows = self.judge.candidates(unit, group, &Bitmap::all(group.table(TableKind::Span).len()))?;
+            let all = Bitmap::all(group.table(TableKind::Span).len());
             if is_by_rows {
+                let rows = self.judge.candidates(unit, group, &all)?;
                 return Ok((rows.len(), self.places_of_rows(group, &rows, worst.as_ref())?, Vec::new()));
             }
-            Ok((rows.len(), Vec::new(), group.traces_of(&rows)?))
+            Ok((all.len(), Vec::new(), self.judge.traces(unit, group, &all)?))
         });
         let (spans, mut places, traces) = found?.unwrap_or_default();
-        for trace in traces {
+        for trace in progress.too_few.others(unit, traces)? {
             if lock(&progress.seen).insert(trace.id) {
                 places.extend(self.places_of_trace(trace.id)?);
             }

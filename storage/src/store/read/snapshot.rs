@@ -52,6 +52,11 @@ impl<'a> Snapshot<'a> {
         if wanted.is_empty() { Ok(()) } else { self.readers.backend.fetch(&wanted.into_iter().collect::<Vec<_>>()) }
     }
 
+    /// The segments with their filters over trace ids; `None` where one cannot be read.
+    pub(super) fn trace_filters(&self) -> Vec<(u64, Option<Arc<[u8]>>)> {
+        self.view.segments().map(|segment| (segment.id, self.readers.trace_filter(segment.id))).collect()
+    }
+
     /// The services and span names that a segment lists.
     pub(super) fn names(&self, segment: u64) -> Option<Arc<Names>> {
         self.readers.names(segment)

@@ -36,6 +36,10 @@ impl<'a> View<'a> {
         Self { readers, horizon, chunks: chunks.into_iter().map(|chunk| (chunk.times(), chunk)).collect(), segments }
     }
 
+    pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentEntry> {
+        self.segments.iter().map(|(_, segment)| &**segment)
+    }
+
     /// All units, newest first: by the latest order key that a trace in them may have.
     pub(super) fn units(&self) -> Vec<ScanUnit> {
         let chunks = self.chunks.iter().map(|(times, chunk)| ScanUnit::Chunk(*times, Arc::clone(chunk)));

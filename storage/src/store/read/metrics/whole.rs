@@ -9,11 +9,12 @@ use super::Metrics;
 use crate::codec::bits::Bitmap;
 use crate::judge::{Calc, calculate};
 use crate::rows::TableKind;
-use crate::scan::Coded;
+use crate::scan::{Coded, RowGroup};
 use crate::store::read::judge::{Judge, Judged};
 use crate::store::read::newest::Possible;
 use crate::store::read::rounds::Rounds;
 use crate::store::read::scan_unit::{ScanUnit, UnitId};
+use crate::store::read::too_few::TooFew;
 use crate::store::read::trace_loader::TraceLoader;
 use crate::{ReadError, Reserved, TimeRange};
 
@@ -58,12 +59,13 @@ impl Metrics<'_, '_> {
     /// Judges all traces that may have rows that count.
     pub(super) fn judged(&self) -> Result<WholeRows, ReadError> {
         let TraceLoader { snapshot, context, .. } = self.loader;
-        let mut judge = Judge::new(self.loader, &self.request.spans, None)?;
+        let range = self.request.steps.range();
+        let mut judge = Judge::new(self.loader, &self.request.spans, Some(range))?;
         let calcs: Vec<Calc> = self.of_traces.iter().map(|expr| judge.program.calc(expr)).collect();
-        let (judge, range) = (&judge, self.request.steps.range());
+        let judge = &judge;
         let mut units = snapshot.view.units();
         units.retain(|unit| unit.overlaps(Some(range)));
-        let (possible, rounds) = (Possible::new(judge), Rounds::new(snapshot, &units));
+        let (possible, rounds, too_few) = (Possible::new(judge), Rounds::new(snapshot, &units), TooFew::new(judge));
         let seen: Mutex<FxHashSet<TraceId>> = Mutex::default();
         let work = |(index, unit): &(usize, &ScanUnit)| {
             context.check()?;
@@ -71,13 +73,10 @@ impl Metrics<'_, '_> {
                 return Ok(Vec::new());
             }
             rounds.fetch(*index)?;
-            let traces = self.loader.on(unit, |group| {
-                let mut rows = judge.candidates(unit, group, &Bitmap::all(group.table(TableKind::Span).len()))?;
-                rows.and(&starting(group.starts()?, range));
-                group.traces_of(&rows)
-            })?;
+            let all = |group: &dyn RowGroup| Bitmap::all(group.table(TableKind::Span).len());
+            let traces = self.loader.on(unit, |group| judge.traces(unit, group, &all(group)))?;
             let mut found = Vec::new();
-            for trace in traces.unwrap_or_default() {
+            for trace in too_few.others(unit, traces.unwrap_or_default())? {
                 if seen.lock().unwrap_or_else(PoisonError::into_inner).insert(trace.id) {
                     self.add_trace(judge, &calcs, trace.id, &mut found)?;
                 }
@@ -135,11 +134,4 @@ impl Metrics<'_, '_> {
         let codes = codes.collect();
         Coded { codes, values }
     }
-}
-
-/// The rows with a start in the range.
-fn starting(starts: &[u64], range: TimeRange) -> Bitmap {
-    let mut rows = Bitmap::none(starts.len());
-    starts.iter().enumerate().for_each(|(row, start)| rows.insert_if(row, range.contains(*start)));
-    rows
 }
