@@ -91,6 +91,8 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         about("service + error, newest 20", Topic::Failed),
         about("span name + duration, newest 20", Topic::Slow),
         about("regex on a high-cardinality attribute, newest 20", Topic::Regex),
+        about("structural >>, newest 20", Topic::Below),
+        Kind::search("{ status = error } | count() > 3, newest 20", truth.questions(Topic::ManyFailed, scans)),
         Kind::search("regex with a literal beginning, few match", truth.questions(Topic::Beginning, scans)),
         Kind::search("regex that nothing matches", truth.absent_regex(scans)),
         Kind { name: "all services", asked: (0..repetitions).map(|_| Ask::service_names(&services)).collect() },

@@ -65,6 +65,7 @@ pub(super) fn query(mark: Mark) -> String {
         Topic::Rare => format!(r#"{{ span."{UNIQUE}" = "{}" }}"#, uuid(mark.value)),
         Topic::Failed => format!(r#"{{ resource.service.name = "{}" && status = error }}"#, DEMO.services[index]),
         Topic::Slow => format!("{{ name = {:?} && duration > {}ms }}", DEMO.names[index].0, DEMO.names[index].1),
+        Topic::Below | Topic::ManyFailed => unreachable!("only the shop has such marks"),
         Topic::Regex | Topic::Beginning => format!(r#"{{ span."{UNIQUE}" =~ "{:03x}.*" }}"#, mark.value),
     }
 }

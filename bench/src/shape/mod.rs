@@ -115,6 +115,10 @@ pub(crate) enum Topic {
     Regex,
     /// One that begins with a text.
     Beginning,
+    /// Failures of a service somewhere below another one.
+    Below,
+    /// Many failures in one trace.
+    ManyFailed,
 }
 
 /// A question, and the property of all spans that belong to its answer.

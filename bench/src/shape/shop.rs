@@ -1,5 +1,7 @@
 //! A shop of 12 services: few keys on every span, some of many values.
 
+use std::collections::HashMap;
+
 use hoptrail_proto::otlp::types::common::v1::{InstrumentationScope, KeyValue};
 use hoptrail_proto::otlp::types::resource::v1::Resource;
 use hoptrail_proto::otlp::types::trace::v1::{Span as OtlpSpan, Status, span::Event};
@@ -23,13 +25,45 @@ const FOUR_DIGITS: std::ops::Range<u32> = 1_000..10_000;
 const FIRST_DIGITS: usize = 10_000;
 /// Those that questions are about are multiples of this.
 const SOME_DIGITS: u32 = 97;
+/// More failed spans than this are many.
+const MANY: usize = 3;
 /// Bytes of a big value.
 pub(super) const DOCUMENT: usize = 1 << 20;
 
 /// The spans of a trace.
 pub(super) fn spans(dice: &mut Dice, tree: impl FnOnce(&mut Dice) -> Vec<Node>) -> Vec<Span> {
     let nodes = tree(dice);
-    nodes.into_iter().map(|node| Request::random(dice, node).span()).collect()
+    let requests: Vec<Request> = nodes.into_iter().map(|node| Request::random(dice, node)).collect();
+    let mut spans: Vec<Span> = requests.iter().map(Request::span).collect();
+    mark_trace(&requests, &mut spans);
+    spans
+}
+
+/// Marks what only the whole trace tells. Parents come before their children.
+fn mark_trace(requests: &[Request], spans: &mut [Span]) {
+    // For each span a bit for each service above it.
+    let mut above: HashMap<u64, u64> = HashMap::with_capacity(requests.len());
+    let mut services: HashMap<u64, usize> = HashMap::with_capacity(requests.len());
+    let mut failed = 0;
+    for (request, span) in requests.iter().zip(&mut *spans) {
+        let Node { id, parent, .. } = request.node;
+        let here = services.get(&parent).map_or(0, |service| above.get(&parent).copied().unwrap_or(0) | 1 << service);
+        above.insert(id, here);
+        services.insert(id, request.service);
+        if request.error.is_some() {
+            failed += 1;
+            let others = (0..SERVICES.len()).filter(|service| here >> service & 1 == 1);
+            span.marks.extend(
+                others.map(|other| Mark {
+                    topic: Topic::Below,
+                    value: (other * SERVICES.len() + request.service) as u64,
+                }),
+            );
+        }
+    }
+    if failed > MANY {
+        spans[0].marks.push(Mark { topic: Topic::ManyFailed, value: MANY as u64 });
+    }
 }
 
 /// The same with a document of a megabyte on each.
@@ -80,6 +114,13 @@ pub(super) fn query(mark: Mark) -> String {
             let (path, _) = path.split_at(path.find('0').unwrap_or(path.len()));
             format!(r#"{{ span.url.path =~ "{path}{digits}.*" }}"#)
         }
+        Topic::Below => {
+            let [above, below] = [index / SERVICES.len(), index % SERVICES.len()].map(|service| SERVICES[service]);
+            format!(
+                r#"{{ resource.service.name = "{above}" }} >> {{ resource.service.name = "{below}" && status = error }}"#
+            )
+        }
+        Topic::ManyFailed => format!("{{ status = error }} | count() > {index}"),
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn query(mark: Mark) -> String {
         }
         Topic::Failed => format!(r#"{{ resource.service.name = "{}" && status = error }}"#, service(index)),
         Topic::Slow => format!(r#"{{ name = "{}" && duration > {}ms }}"#, name(index), slow(index) / 1_000_000),
+        Topic::Below | Topic::ManyFailed => unreachable!("only the shop has such marks"),
         Topic::Regex | Topic::Beginning => {
             let key = key((mark.value / MANY) as usize);
             format!(r#"{{ span.{key} =~ "item-{}[0-9][0-9]-of-.*" }}"#, mark.value % MANY)
