@@ -7,8 +7,8 @@ use std::time::Duration;
 use hoptrail_proto::model::{Tenancy, TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange, TraceReader,
-    Value, clock,
+    AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange,
+    TraceReader, Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -142,8 +142,10 @@ pub struct Service {
     reader: Arc<dyn TraceReader>,
     running: Arc<Semaphore>,
     downloading: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     metrics: Metrics,
+    /// Gets what the queries of this handle do.
+    explanation: Option<Explanation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -152,7 +154,7 @@ struct QueryLabels {
     outcome: &'static str,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Metrics {
     queries: Family<QueryLabels, Counter>,
     seconds: Histogram,
@@ -193,9 +195,24 @@ impl Service {
             reader,
             running: Arc::new(Semaphore::new(config.concurrency)),
             downloading: Arc::new(Semaphore::new(DOWNLOADS)),
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
             metrics,
+            explanation: None,
         })
+    }
+
+    /// The same service, whose queries note in `explanation` what they do.
+    #[must_use]
+    pub fn explaining(&self, explanation: &Explanation) -> Self {
+        Self {
+            config: self.config.clone(),
+            reader: Arc::clone(&self.reader),
+            running: Arc::clone(&self.running),
+            downloading: Arc::clone(&self.downloading),
+            waiting: Arc::clone(&self.waiting),
+            metrics: self.metrics.clone(),
+            explanation: Some(explanation.clone()),
+        }
     }
 
     /// The bounds in force.
@@ -305,7 +322,10 @@ impl Service {
         let cancelled = Arc::new(AtomicBool::new(false));
         let _cancel = CancelOnDrop(Arc::clone(&cancelled));
         let memory = self.config.memory;
-        let context = QueryContext::new(limit, memory, cancelled);
+        let mut context = QueryContext::new(limit, memory, cancelled);
+        if let Some(explanation) = &self.explanation {
+            context = context.explained(explanation.clone());
+        }
         let slot = self.slot(limit).await?;
         let reader = Arc::clone(&self.reader);
         let answer = tokio::task::spawn_blocking(move || {
