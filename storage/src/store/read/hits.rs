@@ -59,20 +59,22 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
         let Some(summary) = trace.summary()? else { return Ok(None) };
         let intrinsics = summary.intrinsics();
         let fields = self.fields_of_tree(trace)?;
-        let sets = spansets.iter().map(|spanset| self.set(trace, spanset, &intrinsics, &fields));
+        let shown = self.request.spans_per_set;
+        let sets = spansets.iter().map(|spanset| self.set(trace, spanset, shown, &intrinsics, &fields));
         Ok(Some(hit(trace.id, summary, sets.collect::<Result<_, _>>()?)))
     }
 
-    /// A hit for each of these spans of a trace.
-    pub(super) fn of_spans(&self, trace: &TraceRows<'_, 's, 'a>, rows: &[u32]) -> Result<Vec<TraceHit>, ReadError> {
+    /// A hit for each of these spans of a trace. Each has what stages say of the spanset that it is in.
+    pub(super) fn of_spans(
+        &self,
+        trace: &TraceRows<'_, 's, 'a>,
+        spans: &[Spanset],
+    ) -> Result<Vec<TraceHit>, ReadError> {
         let Some(summary) = trace.summary()? else { return Ok(Vec::new()) };
         let intrinsics = summary.intrinsics();
         let fields = self.fields_of_tree(trace)?;
-        let of = |row: &u32| {
-            let spanset = Spanset { rows: vec![*row], attributes: Vec::new() };
-            Ok(hit(trace.id, summary, vec![self.set(trace, &spanset, &intrinsics, &fields)?]))
-        };
-        rows.iter().map(of).collect()
+        let of = |span| Ok(hit(trace.id, summary, vec![self.set(trace, span, 1, &intrinsics, &fields)?]));
+        spans.iter().map(of).collect()
     }
 
     fn fields_of_tree<'t>(&self, trace: &'t TraceRows<'_, 's, 'a>) -> Result<TreeFields<'t>, ReadError> {
@@ -83,11 +85,12 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
         &self,
         trace: &TraceRows<'_, 's, 'a>,
         spanset: &Spanset,
+        shown: usize,
         intrinsics: &TraceIntrinsics,
         fields: &TreeFields<'_>,
     ) -> Result<SetHit, ReadError> {
         let mut spans = Vec::new();
-        for row in spanset.rows.iter().take(self.request.spans_per_set) {
+        for row in spanset.rows.iter().take(shown) {
             let Some((_, unit, row_there)) = trace.rows.get(*row as usize) else { continue };
             let Some(unit) = trace.units.get(*unit) else { continue };
             spans.extend(self.read(trace.id, unit, *row_there, intrinsics, |field| {

@@ -14,7 +14,7 @@ use super::scan_unit::ScanUnit;
 use super::too_few::TooFew;
 use crate::codec::bits::Bitmap;
 use crate::explain::Counted;
-use crate::judge::{Calc, calculate};
+use crate::judge::{Calc, Spanset, calculate};
 use crate::matcher::order;
 use crate::rows::TableKind;
 use crate::scan::{RowGroup, computed};
@@ -214,7 +214,7 @@ impl RankedSearch<'_, '_, '_> {
     /// The places of a trace's spans that are in the answer, or that of the trace by the best of them.
     fn places_of_trace(&self, id: TraceId) -> Result<Vec<Place>, ReadError> {
         let Some(judged) = self.judge.judge(id)? else { return Ok(Vec::new()) };
-        let mut places: Vec<Place> = self.rows_of(&judged)?.into_iter().map(|(place, _)| place).collect();
+        let mut places: Vec<Place> = self.spans_of(&judged)?.into_iter().map(|(place, _)| place).collect();
         if self.request.rows == Rows::Traces {
             places.iter_mut().for_each(|place| (place.start, place.span_id) = (0, None));
             places.sort_by(|one, other| self.rank.compare(one, other));
@@ -223,21 +223,24 @@ impl RankedSearch<'_, '_, '_> {
         Ok(places)
     }
 
-    /// The rows of a trace that are in the answer and run in the range, each with its place as a span.
-    pub(super) fn rows_of(
+    /// The spans of a trace that are in the answer and run in the range, each with its place and as a spanset of its own.
+    pub(super) fn spans_of(
         &self,
         Judged { trace, spansets }: &Judged<'_, '_, '_>,
-    ) -> Result<Vec<(Place, u32)>, ReadError> {
+    ) -> Result<Vec<(Place, Spanset)>, ReadError> {
         let runs = self.request.range.map(|range| trace.runs_in(range)).transpose()?;
         let values = self.rank.value.as_ref().map(|(_, calc)| calculate(calc, trace)).transpose()?;
-        let mut rows: Vec<u32> = spansets.iter().flat_map(|spanset| &spanset.rows).copied().collect();
-        rows.retain(|row| runs.as_ref().is_none_or(|runs| runs.get(*row as usize).copied().unwrap_or(false)));
-        let place = |row: u32| {
-            let (start, span_id) = trace.key(row)?;
-            let value = values.as_ref().and_then(|values| counted(values.get(row as usize)?.as_ref()));
-            Some((Place { value, start, trace_id: trace.id, span_id: Some(span_id) }, row))
-        };
-        Ok(rows.into_iter().filter_map(place).collect())
+        let is_inside = |row: u32| runs.as_ref().is_none_or(|runs| runs.get(row as usize).copied().unwrap_or(false));
+        let mut spans = Vec::new();
+        for Spanset { rows, attributes } in spansets {
+            for row in rows.iter().copied().filter(|row| is_inside(*row)) {
+                let Some((start, span_id)) = trace.key(row) else { continue };
+                let value = values.as_ref().and_then(|values| counted(values.get(row as usize)?.as_ref()));
+                let place = Place { value, start, trace_id: trace.id, span_id: Some(span_id) };
+                spans.push((place, Spanset { rows: vec![row], attributes: attributes.clone() }));
+            }
+        }
+        Ok(spans)
     }
 
     /// Whether a place is one of the answers that were asked for: it comes after the page before.

@@ -11,6 +11,7 @@ use super::newest::{NewestTraces, Search};
 use super::ranked::{Rank, Ranked, RankedSearch};
 use super::trace_loader::TraceLoader;
 use super::trace_rows::TraceRows;
+use crate::judge::Spanset;
 use crate::search::{Inspected, SearchAnswer, SearchRequest, TraceHit};
 use crate::{Field, Intrinsic, Order, Place, ReadError, Rows};
 
@@ -92,14 +93,14 @@ fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>)
     let begun = crate::clock::instant();
     let (judge, context) = (found.judge, found.judge.loader.context);
     let traces: BTreeSet<TraceId> = places.iter().map(|place| place.trace_id).collect();
-    let mut rows: Vec<(Place, u32)> = Vec::new();
+    let mut rows: Vec<(Place, Spanset)> = Vec::new();
     let mut memory = context.reserve(0)?;
     for id in traces {
         context.check()?;
         let Some(judged) = judge.judge(id)? else { continue };
-        let mut own = search.rows_of(&judged)?;
+        let mut own = search.spans_of(&judged)?;
         own.retain(|(place, _)| search.is_after(place));
-        memory.grow(own.len() * size_of::<(Place, u32)>())?;
+        memory.grow(own.len() * size_of::<(Place, Spanset)>())?;
         rows.extend(own);
     }
     rows.sort_by(|(one, _), (other, _)| search.rank.compare(one, other));
@@ -112,14 +113,16 @@ fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>)
     }
     let has_more = rows.len() > shown;
     rows.truncate(shown);
-    let mut by_trace: BTreeMap<TraceId, Vec<(usize, u32)>> = BTreeMap::new();
-    for (index, (place, row)) in rows.iter().enumerate() {
-        by_trace.entry(place.trace_id).or_default().push((index, *row));
+    let next = rows.last().filter(|_| has_more).map(|(place, _)| place.clone());
+    let mut by_trace: BTreeMap<TraceId, (Vec<usize>, Vec<Spanset>)> = BTreeMap::new();
+    for (index, (place, span)) in rows.into_iter().enumerate() {
+        let (indexes, spans) = by_trace.entry(place.trace_id).or_default();
+        indexes.push(index);
+        spans.push(span);
     }
-    let mut hits: Vec<(usize, TraceHit)> = Vec::with_capacity(rows.len());
-    for (id, own) in by_trace {
-        let (indexes, own): (Vec<usize>, Vec<u32>) = own.into_iter().unzip();
-        let of_trace = found.of_spans(&TraceRows::of(judge, id)?, &own)?;
+    let mut hits: Vec<(usize, TraceHit)> = Vec::new();
+    for (id, (indexes, spans)) in by_trace {
+        let of_trace = found.of_spans(&TraceRows::of(judge, id)?, &spans)?;
         memory.grow(of_trace.iter().map(hit_bytes).sum())?;
         hits.extend(indexes.into_iter().zip(of_trace));
     }
@@ -127,7 +130,6 @@ fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>)
     memory.keep();
     context.ended("what is shown of the spans", begun);
     inspected.bytes = judge.pages_read();
-    let next = rows.pop().filter(|_| has_more).map(|(place, _)| place);
     Ok(SearchAnswer { hits: hits.into_iter().map(|(_, hit)| hit).collect(), inspected, next })
 }
 
