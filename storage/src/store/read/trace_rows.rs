@@ -222,7 +222,7 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
         visit: &mut dyn FnMut(Value),
     ) -> Result<(), ReadError> {
         match field {
-            Field::Parent(field) => {
+            Field::Parent(field) if !field.is_of_trace() => {
                 let tree = self.tree()?;
                 let parents = rows.iter().filter_map(|row| tree.parent(*row as usize)).map(len_u32);
                 self.each_own_value(field, &parents.collect(), visit)
