@@ -49,7 +49,7 @@ pub struct CompiledMetrics {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SeriesExpr {
     /// A metrics function of the spans of a pipeline.
-    Call(MetricsCall),
+    Call(Box<MetricsCall>),
     /// The same number in each interval.
     Constant(f64),
     /// Arithmetic between series with equal labels.

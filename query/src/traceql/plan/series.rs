@@ -56,7 +56,7 @@ impl Planner {
             return self.sound(constant).and_then(|constant| seconds(&constant)).map(SeriesExpr::Constant);
         }
         match &expr.kind {
-            ExprKind::Metrics(call) => self.call(call, spans).map(SeriesExpr::Call),
+            ExprKind::Metrics(call) => self.call(call, spans).map(|call| SeriesExpr::Call(Box::new(call))),
             ExprKind::Pipeline(pipeline) => self.series_pipeline(pipeline, spans),
             ExprKind::Negate(inner) => {
                 let (left, right) = (SeriesExpr::Constant(0.0), self.series(inner, spans)?);

@@ -10,7 +10,7 @@ fn compiled(q: &str) -> CompiledMetrics {
     compile_metrics(q).unwrap_or_else(|errors| panic!("{}", render_errors(q, &errors)))
 }
 
-fn call(q: &str) -> MetricsCall {
+fn call(q: &str) -> Box<MetricsCall> {
     match compiled(q).series {
         SeriesExpr::Call(call) => call,
         other => panic!("{q}: {other:?}"),

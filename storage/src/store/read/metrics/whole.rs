@@ -16,7 +16,7 @@ use crate::store::read::rounds::Rounds;
 use crate::store::read::scan_unit::{ScanUnit, UnitId};
 use crate::store::read::too_few::TooFew;
 use crate::store::read::trace_loader::TraceLoader;
-use crate::{ReadError, Reserved, TimeRange};
+use crate::{ReadError, Reserved};
 
 /// Memory of a row, and of each of its values, about.
 const ROW_BYTES: usize = 16;
