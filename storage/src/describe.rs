@@ -5,7 +5,9 @@ use std::fmt;
 use hoptrail_proto::model::AnyValue;
 
 use crate::pipeline::{Aggregate, ArithmeticOp, Relation, Scalar, SetExpr, Stage, StructuralMode};
-use crate::{AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Pipeline, Value};
+use crate::{
+    AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, MetricsFunction, MetricsRequest, Pipeline, Value,
+};
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,6 +218,33 @@ impl fmt::Display for Pipeline {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for MetricsRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.function)?;
+        if !self.by.is_empty() {
+            f.write_str(" by ")?;
+            joined(f, &self.by, ",")?;
+        }
+        write!(f, " in {} intervals of {} ms", self.steps.count, self.steps.step / 1_000_000)?;
+        f.write_str(if self.weighted { ", weighted" } else { "" })
+    }
+}
+
+impl fmt::Display for MetricsFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count => f.write_str("count"),
+            Self::Min(of) => write!(f, "min({of})"),
+            Self::Max(of) => write!(f, "max({of})"),
+            Self::Avg(of) => write!(f, "avg({of})"),
+            Self::Sum(of) => write!(f, "sum({of})"),
+            Self::Quantiles(of, quantiles) => write!(f, "quantiles {quantiles:?} of {of}"),
+            Self::Histogram(of) => write!(f, "histogram({of})"),
+            Self::Compare { selection, .. } => write!(f, "compare({{ {selection} }})"),
+        }
     }
 }
 

@@ -80,14 +80,6 @@ impl<'s, 'a> Judge<'s, 'a> {
         }
     }
 
-    /// The bytes of pages that were read; the explanation gets them as well.
-    pub(super) fn pages_read(&self) -> u64 {
-        let (pages, bytes) = self.loader.snapshot.pages_read();
-        self.loader.context.count(Counted::Pages, pages);
-        self.loader.context.count(Counted::Bytes, bytes);
-        bytes as u64
-    }
-
     /// The rows of a unit, of these, that may be in an answer.
     pub(super) fn answers(&self, unit: &ScanUnit, group: &dyn RowGroup, among: &Bitmap) -> Result<Bitmap, ReadError> {
         let leaves = match self.leaves.of(unit) {

@@ -81,7 +81,11 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<MetricsAnswer, ReadError> {
         let snapshot = Snapshot::take(&self.readers, tenant);
-        Metrics::new(&TraceLoader::new(&snapshot, context), request)?.answer()
+        context.say(|| format!("spans:  {}", request.spans));
+        context.say(|| format!("what:   {request}"));
+        let mut answer = Metrics::new(&TraceLoader::new(&snapshot, context), request)?.answer()?;
+        answer.inspected.bytes = snapshot.count_pages(context);
+        Ok(answer)
     }
 
     fn attribute_keys(

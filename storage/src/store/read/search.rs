@@ -81,7 +81,7 @@ fn hits_of_traces(
     judge.loader.snapshot.workers().in_order(&places, begun, |_| true, |place| found.of(place.trace_id), take)?;
     memory.keep();
     context.ended("what is shown of the traces", begun);
-    inspected.bytes = judge.pages_read();
+    inspected.bytes = judge.loader.snapshot.count_pages(context);
     Ok(SearchAnswer { hits, inspected, next: places.pop().filter(|_| has_more) })
 }
 
@@ -129,7 +129,7 @@ fn ranked_spans<'a>(search: &RankedSearch<'_, '_, 'a>, found: &Hits<'_, '_, 'a>)
     hits.sort_by_key(|(index, _)| *index);
     memory.keep();
     context.ended("what is shown of the spans", begun);
-    inspected.bytes = judge.pages_read();
+    inspected.bytes = judge.loader.snapshot.count_pages(context);
     Ok(SearchAnswer { hits: hits.into_iter().map(|(_, hit)| hit).collect(), inspected, next })
 }
 

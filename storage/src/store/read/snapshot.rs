@@ -11,6 +11,7 @@ use super::parallel::Workers;
 use super::scan_unit::ScanUnit;
 use super::view::View;
 use crate::catalog::SegmentEntry;
+use crate::explain::Counted;
 use crate::names::Names;
 use crate::scan::{HeadGroup, RowGroup};
 use crate::segment::{Metadata, SegmentGroup, possible_groups};
@@ -36,9 +37,12 @@ impl<'a> Snapshot<'a> {
         &self.readers.workers
     }
 
-    /// Pages of groups that were read so far, and their bytes.
-    pub(super) fn pages_read(&self) -> (usize, usize) {
-        (self.read.0.load(Ordering::Relaxed), self.read.1.load(Ordering::Relaxed))
+    /// The bytes of pages of groups that were read so far. An explanation gets them as well.
+    pub(super) fn count_pages(&self, context: &QueryContext) -> u64 {
+        let (pages, bytes) = (self.read.0.load(Ordering::Relaxed), self.read.1.load(Ordering::Relaxed));
+        context.count(Counted::Pages, pages);
+        context.count(Counted::Bytes, bytes);
+        bytes as u64
     }
 
     /// Called before these units are read, once for all that a round of a query reads.

@@ -6,6 +6,7 @@ use super::selected::Selected;
 use super::table::{Content, Found, Table};
 use super::whole::WholeRows;
 use crate::codec::bits::Bitmap;
+use crate::explain::Counted;
 use crate::rows::TableKind;
 use crate::scan::{RowGroup, matching_among};
 use crate::series::MetricsAnswer;
@@ -45,25 +46,37 @@ impl Metrics<'_, '_> {
         let TraceLoader { snapshot, context, .. } = self.loader;
         let begun = crate::clock::instant();
         let mut units = snapshot.view.units();
+        let all = units.len();
         units.retain(|unit| unit.overlaps(Some(self.request.steps.range())));
+        context.count(Counted::Units, all);
+        context.count(Counted::OutsideRange, all - units.len());
         let judge = Judge::new(self.loader, &self.request.spans, None)?;
         let (possible, rounds) = (Possible::new(&judge), Rounds::new(snapshot, &units));
         let counting = &match self.filter() {
             Some(filter) => Counting::Satisfying(filter, Copies::of(self.loader, &units)?),
             None => Counting::Judged(self.judged()?),
         };
+        let prepared = if self.filter().is_some() { "the copies in the head" } else { "the traces, judged as a whole" };
+        context.ended(prepared, begun);
+        let begun = crate::clock::instant();
         let work = |(index, unit): &(usize, &ScanUnit)| {
             context.check()?;
             if !possible.holds(unit)? {
+                context.count(Counted::RuledOut, 1);
                 return Ok(None);
             }
             rounds.fetch(*index)?;
             self.loader.on(unit, |group| self.of_unit(unit, group, counting, &of_unit))
         };
         let take = |_: &(usize, &ScanUnit), found: Result<Option<(usize, T)>, ReadError>| {
-            found?.map_or(Ok(()), |(spans, found)| take(spans, found))
+            let Some((spans, found)) = found? else { return Ok(()) };
+            context.count(Counted::Scanned, 1);
+            context.count(Counted::Rows, spans);
+            take(spans, found)
         };
-        snapshot.workers().in_order(&rounds.units(), begun, |_| true, work, take)
+        snapshot.workers().in_order(&rounds.units(), begun, |_| true, work, take)?;
+        context.ended("the numbers of all units", begun);
+        Ok(())
     }
 
     /// How many spans the unit has, and what `of_unit` makes of those that count.
