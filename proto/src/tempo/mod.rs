@@ -8,11 +8,13 @@ mod json;
 mod otlp_json;
 mod requests;
 mod search;
+mod series;
 mod tags;
 mod trace;
 
 pub use requests::{QueryInstantRequest, QueryRangeRequest, SearchRequest, SearchTagValuesRequest, SearchTagsRequest};
 pub use search::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
+pub use series::{Exemplar, InstantSeries, QueryInstantResponse, QueryRangeResponse, Sample, TimeSeries};
 pub use tags::{
     MetadataMetrics, SearchTagValuesResponse, SearchTagValuesV2Response, SearchTagsResponse, SearchTagsV2Response,
     SearchTagsV2Scope, TagValue,
@@ -27,4 +29,10 @@ use crate::model::AnyValue;
 #[must_use]
 pub fn key_value(key: &str, value: &AnyValue) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(crate::otlp::to_value(value)), ..KeyValue::default() }
+}
+
+/// Attributes as the messages carry them.
+#[must_use]
+pub fn key_values(pairs: &[(String, AnyValue)]) -> Vec<KeyValue> {
+    pairs.iter().map(|(key, value)| key_value(key, value)).collect()
 }

@@ -177,7 +177,7 @@ impl Serialize for Json<'_, AnyValue> {
 }
 
 /// The name of a double that JSON has no number for.
-fn double_name(value: f64) -> Option<&'static str> {
+pub(super) fn double_name(value: f64) -> Option<&'static str> {
     match value {
         _ if value.is_finite() => None,
         _ if value.is_nan() => Some("NaN"),

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use serde::{Serialize, Serializer};
 
-use super::json::{is_zero, string_u64};
+use super::json::{is_zero, status_name, string_u64};
 use super::otlp_json::List;
 use crate::model::TraceSpan;
 use crate::otlp::to_resource_spans;
@@ -86,14 +86,6 @@ pub struct TraceByIdResponse {
 
 fn resource_spans<S: Serializer>(spans: &[ResourceSpans], serializer: S) -> Result<S::Ok, S::Error> {
     List(spans).serialize(serializer)
-}
-
-fn status_name<S: Serializer>(status: &i32, serializer: S) -> Result<S::Ok, S::Error> {
-    match PartialStatus::try_from(*status) {
-        Ok(PartialStatus::Complete) => serializer.serialize_str("COMPLETE"),
-        Ok(PartialStatus::Partial) => serializer.serialize_str("PARTIAL"),
-        Err(_) => serializer.serialize_i32(*status),
-    }
 }
 
 #[cfg(test)]

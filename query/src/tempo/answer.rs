@@ -12,11 +12,14 @@ use crate::traceql::field_label;
 const NO_ROOT: &str = "<root span not yet received>";
 
 pub(super) fn search_response(answer: SearchAnswer) -> SearchResponse {
-    SearchResponse { traces: answer.hits.into_iter().map(trace).collect(), metrics: Some(metrics(answer.inspected)) }
+    SearchResponse {
+        traces: answer.hits.into_iter().map(trace).collect(),
+        metrics: Some(search_metrics(answer.inspected)),
+    }
 }
 
 /// A whole search is one job. Sizes of whole segments are left out: no query reads them.
-fn metrics(inspected: Inspected) -> SearchMetrics {
+pub(super) fn search_metrics(inspected: Inspected) -> SearchMetrics {
     SearchMetrics {
         inspected_traces: saturated(inspected.traces),
         inspected_bytes: inspected.bytes,

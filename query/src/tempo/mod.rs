@@ -4,9 +4,11 @@
 //! "Tag" is this API's word for attribute.
 
 mod answer;
+mod metrics;
 mod names;
 mod range;
 mod search;
+mod series;
 mod status;
 mod tags;
 mod trace;
@@ -38,8 +40,8 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/v2/search/tags", any(names::names_v2))
         .route("/api/search/tag/{*name}", any(values::values))
         .route("/api/v2/search/tag/{*name}", any(values::values_v2))
-        .route("/api/metrics/query_range", any(status::no_metrics))
-        .route("/api/metrics/query", any(status::no_metrics))
+        .route("/api/metrics/query_range", any(metrics::query_range))
+        .route("/api/metrics/query", any(metrics::query))
         .layer(CompressionLayer::new())
         .with_state(api);
     with_one_slash(routes.merge(beside).fallback(status::not_here))

@@ -1,4 +1,4 @@
-//! Times of a request, which are whole seconds in this API.
+//! Times of a request: whole seconds, except for metrics.
 
 use hoptrail_storage::TimeRange;
 
@@ -18,6 +18,47 @@ pub(super) fn seconds(params: &Params, name: &str) -> Result<Option<u32>, ApiErr
         ApiError::invalid(format!("invalid {name} {}: {expected}{}", shown(text), other_unit(text)))
     };
     text.parse().map(Some).map_err(invalid)
+}
+
+/// A moment in nanoseconds since 1970: seconds with or without a fraction, nanoseconds, or a date.
+pub(super) fn moment(params: &Params, name: &str) -> Result<Option<u64>, ApiError> {
+    let Some(text) = params.get(name) else { return Ok(None) };
+    let invalid = || {
+        let expected = "expected seconds or nanoseconds since 1970 UTC, or a date such as 2026-01-31T12:00:00Z";
+        ApiError::invalid(format!("invalid {name} {}: {expected}{}", shown(text), other_unit(text)))
+    };
+    read_moment(text).map(Some).ok_or_else(invalid)
+}
+
+fn read_moment(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number: u64 = text.parse().ok()?;
+        let looks_like_less_than_nanos =
+            OTHER_UNITS.iter().any(|(digits, _, unit)| *digits == text.len() && *unit < SECOND);
+        return match text.len() {
+            0..=10 => Some(number * SECOND),
+            _ => (!looks_like_less_than_nanos).then_some(number),
+        };
+    }
+    if let Ok(seconds) = text.parse::<f64>() {
+        let nanos = seconds * SECOND as f64;
+        return (0.0..u64::MAX as f64).contains(&nanos).then_some(nanos as u64);
+    }
+    u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
+/// The time of a metrics query: from `start` to `end`, which is now when it is missing. Without a start, the last `since`, or the last hour.
+pub(super) fn of_metrics(params: &Params, now: u64) -> Result<(u64, u64), ApiError> {
+    let since = params.duration("since")?.unwrap_or(3600 * SECOND);
+    let end = moment(params, "end")?.filter(|end| *end > 0).unwrap_or(now);
+    let start = moment(params, "start")?.filter(|start| *start > 0).unwrap_or(end.saturating_sub(since));
+    if end <= start {
+        let [start, end] = [start, end].map(|time| time / SECOND);
+        return Err(ApiError::invalid(format!(
+            "invalid end {end}: it must lie after start {start} (seconds since 1970 UTC)"
+        )));
+    }
+    Ok((start, end))
 }
 
 /// The time of `start` and `end`, which come together; two zeros are Tempo's way of giving none.
@@ -67,4 +108,33 @@ fn range(start: u32, end: u32) -> Result<TimeRange, ApiError> {
         return Err(ApiError::invalid(format!("invalid end {end}: it lies before start {start}")));
     }
     Ok(TimeRange { start: u64::from(start) * SECOND, end: (u64::from(end) + 1) * SECOND })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_in_every_form() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1767225600", Some(1_767_225_600 * SECOND)),
+            ("1767225600.5", Some(1_767_225_600 * SECOND + SECOND / 2)),
+            ("1767225600000000007", Some(1_767_225_600_000_000_007)),
+            ("2026-01-01T00:00:00Z", Some(1_767_225_600 * SECOND)),
+            ("2026-01-01T02:00:00.25+02:00", Some(1_767_225_600 * SECOND + SECOND / 4)),
+            ("1767225600000", None),
+            ("1767225600000000", None),
+            ("99999999999999999999", None),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("1e300", None),
+            ("1960-01-01T00:00:00Z", None),
+            ("now", None),
+            ("2026-01-01", None),
+        ] {
+            assert_eq!(read_moment(text), expected, "{text}");
+        }
+    }
 }

@@ -12,11 +12,6 @@ pub(super) async fn echo() -> &'static str {
     "echo\n"
 }
 
-/// The routes of metrics queries: refused in words, so that a client shows more than an unknown address.
-pub(super) async fn no_metrics() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_IMPLEMENTED, "TraceQL metrics are not supported yet")
-}
-
 /// The version of Tempo whose API this is: older Grafanas ask for it before they offer features.
 const TEMPO_VERSION: &str = "2.10.0";
 

@@ -2,6 +2,7 @@
 
 mod rules;
 mod search;
+mod strict;
 mod tags;
 mod trace;
 
@@ -121,12 +122,14 @@ impl Tempo {
         self.get_with(url, &[]).await
     }
 
-    /// The JSON of an answer that must be a success.
+    /// The JSON of an answer that must be a success, and what Tempo's clients read.
     async fn json(&self, url: &str) -> Value {
         let answer = self.get(url).await;
         assert_eq!(answer.status, 200, "{url}: {}", answer.text());
         assert_eq!(answer.headers["content-type"], "application/json", "{url}");
-        serde_json::from_slice(&answer.body).expect("JSON")
+        let json = serde_json::from_slice(&answer.body).expect("JSON");
+        strict::check(url, &json);
+        json
     }
 
     /// The message of an answer that must be a success, asked for in protobuf.

@@ -42,8 +42,6 @@ async fn any_method_is_answered_and_unknown_routes_are_404() {
             assert_eq!(tempo.ask(request).await.status, 200, "{method} {route}");
         }
     }
-    tempo.refuses("/api/metrics/query_range?q=x", 501, "not supported yet").await;
-    tempo.refuses("/api/metrics/query?q=x", 501, "not supported yet").await;
     for nowhere in ["/", "/api/nothing", "/api/traces/", "/api/v3/search", "/loki/api/v1/query"] {
         tempo.refuses(nowhere, 404, &format!("there is nothing at {nowhere:?}: this is the Tempo API")).await;
     }
