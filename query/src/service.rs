@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hoptrail_proto::model::{Tenancy, TenantId, Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::{Tenancy, TenantId, Tenants, Trace, TraceId, TraceSpan};
 use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
     AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange,
-    TraceReader, Value, clock,
+    TraceReader, Union, Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -120,7 +120,7 @@ const LONGEST_DOWNLOAD: Duration = Duration::from_secs(3600);
 /// - **Cancelled with its caller.** Whoever drops the future ends the query. Its slot is free when the store has stopped.
 /// - **Honest.** What is damaged is missing in the answer and named in [`Answer::left_out`]. An answer without either has
 ///   all that was asked for, out of everything that was acknowledged before the query began.
-/// - **One tenant a query.** No answer has anything of another tenant.
+/// - **For the tenants that are named.** No answer has anything of others. Those that one query names are read as one ([`Union`]).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -222,30 +222,31 @@ impl Service {
     }
 
     /// All spans of a trace; `None` when none is known.
-    pub async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Answer<Option<Trace>>, Error> {
-        let tenant = tenant.clone();
-        self.run("trace", move |reader, context| reader.trace(&tenant, id, context)).await
+    pub async fn trace(&self, tenants: impl Into<Tenants>, id: TraceId) -> Result<Answer<Option<Trace>>, Error> {
+        self.run("trace", tenants.into(), move |reader, tenant, context| reader.trace(tenant, id, context)).await
     }
 
     /// All spans of a trace, however many there are, batch by batch: what `make` makes of each batch, and then `end`. Without `end` the
     /// download has failed. Nothing is sent when no span is known.
     pub async fn download<T: Send + 'static>(
         &self,
-        tenant: &TenantId,
+        tenants: impl Into<Tenants>,
         id: TraceId,
         mut make: impl FnMut(Vec<TraceSpan>) -> T + Send + 'static,
         end: T,
     ) -> Result<mpsc::Receiver<Result<T, Error>>, Error> {
+        let tenants = tenants.into();
         let limit = self.config.timeout;
         let permit = self.permit(&self.downloading, limit).await?;
         let context = QueryContext::new(LONGEST_DOWNLOAD, self.config.memory, Arc::default());
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let (reader, tenant, queries) = (Arc::clone(&self.reader), tenant.clone(), self.metrics.queries.clone());
+        let (reader, queries) = (Arc::clone(&self.reader), self.metrics.queries.clone());
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let wait = |made| tokio::runtime::Handle::current().block_on(sender.send_timeout(made, limit));
             let mut is_known = false;
-            let done = reader.each_span(&tenant, id, &context, &mut |spans| {
+            let reader = Union::new(reader.as_ref(), &tenants);
+            let done = reader.each_span(tenants.first(), id, &context, &mut |spans| {
                 is_known = true;
                 wait(Ok(make(spans))).map_err(|error| match error {
                     SendTimeoutError::Timeout(_) => ReadError::Deadline { limit },
@@ -275,37 +276,51 @@ impl Service {
     }
 
     /// The newest traces that match.
-    pub async fn search(&self, tenant: &TenantId, request: SearchRequest) -> Result<Answer<SearchAnswer>, Error> {
-        let tenant = tenant.clone();
-        self.run("search", move |reader, context| reader.search(&tenant, &request, context)).await
+    pub async fn search(
+        &self,
+        tenants: impl Into<Tenants>,
+        request: SearchRequest,
+    ) -> Result<Answer<SearchAnswer>, Error> {
+        self.run("search", tenants.into(), move |reader, tenant, context| reader.search(tenant, &request, context))
+            .await
     }
 
     /// The attribute keys in use.
     pub async fn attribute_keys(
         &self,
-        tenant: &TenantId,
+        tenants: impl Into<Tenants>,
         range: Option<TimeRange>,
     ) -> Result<Answer<Vec<(AttributeScope, String)>>, Error> {
-        let tenant = tenant.clone();
-        self.run("attribute_keys", move |reader, context| reader.attribute_keys(&tenant, range, context)).await
+        let keys = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.attribute_keys(tenant, range, context)
+        };
+        self.run("attribute_keys", tenants.into(), keys).await
     }
 
     /// The distinct values of a field.
     pub async fn field_values(
         &self,
-        tenant: &TenantId,
+        tenants: impl Into<Tenants>,
         request: FieldValuesRequest,
     ) -> Result<Answer<Vec<Value>>, Error> {
-        let tenant = tenant.clone();
-        self.run("field_values", move |reader, context| reader.field_values(&tenant, &request, context)).await
+        let values = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.field_values(tenant, &request, context)
+        };
+        self.run("field_values", tenants.into(), values).await
     }
 
+    /// Asks the store for the tenants.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         kind: &'static str,
-        question: impl FnOnce(&dyn TraceReader, &QueryContext) -> Result<T, ReadError> + Send + 'static,
+        tenants: Tenants,
+        question: impl FnOnce(&dyn TraceReader, &TenantId, &QueryContext) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
         let started = clock::instant();
+        let question = move |reader: &dyn TraceReader, context: &QueryContext| match tenants.is_single() {
+            true => question(reader, tenants.first(), context),
+            false => question(&Union::new(reader, &tenants), tenants.first(), context),
+        };
         let answer = self.run_bounded(question).await;
         let is_whole = answer.as_ref().map(|answer| answer.left_out.is_empty() && answer.cut.is_none());
         let outcome = outcome(is_whole);

@@ -67,6 +67,9 @@ pub enum ReadError {
         /// Most numbers.
         most: usize,
     },
+    /// Nothing is wrong with the question, but it has no answer here.
+    #[error("{0}")]
+    Unsupported(String),
     /// Stored bytes do not say what they should.
     #[error("stored data is damaged at {location}: {reason}")]
     Corrupt {

@@ -53,6 +53,7 @@ mod store;
 #[cfg(test)]
 mod test_spans;
 mod traits;
+mod union;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};
@@ -74,3 +75,4 @@ pub use store::{
     repair, verify,
 };
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
+pub use union::Union;

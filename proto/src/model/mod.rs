@@ -16,5 +16,5 @@ pub use span::{
     EntityRef, InstrumentationScope, Resource, Span, SpanEvent, SpanKind, SpanLink, Status, StatusCode, Trace,
     TraceSpan,
 };
-pub use tenant::{InvalidTenant, NoTenant, TENANT_HEADER, Tenancy, TenantId};
+pub use tenant::{InvalidTenant, NoTenant, TENANT_HEADER, Tenancy, TenantId, Tenants};
 pub use value::{AnyValue, Attribute};

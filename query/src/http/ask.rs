@@ -5,7 +5,7 @@
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use hoptrail_proto::model::{TENANT_HEADER, TenantId};
+use hoptrail_proto::model::{TENANT_HEADER, Tenants};
 
 use super::Api;
 use super::error::ApiError;
@@ -15,7 +15,7 @@ use super::respond::Format;
 /// The common part of a request.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    pub(crate) tenant: TenantId,
+    pub(crate) tenants: Tenants,
     pub(crate) params: Params,
     pub(crate) format: Format,
 }
@@ -25,11 +25,11 @@ impl FromRequestParts<Api> for Ask {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let names = parts.headers.get_all(TENANT_HEADER).iter().map(HeaderValue::as_bytes);
-        let tenant = api.service.config().tenancy.tenant(names)?;
+        let tenants = api.service.config().tenancy.tenants(names)?;
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| {
             ApiError::invalid("the parameters after the ? cannot be read: expected name=value&name=value")
         })?;
-        Ok(Self { tenant, params: Params::new(pairs.0), format: Format::of(&parts.headers) })
+        Ok(Self { tenants, params: Params::new(pairs.0), format: Format::of(&parts.headers) })
     }
 }
 

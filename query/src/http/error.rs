@@ -38,6 +38,7 @@ impl ApiError {
             Self::Query(Error::Read(ReadError::Memory { .. } | ReadError::Series { .. })) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            Self::Query(Error::Read(ReadError::Unsupported(_))) => StatusCode::BAD_REQUEST,
             Self::Query(Error::Read(_) | Error::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -89,6 +90,7 @@ mod tests {
             (failed(ReadError::Deadline { limit: Duration::from_secs(1) }), 504),
             (failed(ReadError::Cancelled), 499),
             (failed(ReadError::Memory { limit: 1 }), 422),
+            (failed(ReadError::Unsupported("x".into())), 400),
             (failed(ReadError::Storage("x".into())), 500),
             (failed(ReadError::Corrupt { location: "x".into(), reason: "y".into() }), 500),
             (ApiError::Query(Error::internal(std::fmt::Error)), 500),

@@ -4,8 +4,8 @@ mod compute;
 mod labels;
 mod steps;
 
-use hoptrail_proto::model::{AnyValue, TenantId};
-use hoptrail_storage::{Inspected, Steps};
+use hoptrail_proto::model::{AnyValue, TenantId, Tenants};
+use hoptrail_storage::{Inspected, QueryContext, Steps, TraceReader};
 
 use crate::service::Answer;
 use crate::traceql::CompiledMetrics;
@@ -85,9 +85,15 @@ impl Service {
     /// assert!(answer.value.series.is_empty(), "nothing is stored");
     /// # });
     /// ```
-    pub async fn metrics(&self, tenant: &TenantId, request: RangeRequest) -> Result<Answer<SeriesSet>, Error> {
-        let tenant = tenant.clone();
-        self.run("metrics", move |reader, context| compute::series_set(reader, &tenant, &request, context)).await
+    pub async fn metrics(
+        &self,
+        tenants: impl Into<Tenants>,
+        request: RangeRequest,
+    ) -> Result<Answer<SeriesSet>, Error> {
+        let series = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            compute::series_set(reader, tenant, &request, context)
+        };
+        self.run("metrics", tenants.into(), series).await
     }
 }
 

@@ -8,7 +8,7 @@ use hoptrail_storage::Steps;
 use super::range;
 use super::series::{instant_response, range_response};
 use crate::http::{Api, ApiError, Ask, Params, json, shown, warned};
-use crate::metrics::{MAX_INTERVALS, RangeRequest, aligned, default_step};
+use crate::metrics::{RangeRequest, StepsError, instant_steps, range_steps};
 use crate::traceql::{CompiledMetrics, compile_metrics, render_errors};
 
 const MAX_EXEMPLARS: usize = 100;
@@ -26,7 +26,7 @@ pub(super) async fn query_range(State(api): State<Api>, ask: Ask) -> Result<Resp
     let steps = steps(params, api.clock.now_unix_nano())?;
     let exemplars = params.count("exemplars", 0, u32::MAX as usize)?.unwrap_or(MAX_EXEMPLARS).min(MAX_EXEMPLARS);
     let request = RangeRequest { query, steps, exemplars, max_series: max_series(params)? };
-    let answer = api.service.metrics(&ask.tenant, request).await?;
+    let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
     let message = range_response(answer.value, steps, notice.clone());
     Ok(with_error(warned(json(&message)?, notice), error))
@@ -37,9 +37,9 @@ pub(super) async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, 
     let params = &ask.params;
     let query = query_of(params)?;
     let (start, end) = range::of_metrics(params, api.clock.now_unix_nano())?;
-    let steps = Steps { start, step: end - start, count: 1 };
+    let steps = instant_steps(start, end).map_err(invalid_steps)?;
     let request = RangeRequest { query, steps, exemplars: 0, max_series: max_series(params)? };
-    let answer = api.service.metrics(&ask.tenant, request).await?;
+    let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
     Ok(with_error(warned(json(&instant_response(answer.value, notice.clone()))?, notice), error))
 }
@@ -59,16 +59,12 @@ fn max_series(params: &Params) -> Result<usize, ApiError> {
 
 fn steps(params: &Params, now: u64) -> Result<Steps, ApiError> {
     let (start, end) = range::of_metrics(params, now)?;
-    let step = step(params)?.unwrap_or_else(|| default_step(end - start));
-    let intervals = (end - start) / step;
-    if intervals > MAX_INTERVALS {
-        return Err(ApiError::invalid(format!(
-            "invalid step: it divides the time from start to end into {intervals} intervals, and at most {MAX_INTERVALS} are allowed; \
-             expected at least {} s",
-            ((end - start) / MAX_INTERVALS).div_ceil(SECOND)
-        )));
-    }
-    Ok(aligned(start, end, step, now))
+    range_steps(start, end, step(params)?, now).map_err(invalid_steps)
+}
+
+fn invalid_steps(error: StepsError) -> ApiError {
+    let name = if matches!(error, StepsError::Empty { .. }) { "end" } else { "step" };
+    ApiError::invalid(format!("invalid {name}: {error}"))
 }
 
 /// The length of an interval in nanoseconds, given as a duration or in seconds.

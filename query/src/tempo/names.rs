@@ -97,7 +97,7 @@ async fn scopes(api: &Api, ask: &Ask, asked: Scopes) -> Result<(Vec<SearchTagsV2
     let range = range::open(&ask.params)?;
     let mut out = Vec::new();
     if matches!(asked, Scopes::All | Scopes::Attributes(_)) {
-        let keys = api.service.attribute_keys(&ask.tenant, range).await?.value;
+        let keys = api.service.attribute_keys(&ask.tenants, range).await?.value;
         for (name, scope) in SCOPES {
             if asked == Scopes::All || asked == Scopes::Attributes(scope) {
                 let of_scope = keys.iter().filter(|(found, _)| *found == scope);

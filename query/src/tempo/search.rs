@@ -23,7 +23,7 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let limit = request.limit;
     // One more than was asked for shows whether there are more.
     request.limit += 1;
-    let answer = api.service.search(&ask.tenant, request).await?;
+    let answer = api.service.search(&ask.tenants, request).await?;
     let notice = answer.notice();
     let mut answer = answer.value;
     let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));

@@ -16,7 +16,7 @@ const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_
 /// `/api/traces/{id}`: 404 without a body when no span is known.
 pub(super) async fn by_id(State(api): State<Api>, Named(id): Named, ask: Ask) -> Result<Response, ApiError> {
     let id = checked(&id, &ask.params)?;
-    let answer = api.service.trace(&ask.tenant, id).await?;
+    let answer = api.service.trace(&ask.tenants, id).await?;
     let notice = answer.notice();
     let Some(found) = answer.value else {
         return Ok(warned(StatusCode::NOT_FOUND.into_response(), notice));
@@ -37,7 +37,7 @@ pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask)
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| ask.params.get(name).is_some()) {
         return Err(ApiError::invalid(format!("parameter {name} is not supported yet")));
     }
-    let answer = api.service.trace(&ask.tenant, id).await?;
+    let answer = api.service.trace(&ask.tenants, id).await?;
     let notice = answer.notice();
     let (status, text) = match &notice {
         Some(notice) => (PartialStatus::Partial, notice.clone()),

@@ -82,7 +82,7 @@ async fn listed(api: &Api, ask: &Ask, field: Field) -> Result<(Vec<TagValue>, Op
     let mut values = Vec::new();
     for field in fields {
         let request = FieldValuesRequest { field, filter: filter.clone(), range, limit: limit + 1 };
-        let found = api.service.field_values(&ask.tenant, request).await?.value;
+        let found = api.service.field_values(&ask.tenants, request).await?.value;
         found.iter().for_each(|value| push(value, &mut values));
     }
     let mut seen = HashSet::new();
