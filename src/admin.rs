@@ -74,7 +74,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         let lines = std::iter::once("ready".to_owned()).chain((admin.limits)());
         lines.map(|line| line + "\n").collect::<String>().into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "starting or stopping\n").into_response()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::config::{Address, Config, hidden_spans};
 use crate::control::Control;
 use crate::endpoints::{Endpoint, Handlers};
 use crate::serve::{Bounds, Connections, Server};
+use crate::status;
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -65,7 +66,8 @@ impl App {
         let of_store = Arc::clone(&store);
         let admin = Admin::new(registry, Box::new(move || limits(&of_store)));
         let notices = notices(Arc::clone(&store), Arc::clone(&collector));
-        let handlers = Handlers { collector, service, admin, ui: config.ui.clone(), notices };
+        let status = status::router(&config);
+        let handlers = Handlers { collector, service, admin, status, ui: config.ui.clone(), notices };
         Ok(Self { config, listeners, store, control: control.ok(), handlers, connections })
     }
 

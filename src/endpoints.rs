@@ -61,7 +61,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
         serves: "the Tempo API",
         transport: Transport::Http,
         audience: Audience::Queries,
-        router: |handlers| tempo::router(Arc::clone(&handlers.service), handlers.admin.router()),
+        router: |handlers| {
+            tempo::router(Arc::clone(&handlers.service), handlers.admin.router().merge(handlers.status.clone()))
+        },
     },
     Endpoint {
         name: "ui",
@@ -83,6 +85,8 @@ pub struct Handlers {
     pub service: Arc<Service>,
     /// Answers operators.
     pub admin: Arc<Admin>,
+    /// Tells them about versions and settings.
+    pub status: Router,
     /// Settings of the web UI.
     pub ui: hoptrail_ui::Config,
     /// What the web UI says to those who send.

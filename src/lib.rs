@@ -16,5 +16,6 @@ pub mod machine;
 pub mod output;
 pub mod progress;
 pub mod serve;
+pub mod status;
 pub mod telemetry;
 pub mod version;

@@ -38,6 +38,8 @@ pub struct Config {
     pub waiting: usize,
     /// Most traces one search may ask for.
     pub max_limit: usize,
+    /// Whether searches of the Tempo API answer trace ids with all their digits, or as Tempo does without leading zeros.
+    pub left_pad_trace_ids: bool,
     /// Whether there are tenants. Not a setting of this section: collector and queries must agree.
     #[serde(skip)]
     pub tenancy: Tenancy,
@@ -51,6 +53,7 @@ impl Default for Config {
             concurrency: 4,
             waiting: 200,
             max_limit: 262_144,
+            left_pad_trace_ids: false,
             tenancy: Tenancy::Single,
         }
     }

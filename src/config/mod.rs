@@ -24,7 +24,7 @@ pub use docs::{KeyDoc, keys};
 pub use error::{Error, YamlError};
 pub use listen::Listen;
 pub use load::{Sources, environment_name, load};
-pub use print::to_yaml;
+pub use print::{to_yaml, to_yaml_changed};
 
 /// Every setting of `hoptrail serve`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

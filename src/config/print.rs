@@ -8,13 +8,27 @@ use super::{Config, docs};
 /// `config` as YAML that [`super::load`] reads back to the same settings.
 #[must_use]
 pub fn to_yaml(config: &Config) -> String {
+    yaml("# hoptrail: the effective configuration\n", config, |_, _| true)
+}
+
+/// The settings of `config` that are not the defaults, as YAML.
+#[must_use]
+pub fn to_yaml_changed(config: &Config) -> String {
+    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
+    let is_changed = |pointer: &str, value: &Value| defaults.pointer(pointer) != Some(value);
+    yaml("# hoptrail: the settings that are not the defaults\n", config, is_changed)
+}
+
+/// The settings that `take` chooses by their JSON pointers and values.
+fn yaml(heading: &str, config: &Config, take: impl Fn(&str, &Value) -> bool) -> String {
     let values = serde_json::to_value(config).unwrap_or_default();
-    let mut out = String::from("# hoptrail: the effective configuration\n");
+    let mut out = String::from(heading);
     let mut section: Vec<&str> = Vec::new();
     for key in docs::keys() {
         let mut path: Vec<&str> = key.path.split('.').collect();
         let Some(name) = path.pop() else { continue };
-        let Some(value) = values.pointer(&format!("/{}", key.path.replace('.', "/"))) else { continue };
+        let pointer = format!("/{}", key.path.replace('.', "/"));
+        let Some(value) = values.pointer(&pointer).filter(|value| take(&pointer, value)) else { continue };
         open_section(&mut out, &mut section, &path);
         let indent = "  ".repeat(path.len());
         for line in wrap(&key.meaning.replace('`', ""), 110 - indent.len()) {

@@ -21,7 +21,13 @@ impl Resource {
     /// The service's name; empty when the resource does not say.
     #[must_use]
     pub fn service_name(&self) -> &str {
-        lookup(&self.attributes, "service.name").and_then(AnyValue::as_str).unwrap_or_default()
+        self.attribute("service.name").and_then(AnyValue::as_str).unwrap_or_default()
+    }
+
+    /// The value of its first attribute with this key.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<&AnyValue> {
+        lookup(&self.attributes, key)
     }
 }
 

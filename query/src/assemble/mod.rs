@@ -5,12 +5,14 @@
 
 mod critical;
 mod draft;
+mod fold;
 mod inspect;
 mod key;
 mod peer;
 mod resolve;
 mod selftime;
 mod skew;
+mod subset;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -20,9 +22,11 @@ mod warning;
 
 use hoptrail_proto::model::{SpanId, StatusCode, Trace, TraceId, TraceSpan};
 
+pub use fold::Folding;
 pub use key::NodeKey;
 pub use peer::{Peer, PeerKind};
 pub use skew::ClockSkew;
+pub use subset::Around;
 pub use summary::{ServicePart, Summary};
 pub use warning::Warning;
 

@@ -13,6 +13,9 @@ pub(crate) enum ApiError {
     /// The client must change the request; the text says what and where.
     #[error("{0}")]
     Invalid(String),
+    /// What the client asks for is not there.
+    #[error("{0}")]
+    NotFound(String),
     /// The client does not say who it is.
     #[error(transparent)]
     NoTenant(#[from] NoTenant),
@@ -32,6 +35,7 @@ impl ApiError {
         match self {
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
             Self::Invalid(_) | Self::NoTenant(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Query(Error::Busy) => StatusCode::TOO_MANY_REQUESTS,
             Self::Query(Error::Read(ReadError::Deadline { .. })) => StatusCode::GATEWAY_TIMEOUT,
             Self::Query(Error::Read(ReadError::Cancelled)) => client_closed_request(),
@@ -84,6 +88,7 @@ mod tests {
         let failed = |error: ReadError| ApiError::Query(error.into());
         for (error, code) in [
             (ApiError::invalid("x"), 400),
+            (ApiError::NotFound("x".into()), 404),
             (ApiError::NoTenant(NoTenant::Missing), 401),
             (ApiError::NoTenant(NoTenant::Several), 400),
             (ApiError::Query(Error::Busy), 429),

@@ -17,7 +17,7 @@ use crate::Service;
 pub(crate) use ask::{Ask, Named};
 pub(crate) use error::{ApiError, shown};
 pub(crate) use params::Params;
-pub(crate) use respond::{Format, json, message, protobuf, truncated, warned};
+pub(crate) use respond::{Format, json, llm, message, protobuf, truncated, warned};
 pub(crate) use slashes::with_one_slash;
 
 /// What every handler works with.

@@ -28,6 +28,16 @@ impl Params {
         count.map(Some).ok_or_else(|| ApiError::invalid(format!("invalid {name} {}: {}", shown(text), expected())))
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(text) => Err(ApiError::invalid(format!("invalid {name} {}: expected true or false", shown(text)))),
+        }
+    }
+
     /// A length of time in nanoseconds.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };

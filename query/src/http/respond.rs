@@ -18,21 +18,30 @@ pub(crate) enum Format {
     Json,
     /// `application/protobuf`
     Protobuf,
+    /// JSON for language models. Most answers have no such form, and are JSON then.
+    Llm,
 }
 
+/// What is named first in this list is sent, if an `Accept` header names it anywhere.
+const FORMATS: [(&str, Format); 3] = [
+    ("application/protobuf", Format::Protobuf),
+    ("application/json", Format::Json),
+    ("application/vnd.grafana.llm", Format::Llm),
+];
+
 impl Format {
-    /// Protobuf when any `Accept` header names it anywhere, JSON otherwise.
+    /// JSON, unless another one is accepted.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let protobuf = accepted.any(|value| value.contains("application/protobuf"));
-        if protobuf { Self::Protobuf } else { Self::Json }
+        let accepted = || headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let found = FORMATS.into_iter().find(|(name, _)| accepted().any(|value| value.contains(name)));
+        found.map_or(Self::Json, |(_, format)| format)
     }
 }
 
 /// An answer of both forms.
 pub(crate) fn message(format: Format, message: &(impl Message + Serialize)) -> Result<Response, ApiError> {
     match format {
-        Format::Json => json(message),
+        Format::Json | Format::Llm => json(message),
         Format::Protobuf => Ok(protobuf(message)),
     }
 }
@@ -41,6 +50,12 @@ pub(crate) fn message(format: Format, message: &(impl Message + Serialize)) -> R
 pub(crate) fn json(message: &impl Serialize) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(message).map_err(Error::internal)?;
     Ok(typed("application/json", body))
+}
+
+/// An answer in JSON for language models.
+pub(crate) fn llm(message: &impl Serialize) -> Result<Response, ApiError> {
+    let body = serde_json::to_vec(message).map_err(Error::internal)?;
+    Ok(typed("application/vnd.grafana.llm+json", body))
 }
 
 /// An answer in protobuf.

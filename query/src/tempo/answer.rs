@@ -5,17 +5,15 @@ use hoptrail_proto::tempo::{
 };
 use hoptrail_storage::{Inspected, SearchAnswer, SetHit, SpanHit, TraceHit};
 
-use crate::any_value;
 use crate::traceql::field_label;
+use crate::{Config, any_value};
 
 /// Stands for the service of a root span that has not arrived.
 const NO_ROOT: &str = "<root span not yet received>";
 
-pub(super) fn search_response(answer: SearchAnswer) -> SearchResponse {
-    SearchResponse {
-        traces: answer.hits.into_iter().map(trace).collect(),
-        metrics: Some(search_metrics(answer.inspected)),
-    }
+pub(super) fn search_response(answer: SearchAnswer, config: &Config) -> SearchResponse {
+    let traces = answer.hits.into_iter().map(|hit| trace(hit, config.left_pad_trace_ids));
+    SearchResponse { traces: traces.collect(), metrics: Some(search_metrics(answer.inspected)) }
 }
 
 /// A whole search is one job. Sizes of whole segments are left out: no query reads them.
@@ -31,11 +29,12 @@ pub(super) fn search_metrics(inspected: Inspected) -> SearchMetrics {
     }
 }
 
-fn trace(hit: TraceHit) -> TraceSearchMetadata {
+fn trace(hit: TraceHit, left_pad: bool) -> TraceSearchMetadata {
+    let id = hit.trace_id.to_string();
     let sets: Vec<SpanSet> = hit.sets.into_iter().map(span_set).collect();
     let (root_service_name, root_trace_name) = hit.root.unwrap_or_else(|| (NO_ROOT.to_owned(), String::new()));
     TraceSearchMetadata {
-        trace_id: hit.trace_id.to_string(),
+        trace_id: if left_pad { id } else { id.trim_start_matches('0').to_owned() },
         root_service_name,
         root_trace_name,
         start_time_unix_nano: hit.start_unix_nano,

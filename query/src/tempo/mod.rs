@@ -4,8 +4,11 @@
 //! "Tag" is this API's word for attribute.
 
 mod answer;
+mod diff;
+mod llm;
 mod metrics;
 mod names;
+mod part;
 mod range;
 mod search;
 mod series;
@@ -17,12 +20,29 @@ mod values;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::any;
+use axum::routing::{any, get, post};
 use hoptrail_storage::SystemClock;
 use tower_http::compression::CompressionLayer;
 
 use crate::Service;
 use crate::http::{Api, with_one_slash};
+
+/// Every address of the API.
+pub const ADDRESSES: [&str; 13] = [
+    "/api/echo",
+    "/api/metrics/query",
+    "/api/metrics/query_range",
+    "/api/overrides",
+    "/api/search",
+    "/api/search/tag/{name}/values",
+    "/api/search/tags",
+    "/api/status/buildinfo",
+    "/api/traces/{id}",
+    "/api/v2/search/tag/{name}/values",
+    "/api/v2/search/tags",
+    "/api/v2/traces/diff",
+    "/api/v2/traces/{id}",
+];
 
 /// The routes of the API and those `beside` it, for a listener on port 3200.
 pub fn router(service: Arc<Service>, beside: Router) -> Router {
@@ -35,6 +55,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/status/buildinfo", any(status::build_info))
         .route("/api/traces/{id}", any(trace::by_id))
         .route("/api/v2/traces/{id}", any(trace::by_id_v2))
+        .route("/api/v2/traces/diff", post(diff::diff).fallback(diff::wrong_method))
         .route("/api/search", any(search::search))
         .route("/api/search/tags", any(names::names))
         .route("/api/v2/search/tags", any(names::names_v2))
@@ -42,6 +63,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/v2/search/tag/{*name}", any(values::values_v2))
         .route("/api/metrics/query_range", any(metrics::query_range))
         .route("/api/metrics/query", any(metrics::query))
+        .route("/api/overrides", get(status::overrides).fallback(status::no_overrides))
         .layer(CompressionLayer::new())
         .with_state(api);
     with_one_slash(routes.merge(beside).fallback(status::not_here))

@@ -28,7 +28,7 @@ pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response,
     let mut answer = answer.value;
     let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));
     answer.hits.truncate(limit);
-    Ok(warned(truncated(message(ask.format, &search_response(answer))?, cut), notice))
+    Ok(warned(truncated(message(ask.format, &search_response(answer, api.service.config()))?, cut), notice))
 }
 
 /// What the store is asked.

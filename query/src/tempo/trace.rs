@@ -3,15 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::{Distinct, TraceId, TraceSpan};
-use hoptrail_proto::tempo::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
+use hoptrail_proto::model::{Distinct, Trace, TraceId, TraceSpan};
+use hoptrail_proto::tempo::{self, Batches, PartialStatus, TraceByIdMetrics, TraceByIdResponse};
 
-use super::range;
+use super::part::Part;
+use super::{llm, range};
 use crate::Error;
 use crate::http::{Api, ApiError, Ask, Format, Named, Params, json, message, protobuf, shown, warned};
-
-/// Parameters of Tempo 3.1 that change which spans are answered. Ignoring them would answer another question.
-const UNSUPPORTED: [&str; 5] = ["q", "keep_hierarchy", "match_depth", "ancestor_depth", "span_pruning"];
 
 /// `/api/traces/{id}`: 404 without a body when no span is known.
 pub(super) async fn by_id(State(api): State<Api>, Named(id): Named, ask: Ask) -> Result<Response, ApiError> {
@@ -22,9 +20,9 @@ pub(super) async fn by_id(State(api): State<Api>, Named(id): Named, ask: Ask) ->
         return Ok(warned(StatusCode::NOT_FOUND.into_response(), notice));
     };
     let response = encode(move || {
-        let trace = Trace::new(&side_by_side(found.spans));
+        let trace = tempo::Trace::new(&side_by_side(found.spans));
         match ask.format {
-            Format::Json => json(&Batches::of(&trace)),
+            Format::Json | Format::Llm => json(&Batches::of(&trace)),
             Format::Protobuf => Ok(protobuf(&trace)),
         }
     });
@@ -34,19 +32,25 @@ pub(super) async fn by_id(State(api): State<Api>, Named(id): Named, ask: Ask) ->
 /// `/api/v2/traces/{id}`: 200 with an empty trace when no span is known.
 pub(super) async fn by_id_v2(State(api): State<Api>, Named(id): Named, ask: Ask) -> Result<Response, ApiError> {
     let id = checked(&id, &ask.params)?;
-    if let Some(name) = UNSUPPORTED.into_iter().find(|name| ask.params.get(name).is_some()) {
-        return Err(ApiError::invalid(format!("parameter {name} is not supported yet")));
-    }
+    let part = Part::of(&ask.params)?;
     let answer = api.service.trace(&ask.tenants, id).await?;
     let notice = answer.notice();
-    let (status, text) = match &notice {
-        Some(notice) => (PartialStatus::Partial, notice.clone()),
-        None => (PartialStatus::Complete, String::new()),
-    };
+    let found = answer.value.unwrap_or(Trace { id, spans: Vec::new() });
+    let wanted = part.wanted(&api, &ask, id).await?;
+    let said = notice.clone();
     let response = encode(move || {
-        let trace = answer.value.map(|found| Trace::new(&side_by_side(found.spans))).unwrap_or_default();
-        let metrics = Some(TraceByIdMetrics::default());
-        message(ask.format, &TraceByIdResponse { trace: Some(trace), metrics, status: status.into(), message: text })
+        let trace = part.take(found, wanted.as_ref());
+        if ask.format == Format::Llm {
+            return llm::trace(&trace, said);
+        }
+        let status = if said.is_some() { PartialStatus::Partial } else { PartialStatus::Complete };
+        let answer = TraceByIdResponse {
+            trace: Some(tempo::Trace::new(&side_by_side(trace.spans))),
+            metrics: Some(TraceByIdMetrics::default()),
+            status: status.into(),
+            message: said.unwrap_or_default(),
+        };
+        message(ask.format, &answer)
     });
     Ok(warned(response.await?, notice))
 }
@@ -61,16 +65,28 @@ fn checked(id: &str, params: &Params) -> Result<TraceId, ApiError> {
             shown(mode)
         )));
     }
-    if let (Some(start), Some(end)) = (range::seconds(params, "start")?, range::seconds(params, "end")?)
-        && end <= start
-    {
-        return Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")));
+    check_times(range::seconds(params, "start")?, range::seconds(params, "end")?)?;
+    trace_id(id)
+}
+
+/// Times must not be in the wrong order.
+pub(super) fn check_times(start: Option<u32>, end: Option<u32>) -> Result<(), ApiError> {
+    match (start, end) {
+        (Some(start), Some(end)) if end <= start => {
+            Err(ApiError::invalid(format!("invalid end {end}: it must lie after start {start}")))
+        }
+        _ => Ok(()),
     }
-    id.parse().map_err(|error| ApiError::invalid(format!("invalid trace id {}: {error}", shown(id))))
+}
+
+pub(super) fn trace_id(text: &str) -> Result<TraceId, ApiError> {
+    text.parse().map_err(|error| ApiError::invalid(format!("invalid trace id {}: {error}", shown(text))))
 }
 
 /// Large traces take a while to encode: not on a thread that others wait for.
-async fn encode(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static) -> Result<Response, ApiError> {
+pub(super) async fn encode(
+    work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(Error::internal)?
 }

@@ -9,8 +9,8 @@ use hoptrail_proto::tempo::{SearchTagValuesResponse, SearchTagValuesV2Response, 
 use hoptrail_storage::{AttributeScope, Field, FieldValuesRequest, Filter, Intrinsic, Value};
 
 use super::names::one_job;
-use super::{range, tags};
-use crate::http::{Api, ApiError, Ask, Named, message, truncated};
+use super::{llm, range, tags};
+use crate::http::{Api, ApiError, Ask, Format, Named, message, truncated};
 use crate::traceql::{lenient_filter, parse_field};
 
 /// Values listed when no limit is given.
@@ -28,8 +28,13 @@ pub(super) async fn values(State(api): State<Api>, Named(path): Named, ask: Ask)
 
 /// `/api/v2/search/tag/{name}/values`: values with their types, of a TraceQL identifier.
 pub(super) async fn values_v2(State(api): State<Api>, Named(path): Named, ask: Ask) -> Result<Response, ApiError> {
-    let (answer, cut) = typed_values(&api, &ask, name_of(&path)?).await?;
-    Ok(truncated(message(ask.format, &answer)?, cut))
+    let name = name_of(&path)?;
+    let (answer, cut) = typed_values(&api, &ask, name).await?;
+    let response = match ask.format {
+        Format::Llm => llm::values(name, &answer.tag_values)?,
+        format => message(format, &answer)?,
+    };
+    Ok(truncated(response, cut))
 }
 
 /// The values of a key without scope as text, and what cut the list.

@@ -1,5 +1,7 @@
 //! The API over the plain store, in process.
 
+mod diff;
+mod parts;
 mod rules;
 mod search;
 mod strict;

@@ -19,6 +19,7 @@ pub(super) fn check(url: &str, json: &Value) {
         "/api/v2/search/tags" => is::<Scopes>(json),
         "/api/metrics/query_range" => is::<Range>(json),
         "/api/metrics/query" => is::<Instant>(json),
+        "/api/v2/traces/diff" => is::<Difference>(json),
         "/api/status/buildinfo" => is::<BuildInfo>(json),
         path if path.starts_with("/api/v2/search/tag/") => is::<TypedValues>(json),
         path if path.starts_with("/api/search/tag/") => is::<Values>(json),
@@ -77,6 +78,19 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
+/// 1 to 32 hex digits without leading zeros.
+#[derive(Debug)]
+struct TrimmedHex;
+
+impl<'de> Deserialize<'de> for TrimmedHex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_short = (1..=32).contains(&text.len()) && !text.starts_with('0');
+        if is_hex && is_short { Ok(Self) } else { Err(D::Error::custom(format!("{text:?} is no trimmed id"))) }
+    }
+}
+
 /// Bytes in base64, as many as `N`.
 #[derive(Debug)]
 struct Base64<const N: usize>;
@@ -131,7 +145,7 @@ objects! {
     }
 
     Found {
-        #[serde(rename = "traceID")] trace_id: Hex<32>,
+                #[serde(rename = "traceID")] trace_id: TrimmedHex,
         root_service_name: Option<Text>,
         root_trace_name: Option<Text>,
         start_time_unix_nano: Option<Long>,
@@ -218,6 +232,48 @@ objects! {
         build_user: String,
         build_date: String,
         go_version: String,
+    }
+
+    Difference {
+        format: String,
+        base: WholeTrace,
+        compare: WholeTrace,
+        counts: Counts,
+        operations: Option<Vec<Operation>>,
+        patch: Option<Vec<Step>>,
+    }
+
+    WholeTrace {
+        trace_id: Hex<32>,
+        start_unix_nano: Long,
+        duration_ms: f64,
+        span_count: u32,
+        error_count: u32,
+    }
+
+    Counts { added: u32, removed: u32, changed: u32, same: u32, }
+    Operation { service: String, name: String, kind: String, base: Total, compare: Total, }
+    Total { span_count: u32, error_count: u32, duration_ms: f64, self_ms: f64, }
+
+    Step {
+        op: String,
+        service: String,
+        name: String,
+        kind: String,
+        base: Option<ComparedSpan>,
+        compare: Option<ComparedSpan>,
+        changed: Option<Some1<Text>>,
+        attributes: Option<BTreeMap<String, Value>>,
+    }
+
+    ComparedSpan {
+        id: Text,
+        parent: Option<Text>,
+        start_ms: f64,
+        duration_ms: f64,
+        self_ms: f64,
+        status: Text,
+        status_message: Option<Text>,
     }
 
     Batches { batches: Vec<ResourceSpans>, }

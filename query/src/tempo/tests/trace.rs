@@ -93,7 +93,6 @@ async fn wrong_parameters_are_refused() {
             tempo.refuses(&format!("/api/{version}traces/{rest}"), 400, reason).await;
         }
     }
-    tempo.refuses("/api/v2/traces/1?q=%7B%7D", 400, "q is not supported yet").await;
 }
 
 #[tokio::test]
