@@ -76,7 +76,9 @@ fn services() -> String {
 
 fn endpoints() -> String {
     let own = PAGES.iter().map(|name| format!("/status/{name}"));
-    let own = own.chain(["/status", "/status/overrides", "/status/overrides/{tenant}", "/status/usage-stats"].map(str::to_owned));
+    let own = own.chain(
+        ["/status", "/status/overrides", "/status/overrides/{tenant}", "/status/usage-stats"].map(str::to_owned),
+    );
     let admin = ["/health", "/metrics", "/ready"].map(str::to_owned);
     let mut all: Vec<String> = ADDRESSES.iter().map(|address| (*address).to_owned()).chain(own).chain(admin).collect();
     all.sort();
@@ -131,6 +133,10 @@ mod tests {
             assert!(said.contains(text), "{path}: {said}");
         }
         let (_, changed) = get("/status/config?mode=diff").await;
-        assert_eq!(changed.lines().filter(|line| line.trim_start().starts_with(char::is_alphabetic)).count(), 2, "{changed}");
+        assert_eq!(
+            changed.lines().filter(|line| line.trim_start().starts_with(char::is_alphabetic)).count(),
+            2,
+            "{changed}"
+        );
     }
 }

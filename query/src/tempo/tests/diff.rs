@@ -94,10 +94,22 @@ async fn wrong_questions_are_refused() {
         (r#"{"base": {"traceId": "1"}}"#, 400, "missing field `compare`"),
         (r#"{"base": {"traceId": "1"}, "compare": {"traceId": "x"}}"#, 400, "compare: invalid trace id \"x\""),
         (r#"{"base": {"traceId": "1", "start": -1}, "compare": {"traceId": "2"}}"#, 400, "invalid body: invalid value"),
-        (r#"{"base": {"traceId": "1", "start": 2, "end": 1}, "compare": {"traceId": "2"}}"#, 400, "base: invalid end 1"),
+        (
+            r#"{"base": {"traceId": "1", "start": 2, "end": 1}, "compare": {"traceId": "2"}}"#,
+            400,
+            "base: invalid end 1",
+        ),
         (r#"{"base": {"traceId": "1"}, "compare": {"traceId": "2"}, "more": 1}"#, 400, "unknown field `more`"),
-        (r#"{"base": {"traceId": "1"}, "compare": {"traceId": "2"}, "format": "x"}"#, 400, "invalid format \"x\"; there are trace-patch-v0"),
-        (r#"{"base": {"traceId": "1"}, "compare": {"traceId": "7"}}"#, 404, "compare: no span of trace 00000000000000000000000000000007 is known"),
+        (
+            r#"{"base": {"traceId": "1"}, "compare": {"traceId": "2"}, "format": "x"}"#,
+            400,
+            "invalid format \"x\"; there are trace-patch-v0",
+        ),
+        (
+            r#"{"base": {"traceId": "1"}, "compare": {"traceId": "7"}}"#,
+            404,
+            "compare: no span of trace 00000000000000000000000000000007 is known",
+        ),
     ] {
         let answer = post(&tempo, ADDRESS, body).await;
         assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.text());
@@ -106,6 +118,10 @@ async fn wrong_questions_are_refused() {
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
         let request = Request::builder().method(method).uri(ADDRESS).body(Body::empty()).expect("a request");
         let answer = tempo.ask(request).await;
-        assert_eq!((answer.status.as_u16(), &answer.headers["allow"]), (405, &"POST".parse().expect("a value")), "{method}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers["allow"]),
+            (405, &"POST".parse().expect("a value")),
+            "{method}"
+        );
     }
 }

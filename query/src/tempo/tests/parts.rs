@@ -22,8 +22,7 @@ async fn ids(tempo: &Tempo, parameters: &str) -> Vec<u64> {
         tempo.protobuf(&format!("/api/v2/traces/{ID}?{parameters}")).await;
     let groups = answer.trace.expect("a trace").resource_spans;
     let spans = groups.into_iter().flat_map(|group| group.scope_spans).flat_map(|scope| scope.spans);
-    let mut ids: Vec<_> =
-        spans.map(|span| u64::from_be_bytes(span.span_id.try_into().expect("8 bytes"))).collect();
+    let mut ids: Vec<_> = spans.map(|span| u64::from_be_bytes(span.span_id.try_into().expect("8 bytes"))).collect();
     ids.sort_unstable();
     ids
 }
@@ -67,12 +66,18 @@ async fn wrong_parameters_of_parts_are_refused() {
         (format!("q={}", escaped("{ foo }")), "unknown word `foo`"),
         (format!("q={}", escaped("{ } | count() > 1")), ""),
         ("match_depth=-1".to_owned(), "invalid match_depth \"-1\": expected a whole number from 0 to 1000000"),
-        ("ancestor_depth=-2".to_owned(), "invalid ancestor_depth \"-2\": expected a number of levels from 0 to 1000000, or -1"),
+        (
+            "ancestor_depth=-2".to_owned(),
+            "invalid ancestor_depth \"-2\": expected a number of levels from 0 to 1000000, or -1",
+        ),
         ("keep_hierarchy=maybe".to_owned(), "invalid keep_hierarchy \"maybe\": expected true or false"),
         ("span_pruning=2".to_owned(), "invalid span_pruning \"2\": expected true or false"),
         ("span_pruning_min_spans=1".to_owned(), "invalid span_pruning_min_spans \"1\": expected a whole number from 2"),
         ("span_pruning_max_parent_depth=x".to_owned(), "invalid span_pruning_max_parent_depth \"x\""),
-        ("span_pruning_group_by=a,,b".to_owned(), "invalid span_pruning_group_by \"a,,b\": expected up to 20 attribute keys"),
+        (
+            "span_pruning_group_by=a,,b".to_owned(),
+            "invalid span_pruning_group_by \"a,,b\": expected up to 20 attribute keys",
+        ),
         (format!("span_pruning_group_by={}", ["k"; 21].join(",")), "expected up to 20 attribute keys"),
     ] {
         tempo.refuses(&format!("/api/v2/traces/{ID}?{parameters}"), 400, reason).await;
