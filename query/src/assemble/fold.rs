@@ -212,7 +212,7 @@ mod tests {
             spans.extend((1..=id / 10).map(|child| span(id + child, id, "get", 5)));
         }
         spans.extend([span(40, 1, "call", 50), span(41, 40, "put", 5)]);
-        assert_eq!(fold(&spans, &folding(3, 0)).len(), 9, "the three children of 30 are one");
+        assert_eq!(fold(&spans, &folding(3, 0)).len(), 10, "the three children of 30 are one");
         assert_eq!(ids(&fold(&spans, &folding(3, 1))), [1, 10, 11, 40, 41]);
     }
 

@@ -1,47 +1,68 @@
 //! `/api/search`.
 
 use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, Pipeline, SearchRequest, Value};
+use hoptrail_storage::{CompareOp, Field, Filter, Intrinsic, Pipeline, SearchRequest, SetExpr, Stage, Value};
 
 use super::answer::search_response;
 use super::{range, tags};
 use crate::http::{Api, ApiError, Ask, Params, message, truncated, warned};
 use crate::traceql::{Compiled, compile, render_errors};
+use crate::{place_from_text, place_text};
 
 const DEFAULT_LIMIT: usize = 20;
 const DEFAULT_SPANS: usize = 3;
 const MAX_SPANS: usize = 100;
 
 /// Parameters that are never taken for attributes.
-const KNOWN: [&str; 10] =
-    ["q", "tags", "start", "end", "since", "limit", "spss", "minDuration", "maxDuration", "skip_ast_transformations"];
+const KNOWN: [&str; 11] = [
+    "q",
+    "tags",
+    "start",
+    "end",
+    "since",
+    "limit",
+    "spss",
+    "minDuration",
+    "maxDuration",
+    "skip_ast_transformations",
+    "after",
+];
+
+/// Where the next page begins. The message has no field for it.
+const NEXT: HeaderName = HeaderName::from_static("x-hoptrail-next");
 
 /// The newest traces that match.
 pub(super) async fn search(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let mut request = request(&api, &ask.params)?;
+    let request = request(&api, &ask.params)?;
     let limit = request.limit;
-    // One more than was asked for shows whether there are more.
-    request.limit += 1;
     let answer = api.service.search(&ask.tenants, request).await?;
     let notice = answer.notice();
-    let mut answer = answer.value;
-    let cut = (answer.hits.len() > limit).then(|| format!("limit={limit}"));
-    answer.hits.truncate(limit);
-    Ok(warned(truncated(message(ask.format, &search_response(answer, api.service.config()))?, cut), notice))
+    let next = answer.value.next.as_ref().map(place_text);
+    let cut = next.is_some().then(|| format!("limit={limit}"));
+    let mut response = message(ask.format, &search_response(answer.value, api.service.config()))?;
+    if let Some(next) = next.and_then(|next| HeaderValue::try_from(next).ok()) {
+        response.headers_mut().insert(NEXT, next);
+    }
+    Ok(warned(truncated(response, cut), notice))
 }
 
 /// What the store is asked.
 pub(super) fn request(api: &Api, params: &Params) -> Result<SearchRequest, ApiError> {
     let limit = limit(params, api.service.config().max_limit)?;
     let compiled = condition(params)?;
+    let after = params.get("after").map(|text| place_from_text(text, &compiled.order, compiled.rows)).transpose();
+    let after = after.map_err(|error| ApiError::invalid(format!("invalid after: {error}")))?;
     Ok(SearchRequest {
         spans: with_trace_duration(compiled.spans, params)?,
         range: range::of_search(params, api.clock.now_unix_nano())?,
         limit,
         spans_per_set: spans_per_set(params)?,
         select: compiled.select,
-        ..SearchRequest::default()
+        order: compiled.order,
+        rows: compiled.rows,
+        after,
     })
 }
 
@@ -79,11 +100,16 @@ fn with_trace_duration(mut spans: Pipeline, params: &Params) -> Result<Pipeline,
     let least = least.map(|nanos| trace_duration(CompareOp::Ge, nanos));
     let most = most.map(|nanos| trace_duration(CompareOp::Le, nanos));
     let bounds: Vec<Filter> = least.into_iter().chain(most).collect();
-    if !bounds.is_empty() {
-        let filter = Filter::And(spans.as_filter().into_iter().cloned().chain(bounds).collect());
-        spans = filter.into();
+    if bounds.is_empty() {
+        return Ok(spans);
     }
-    Ok(spans)
+    match spans.as_filter() {
+        Some(filter) => Ok(Filter::And(std::iter::once(filter.clone()).chain(bounds).collect()).into()),
+        None => {
+            spans.stages.insert(0, Stage::Sets(SetExpr::Filter(Filter::And(bounds))));
+            Ok(spans)
+        }
+    }
 }
 
 fn trace_duration(op: CompareOp, nanos: u64) -> Filter {

@@ -95,7 +95,7 @@ async fn listed(api: &Api, ask: &Ask, field: Field) -> Result<(Vec<TagValue>, Op
     Ok(cut(values, limit))
 }
 
-/// Values that are known without asking the store. Durations and ids have none: there are too many to choose from.
+/// Values that are known without asking the store. Durations, ids and places in the tree have none: there are too many to choose from.
 fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
     match intrinsic {
         Intrinsic::Status => {
@@ -109,7 +109,10 @@ fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
         | Intrinsic::SpanId
         | Intrinsic::ParentId
         | Intrinsic::LinkTraceId
-        | Intrinsic::LinkSpanId => Some(Vec::new()),
+        | Intrinsic::LinkSpanId
+        | Intrinsic::NestedSetLeft
+        | Intrinsic::NestedSetRight
+        | Intrinsic::NestedSetParent => Some(Vec::new()),
         _ => None,
     }
 }

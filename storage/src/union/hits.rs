@@ -48,7 +48,12 @@ impl<'a> Page<'a> {
             Place { value: None, start, trace_id, span_id }
         });
         let hits = match rows {
-            Rows::Traces => united(self.hits, self.request.spans_per_set),
+            Rows::Traces => {
+                let mut hits = united(self.hits, self.request.spans_per_set);
+                // A trace of several tenants may begin earlier than the first part of it.
+                hits.sort_by_key(|hit| Reverse(key(rows, hit)));
+                hits
+            }
             Rows::Spans => self.hits,
         };
         SearchAnswer { hits, inspected: self.inspected, next }

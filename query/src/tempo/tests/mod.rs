@@ -1,6 +1,7 @@
 //! The API over the plain store, in process.
 
 mod diff;
+mod metrics;
 mod parts;
 mod rules;
 mod search;

@@ -274,3 +274,28 @@ async fn a_wrong_query_is_shown_with_carets() {
     );
     tempo.refuses(&format!("/api/search?q={}", escaped("{ foo }")), 400, "unknown word `foo`").await;
 }
+
+#[tokio::test]
+async fn pages_follow_one_another_in_every_order() {
+    let tempo = Tempo::with(&spans()).await;
+    for (q, ids) in [
+        ("{ }", vec!["3", "2", "abc"]),
+        ("{ } | sort(duration desc)", vec!["2", "abc", "3"]),
+        ("{ kind = client || kind = server } | spans", vec!["2", "abc", "abc", "abc"]),
+    ] {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        for page in 0.. {
+            assert!(page < 9, "{q}: the pages have no end");
+            let answer = tempo.get(&format!("/api/search?limit=1&q={}&after={after}", escaped(q))).await;
+            assert_eq!(answer.status, 200, "{q}: {}", answer.text());
+            let json: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let traces = json["traces"].as_array().expect("traces").iter();
+            found.extend(traces.map(|trace| trace["traceID"].as_str().expect("an id").to_owned()));
+            let Some(next) = answer.headers.get("x-hoptrail-next") else { break };
+            assert_eq!(answer.headers["hoptrail-truncated"], "limit=1");
+            after = next.to_str().expect("ASCII").to_owned();
+        }
+        assert_eq!(found, ids, "{q}");
+    }
+    tempo.refuses("/api/search?after=xyz", 400, "invalid after: not the place of a page of this query").await;
+}
