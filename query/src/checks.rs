@@ -46,14 +46,16 @@ fn faults(text: &str, errors: &[QueryError]) {
 mod tests {
     use std::path::Path;
 
-    /// What the store cannot do yet, and so no script has.
-    const MORE: [&str; 6] = [
+    /// What no script has.
+    const MORE: [&str; 8] = [
         "({.a}>{.b}>>{.c}) && {.d}!<<{.e} || {.f}&~{.g}",
         "{ } | select(.a, span.b) | by(resource.service.name) | count() > 2 with (most_recent=true)",
         "{ span.a = 1 } | max(duration) - min(duration) >= 1h30m * 2 ^ 3 | coalesce()",
         "{ name =~ `a\\d` } | rate() by (.a, event:name) | topk(10)",
         "{ } | quantile_over_time(duration, 0.5, .99) by (name)",
         "{ } | compare({ status = error }, 10, 1, 2)",
+        "({ } | rate() by (.a) | topk(2)) / ({ } | rate()) * 100 > 5 with (extrapolate=true, exemplars=5)",
+        "{ parent.resource.a - .b > -nestedSetLeft } | by(.c ^ 2) | sort(duration asc) | spans",
     ];
 
     #[test]

@@ -192,6 +192,9 @@ impl Checker {
         let found = self.expr(expr);
         if let Some(found) = found.filter(|found| *found != Class::Spans) {
             self.error(expr.range, format!("`{symbol}` joins sets of spans, but this is {}", found.name()));
+        } else if found.is_some() && matches!(expr.kind, ExprKind::Binary { .. }) {
+            let message = format!("`{symbol}` joins sets of spans; write ({{ }} | …) around this condition");
+            self.error(expr.range, message);
         }
         found == Some(Class::Spans)
     }

@@ -89,6 +89,7 @@ fn every_breach_is_reported_with_its_bytes() {
         ("{ .b } !~ (({ } | by(.a)) | { .c })", vec![(10..35, "`!~` needs one set of spans")]),
         ("{ } | count() = \"x\"", vec![(16..19, "only numbers")]),
         ("{ } && 5", vec![(7..8, "`&&` joins sets of spans, but this is a number")]),
+        ("count() > 3 && { .a }", vec![(0..11, "write ({ } | …) around this condition")]),
         ("{ } >> count()", vec![(7..14, "joins sets of spans")]),
         ("{ } + 1 > 2", vec![(0..3, "needs numbers, but this is a set of spans")]),
         ("{ } = { }", vec![(0..9, "compares numbers")]),

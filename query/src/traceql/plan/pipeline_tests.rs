@@ -96,7 +96,7 @@ fn pipelines_in_brackets_are_sets() {
     let left = SetExpr::Pipeline(Pipeline { stages: vec![Stage::Sets(set("a")), by("x"), many.clone()] });
     assert_eq!(stages("({ .a } | by(.x) | count() > 2) && { .b }"), [Stage::Sets(SetExpr::All(vec![left, set("b")]))]);
     let alone = SetExpr::Pipeline(Pipeline { stages: vec![many] });
-    assert_eq!(stages("(count() > 2) && { .b }"), [Stage::Sets(SetExpr::All(vec![alone, set("b")]))]);
+    assert_eq!(stages("({ } | count() > 2) && { .b }"), [Stage::Sets(SetExpr::All(vec![alone, set("b")]))]);
 }
 
 #[test]
