@@ -8,6 +8,7 @@ mod names;
 mod range;
 mod search;
 mod status;
+mod streaming;
 mod tags;
 mod trace;
 mod values;
@@ -21,6 +22,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::Service;
 use crate::http::{Api, with_one_slash};
+
+pub use streaming::SERVICE as STREAMING_SERVICE;
 
 /// The routes of the API and those `beside` it, for a listener on port 3200.
 pub fn router(service: Arc<Service>, beside: Router) -> Router {
@@ -41,6 +44,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/metrics/query_range", any(status::no_metrics))
         .route("/api/metrics/query", any(status::no_metrics))
         .layer(CompressionLayer::new())
+        .merge(streaming::routes())
         .with_state(api);
     with_one_slash(routes.merge(beside).fallback(status::not_here))
 }

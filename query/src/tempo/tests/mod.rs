@@ -2,6 +2,7 @@
 
 mod rules;
 mod search;
+mod streaming;
 mod tags;
 mod trace;
 

@@ -169,7 +169,7 @@ async fn one_tenant_needs_no_name_and_many_never_mix() {
 
 /// A store that always fails; where that is by damage, traces are answered without what is damaged: nothing is left.
 #[derive(Debug)]
-struct Broken(ReadError);
+pub(super) struct Broken(pub(super) ReadError);
 
 impl TraceReader for Broken {
     fn trace(
