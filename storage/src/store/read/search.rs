@@ -64,7 +64,8 @@ fn newest(found: &Hits<'_, '_, '_>, mut take: Option<Take<'_>>) -> Result<Search
             taken += 1;
         }
         memory.grow(hits.iter().map(hit_bytes).sum())?;
-        let inspected = Inspected { bytes: judge.pages_read(), ..so_far.inspected };
+        let (_, bytes) = judge.loader.snapshot.pages_read();
+        let inspected = Inspected { bytes: bytes as u64, ..so_far.inspected };
         take(SearchPart { hits, inspected, done: so_far.done, all: so_far.all })
     };
     let NewestTraces { traces, inspected } = Search { judge, request }.run(begun, tell)?;
