@@ -1,19 +1,22 @@
 """Asks `tempopb.StreamingQuerier` over gRPC: streaming.py ADDRESS, then a question a line on stdin as JSON.
 
 A question: {"method", "request", and optionally "tenant", "timeout" in seconds, "cancel_after" messages}.
-An answer, in a line: {"messages": [...], "bytes": [...], "seconds": [...], "code", "details", "retry"}.
+An answer: {"messages": [...], "bytes": [...], "code", "details", "retry"}. At the end there is a list of all answers.
+
+A question {"path", "as"} is asked over HTTP. Its answer {"status", "message"} is decoded strictly: a key too many fails.
 
 The messages are made here from their fields, by the numbers that Tempo gives them.
 """
 
 import json
 import sys
-import time
+import urllib.request
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
-from opentelemetry.proto.common.v1 import common_pb2  # noqa: F401  (registers KeyValue)
+from opentelemetry.proto.trace.v1 import trace_pb2  # noqa: F401  (registers what the messages consist of)
 
+RESOURCE_SPANS = "opentelemetry.proto.trace.v1.ResourceSpans"
 KEY_VALUE = "opentelemetry.proto.common.v1.KeyValue"
 MESSAGES = {
     "SearchRequest": "Tags:map<string,string>=1 MinDurationMs:uint32=2 MaxDurationMs:uint32=3 Limit:uint32=4 start:uint32=5"
@@ -43,6 +46,10 @@ MESSAGES = {
     "Exemplar": f"labels:{KEY_VALUE}*=1 value:double=2 timestampMs:int64=3",
     "QueryInstantRequest": "query:string=1 start:uint64=2 end:uint64=3",
     "QueryInstantResponse": "series:InstantSeries*=1 metrics:SearchMetrics=2 status:int32=3 message:string=4",
+    "TraceByIDResponse": "trace:Trace=1 metrics:TraceByIDMetrics=2 status:int32=3 message:string=4",
+    "TraceByIDMetrics": "inspectedBytes:uint64=1",
+    "Trace": f"resourceSpans:{RESOURCE_SPANS}*=1",
+    "Batches": f"batches:{RESOURCE_SPANS}*=1",
     "InstantSeries": f"labels:{KEY_VALUE}*=1 value:double=2",
 }
 METHODS = {
@@ -87,6 +94,7 @@ def add_message(file, name, fields):
 def messages():
     file = descriptor_pb2.FileDescriptorProto(name="tempo.proto", package="tempopb", syntax="proto3")
     file.dependency.append("opentelemetry/proto/common/v1/common.proto")
+    file.dependency.append("opentelemetry/proto/trace/v1/trace.proto")
     for name, fields in MESSAGES.items():
         add_message(file, name, fields)
     pool = descriptor_pool.Default()
@@ -106,11 +114,10 @@ def ask(channel, classes, question):
     metadata = [("x-scope-orgid", question["tenant"])] if "tenant" in question else []
     request = json_format.ParseDict(question["request"], asked())
     call = method(request, timeout=question.get("timeout"), metadata=metadata)
-    got, seconds, begun = [], [], time.monotonic()
+    got = []
     try:
         for message in call:
             got.append(json_format.MessageToDict(message))
-            seconds.append(time.monotonic() - begun)
             if len(got) == question.get("cancel_after"):
                 call.cancel()
     except grpc.RpcError:
@@ -120,17 +127,28 @@ def ask(channel, classes, question):
     return {
         "messages": got,
         "bytes": sizes,
-        "seconds": seconds,
         "code": call.code().name,
         "details": call.details(),
         "retry": b"google.rpc.RetryInfo" in details,
     }
 
 
+def get(address, classes, question):
+    request = urllib.request.Request(f"http://{address}{question['path']}", headers={"Accept": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            status, text = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "message": error.read().decode()}
+    message = json_format.Parse(text, classes[question["as"]]()) if "as" in question else None
+    return {"status": status, "message": json_format.MessageToDict(message) if message is not None else text}
+
+
 def main():
-    classes = messages()
-    with grpc.insecure_channel(sys.argv[1]) as channel:
-        answers = [ask(channel, classes, json.loads(line)) for line in sys.stdin]
+    classes, address = messages(), sys.argv[1]
+    with grpc.insecure_channel(address) as channel:
+        questions = map(json.loads, sys.stdin)
+        answers = [get(address, classes, one) if "path" in one else ask(channel, classes, one) for one in questions]
     print(json.dumps(answers))
 
 

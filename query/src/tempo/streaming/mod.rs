@@ -27,6 +27,9 @@ use answers::Answers;
 /// The service.
 pub const SERVICE: &str = "tempopb.StreamingQuerier";
 
+/// Most bytes of a question, after decompression.
+const MOST_ASKED: usize = 1 << 20;
+
 /// The methods of the service.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -65,7 +68,8 @@ where
     let mut grpc = Grpc::new(ProstCodec::<A, Q>::default())
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip);
+        .send_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(MOST_ASKED);
     grpc.server_streaming(answers, request).await.map(Body::new)
 }
 
