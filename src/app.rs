@@ -64,7 +64,7 @@ impl App {
         let service = Service::new(&config.query, store.clone(), &mut registry);
         let connections = Connections::register(&mut registry);
         let of_store = Arc::clone(&store);
-        let admin = Admin::new(registry, Box::new(move || limits(&of_store)));
+        let admin = Admin::new(registry, Arc::new(move || of_store.room()));
         let notices = notices(Arc::clone(&store), Arc::clone(&collector));
         let status = status::router(&config);
         let handlers = Handlers { collector, service, admin, status, ui: config.ui.clone(), notices };
@@ -140,16 +140,10 @@ impl App {
     }
 }
 
-/// What the store's disk says in `/ready`.
-fn limits(store: &Store) -> Vec<String> {
-    let Room { refused, misfits } = store.room();
-    refused.map(|reason| format!("spans are refused: {reason}")).into_iter().chain(misfits).collect()
-}
-
 /// What the web UI says to those who send.
 fn notices(store: Arc<Store>, collector: Arc<Collector>) -> NoticeSource {
     Arc::new(move || {
-        let Room { refused, misfits } = store.room();
+        let Room { refused, misfits, .. } = store.room();
         Notices { refused, warnings: misfits, notices: collector.notices() }
     })
 }

@@ -28,6 +28,8 @@ pub struct Endpoint {
     pub serves: &'static str,
     /// What carries the requests.
     pub transport: Transport,
+    /// The gRPC service that is served beside HTTP; empty for none.
+    pub calls: &'static str,
     /// Who comes here.
     pub audience: Audience,
     /// Who answers.
@@ -42,6 +44,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         default_port: 4317,
         serves: "OTLP over gRPC",
         transport: Transport::Grpc,
+        calls: "",
         audience: Audience::Senders,
         router: |handlers| handlers.collector.grpc_router(),
     },
@@ -51,6 +54,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         default_port: 4318,
         serves: "OTLP over HTTP (POST /v1/traces)",
         transport: Transport::Http,
+        calls: "",
         audience: Audience::Senders,
         router: |handlers| handlers.collector.router(),
     },
@@ -60,6 +64,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         default_port: 3200,
         serves: "the Tempo API",
         transport: Transport::Http,
+        calls: tempo::STREAMING_SERVICE,
         audience: Audience::Queries,
         router: |handlers| {
             tempo::router(Arc::clone(&handlers.service), handlers.admin.router().merge(handlers.status.clone()))
@@ -71,6 +76,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         default_port: 16686,
         serves: "the web UI",
         transport: Transport::Http,
+        calls: "",
         audience: Audience::Browsers,
         router: Handlers::web_ui,
     },
@@ -120,8 +126,8 @@ impl Endpoint {
     /// What a client at the wrong port learns of this endpoint.
     #[must_use]
     pub fn port(&self, address: SocketAddr) -> Port {
-        let Self { serves, transport, audience, .. } = *self;
-        Port { serves, transport, audience, port: address.port() }
+        let Self { serves, transport, calls, audience, .. } = *self;
+        Port { serves, transport, calls, audience, port: address.port() }
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 mod circles;
 mod dependencies;
+mod grafana;
 
 use crate::harness::{Server, get};
 

@@ -36,6 +36,8 @@ pub struct Port {
     pub transport: Transport,
     /// Who comes there.
     pub audience: Audience,
+    /// The gRPC service that it has beside HTTP; empty for none.
+    pub calls: &'static str,
     /// Its number.
     pub port: u16,
 }
@@ -71,10 +73,13 @@ impl Signpost {
         let (grpc, http2) = (is_grpc(request.headers()), request.version() == Version::HTTP_2);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_export = Target::at_path(request.uri().path()).is_some();
-        let Port { serves, transport, audience, .. } = self.here;
+        let Port { serves, transport, audience, calls, .. } = self.here;
+        let method = request.uri().path().trim_start_matches('/');
+        let is_its_call = !calls.is_empty() && method.split('/').next() == Some(calls);
         match (transport, audience) {
             (Transport::Grpc, _) if grpc && http2 => None,
-            (Transport::Grpc, _) if grpc => {
+            (Transport::Http, _) if grpc && http2 && is_its_call => None,
+            _ if grpc && (transport == Transport::Grpc || is_its_call) => {
                 Some("gRPC needs HTTP/2 and came as HTTP/1: a proxy on the way must pass HTTP/2 on".to_owned())
             }
             (Transport::Grpc, _) => {
@@ -85,7 +90,8 @@ impl Signpost {
             }
             (Transport::Http, _) if grpc => {
                 let others = self.others(|port| port.transport == Transport::Grpc);
-                Some(format!("this port takes no gRPC; {others}"))
+                let own = if calls.is_empty() { String::new() } else { format!(" but {calls}") };
+                Some(format!("this port takes no gRPC{own}; {others}"))
             }
             (Transport::Http, Audience::Senders) if reads && !is_export => {
                 let others = self.others(|port| !is_for_senders(port));

@@ -64,15 +64,15 @@ pub use memory::MemoryStore;
 pub use pattern::Pattern;
 pub use pipeline::{Aggregate, ArithmeticOp, Expr, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 pub use search::{
-    FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit,
-    TimeRange, TraceHit,
+    FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest, ServiceStats, SetHit,
+    SpanHit, TimeRange, TraceHit,
 };
 pub use series::{Exemplar, MetricsAnswer, MetricsFunction, MetricsRequest, Series, SeriesPart, Steps};
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
 pub use store::{
-    Checked, Checkpoint, Config, Integrity, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes, Store,
-    repair, verify,
+    Checked, Checkpoint, Config, DiskSpace, Integrity, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes,
+    Store, repair, verify,
 };
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
 pub use union::Union;

@@ -151,6 +151,19 @@ pub struct SearchAnswer {
     pub next: Option<Place>,
 }
 
+/// What a search has found since the part before.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SearchPart {
+    /// The next hits in the order of the request.
+    pub hits: Vec<TraceHit>,
+    /// What all took so far.
+    pub inspected: Inspected,
+    /// How many pieces of the work are done.
+    pub done: usize,
+    /// How many there are; the search may end before all of them are done.
+    pub all: usize,
+}
+
 /// The work behind an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Inspected {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
-use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
+use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
@@ -77,6 +77,19 @@ pub trait TraceReader: Send + Sync + Debug {
         request: &SearchRequest,
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError>;
+
+    /// The same search. Hits go to `take` as soon as it is certain that no other comes before them; the answer has those that are left. An
+    /// error of `take` ends it.
+    fn search_in_parts(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+        take: &mut dyn FnMut(SearchPart) -> Result<(), ReadError>,
+    ) -> Result<SearchAnswer, ReadError> {
+        _ = take;
+        self.search(tenant, request, context)
+    }
 
     /// Numbers over time, computed of the spans that the request asks for.
     fn metrics(

@@ -310,6 +310,7 @@ async fn an_authority_that_is_no_host_is_taken_on_every_port() {
             (&server.otlp_http, "/v1/traces", PROTOBUF),
             (&server.otlp_grpc, EXPORT, GRPC),
             (&server.tempo, "/api/echo", PROTOBUF),
+            (&server.tempo, "/tempopb.StreamingQuerier/SearchTags", GRPC),
             (&server.ui, "/health", PROTOBUF),
         ] {
             let is_export = address == &server.otlp_http || address == &server.otlp_grpc;

@@ -19,4 +19,5 @@ mod journey;
 mod life;
 mod listeners;
 mod matrix;
+mod streaming;
 mod torture;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::json::{is_zero, string_u64};
 
 /// The work behind a list.
-#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[derive(Clone, Copy, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetadataMetrics {
     /// Bytes read.

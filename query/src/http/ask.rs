@@ -13,7 +13,7 @@ use super::params::Params;
 use super::respond::Format;
 
 /// The common part of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ask {
     pub(crate) tenants: Tenants,
     pub(crate) params: Params,

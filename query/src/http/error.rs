@@ -31,7 +31,7 @@ impl ApiError {
     }
 
     /// The one table from failures to status codes.
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
             Self::Invalid(_) | Self::NoTenant(_) => StatusCode::BAD_REQUEST,
@@ -44,6 +44,13 @@ impl ApiError {
             }
             Self::Query(Error::Read(ReadError::Unsupported(_))) => StatusCode::BAD_REQUEST,
             Self::Query(Error::Read(_) | Error::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Tells the operator of a failure that is none of the client's.
+    pub(crate) fn log(&self) {
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = %self, "a query failed");
         }
     }
 }
@@ -65,9 +72,7 @@ pub(crate) fn shown(text: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error = %self, "a query failed");
-        }
+        self.log();
         let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         let mut response = (status, [plain], self.to_string()).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {

@@ -13,6 +13,7 @@ mod range;
 mod search;
 mod series;
 mod status;
+mod streaming;
 mod tags;
 mod trace;
 mod values;
@@ -26,6 +27,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::Service;
 use crate::http::{Api, with_one_slash};
+
+pub use streaming::SERVICE as STREAMING_SERVICE;
 
 /// Every address of the API.
 pub const ADDRESSES: [&str; 13] = [
@@ -65,6 +68,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/metrics/query", any(metrics::query))
         .route("/api/overrides", get(status::overrides).fallback(status::no_overrides))
         .layer(CompressionLayer::new())
+        .merge(streaming::routes())
         .with_state(api);
     with_one_slash(routes.merge(beside).fallback(status::not_here))
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hoptrail_proto::units::Size;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{Config, MinFree, lock};
+use super::{Config, DiskSpace, MinFree, lock};
 use crate::backend::BackendError;
 
 const MB: u64 = 1 << 20;
@@ -95,6 +95,12 @@ impl Disk {
     /// Each setting that the file system is too small for, as a sentence. `own` is the bytes of segments.
     pub(super) fn misfits(&self, own: u64) -> Vec<String> {
         self.volume().map(|volume| volume.misfits(own, &self.settings)).unwrap_or_default()
+    }
+
+    /// How much is free, and how much must be.
+    pub(super) fn space(&self) -> Option<DiskSpace> {
+        let Volume { total, free, .. } = self.volume()?;
+        Some(DiskSpace { free, least: self.settings.min_free.bytes(total) })
     }
 
     fn volume(&self) -> Option<Volume> {

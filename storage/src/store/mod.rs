@@ -220,7 +220,8 @@ impl Store {
     pub fn room(&self) -> Room {
         let disk = &self.environment.disk;
         let refused = disk.refuses().map(|refusal| refusal.to_string());
-        Room { refused: refused.or_else(|| self.is_stuck()), misfits: disk.misfits(self.sizes().segment_bytes) }
+        let misfits = disk.misfits(self.sizes().segment_bytes);
+        Room { refused: refused.or_else(|| self.is_stuck()), misfits, disk: disk.space() }
     }
 
     /// Why spans are refused until something is sealed.
@@ -284,6 +285,17 @@ pub struct Room {
     pub refused: Option<String>,
     /// Each setting that the disk is too small for, as a sentence with the setting to change.
     pub misfits: Vec<String>,
+    /// The disk, when the file system tells.
+    pub disk: Option<DiskSpace>,
+}
+
+/// Bytes of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Free for the process.
+    pub free: u64,
+    /// With less free, spans are refused (`storage.min_free`).
+    pub least: u64,
 }
 
 impl SpanWriter for Store {

@@ -7,7 +7,7 @@ mod disk;
 mod kill;
 pub(super) mod load;
 mod overload;
-mod queries;
+pub(super) mod queries;
 
 /// Rounds of kills that the long form is to run; `None` is the short form.
 fn rounds() -> Option<usize> {

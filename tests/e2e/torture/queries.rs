@@ -12,14 +12,14 @@ use crate::e2e::spans::text_pair;
 use crate::harness::Server;
 
 /// Slow for every engine: many states, nothing to skip by.
-const SLOW: &str = r#"{ span.text =~ ".*(a.{0,40}b|c.{0,40}d).{0,60}(e|f).{0,40}#.*" }"#;
+pub(in crate::e2e) const SLOW: &str = r#"{ span.text =~ ".*(a.{0,40}b|c.{0,40}d).{0,60}(e|f).{0,40}#.*" }"#;
 const EVERYTHING: &str = "{ }";
 /// Spans with long texts that differ, and bytes of each.
 const LONG: u64 = 4_000;
 const BYTES: usize = 2_000;
 
 /// A server with something to look through.
-async fn filled(arguments: &[&str]) -> (tempfile::TempDir, Server) {
+pub(in crate::e2e) async fn filled(arguments: &[&str]) -> (tempfile::TempDir, Server) {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start_with(data.path(), arguments);
     let mut grpc = Grpc::to(&server).await;

@@ -5,6 +5,7 @@ mod metrics;
 mod parts;
 mod rules;
 mod search;
+mod streaming;
 mod strict;
 mod tags;
 mod trace;

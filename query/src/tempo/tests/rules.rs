@@ -244,7 +244,7 @@ async fn several_tenants_are_read_as_one() {
 
 /// A store that always fails; where that is by damage, traces are answered without what is damaged: nothing is left.
 #[derive(Debug)]
-struct Broken(ReadError);
+pub(super) struct Broken(pub(super) ReadError);
 
 impl TraceReader for Broken {
     fn trace(

@@ -10,8 +10,8 @@ use crate::conformance::write;
 use crate::memory::MemoryStore;
 use crate::store::tests::open_with;
 use crate::{
-    AttributeScope, CompareOp, Config, FakeClock, Field, Filter, Intrinsic, Pattern, QueryContext, SearchRequest,
-    Store, Task, TraceHit, TraceReader, Value,
+    AttributeScope, CompareOp, Config, FakeClock, Field, Filter, Intrinsic, Pattern, QueryContext, SearchPart,
+    SearchRequest, Store, Task, TraceHit, TraceReader, Value,
 };
 
 const TRACES: u64 = 120;
@@ -81,6 +81,19 @@ fn hits(store: &dyn TraceReader, request: &SearchRequest) -> Vec<TraceHit> {
     store.search(&TenantId::single(), request, &QueryContext::unbounded()).expect("searched").hits
 }
 
+/// The same hits, of which those come first that are certain; and whether some came before the search had ended.
+fn hits_in_parts(store: &dyn TraceReader, request: &SearchRequest) -> (Vec<TraceHit>, bool) {
+    let (mut hits, mut is_early) = (Vec::new(), false);
+    let mut take = |part: SearchPart| {
+        is_early |= !part.hits.is_empty() && part.done < part.all;
+        hits.extend(part.hits);
+        Ok(())
+    };
+    let answer = store.search_in_parts(&TenantId::single(), request, &QueryContext::unbounded(), &mut take);
+    hits.extend(answer.expect("searched").hits);
+    (hits, is_early)
+}
+
 /// Spans before the first ones of their traces, at any time: they are the only reason why other segments have hints.
 fn early_spans() -> Vec<TraceSpan> {
     let early = |trace| {
@@ -98,6 +111,7 @@ fn check(store: &dyn TraceReader, plain: &dyn TraceReader, seed: u64) {
         for limit in [1, 2, 5, 20, 1000] {
             let request = request(filter.clone(), limit);
             assert_eq!(hits(store, &request), hits(plain, &request), "seed {seed}, {request:?}");
+            assert_eq!(hits_in_parts(store, &request).0, hits(plain, &request), "seed {seed}, {request:?}");
         }
     }
 }
@@ -164,6 +178,9 @@ fn late_spans_are_found_with_their_traces() {
             let found = hits(&*store, &request);
             assert_eq!(found, hits(&plain, &request), "{request:?}");
             assert!(limit > 10 || found.len() == limit, "{request:?}: {} hits", found.len());
+            let (parts, is_early) = hits_in_parts(&*store, &request);
+            assert_eq!(parts, found, "{request:?}");
+            assert!(is_early || limit < 1000, "{request:?}: nothing came early");
         }
     }
 }

@@ -37,7 +37,7 @@ use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use super::Store;
 use crate::rows::{Owner, TableKind};
 use crate::scan::RowGroup;
-use crate::search::{FieldValuesRequest, SearchAnswer, SearchRequest, TimeRange};
+use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
@@ -71,7 +71,18 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<SearchAnswer, ReadError> {
         let snapshot = Snapshot::take(&self.readers, tenant);
-        search::search(&TraceLoader::new(&snapshot, context), request)
+        search::search(&TraceLoader::new(&snapshot, context), request, None)
+    }
+
+    fn search_in_parts(
+        &self,
+        tenant: &TenantId,
+        request: &SearchRequest,
+        context: &QueryContext,
+        take: &mut dyn FnMut(SearchPart) -> Result<(), ReadError>,
+    ) -> Result<SearchAnswer, ReadError> {
+        let snapshot = Snapshot::take(&self.readers, tenant);
+        search::search(&TraceLoader::new(&snapshot, context), request, Some(take))
     }
 
     fn metrics(

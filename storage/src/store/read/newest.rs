@@ -45,6 +45,12 @@ impl Newest {
         }
     }
 
+    /// Those that stay where they are, when all others start at `latest` or before.
+    fn certain(&self, latest: Option<u64>) -> &[(u64, TraceId)] {
+        let certain = self.found.partition_point(|(start, _)| latest.is_none_or(|latest| latest < *start));
+        self.found.get(..certain).unwrap_or_default()
+    }
+
     /// A trace that starts before this is too old.
     fn oldest(&self) -> u64 {
         let last = self.found.last().map_or(u64::MAX, |(oldest, _)| *oldest);
@@ -95,6 +101,7 @@ struct Scanned {
 }
 
 /// What matches in a unit.
+#[derive(Default)]
 struct Candidates {
     /// Spans looked at.
     spans: usize,
@@ -138,9 +145,24 @@ pub(super) struct NewestTraces {
     pub(super) inspected: Inspected,
 }
 
+/// How far a search is.
+pub(super) struct SoFar<'n> {
+    /// The first traces of the answer that are certain.
+    pub(super) certain: &'n [(u64, TraceId)],
+    pub(super) inspected: Inspected,
+    /// Units that are done.
+    pub(super) done: usize,
+    /// Units that there are.
+    pub(super) all: usize,
+}
+
 impl Search<'_, '_, '_> {
-    /// A trace counts by its earliest span anywhere; what one unit says of it is a bound.
-    pub(super) fn run(&self, begun: Instant) -> Result<NewestTraces, ReadError> {
+    /// A trace counts by its earliest span anywhere; what one unit says of it is a bound. `tell` hears of each unit that is done.
+    pub(super) fn run(
+        &self,
+        begun: Instant,
+        mut tell: impl FnMut(SoFar<'_>) -> Result<(), ReadError>,
+    ) -> Result<NewestTraces, ReadError> {
         let (mut newest, mut out) = (Newest::of(self.request), NewestTraces::default());
         let TraceLoader { snapshot, context, .. } = self.judge.loader;
         let units = self.judge.units();
@@ -155,17 +177,20 @@ impl Search<'_, '_, '_> {
             progress.oldest.load(Ordering::Relaxed) <= unit.latest(snapshot.view.horizon)
         };
         let work = |(index, unit): &(usize, &ScanUnit)| self.scan(*index, unit, &progress);
-        let take = |_: &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
-            let Some(Scanned { candidates, damage }) = scanned? else { return Ok(()) };
-            snapshot.leave_out(&damage, context);
-            out.inspected.segments += 1;
-            context.count(Counted::Scanned, 1);
-            let Some(candidates) = candidates else { return Ok(()) };
-            out.inspected.spans += candidates.spans as u64;
-            out.inspected.traces += candidates.traces as u64;
-            candidates.newest.into_iter().for_each(|(start, id)| newest.add(start, id));
-            progress.oldest.store(newest.oldest(), Ordering::Relaxed);
-            Ok(())
+        let take = |(index, _): &(usize, &ScanUnit), scanned: Result<Option<Scanned>, ReadError>| {
+            if let Some(Scanned { candidates, damage }) = scanned? {
+                snapshot.leave_out(&damage, context);
+                out.inspected.segments += 1;
+                context.count(Counted::Scanned, 1);
+                let Candidates { spans, traces, newest: found } = candidates.unwrap_or_default();
+                out.inspected.spans += spans as u64;
+                out.inspected.traces += traces as u64;
+                found.into_iter().for_each(|(start, id)| newest.add(start, id));
+                progress.oldest.store(newest.oldest(), Ordering::Relaxed);
+            }
+            let done = index + 1;
+            let latest = units.get(done).map(|unit| unit.latest(snapshot.view.horizon));
+            tell(SoFar { certain: newest.certain(latest), inspected: out.inspected, done, all: units.len() })
         };
         snapshot.workers().in_order(&progress.rounds.units(), begun, is_wanted, work, take)?;
         out.traces = newest.found;

@@ -7,24 +7,31 @@ use hoptrail_proto::model::TraceId;
 use super::hits::Hits;
 use super::judge::Judge;
 use super::needed_columns::NeededColumns;
-use super::newest::{NewestTraces, Search};
+use super::newest::{NewestTraces, Search, SoFar};
 use super::ranked::{Rank, Ranked, RankedSearch};
 use super::trace_loader::TraceLoader;
 use super::trace_rows::TraceRows;
 use crate::judge::Spanset;
-use crate::search::{Inspected, SearchAnswer, SearchRequest, TraceHit};
+use crate::search::{Inspected, SearchAnswer, SearchPart, SearchRequest, TraceHit};
 use crate::{Field, Intrinsic, Order, Place, ReadError, Rows};
 
 /// Memory of a field of a hit with its value, about.
 const FIELD_BYTES: usize = 256;
 
-pub(super) fn search(loader: &TraceLoader<'_, '_>, request: &SearchRequest) -> Result<SearchAnswer, ReadError> {
+/// Takes hits that are certain before the search ends.
+pub(super) type Take<'t> = &'t mut dyn FnMut(SearchPart) -> Result<(), ReadError>;
+
+pub(super) fn search(
+    loader: &TraceLoader<'_, '_>,
+    request: &SearchRequest,
+    take: Option<Take<'_>>,
+) -> Result<SearchAnswer, ReadError> {
     let mut judge = Judge::new(loader, &request.spans, request.range)?;
     let of_tree = request.select.iter().map(|field| is_of_tree(field).then(|| judge.program.field(field))).collect();
     let needed = &NeededColumns::of(request);
     judge.explain(request);
     match (request.rows, &request.order) {
-        (Rows::Traces, Order::Newest) => newest(&Hits { judge: &judge, request, needed, of_tree }),
+        (Rows::Traces, Order::Newest) => newest(&Hits { judge: &judge, request, needed, of_tree }, take),
         (rows, order) => {
             let rank = &Rank::new(order, &mut judge);
             let (search, found) =
@@ -42,14 +49,29 @@ fn is_of_tree(field: &Field) -> bool {
     }
 }
 
-/// The newest traces.
-fn newest(found: &Hits<'_, '_, '_>) -> Result<SearchAnswer, ReadError> {
+/// The newest traces. The answer is without those that `take` got.
+fn newest(found: &Hits<'_, '_, '_>, mut take: Option<Take<'_>>) -> Result<SearchAnswer, ReadError> {
     let begun = crate::clock::instant();
     let Hits { judge, request, .. } = found;
-    let NewestTraces { traces, inspected } = Search { judge, request }.run(begun)?;
+    let (mut taken, mut memory) = (0, judge.loader.context.reserve(0)?);
+    let tell = |so_far: SoFar<'_>| {
+        let Some(take) = &mut take else { return Ok(()) };
+        let certain = so_far.certain.iter().take(request.limit).skip(taken);
+        let mut hits = Vec::new();
+        for (_, id) in certain {
+            judge.loader.context.check()?;
+            hits.extend(found.of(*id)?);
+            taken += 1;
+        }
+        memory.grow(hits.iter().map(hit_bytes).sum())?;
+        let inspected = Inspected { bytes: judge.loader.snapshot.bytes_read(), ..so_far.inspected };
+        take(SearchPart { hits, inspected, done: so_far.done, all: so_far.all })
+    };
+    let NewestTraces { traces, inspected } = Search { judge, request }.run(begun, tell)?;
+    memory.keep();
     judge.loader.context.ended("the newest traces, unit by unit", begun);
     let place = |(start, trace_id): (u64, TraceId)| Place { value: None, start, trace_id, span_id: None };
-    hits_of_traces(found, traces.into_iter().map(place).collect(), inspected)
+    hits_of_traces(found, traces.into_iter().map(place).collect(), taken, inspected)
 }
 
 /// Traces in any order.
@@ -57,13 +79,14 @@ fn ranked_traces(search: &RankedSearch<'_, '_, '_>, found: &Hits<'_, '_, '_>) ->
     let begun = crate::clock::instant();
     let Ranked { places, inspected } = search.run()?;
     search.judge.loader.context.ended("the first traces, of all units", begun);
-    hits_of_traces(found, places, inspected)
+    hits_of_traces(found, places, 0, inspected)
 }
 
-/// The hits of traces with these places, one more than asked for.
+/// The hits of traces with these places, one more than asked for, but for the first `taken`.
 fn hits_of_traces(
     found: &Hits<'_, '_, '_>,
     mut places: Vec<Place>,
+    taken: usize,
     mut inspected: Inspected,
 ) -> Result<SearchAnswer, ReadError> {
     let Hits { judge, request, .. } = found;
@@ -78,7 +101,8 @@ fn hits_of_traces(
         context.check()
     };
     let begun = crate::clock::instant();
-    judge.loader.snapshot.workers().in_order(&places, begun, |_| true, |place| found.of(place.trace_id), take)?;
+    let left = places.get(taken..).unwrap_or_default();
+    judge.loader.snapshot.workers().in_order(left, begun, |_| true, |place| found.of(place.trace_id), take)?;
     memory.keep();
     context.ended("what is shown of the traces", begun);
     inspected.bytes = judge.loader.snapshot.count_pages(context);

@@ -37,12 +37,16 @@ impl<'a> Snapshot<'a> {
         &self.readers.workers
     }
 
-    /// The bytes of pages of groups that were read so far. An explanation gets them as well.
+    /// The bytes of pages of groups that were read so far.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.1.load(Ordering::Relaxed) as u64
+    }
+
+    /// The same at the end of a query, for its explanation as well.
     pub(super) fn count_pages(&self, context: &QueryContext) -> u64 {
-        let (pages, bytes) = (self.read.0.load(Ordering::Relaxed), self.read.1.load(Ordering::Relaxed));
-        context.count(Counted::Pages, pages);
-        context.count(Counted::Bytes, bytes);
-        bytes as u64
+        context.count(Counted::Pages, self.read.0.load(Ordering::Relaxed));
+        context.count(Counted::Bytes, self.read.1.load(Ordering::Relaxed));
+        self.bytes_read()
     }
 
     /// Called before these units are read, once for all that a round of a query reads.
