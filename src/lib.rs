@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod control;
@@ -17,4 +18,5 @@ pub mod output;
 pub mod progress;
 pub mod serve;
 pub mod telemetry;
+pub mod terminal;
 pub mod version;

@@ -6,11 +6,13 @@
 
 mod json;
 mod otlp_json;
+mod read;
 mod requests;
 mod search;
 mod tags;
 mod trace;
 
+pub use read::TraceAnswer;
 pub use requests::{QueryInstantRequest, QueryRangeRequest, SearchRequest, SearchTagValuesRequest, SearchTagsRequest};
 pub use search::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
 pub use tags::{
