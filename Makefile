@@ -28,11 +28,13 @@ run: setup ## build and start it with ./data (ARGS="--log-level debug" for more)
 	$(CARGO) build --workspace
 	@exec "$(BINARY)" serve --data $(DATA) $(ARGS)
 
-release: setup ## build what people install: hoptrail, stripped, and hoptrail.debug with its symbols (half an hour the first time)
+release: setup ## build what people install: hoptrail, stripped, hoptrail.debug with its symbols, man pages, completions (half an hour the first time)
 	$(CARGO) build --release --locked --package hoptrail
 	@set -e; mkdir -p "$(TARGET)/dist"; cd "$(TARGET)/dist"; \
 	objcopy --only-keep-debug --compress-debug-sections ../release/hoptrail hoptrail.debug; \
 	objcopy --strip-all --add-gnu-debuglink=hoptrail.debug ../release/hoptrail hoptrail; \
+	./hoptrail man --out man; mkdir -p completions; \
+	for shell in bash zsh fish; do ./hoptrail completions $$shell > completions/hoptrail.$$shell; done; \
 	ls -l "$(TARGET)"/dist/*
 
 demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" to fill the past)

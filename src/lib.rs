@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod control;
@@ -18,4 +19,5 @@ pub mod progress;
 pub mod serve;
 pub mod status;
 pub mod telemetry;
+pub mod terminal;
 pub mod version;

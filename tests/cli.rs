@@ -1,5 +1,10 @@
 //! The command line: what it prints, what it refuses, how it ends.
 
+mod ask;
+mod fake;
+mod install;
+mod tempo;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};

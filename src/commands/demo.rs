@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use hoptrail_demo::send::{self, Compression, Endpoint, Exporter, Header};
 use hoptrail_demo::{Clock, Progress, Runner};
+use hoptrail_query::traceql::parse_duration;
 use hoptrail_storage::{Clock as _, SystemClock, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -72,9 +73,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let time: jiff::SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is no time span: write 90s, 15m or 1h30m"))?;
-    let time = Duration::try_from(time).map_err(|_| "a time span cannot be negative".to_owned())?;
+    let nanos = u64::try_from(parse_duration(text)?).map_err(|_| "a time span cannot be negative".to_owned())?;
+    let time = Duration::from_nanos(nanos);
     if time <= Duration::from_secs(31 * 86_400) { Ok(time) } else { Err("at most 31 days".to_owned()) }
 }
 

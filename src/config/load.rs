@@ -23,6 +23,8 @@ pub struct Sources {
 /// Variables that are no settings.
 const NOT_SETTINGS: &[&str] = &[
     "HOPTRAIL_CONFIG",
+    "HOPTRAIL_ADDRESS",
+    "HOPTRAIL_TENANT",
     #[cfg(test_hooks)]
     crate::kill_at::VARIABLE,
 ];

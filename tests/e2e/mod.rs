@@ -4,7 +4,7 @@
 
 mod api;
 mod clients;
-mod export;
+pub(crate) mod export;
 mod h2;
 mod json;
 mod repeated;

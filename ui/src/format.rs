@@ -9,7 +9,8 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// Three digits and a unit: `1.23 ms`, `45.6 s`; from a minute on two units: `2 min 5 s`.
-pub(crate) fn duration(nanos: u64) -> String {
+#[must_use]
+pub fn duration(nanos: u64) -> String {
     match nanos {
         0..1_000 => format!("{nanos} ns"),
         1_000..999_500 => digits(nanos, 1_000, "µs"),

@@ -20,4 +20,5 @@ mod waterfall;
 
 pub use config::Config;
 pub use context::{NoticeSource, Notices};
+pub use format::duration;
 pub use routes::{router, router_with_clock};

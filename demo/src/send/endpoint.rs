@@ -29,7 +29,7 @@ impl Endpoint {
         let read = || {
             let uri = parse(url)?;
             let protocol = protocol.unwrap_or_else(|| usual_protocol(&uri));
-            let headers = headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
+            let headers = headers.iter().map(Header::pair).collect();
             let url = complete(&uri, protocol).map_err(|error| error.to_string())?;
             Ok(Self { url, protocol, headers })
         };
@@ -88,6 +88,14 @@ fn complete(uri: &Uri, protocol: Protocol) -> Result<Uri, http::Error> {
 pub struct Header {
     name: HeaderName,
     value: HeaderValue,
+}
+
+impl Header {
+    /// Name and value.
+    #[must_use]
+    pub fn pair(&self) -> (HeaderName, HeaderValue) {
+        (self.name.clone(), self.value.clone())
+    }
 }
 
 impl FromStr for Header {

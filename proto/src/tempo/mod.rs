@@ -6,12 +6,14 @@
 
 mod json;
 mod otlp_json;
+mod read;
 mod requests;
 mod search;
 mod series;
 mod tags;
 mod trace;
 
+pub use read::TraceAnswer;
 pub use requests::{QueryInstantRequest, QueryRangeRequest, SearchRequest, SearchTagValuesRequest, SearchTagsRequest};
 pub use search::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
 pub use series::{Exemplar, InstantSeries, QueryInstantResponse, QueryRangeResponse, Sample, TimeSeries};
