@@ -37,6 +37,8 @@ pub fn router_with_clock(
     Router::new()
         .route("/", get(home))
         .route("/search", get(pages::search::show))
+        .route("/search/csv", get(pages::search::csv))
+        .route("/search/json", get(pages::search::json))
         .route("/trace", get(pages::trace::open))
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))

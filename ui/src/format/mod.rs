@@ -1,7 +1,13 @@
 //! Numbers and times as a person reads them.
 
+mod number;
+mod value;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+pub(crate) use number::Unit;
+pub(crate) use value::value;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -33,9 +39,12 @@ pub(crate) fn signed_duration(nanos: i64) -> String {
     format!("{sign}{}", duration(nanos.unsigned_abs()))
 }
 
-/// Three significant digits, zeros behind the point cut.
 fn digits(nanos: u64, unit: u64, name: &str) -> String {
-    let value = nanos as f64 / unit as f64;
+    digits_of(nanos as f64 / unit as f64, name)
+}
+
+/// Three significant digits, zeros behind the point cut.
+fn digits_of(value: f64, name: &str) -> String {
     let places = match value {
         0.0..9.995 => 2,
         9.995..99.95 => 1,
@@ -44,6 +53,7 @@ fn digits(nanos: u64, unit: u64, name: &str) -> String {
     format!("{} {name}", trimmed(value, places))
 }
 
+/// Zeros at the end of a fraction are cut.
 fn trimmed(value: f64, places: usize) -> String {
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -66,7 +76,11 @@ pub(crate) fn tick(nanos: u64, of: u64) -> String {
 
 /// A count with thin spaces between thousands.
 pub(crate) fn count(number: u64) -> String {
-    let text = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// Digits with thin spaces between thousands.
+fn grouped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for (at, digit) in text.chars().enumerate() {
         if at > 0 && (text.len() - at).is_multiple_of(3) {
