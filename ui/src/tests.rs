@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod headers;
+mod metrics;
 mod search;
 mod server;
 mod trace;

@@ -189,9 +189,23 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// The first letter large, a full stop at the end.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest = chars.as_str();
+    if rest.ends_with(['.', '?', '!']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_become_sentences() {
+        assert_eq!(sentence("no span of trace x is known"), "No span of trace x is known.");
+        assert_eq!(sentence(""), ".");
+    }
 
     #[test]
     fn durations() {

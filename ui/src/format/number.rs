@@ -11,8 +11,7 @@ const PLAIN: std::ops::Range<f64> = 1e-4..1e15;
 /// More seconds than a duration of nanoseconds can hold.
 const MOST_SECONDS: f64 = 1e10;
 /// From which number on, how many are one of the suffix, and the suffix.
-const SUFFIXES: [(f64, f64, &str); 4] =
-    [(1e12, 1e12, " T"), (1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")];
+const SUFFIXES: [(f64, f64, &str); 4] = [(1e12, 1e12, " T"), (1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")];
 
 /// What a number measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,8 +202,18 @@ mod tests {
             (Unit::Seconds, &[0.0, 60.0, 120.0], 60.0, &["0", "1 min", "2 min"]),
             (Unit::Plain, &[-1e-9, 0.0, 1e-9], 1e-9, &["−1e-9", "0", "1e-9"]),
             (Unit::Plain, &[0.0, 5e307, 1e308], 5e307, &["0", "5e307", "1e308"]),
-            (Unit::Plain, &[1e9, 1e9 + 1.0], 1.0, &["1\u{202f}000\u{202f}000\u{202f}000", "1\u{202f}000\u{202f}000\u{202f}001"]),
-            (Unit::Plain, &[1e9, 1e9 + 0.5], 0.5, &["1\u{202f}000\u{202f}000\u{202f}000", "1\u{202f}000\u{202f}000\u{202f}000.5"]),
+            (
+                Unit::Plain,
+                &[1e9, 1e9 + 1.0],
+                1.0,
+                &["1\u{202f}000\u{202f}000\u{202f}000", "1\u{202f}000\u{202f}000\u{202f}001"],
+            ),
+            (
+                Unit::Plain,
+                &[1e9, 1e9 + 0.5],
+                0.5,
+                &["1\u{202f}000\u{202f}000\u{202f}000", "1\u{202f}000\u{202f}000\u{202f}000.5"],
+            ),
         ];
         for (unit, values, step, labels) in cases {
             assert_eq!(unit.ticks(values, step), labels, "{values:?}");

@@ -8,7 +8,8 @@ const INTERVALS: f64 = 5.0;
 const NARROW: (f64, f64) = (0.1, 1e-9);
 /// Round durations from a minute on, in seconds. Longer ones are whole days.
 const LONG: [f64; 15] = [
-    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0, 21_600.0, 43_200.0,
+    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0, 21_600.0,
+    43_200.0,
 ];
 const DAY: f64 = 86_400.0;
 
@@ -36,7 +37,11 @@ impl Axis {
         let step = step(high / INTERVALS - low / INTERVALS, high.max(-low), unit);
         let ends = [(low / step).floor(), (high / step).ceil()];
         let values: Vec<f64> = if step.is_normal() && ends.iter().all(|end| end.is_finite() && end.abs() < 1e15) {
-            (0..).map(|number| ends[0] + f64::from(number)).take_while(|at| *at <= ends[1]).map(|at| at * step).collect()
+            (0..)
+                .map(|number| ends[0] + f64::from(number))
+                .take_while(|at| *at <= ends[1])
+                .map(|at| at * step)
+                .collect()
         } else {
             vec![low, high]
         };
@@ -129,7 +134,10 @@ mod tests {
                 assert!(one >= other || positions[0] >= positions[1], "{one} {other} {axis:?}");
                 assert!((2..=8).contains(&axis.ticks.len()), "{one} {other} {axis:?}");
                 for pair in axis.ticks.windows(2) {
-                    assert!(pair[0].at > pair[1].at && pair[0].label != pair[1].label, "{one} {other} {unit:?} {axis:?}");
+                    assert!(
+                        pair[0].at > pair[1].at && pair[0].label != pair[1].label,
+                        "{one} {other} {unit:?} {axis:?}"
+                    );
                 }
             }
         }

@@ -76,7 +76,15 @@ fn grouped(series: &[&[f64]], columns: Columns, unit: Unit) -> Bars {
 fn rect(left: f64, width: f64, (from, to): (f64, f64), path: &mut String) {
     let height = from - to;
     let seen = if height.abs() < 0.4 { height.signum() * 0.4 } else { height };
-    _ = write!(path, "M{:.1} {:.1}h{:.1}v{:.1}h-{:.1}z", left * 10.0, from * 10.0, width * 10.0, -seen * 10.0, width * 10.0);
+    _ = write!(
+        path,
+        "M{:.1} {:.1}h{:.1}v{:.1}h-{:.1}z",
+        left * 10.0,
+        from * 10.0,
+        width * 10.0,
+        -seen * 10.0,
+        width * 10.0
+    );
 }
 
 #[cfg(test)]

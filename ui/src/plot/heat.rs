@@ -118,7 +118,8 @@ mod tests {
         let ends: Vec<(Option<f64>, f64)> = heat.rows.iter().map(|row| (row.above, row.upto)).collect();
         assert_eq!(ends, [(Some(4e-9), 8e-9), (Some(2e-9), 4e-9), (Some(1e-9), 2e-9), (None, 1e-9)]);
         assert_eq!((heat.rows[1].top, heat.rows[1].height), (25.0, 25.0));
-        let cells: Vec<(usize, usize, u8)> = heat.cells.iter().map(|cell| (cell.interval, cell.row, cell.level)).collect();
+        let cells: Vec<(usize, usize, u8)> =
+            heat.cells.iter().map(|cell| (cell.interval, cell.row, cell.level)).collect();
         assert_eq!(cells, [(0, 0, 1), (1, 3, 8), (2, 3, 4)]);
         assert_eq!((heat.at(3e-9), heat.at(0.5e-9), heat.at(1.0)), (Some(37.5), Some(87.5), None));
     }

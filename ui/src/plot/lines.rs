@@ -17,8 +17,7 @@ pub(crate) struct Line {
 pub(crate) fn line(values: &[f64], columns: Columns, axis: &Axis) -> Line {
     let mut line = Line { path: String::new(), alone: Vec::new() };
     for run in runs(values) {
-        let points: Vec<(f64, f64)> =
-            run.map(|(interval, value)| (columns.middle(interval), axis.at(value))).collect();
+        let points: Vec<(f64, f64)> = run.map(|(interval, value)| (columns.middle(interval), axis.at(value))).collect();
         match points.as_slice() {
             [only] => line.alone.push(*only),
             points => draw(points, &mut line.path),

@@ -199,7 +199,10 @@ mod tests {
         let form = form("service=a+b&from=2025-10-09T08:53&limit=5");
         assert_eq!(form.with("lookback", "2d"), "/search?service=a+b&lookback=2d&limit=5");
         let plot = form.link("/search/csv", &[("q", "{ } | rate()"), ("plot", "bars"), ("limit", "")]);
-        assert_eq!(plot, "/search/csv?service=a+b&q=%7B+%7D+%7C+rate%28%29&lookback=custom&from=2025-10-09T08:53:00%2B00:00&plot=bars");
+        assert_eq!(
+            plot,
+            "/search/csv?service=a+b&q=%7B+%7D+%7C+rate%28%29&lookback=custom&from=2025-10-09T08:53:00%2B00:00&plot=bars"
+        );
         let back = form.with("sort", "longest");
         assert_eq!(self::form(back.split_once('?').expect("query").1).sort, "longest");
     }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod choice;
+pub(crate) mod complete;
 mod field_error;
 mod form;
 mod question;
@@ -202,7 +203,9 @@ pub(crate) async fn json(visit: Visit, params: Params) -> Result<Response, PageE
 fn series_question(form: &Form, visit: &Visit) -> Result<Series, Vec<FieldError>> {
     match form.question(visit.now, &visit.zone)? {
         Question::Series(question) => Ok(question),
-        Question::Traces(_) => Err(vec![FieldError::new("q", "Only a metrics query has numbers, such as { } | rate().")]),
+        Question::Traces(_) => {
+            Err(vec![FieldError::new("q", "Only a metrics query has numbers, such as { } | rate().")])
+        }
     }
 }
 
@@ -276,13 +279,7 @@ fn advice(form: &Form) -> Vec<(String, &'static str)> {
     advice
 }
 
-fn search_page(
-    visit: &Visit,
-    form: Form,
-    services: &Names,
-    names: &Names,
-    outcome: Outcome,
-) -> SearchPage {
+fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outcome: Outcome) -> SearchPage {
     let offered: Vec<String> = services.names.iter().map(|name| write_name(name)).collect();
     let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
     let time = |text, edge| range::input(text, &visit.zone, edge);

@@ -3,7 +3,7 @@
 use hoptrail_proto::model::{SpanKind, StatusCode};
 use hoptrail_query::metrics::range_steps;
 use hoptrail_query::traceql::{self, CompiledMetrics};
-use hoptrail_query::{Field, Rows, SearchRequest, Steps, TimeRange, quoted};
+use hoptrail_query::{Field, Rows, SearchRequest, Steps, TimeRange, place_from_text, quoted};
 use jiff::tz::TimeZone;
 
 use super::attributes;
@@ -14,7 +14,7 @@ use super::text;
 use crate::{format, plot};
 
 /// Most traces a page lists.
-pub(super) const MOST: usize = 500;
+const MOST: usize = 500;
 /// About how many intervals a plot has.
 const INTERVALS: u64 = 80;
 /// Most intervals of a plot.
@@ -68,13 +68,22 @@ impl Form {
         let range = self.range(now, zone).map_err(|error| errors.push(error));
         let limit = self.limit().map_err(|error| errors.push(error));
         let traceql = traceql?;
-        let compiled = traceql::compile(&traceql).map_err(|faults| errors.push(FieldError::of_query(&traceql, &faults))).ok()?;
+        let compiled =
+            traceql::compile(&traceql).map_err(|faults| errors.push(FieldError::of_query(&traceql, &faults))).ok()?;
+        let after = Some(self.after.as_str()).filter(|after| !after.is_empty());
+        let after = after.map(|after| place_from_text(after, &compiled.order, compiled.rows)).transpose();
+        let after = after
+            .map_err(|_| {
+                errors.push(FieldError::new("q", "This is no page of this search: begin with its first page."))
+            })
+            .ok()?;
         let spans_per_set = match compiled.rows {
             Rows::Spans => 1,
             Rows::Traces if text::selects(&traceql) => SPANS,
             Rows::Traces => 0,
         };
-        let service = Some(Field::service()).filter(|service| compiled.rows == Rows::Spans && !compiled.select.contains(service));
+        let service =
+            Some(Field::service()).filter(|service| compiled.rows == Rows::Spans && !compiled.select.contains(service));
         let request = SearchRequest {
             spans: compiled.spans,
             range: range.ok()?,
@@ -83,7 +92,7 @@ impl Form {
             select: compiled.select.into_iter().chain(service).collect(),
             order: compiled.order,
             rows: compiled.rows,
-            after: None,
+            after,
         };
         Some(Question::Traces(Traces { request, traceql }))
     }
@@ -142,7 +151,7 @@ impl Form {
         }
     }
 
-    fn range(&self, now: u64, zone: &TimeZone) -> Result<Option<TimeRange>, FieldError> {
+    pub(super) fn range(&self, now: u64, zone: &TimeZone) -> Result<Option<TimeRange>, FieldError> {
         match self.lookback.as_str() {
             "all" => Ok(None),
             "custom" => range::between(&self.from, &self.to, zone).map(Some),
@@ -179,7 +188,8 @@ impl Form {
         };
         let least = plot::round_up(length.div_ceil(MOST_INTERVALS));
         if length.div_ceil(step) > MOST_INTERVALS {
-            let message = format!("That makes more than {MOST_INTERVALS} intervals. Use {} or more.", format::duration(least));
+            let message =
+                format!("That makes more than {MOST_INTERVALS} intervals. Use {} or more.", format::duration(least));
             return Err(FieldError::new("step", message));
         }
         range_steps(range.start, end, Some(step), u64::MAX).map_err(|error| FieldError::new("step", error.to_string()))

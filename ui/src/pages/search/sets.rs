@@ -40,7 +40,11 @@ pub(super) fn sets(hit: &TraceHit) -> (Vec<SetRow>, usize) {
 
 fn set_row(hit: &TraceHit, set: &SetHit) -> SetRow {
     SetRow {
-        attributes: set.attributes.iter().map(|(label, value)| (format::shortened(label, SHORT), shown(value))).collect(),
+        attributes: set
+            .attributes
+            .iter()
+            .map(|(label, value)| (format::shortened(label, SHORT), shown(value)))
+            .collect(),
         matched: format::counted(usize::try_from(set.matched).unwrap_or(usize::MAX), "span", "spans"),
         spans: set.spans.iter().map(|span| span_row(hit, span)).collect(),
     }

@@ -1,9 +1,9 @@
 //! The traces or spans that a search found.
 
-use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest};
+use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, place_text};
 
 use super::form::Form;
-use super::question::{MOST, Traces};
+use super::question::Traces;
 use super::results::{self, Row};
 use super::scatter::{self, Scatter};
 use super::{advice, inspected};
@@ -21,8 +21,10 @@ pub(crate) struct Found {
     pub(crate) is_ordered: bool,
     /// Whether a row is a span.
     pub(crate) is_spans: bool,
-    /// What to do about further ones; empty when these are all.
-    pub(crate) older: &'static str,
+    /// The next page; empty when there is none.
+    pub(crate) next: String,
+    /// The first page; empty when this is it.
+    pub(crate) first: String,
     pub(crate) traceql: Option<String>,
     pub(crate) inspected: String,
     /// What the store could not read.
@@ -38,18 +40,19 @@ pub(super) async fn found(
     question: Traces,
     services: &[String],
 ) -> Result<Found, PageError> {
-    // One more than is shown says whether there are others.
-    let request = SearchRequest { limit: question.request.limit + 1, ..question.request.clone() };
-    let answer = visit.service().search(&visit.tenant, request).await?;
+    let answer = visit.service().search(&visit.tenant, question.request.clone()).await?;
     Ok(show(visit, form, question, answer, services))
 }
 
 fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
     let damage = answer.notice();
-    let SearchAnswer { mut hits, inspected: work, .. } = answer.value;
+    let SearchAnswer { mut hits, inspected: work, next } = answer.value;
     let request = question.request;
-    let cut = hits.len() > request.limit;
-    hits.truncate(request.limit);
+    let page = match (&request.after, &next) {
+        (None, None) => Page::Whole,
+        (None, Some(_)) => Page::First,
+        (Some(_), _) => Page::Later,
+    };
     let is_ordered = request.order == Order::Newest && request.rows == Rows::Traces;
     let is_spans = request.rows == Rows::Spans;
     let scatter = scatter::plot(&hits, request.range.map_or(0, |range| range.start), &visit.zone);
@@ -60,14 +63,11 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
     Found {
         scatter: scatter.filter(|_| !is_spans),
         rows: results::rows(&hits, request.rows, &palette, &visit.zone, visit.now),
-        heading: heading(hits.len(), cut, &request),
+        heading: heading(hits.len(), page, &request),
         is_ordered,
         is_spans,
-        older: match cut {
-            false => "",
-            true if request.limit < MOST => "There are more: raise the limit or narrow the search.",
-            true => "There are more: narrow the search.",
-        },
+        next: next.map(|place| form.with("after", &place_text(&place))).unwrap_or_default(),
+        first: if page == Page::Later { form.with("after", "") } else { String::new() },
         traceql: Some(question.traceql).filter(|traceql| form.is_restricted() && *traceql != form.query),
         inspected: inspected(work),
         damage,
@@ -75,14 +75,24 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
     }
 }
 
-fn heading(hits: usize, cut: bool, request: &SearchRequest) -> String {
+/// Which part of an answer a page has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Whole,
+    First,
+    Later,
+}
+
+fn heading(hits: usize, page: Page, request: &SearchRequest) -> String {
     let (one, many) = if request.rows == Rows::Spans { ("span", "spans") } else { ("trace", "traces") };
     let counted = format::counted(hits, one, many);
-    match (hits, cut, &request.order) {
+    match (hits, page, &request.order) {
+        (0, Page::Later, _) => format!("No further {many}"),
         (0, ..) => format!("No {many} found"),
-        (_, true, Order::Newest) => format!("The newest {counted}"),
-        (_, true, Order::By { .. }) => format!("The first {counted}"),
-        (1, false, _) => counted,
-        (_, false, _) => format!("All {counted}"),
+        (_, Page::Later, _) => format!("The next {counted}"),
+        (_, Page::First, Order::Newest) => format!("The newest {counted}"),
+        (_, Page::First, Order::By { .. }) => format!("The first {counted}"),
+        (1, Page::Whole, _) => counted,
+        (_, Page::Whole, _) => format!("All {counted}"),
     }
 }

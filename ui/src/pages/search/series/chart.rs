@@ -4,8 +4,7 @@ use hoptrail_query::Steps;
 use jiff::tz::TimeZone;
 
 use super::Asked;
-use super::measure::Shape;
-use super::entries::{COLOURS, Entry};
+use super::entries::{BUCKET, COLOURS, Entry, shown};
 use super::numbers::{LegendRow, legend, time_text};
 use crate::filters::plain_text;
 use crate::format;
@@ -110,8 +109,7 @@ pub(super) fn lines(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Ch
         // The greatest lie on top.
         lines: entries.iter().rev().map(drawn).collect(),
         ends: ends(entries, &axis),
-        // The exemplars of a histogram are values, and its lines are counts.
-        marks: if asked.measure.shape == Shape::Numbers { marks(asked, entries, |value| axis.at(value)) } else { vec![] },
+        marks: marks(asked, entries, |_, value| axis.at(value)),
         note: if grey > 0 { format!("{grey} more are drawn in grey.") } else { String::new() },
         ..chart(asked, entries, key)
     }
@@ -179,8 +177,7 @@ pub(super) fn times(steps: Steps, zone: &TimeZone) -> Vec<Tick> {
 
 fn band(asked: &Asked<'_>, entries: &[Entry<'_>], interval: usize) -> Band {
     let value = |entry: &Entry<'_>| entry.series.values.get(interval).copied().filter(|value| value.is_finite());
-    let mut there: Vec<(&Entry<'_>, f64)> =
-        entries.iter().filter_map(|entry| Some((entry, value(entry)?))).collect();
+    let mut there: Vec<(&Entry<'_>, f64)> = entries.iter().filter_map(|entry| Some((entry, value(entry)?))).collect();
     there.sort_by(|one, other| other.1.total_cmp(&one.1));
     let row = |(entry, value): &(&Entry<'_>, f64)| {
         (entry.class.clone(), format::shortened(&entry.name, 40), asked.measure.unit.text(*value))
@@ -212,7 +209,7 @@ fn ends(entries: &[Entry<'_>], axis: &Axis) -> Vec<End> {
 }
 
 /// The exemplars of these series, where `height` says that they lie.
-pub(super) fn marks(asked: &Asked<'_>, entries: &[Entry<'_>], height: impl Fn(f64) -> f64) -> Vec<Mark> {
+pub(super) fn marks(asked: &Asked<'_>, entries: &[Entry<'_>], height: impl Fn(&Entry<'_>, f64) -> f64) -> Vec<Mark> {
     let columns = Columns(asked.steps);
     let all = entries.iter().flat_map(|entry| entry.series.exemplars.iter().map(move |exemplar| (entry, exemplar)));
     let all = all.filter(|(_, exemplar)| exemplar.value.is_finite());
@@ -223,11 +220,17 @@ pub(super) fn marks(asked: &Asked<'_>, entries: &[Entry<'_>], height: impl Fn(f6
         };
         let (trace, span) = (id("trace:id"), id("span:id"));
         let time = format::Moment::new(exemplar.time_unix_nano, asked.zone).text;
-        let value = asked.measure.values().text(exemplar.value);
+        // In a histogram, the value is how many are in its cell; its bucket says more.
+        let bucket = entry.series.labels.iter().find(|(key, _)| key == BUCKET);
+        let value = match bucket {
+            Some((key, upto)) => shown(key, upto, asked.measure.values()),
+            None => asked.measure.unit.text(exemplar.value),
+        };
         Mark {
             x: percent(columns.at(exemplar.time_unix_nano)),
-            y: percent(height(exemplar.value)),
-            class: entry.class.clone(),
+            y: percent(height(entry, exemplar.value)),
+            // A mark has the colour of its line, and no gaps.
+            class: entry.class.replace(" dashed", ""),
             href: crate::url::href(&format!("/trace/{trace}"), [("span", span.as_str())]),
             title: format!("{}: {value}, a trace at {time}", plain_text(&format::shortened(&entry.name, 60))),
             time,

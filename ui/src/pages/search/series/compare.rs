@@ -95,9 +95,9 @@ pub(super) fn comparison(series: &[LabelledSeries], narrow: &Narrow<'_>) -> Comp
     attributes.sort_by(|one, other| first(&other.1).total_cmp(&first(&one.1)).then_with(|| one.0.cmp(other.0)));
     let shown_value = |key: &str, (value, counts): &(&AnyValue, Counts)| compared(key, value, *counts, totals, narrow);
     let rows = || {
-        attributes.iter().flat_map(|(key, values)| {
-            values.iter().map(|value| (format::shortened(key, 80), shown_value(key, value)))
-        })
+        attributes
+            .iter()
+            .flat_map(|(key, values)| values.iter().map(|value| (format::shortened(key, 80), shown_value(key, value))))
     };
     let all: usize = attributes.iter().map(|(_, values)| values.len()).sum();
     let attribute = |(key, values): &(&str, Vec<(&AnyValue, Counts)>)| Compared {
@@ -205,11 +205,10 @@ mod tests {
                 format!("{key} {} {} {} {}", row.value, row.selection.percent, row.baseline.percent, row.difference)
             })
             .collect();
-        assert_eq!(lines, [
-            "span.db pg 80 % 10 % +70 %",
-            "span.db redis 0 % 10 % −10 %",
-            "kind server 100 % 100 % +0 %"
-        ]);
+        assert_eq!(
+            lines,
+            ["span.db pg 80 % 10 % +70 %", "span.db redis 0 % 10 % −10 %", "kind server 100 % 100 % +0 %"]
+        );
         assert_eq!(found.attributes[0].values[0].href, "/search?q=%7B+%7D+%7C+%7B+span.db+%3D+%22pg%22+%7D");
     }
 

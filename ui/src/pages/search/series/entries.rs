@@ -7,6 +7,8 @@ use crate::format::{self, Unit};
 
 /// How many series have a colour of their own; as many again have it with a broken line.
 pub(super) const COLOURS: usize = 8;
+/// The label with the upper end of a bucket.
+pub(super) const BUCKET: &str = "__bucket";
 /// Most characters of a name.
 const NAME: usize = 120;
 
@@ -69,7 +71,7 @@ fn heading(keys: &[&str]) -> String {
     let shown = keys.iter().map(|key| match *key {
         "__name__" => "series",
         "p" => "quantile",
-        "__bucket" => "up to",
+        BUCKET => "up to",
         key => key,
     });
     format::shortened(&shown.collect::<Vec<_>>().join(" · "), NAME)
@@ -88,7 +90,7 @@ fn name(series: &LabelledSeries, keys: &[&str], unit: Unit) -> String {
 pub(super) fn shown(key: &str, value: &AnyValue, unit: Unit) -> String {
     match (key, value) {
         ("p", AnyValue::Double(quantile)) => format!("p{}", quantile_text(*quantile)),
-        ("__bucket", AnyValue::Double(upto)) => format!("≤ {}", unit.text(*upto)),
+        (BUCKET, AnyValue::Double(upto)) => format!("≤ {}", unit.text(*upto)),
         (_, AnyValue::String(text)) if text.is_empty() => "(empty)".to_owned(),
         // A value may have a megabyte.
         (_, AnyValue::String(text)) => format::shortened(text, NAME),

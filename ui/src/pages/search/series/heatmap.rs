@@ -4,14 +4,13 @@ use hoptrail_proto::model::AnyValue;
 
 use super::Asked;
 use super::chart::{Frame, Mark, Tick, marks, times};
-use super::entries::{Entry, shown};
+use super::entries::{BUCKET, Entry, shown};
 use super::numbers::time_text;
 use crate::format::{self, Unit};
 use crate::plot::{Columns, Heat, Row, percent};
 
 /// Most heatmaps of a page.
 const MOST: usize = 6;
-const BUCKET: &str = "__bucket";
 
 /// A heatmap.
 #[derive(Debug)]
@@ -93,7 +92,8 @@ fn heatmap(asked: &Asked<'_>, group: &Group<'_, '_>) -> Heatmap {
     let buckets: Vec<(f64, &[f64])> =
         group.buckets.iter().map(|(upto, entry)| (*upto, entry.series.values.as_slice())).collect();
     let heat = Heat::of(&buckets, smallest(asked.measure.buckets), columns);
-    let labels: Vec<(String, AnyValue)> = group.buckets.first().map(|(_, entry)| entry.series.labels.clone()).unwrap_or_default();
+    let labels: Vec<(String, AnyValue)> =
+        group.buckets.first().map(|(_, entry)| entry.series.labels.clone()).unwrap_or_default();
     let cell = |cell: &crate::plot::Cell| {
         let row = &heat.rows[cell.row];
         let interval = columns.times(cell.interval);
@@ -118,7 +118,9 @@ fn heatmap(asked: &Asked<'_>, group: &Group<'_, '_>) -> Heatmap {
         frame: Frame { values: row_ticks(&heat.rows, asked.measure.buckets), times: times(asked.steps, asked.zone) },
         cells: heat.cells.iter().map(cell).collect(),
         colours: heat.thresholds().into_iter().map(|(level, from)| (level, Unit::Count.text(from))).collect(),
-        marks: marks(asked, &entries, |value| heat.at(value).unwrap_or(100.0)),
+        marks: marks(asked, &entries, |entry, _| {
+            bucket(&entry.series.labels).and_then(|upto| heat.at(upto)).unwrap_or(100.0)
+        }),
     }
 }
 

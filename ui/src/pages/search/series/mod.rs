@@ -113,14 +113,14 @@ pub(super) async fn plotted(visit: &Visit, form: &Form, question: &Series) -> Re
     let answer = ask(visit, question, MOST, EXEMPLARS).await?;
     let measure = measure::measure(&question.query.series);
     let kind = *kinds(measure.shape).iter().find(|kind| kind.word() == form.plot).unwrap_or(&kinds(measure.shape)[0]);
-    let notices = notices(visit, question, &answer);
+    let notices = notices(question, &answer);
     let set = answer.value;
     let asked = Asked { steps: question.steps, measure, zone: &visit.zone, narrow: Narrow::new(form, &visit.zone) };
     let is_empty = !set.series.iter().any(|series| series.values.iter().any(|value| value.is_finite()));
     let mut plotted = Plotted {
         heading: heading(&set, measure.shape, is_empty),
         kinds: choices(form, measure.shape, kind),
-        about: about(question.steps, measure.unit, &visit.zone),
+        about: about(question.steps, measure.unit, visit),
         traceql: Some(question.traceql.clone()).filter(|traceql| *traceql != form.query),
         notices,
         is_empty,
@@ -155,12 +155,12 @@ impl Plotted {
                 let (maps, more) = heatmap::heatmaps(asked, &entries);
                 self.heatmaps = maps;
                 if more > 0 {
-                    self.notices.push(format!("{more} more groups are in the table and in the downloads"));
+                    self.notices.push(format!("{more} more groups are in the table and in the downloads."));
                 }
             }
             Kind::Ranking | Kind::Table => {}
         }
-        self.marks = self.chart.iter().map(|chart| &chart.marks).chain(self.heatmaps.iter().map(|map| &map.marks)).flatten().cloned().collect();
+        self.marks = chart::marks(asked, &entries, |_, _| 0.0);
         self.numbers = Some(numbers_of(asked, entries));
     }
 }
@@ -224,40 +224,44 @@ fn choices(form: &Form, shape: Shape, chosen: Kind) -> Vec<(String, Choice)> {
     kinds(shape).iter().map(choice).collect()
 }
 
-/// `60 intervals of 1 min, 2026-11-29 13:00:00 to 14:00:00 UTC`
-fn about(steps: Steps, unit: Unit, zone: &TimeZone) -> String {
+/// `count, 60 intervals of 1 min, 2026-11-29 13:00:00 to 14:00:00 UTC`
+fn about(steps: Steps, unit: Unit, visit: &Visit) -> String {
+    let zone = &visit.zone;
     let (first, _) = Columns(steps).times(0);
     let (_, last) = Columns(steps).times(steps.count.saturating_sub(1));
     let [from, to] = [first, last].map(|time| numbers::time_text(time, steps.step, zone));
     let day = |text: &str| text.split(' ').next().map(str::to_owned);
     let to = if day(&from) == day(&to) { to.split(' ').nth(1).map_or(to.clone(), str::to_owned) } else { to };
+    let is_open = last > visit.now;
     format!(
-        "{}, {} of {}, {from} to {to} {}",
+        "{}, {} of {}, {from} to {to} {}{}",
         unit.name(),
         format::counted(steps.count, "interval", "intervals"),
         format::duration(steps.step),
         format::zone_between(first, last, zone),
+        if is_open { "; the last one is not over yet" } else { "" },
     )
 }
 
-fn notices(visit: &Visit, question: &Series, answer: &Answer<SeriesSet>) -> Vec<String> {
-    let mut notices: Vec<String> = answer.notice().map(|damage| format!("this is incomplete: {damage}")).into_iter().collect();
+fn notices(question: &Series, answer: &Answer<SeriesSet>) -> Vec<String> {
+    let mut notices: Vec<String> =
+        answer.notice().map(|damage| format!("this is incomplete: {damage}")).into_iter().collect();
     let set = &answer.value;
     if let Some(all) = set.cut {
         let shown = format::count(set.series.len() as u64);
-        notices.push(format!("{shown} of {} series are shown; narrow the query or use topk()", format::count(all as u64)));
+        notices
+            .push(format!("{shown} of {} series are shown; narrow the query or use topk()", format::count(all as u64)));
     }
     if set.quantile_error > 0.0 {
-        notices.push(format!("quantiles are off by up to {:.1} %: there are too many values to keep all", 100.0 * set.quantile_error));
+        notices.push(format!(
+            "quantiles are off by up to {:.1} %: there are too many values to keep all",
+            100.0 * set.quantile_error
+        ));
     }
     if set.unweighted > 0 {
         let spans = format::counted(usize::try_from(set.unweighted).unwrap_or(usize::MAX), "span does", "spans do");
         notices.push(format!("{spans} not say with which probability they were sampled, and count once"));
     }
     notices.extend(question.query.notices.iter().cloned());
-    let (_, end) = Columns(question.steps).times(question.steps.count.saturating_sub(1));
-    if end > visit.now {
-        notices.push("the last interval is not over yet".to_owned());
-    }
-    notices
+    notices.iter().map(|notice| format::sentence(notice)).collect()
 }

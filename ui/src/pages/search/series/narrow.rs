@@ -29,7 +29,12 @@ impl<'a> Narrow<'a> {
     }
 
     /// The spans of an interval, a group and a bucket.
-    pub(super) fn to(&self, times: (u64, u64), labels: &[(String, AnyValue)], bucket: Option<(Bucket, Unit)>) -> String {
+    pub(super) fn to(
+        &self,
+        times: (u64, u64),
+        labels: &[(String, AnyValue)],
+        bucket: Option<(Bucket, Unit)>,
+    ) -> String {
         let [from, to] = [times.0, times.1].map(|time| format::exact_time(time, self.zone));
         let query = self.query(labels, bucket);
         self.link(&query, &[("lookback", ""), ("from", &from), ("to", &to)])
@@ -104,7 +109,8 @@ mod tests {
 
     fn queries(query: &str, labels: &[(&str, AnyValue)], bucket: Option<(Bucket, Unit)>) -> String {
         let form = Form { query: query.to_owned(), service: "shop".to_owned(), ..Form::default() };
-        let labels: Vec<(String, AnyValue)> = labels.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let labels: Vec<(String, AnyValue)> =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let link = Narrow::new(&form, &TimeZone::UTC).to((NOW, NOW + 60_000_000_000), &labels, bucket);
         let params = Params::of(&link.parse().expect("uri"));
         assert_eq!((params.text("from"), params.text("service")), ("2025-10-09T08:53:20+00:00", "shop"));
