@@ -17,6 +17,8 @@
   let range = [0, 0];
   let items = [];
   let chosen = -1;
+  // Whether the list is that of the text as it stands.
+  let fresh = false;
   let asked = null;
   let timer = 0;
 
@@ -46,6 +48,7 @@
     items = answer.items;
     range = [answer.from, answer.to];
     chosen = -1;
+    fresh = true;
     box.removeAttribute("aria-activedescendant");
     if (!items.length) return close();
     list.replaceChildren(
@@ -88,6 +91,7 @@
     }
   };
   const later = () => {
+    fresh = false;
     clearTimeout(timer);
     timer = setTimeout(ask, 90);
   };
@@ -110,8 +114,10 @@
   box.addEventListener("keydown", (event) => {
     if (event.altKey || event.metaKey || event.isComposing) return;
     if (event.ctrlKey && event.key !== " ") return;
-    const act = list.hidden ? null : open[event.key];
-    if (act && !event.shiftKey && (event.key !== "Enter" || chosen >= 0)) {
+    const act = list.hidden || event.shiftKey ? null : open[event.key];
+    // Enter asks, and Tab leaves the box, unless there is something to take.
+    const takes = fresh && (chosen >= 0 || (event.key === "Tab" && range[0] < range[1]));
+    if (act && (takes || !["Enter", "Tab"].includes(event.key))) {
       event.preventDefault();
       event.stopImmediatePropagation();
       act();
@@ -120,7 +126,7 @@
       ask();
     } else if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) {
       close();
-    } else if (event.key === "Enter") {
+    } else if (["Enter", "Tab"].includes(event.key)) {
       close();
     }
   });

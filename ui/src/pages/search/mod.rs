@@ -262,10 +262,13 @@ fn inspected(work: Inspected) -> String {
     format!("{} in {} looked at", counted(work.spans, "span", "spans"), counted(work.traces, "trace", "traces"))
 }
 
+/// Longer times, and what they are called.
+const WIDER: [(&str, &str); 3] = [("24h", "the last 24 hours"), ("7d", "the last 7 days"), ("all", "all time")];
+
 /// Wider searches than one that found nothing.
-fn advice(form: &Form) -> Vec<(String, &'static str)> {
+fn advice(form: &Form, wider: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
     let mut advice = Vec::new();
-    for (value, text) in [("24h", "the last 24 hours"), ("7d", "the last 7 days"), ("all", "all time")] {
+    for (value, text) in wider.iter().copied() {
         if form.lookback != value && form.lookback != "all" {
             advice.push((form.with("lookback", value), text));
         }

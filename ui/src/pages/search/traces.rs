@@ -6,7 +6,7 @@ use super::form::Form;
 use super::question::Traces;
 use super::results::{self, Row};
 use super::scatter::{self, Scatter};
-use super::{advice, inspected};
+use super::{WIDER, advice, inspected};
 use crate::context::Visit;
 use crate::error::PageError;
 use crate::format;
@@ -71,7 +71,7 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
         traceql: Some(question.traceql).filter(|traceql| form.is_restricted() && *traceql != form.query),
         inspected: inspected(work),
         damage,
-        advice: if hits.is_empty() { advice(form) } else { vec![] },
+        advice: if hits.is_empty() { advice(form, &WIDER) } else { vec![] },
     }
 }
 

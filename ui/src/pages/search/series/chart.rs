@@ -116,6 +116,9 @@ pub(super) fn lines(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Ch
 }
 
 pub(super) fn bars(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Chart {
+    // Bars have no broken lines: further series share one colour.
+    let entries: Vec<Entry<'_>> = entries.iter().enumerate().map(|(rank, entry)| entry.with_colour(rank)).collect();
+    let entries = entries.as_slice();
     let columns = Columns(asked.steps);
     let (coloured, others) = entries.split_at(entries.len().min(COLOURS));
     let mut series: Vec<&[f64]> = coloured.iter().map(|entry| entry.series.values.as_slice()).collect();

@@ -22,6 +22,12 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// The same series with a colour of its own, or with that of all that have none.
+    pub(super) fn with_colour(&self, rank: usize) -> Self {
+        let class = if rank < COLOURS { class(rank) } else { "rest".to_owned() };
+        Self { class, ..self.again() }
+    }
+
     /// The same series for another list.
     pub(super) fn again(&self) -> Self {
         Self { name: self.name.clone(), series: self.series, class: self.class.clone() }

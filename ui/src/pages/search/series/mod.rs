@@ -133,7 +133,8 @@ pub(super) async fn plotted(visit: &Visit, form: &Form, question: &Series) -> Re
         csv: form.link("/search/csv", &[("plot", ""), ("limit", "")]),
         json: form.link("/search/json", &[("plot", ""), ("limit", "")]),
         inspected: super::inspected(set.inspected),
-        advice: if is_empty { super::advice(form) } else { vec![] },
+        // A plot of all time has no beginning.
+        advice: if is_empty { super::advice(form, &super::WIDER[..2]) } else { vec![] },
     };
     if !is_empty {
         plotted.draw(&asked, &set, kind);
