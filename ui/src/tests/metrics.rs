@@ -168,6 +168,18 @@ async fn labels_of_senders_are_shown_cut_and_never_run() {
 }
 
 #[tokio::test]
+async fn a_page_explains_how_it_was_answered() {
+    let server = Server::of(shop()).await;
+    for query in ["{ status = error }", "{ } | rate()"] {
+        let page = server.get(&search(query)).await;
+        assert!(page.all(".explained").is_empty(), "only when it was asked");
+        let links = page.attributes(".after a", "href");
+        let explained = server.get(links.last().expect("a link")).await;
+        assert!(explained.one(".explained pre").contains("plan"), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn every_fault_stands_under_its_place() {
     let server = Server::of(shop()).await;
     let page = server.get(&search("{ name = } | rate( by (x)")).await;

@@ -38,6 +38,8 @@ pub(crate) struct Form {
     pub(crate) step: String,
     /// Where the page begins in the order of answers.
     pub(crate) after: String,
+    /// Whether the page says how it was answered: any text means yes.
+    pub(crate) explain: String,
 }
 
 impl Form {
@@ -62,6 +64,7 @@ impl Form {
             plot: params.text("plot").to_owned(),
             step: params.text("step").to_owned(),
             after: params.text("after").to_owned(),
+            explain: params.text("explain").to_owned(),
         };
         if form.query.is_empty() {
             let tags: Vec<String> = params.all("tags").chain(params.all("tag")).map(attributes::of_jaeger).collect();
@@ -119,6 +122,7 @@ impl Form {
             ("plot", &self.plot),
             ("step", &self.step),
             ("after", ""),
+            ("explain", ""),
         ];
         // Another lookback replaces a custom range.
         let lookback = changes.iter().any(|(field, _)| *field == "lookback");

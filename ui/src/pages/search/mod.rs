@@ -18,7 +18,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hoptrail_proto::model::{AnyValue, TraceId};
-use hoptrail_query::{CompareOp, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Value};
+use hoptrail_query::{CompareOp, Explanation, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Value};
 
 use self::choice::{Choice, choices};
 use self::field_error::FieldError;
@@ -113,6 +113,10 @@ struct SearchPage {
     outcome: Outcome,
     /// Lengths of intervals; empty unless numbers are shown.
     step_choices: Vec<Choice>,
+    /// The same page with what the store did.
+    explain: String,
+    /// What the store did, when it was asked.
+    explained: Option<String>,
     /// Why new spans are refused.
     refused: Option<String>,
 }
@@ -123,7 +127,7 @@ enum Outcome {
     /// It was not run.
     Errors(Vec<FieldError>),
     Traces(Found),
-    Series(Plotted),
+    Series(Box<Plotted>),
 }
 
 impl SearchPage {
@@ -172,14 +176,19 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     if services.names.is_empty() && store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
+    let notes = Explanation::default();
+    let service = visit.service().explaining(&notes);
     let outcome = match form.question(visit.now, &visit.zone) {
         Err(errors) => Outcome::Errors(errors),
         Ok(Question::Traces(question)) => {
-            Outcome::Traces(traces::found(&visit, &form, question, &services.names).await?)
+            Outcome::Traces(traces::found(&visit, &service, &form, question, &services.names).await?)
         }
-        Ok(Question::Series(question)) => Outcome::Series(series::plotted(&visit, &form, &question).await?),
+        Ok(Question::Series(question)) => {
+            Outcome::Series(Box::new(series::plotted(&visit, &service, &form, &question).await?))
+        }
     };
-    answer(&visit, form, services, outcome).await
+    let explained = (!form.explain.is_empty()).then(|| notes.to_string());
+    answer(&visit, form, services, outcome, explained).await
 }
 
 /// `GET /search/csv`: the numbers of a metrics query as a file.
@@ -212,13 +221,21 @@ fn series_question(form: &Form, visit: &Visit) -> Result<Series, Vec<FieldError>
 /// The page that says what is wrong.
 async fn wrong(visit: &Visit, form: Form, errors: Vec<FieldError>) -> Result<Response, PageError> {
     let services = values(visit, Field::service(), Filter::True).await?;
-    answer(visit, form, services, Outcome::Errors(errors)).await
+    answer(visit, form, services, Outcome::Errors(errors), None).await
 }
 
-async fn answer(visit: &Visit, form: Form, services: Names, outcome: Outcome) -> Result<Response, PageError> {
+async fn answer(
+    visit: &Visit,
+    form: Form,
+    services: Names,
+    outcome: Outcome,
+    explained: Option<String>,
+) -> Result<Response, PageError> {
     let names = names(visit, &form.service).await?;
     let status = if matches!(outcome, Outcome::Errors(_)) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Ok(page(status, &search_page(visit, form, &services, &names, outcome)))
+    let explain = form.with("explain", "1");
+    let page_of = search_page(visit, form, &services, &names, outcome);
+    Ok(page(status, &SearchPage { explain, explained, ..page_of }))
 }
 
 /// A trace id typed into the query box opens the trace.
@@ -308,6 +325,8 @@ fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outco
         step_choices: if has_steps(&form, &outcome) { choices(STEPS, &form.step) } else { vec![] },
         form,
         outcome,
+        explain: String::new(),
+        explained: None,
         refused: (visit.app.notices)().refused,
     }
 }

@@ -1,6 +1,6 @@
 //! The traces or spans that a search found.
 
-use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, place_text};
+use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, Service, place_text};
 
 use super::form::Form;
 use super::question::Traces;
@@ -36,11 +36,12 @@ pub(crate) struct Found {
 /// Asks the store and shows what it says.
 pub(super) async fn found(
     visit: &Visit,
+    service: &Service,
     form: &Form,
     question: Traces,
     services: &[String],
 ) -> Result<Found, PageError> {
-    let answer = visit.service().search(&visit.tenant, question.request.clone()).await?;
+    let answer = service.search(&visit.tenant, question.request.clone()).await?;
     Ok(show(visit, form, question, answer, services))
 }
 

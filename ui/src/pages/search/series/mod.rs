@@ -11,7 +11,7 @@ mod numbers;
 
 use axum::response::Response;
 use hoptrail_query::metrics::{RangeRequest, SeriesSet};
-use hoptrail_query::{Answer, Steps};
+use hoptrail_query::{Answer, Service, Steps};
 use jiff::tz::TimeZone;
 
 use self::chart::{Chart, Mark};
@@ -109,8 +109,13 @@ pub(crate) struct Plotted {
 }
 
 /// Asks the store and shows what it says.
-pub(super) async fn plotted(visit: &Visit, form: &Form, question: &Series) -> Result<Plotted, PageError> {
-    let answer = ask(visit, question, MOST, EXEMPLARS).await?;
+pub(super) async fn plotted(
+    visit: &Visit,
+    service: &Service,
+    form: &Form,
+    question: &Series,
+) -> Result<Plotted, PageError> {
+    let answer = ask(visit, service, question, MOST, EXEMPLARS).await?;
     let measure = measure::measure(&question.query.series);
     let kind = *kinds(measure.shape).iter().find(|kind| kind.word() == form.plot).unwrap_or(&kinds(measure.shape)[0]);
     let notices = notices(question, &answer);
@@ -188,22 +193,28 @@ fn numbers_of(asked: &Asked<'_>, mut entries: Vec<Entry<'_>>) -> Numbers {
 
 /// `GET /search/csv`.
 pub(super) async fn csv(visit: &Visit, question: &Series) -> Result<Response, PageError> {
-    let set = ask(visit, question, MOST_IN_FILE, 0).await?.value;
+    let set = ask(visit, visit.service(), question, MOST_IN_FILE, 0).await?.value;
     Ok(download::csv(&set.series, question.steps))
 }
 
 /// `GET /search/json`.
 pub(super) async fn json(visit: &Visit, question: &Series) -> Result<Response, PageError> {
-    let set = ask(visit, question, MOST_IN_FILE, EXEMPLARS).await?.value;
+    let set = ask(visit, visit.service(), question, MOST_IN_FILE, EXEMPLARS).await?.value;
     let unit = measure::measure(&question.query.series).unit;
     Ok(download::json(&set.series, question.steps, &question.traceql, unit))
 }
 
-async fn ask(visit: &Visit, question: &Series, most: usize, exemplars: usize) -> Result<Answer<SeriesSet>, PageError> {
+async fn ask(
+    visit: &Visit,
+    service: &Service,
+    question: &Series,
+    most: usize,
+    exemplars: usize,
+) -> Result<Answer<SeriesSet>, PageError> {
     let is_comparison = measure::measure(&question.query.series).shape == Shape::Comparison;
     let max_series = if is_comparison { MOST_IN_FILE } else { most };
     let request = RangeRequest { query: question.query.clone(), steps: question.steps, exemplars, max_series };
-    Ok(visit.service().metrics(&visit.tenant, request).await?)
+    Ok(service.metrics(&visit.tenant, request).await?)
 }
 
 fn heading(set: &SeriesSet, shape: Shape, is_empty: bool) -> String {
