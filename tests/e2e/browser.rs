@@ -96,6 +96,41 @@ async fn a_person_finds_the_request_and_sees_every_hop() {
     }
 }
 
+/// The query box by keyboard, and a heatmap whose cells lead to their traces; all of it but the suggestions without scripts, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_asks_in_traceql_and_narrows_a_heatmap() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let Some(shop) = Journey::start(&server.otlp_grpc, &server.otlp_http).await else { return };
+    let http = Http::new();
+    let id = shop.checkout(&http).await;
+    complete(&http, &server, &id).await;
+    let ui = format!("http://{}/", server.ui);
+    for scripting in ["script", "no-script"] {
+        let Some(seen) = drive("ask.js", &[&ui, "shop-pricing", scripting]).await else { return };
+        assert_eq!(seen["problems"], serde_json::json!([]), "{scripting}");
+        keyboard_chose(seen["steps"].as_array().expect("a list"));
+        assert_eq!(seen["query"], "{ resource.service.name = \"shop-pricing\" }", "{scripting}");
+        assert_eq!(seen["hits"], 1, "{scripting}");
+        let heatmap = &seen["heatmap"];
+        assert!(heatmap["cells"].as_u64().is_some_and(|cells| cells > 0), "{scripting}: {heatmap}");
+        let query = heatmap["query"].as_str().expect("text");
+        assert!(query.contains("duration > ") && query.contains("duration <= "), "{scripting}: {query}");
+        assert_eq!(heatmap["hits"], 1, "{scripting}");
+    }
+}
+
+/// What the keys did to the text, step by step; nothing without scripts.
+fn keyboard_chose(steps: &[Value]) {
+    let texts: Vec<&str> = steps.iter().map(|step| step["box"].as_str().expect("text")).collect();
+    let whole = "{ resource.service.name = \"shop-pricing\"";
+    let typed = format!("{whole} && na");
+    let expected = ["{ resource.service.name", whole, &typed];
+    assert_eq!(texts, expected[..steps.len()], "{steps:?}");
+    assert!(steps.iter().all(|step| step["expanded"] == "true"), "{steps:?}");
+    assert_eq!(steps.first().map_or("true", |step| step["selected"].as_str().unwrap_or_default()), "true");
+}
+
 fn person_saw_every_hop(seen: &Value, id: &str, mainframe: &str, case: &str) {
     assert_eq!(seen["problems"], serde_json::json!([]), "{case}");
     let hits = seen["hits"].as_array().expect("a list");

@@ -11,13 +11,13 @@ struct Asset {
     bytes: &'static [u8],
 }
 
+const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("../assets/plot.css"));
+// What the query box does with a key comes first.
+const JS: &str = concat!(include_str!("../assets/complete.js"), include_str!("../assets/hoptrail.js"));
+
 const ASSETS: [Asset; 3] = [
-    Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("../assets/hoptrail.css") },
-    Asset {
-        name: "hoptrail.js",
-        kind: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../assets/hoptrail.js"),
-    },
+    Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: CSS.as_bytes() },
+    Asset { name: "hoptrail.js", kind: "text/javascript; charset=utf-8", bytes: JS.as_bytes() },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];
 

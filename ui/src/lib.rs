@@ -12,6 +12,7 @@ mod error;
 mod filters;
 mod format;
 mod pages;
+mod plot;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use crate::url::Named;
 use crate::{Config, assets, pages};
 
 /// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The web UI over `service`. The page for senders also shows what `notices` gives.
@@ -37,6 +37,9 @@ pub fn router_with_clock(
     Router::new()
         .route("/", get(home))
         .route("/search", get(pages::search::show))
+        .route("/search/complete", get(pages::search::complete::show))
+        .route("/search/csv", get(pages::search::csv))
+        .route("/search/json", get(pages::search::json))
         .route("/trace", get(pages::trace::open))
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))

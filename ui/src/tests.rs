@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod headers;
+mod lists;
+mod metrics;
 mod search;
 mod server;
 mod trace;

@@ -19,7 +19,7 @@ async function search(page) {
   await page.goto(ui);
   await page.getByLabel('Service', { exact: true }).selectOption(service);
   // With scripts the choice itself searches.
-  if (!withScript) await page.getByRole('button', { name: 'Find traces' }).click();
+  if (!withScript) await page.getByRole('button', { name: 'Apply' }).click();
   await page.waitForURL((url) => url.searchParams.get('service') === service);
   const links = page.locator('.hits a.hit-name');
   await links.first().waitFor();

@@ -113,7 +113,7 @@ pub(crate) fn traces(now: u64) -> Vec<Vec<TraceSpan>> {
     let ago = |minutes: u64| now - minutes * 60_000 * MS;
     let mut all = vec![small(ago(1)), checkout(ago(2), 1), broken(ago(3)), fan(ago(4)), chain(ago(5)), bush(ago(6))];
     let mut random = Random(42);
-    for number in 0..60 {
+    for number in 0..240 {
         let start = now - random.below(55 * 60_000) * MS;
         all.push(if number % 4 == 0 { checkout(start, number + 2) } else { browse(start, number + 2, &mut random) });
     }

@@ -8,6 +8,7 @@ use hoptrail_proto::model::{NoTenant, TraceId};
 use crate::chrome::{Chrome, page};
 use crate::error::PageError;
 use crate::filters;
+use crate::format::sentence;
 
 /// What happened and what to do about it.
 #[derive(Debug, Template)]
@@ -48,14 +49,6 @@ impl IntoResponse for PageError {
         }
         response
     }
-}
-
-/// The first letter large, a full stop at the end.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let rest = chars.as_str();
-    if rest.ends_with(['.', '?', '!']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
 }
 
 fn links(error: &PageError) -> Vec<(String, String)> {
@@ -124,16 +117,5 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             "That is our fault",
             &["The server's log has the details. Please report them together with the address of this page."],
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_become_sentences() {
-        assert_eq!(sentence("no span of trace x is known"), "No span of trace x is known.");
-        assert_eq!(sentence(""), ".");
     }
 }

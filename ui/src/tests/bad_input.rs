@@ -59,6 +59,10 @@ async fn no_input_causes_a_fault() {
         "end",
         "limit",
         "sort",
+        "plot",
+        "step",
+        "after",
+        "explain",
         "root",
         "span",
         "find",
@@ -80,6 +84,8 @@ async fn no_input_causes_a_fault() {
         "0",
         "99999999999999999999999",
         "%7B",
+        "%7B%7D|rate()",
+        "%7B%7D|compare(%7B%7D)",
         "%7B%7B%7B",
         "%22",
         "a%3D%22",
@@ -102,7 +108,17 @@ async fn no_input_causes_a_fault() {
         "1~2~peer",
         &long,
     ];
-    for path in ["/search", "/trace", trace.as_str(), &format!("{trace}/json"), "/help", "/nowhere"] {
+    for path in [
+        "/search",
+        "/search/complete",
+        "/search/csv",
+        "/search/json",
+        "/trace",
+        trace.as_str(),
+        &format!("{trace}/json"),
+        "/help",
+        "/nowhere",
+    ] {
         for name in names {
             for value in values {
                 let page = server.get(&format!("{path}?{name}={value}")).await;

@@ -1,25 +1,32 @@
 //! Find traces: the form, what it found, and what to do when it found nothing.
 
 mod attributes;
+mod choice;
+pub(crate) mod complete;
 mod field_error;
 mod form;
+mod question;
 mod range;
 mod results;
 mod scatter;
+mod series;
+mod sets;
+mod text;
+mod traces;
 
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hoptrail_proto::model::{AnyValue, TraceId};
-use hoptrail_query::{
-    Answer, CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, SearchAnswer, SearchRequest, Value,
-};
+use hoptrail_query::{CompareOp, Explanation, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Value};
 
+use self::choice::{Choice, choices};
 use self::field_error::FieldError;
-use self::form::{Form, Question, write_name};
+use self::form::{Form, write_name};
+use self::question::{Question, Series};
 use self::range::{Edge, TimeInput};
-use self::results::Row;
-use self::scatter::Scatter;
+use self::series::Plotted;
+use self::traces::Found;
 use super::start::StartPage;
 use crate::chrome::{Chrome, page};
 use crate::context::Visit;
@@ -43,6 +50,17 @@ const LOOKBACKS: [(&str, &str); 9] = [
     ("custom", "From … to …"),
 ];
 const LIMITS: [&str; 5] = ["20", "50", "100", "200", "500"];
+const STEPS: [(&str, &str); 9] = [
+    ("", "Automatic"),
+    ("1s", "1 s"),
+    ("10s", "10 s"),
+    ("30s", "30 s"),
+    ("1m", "1 min"),
+    ("5m", "5 min"),
+    ("15m", "15 min"),
+    ("1h", "1 h"),
+    ("1d", "1 d"),
+];
 const STATUSES: [(&str, &str); 4] = [("", "Any status"), ("error", "Error"), ("ok", "OK"), ("unset", "Unset")];
 const KINDS: [(&str, &str); 6] = [
     ("", "Any kind"),
@@ -52,14 +70,6 @@ const KINDS: [(&str, &str); 6] = [
     ("consumer", "Consumer"),
     ("internal", "Internal"),
 ];
-
-/// An entry of a list to choose from.
-#[derive(Debug)]
-struct Choice {
-    value: String,
-    label: String,
-    chosen: bool,
-}
 
 /// The names that a field has, as many as are offered.
 #[derive(Debug, Default)]
@@ -100,31 +110,59 @@ struct SearchPage {
     from: TimeInput,
     to: TimeInput,
     zone: String,
-    errors: Vec<FieldError>,
-    found: Option<Found>,
+    outcome: Outcome,
+    /// Lengths of intervals; empty unless numbers are shown.
+    step_choices: Vec<Choice>,
+    /// The same page with what the store did.
+    explain: String,
+    /// What the store did, when it was asked.
+    explained: Option<String>,
     /// Why new spans are refused.
     refused: Option<String>,
 }
 
-/// What a search found.
+/// What came of a search.
 #[derive(Debug)]
-struct Found {
-    rows: Vec<Row>,
-    scatter: Option<Scatter>,
-    heading: String,
-    /// What to do about older ones; empty when these are all.
-    older: &'static str,
-    traceql: Option<String>,
-    inspected: String,
-    /// What the store could not read.
-    damage: Option<String>,
-    /// Wider searches, when nothing was found.
-    advice: Vec<(String, &'static str)>,
+enum Outcome {
+    /// It was not run.
+    Errors(Vec<FieldError>),
+    Traces(Found),
+    Series(Box<Plotted>),
 }
 
 impl SearchPage {
+    fn errors(&self) -> &[FieldError] {
+        match &self.outcome {
+            Outcome::Errors(errors) => errors,
+            _ => &[],
+        }
+    }
+
     fn error(&self, field: &str) -> Option<&FieldError> {
-        self.errors.iter().find(|error| error.field == field)
+        self.errors().iter().find(|error| error.field == field)
+    }
+
+    fn traces(&self) -> Option<&Found> {
+        match &self.outcome {
+            Outcome::Traces(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    fn series(&self) -> Option<&Plotted> {
+        match &self.outcome {
+            Outcome::Series(plotted) => Some(plotted),
+            _ => None,
+        }
+    }
+
+    /// What was found, in a few words; empty when nothing was asked.
+    fn heading(&self) -> &str {
+        match &self.outcome {
+            Outcome::Errors(_) => "",
+            Outcome::Traces(found) => &found.heading,
+            Outcome::Series(plotted) => &plotted.heading,
+        }
     }
 }
 
@@ -138,17 +176,66 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     if services.names.is_empty() && store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
-    let names = names(&visit, &form.service).await?;
-    let (status, errors, found) = match form.question(visit.now, &visit.zone) {
-        Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
-        Ok(question) => {
-            // One more than is shown says whether there are older ones.
-            let request = SearchRequest { limit: question.request.limit + 1, ..question.request.clone() };
-            let answer = visit.service().search(&visit.tenant, request).await?;
-            (StatusCode::OK, vec![], Some(found(&visit, &form, question, answer, &services.names)))
+    let notes = Explanation::default();
+    let service = visit.service().explaining(&notes);
+    let outcome = match form.question(visit.now, &visit.zone) {
+        Err(errors) => Outcome::Errors(errors),
+        Ok(Question::Traces(question)) => {
+            Outcome::Traces(traces::found(&visit, &service, &form, question, &services.names).await?)
+        }
+        Ok(Question::Series(question)) => {
+            Outcome::Series(Box::new(series::plotted(&visit, &service, &form, &question).await?))
         }
     };
-    Ok(page(status, &search_page(&visit, form, &services, &names, errors, found)))
+    let explained = (!form.explain.is_empty()).then(|| notes.to_string());
+    answer(&visit, form, services, outcome, explained).await
+}
+
+/// `GET /search/csv`: the numbers of a metrics query as a file.
+pub(crate) async fn csv(visit: Visit, params: Params) -> Result<Response, PageError> {
+    let form = Form::read(&params, &visit.zone);
+    match series_question(&form, &visit) {
+        Ok(question) => series::csv(&visit, &question).await,
+        Err(errors) => wrong(&visit, form, errors).await,
+    }
+}
+
+/// `GET /search/json`: the same as JSON.
+pub(crate) async fn json(visit: Visit, params: Params) -> Result<Response, PageError> {
+    let form = Form::read(&params, &visit.zone);
+    match series_question(&form, &visit) {
+        Ok(question) => series::json(&visit, &question).await,
+        Err(errors) => wrong(&visit, form, errors).await,
+    }
+}
+
+fn series_question(form: &Form, visit: &Visit) -> Result<Series, Vec<FieldError>> {
+    match form.question(visit.now, &visit.zone)? {
+        Question::Series(question) => Ok(question),
+        Question::Traces(_) => {
+            Err(vec![FieldError::new("q", "Only a metrics query has numbers, such as { } | rate().")])
+        }
+    }
+}
+
+/// The page that says what is wrong.
+async fn wrong(visit: &Visit, form: Form, errors: Vec<FieldError>) -> Result<Response, PageError> {
+    let services = values(visit, Field::service(), Filter::True).await?;
+    answer(visit, form, services, Outcome::Errors(errors), None).await
+}
+
+async fn answer(
+    visit: &Visit,
+    form: Form,
+    services: Names,
+    outcome: Outcome,
+    explained: Option<String>,
+) -> Result<Response, PageError> {
+    let names = names(visit, &form.service).await?;
+    let status = if matches!(outcome, Outcome::Errors(_)) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let explain = form.with("explain", "1");
+    let page_of = search_page(visit, form, &services, &names, outcome);
+    Ok(page(status, &SearchPage { explain, explained, ..page_of }))
 }
 
 /// A trace id typed into the query box opens the trace.
@@ -187,47 +274,18 @@ fn text_of(value: Value) -> Option<String> {
     }
 }
 
-fn found(visit: &Visit, form: &Form, question: Question, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
-    let damage = answer.notice();
-    let SearchAnswer { mut hits, inspected, .. } = answer.value;
-    let limit = question.request.limit;
-    let cut = hits.len() > limit;
-    hits.truncate(limit);
-    let scatter = scatter::plot(&hits, question.request.range.map_or(0, |range| range.start), &visit.zone);
-    results::sort(&mut hits, &form.sort);
-    let palette = results::palette(&hits, services);
-    Found {
-        scatter,
-        rows: results::rows(&hits, &palette, &visit.zone, visit.now),
-        heading: heading(hits.len(), cut),
-        older: match cut {
-            false => "",
-            true if limit < form::MOST => "There are older ones: raise the limit or narrow the search.",
-            true => "There are older ones: narrow the search.",
-        },
-        traceql: question.traceql.filter(|_| form.is_restricted()),
-        inspected: format!(
-            "{} in {} looked at",
-            format::counted(usize::try_from(inspected.spans).unwrap_or(usize::MAX), "span", "spans"),
-            format::counted(usize::try_from(inspected.traces).unwrap_or(usize::MAX), "trace", "traces"),
-        ),
-        damage,
-        advice: if hits.is_empty() { advice(form) } else { vec![] },
-    }
+fn inspected(work: Inspected) -> String {
+    let counted = |count: u64, one, many| format::counted(usize::try_from(count).unwrap_or(usize::MAX), one, many);
+    format!("{} in {} looked at", counted(work.spans, "span", "spans"), counted(work.traces, "trace", "traces"))
 }
 
-fn heading(hits: usize, cut: bool) -> String {
-    match (hits, cut) {
-        (0, _) => "No traces found".to_owned(),
-        (hits, true) => format!("The newest {}", format::counted(hits, "trace", "traces")),
-        (hits, false) => format!("All {}", format::counted(hits, "trace", "traces")).replace("All 1 ", "1 "),
-    }
-}
+/// Longer times, and what they are called.
+const WIDER: [(&str, &str); 3] = [("24h", "the last 24 hours"), ("7d", "the last 7 days"), ("all", "all time")];
 
 /// Wider searches than one that found nothing.
-fn advice(form: &Form) -> Vec<(String, &'static str)> {
+fn advice(form: &Form, wider: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
     let mut advice = Vec::new();
-    for (value, text) in [("24h", "the last 24 hours"), ("7d", "the last 7 days"), ("all", "all time")] {
+    for (value, text) in wider.iter().copied() {
         if form.lookback != value && form.lookback != "all" {
             advice.push((form.with("lookback", value), text));
         }
@@ -241,14 +299,7 @@ fn advice(form: &Form) -> Vec<(String, &'static str)> {
     advice
 }
 
-fn search_page(
-    visit: &Visit,
-    form: Form,
-    services: &Names,
-    names: &Names,
-    errors: Vec<FieldError>,
-    found: Option<Found>,
-) -> SearchPage {
+fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outcome: Outcome) -> SearchPage {
     let offered: Vec<String> = services.names.iter().map(|name| write_name(name)).collect();
     let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
     let time = |text, edge| range::input(text, &visit.zone, edge);
@@ -271,21 +322,20 @@ fn search_page(
         from: time(&form.from, Edge::From),
         to: time(&form.to, Edge::To),
         zone: format::zone_name(&visit.zone),
+        step_choices: if has_steps(&form, &outcome) { choices(STEPS, &form.step) } else { vec![] },
         form,
-        errors,
-        found,
+        outcome,
+        explain: String::new(),
+        explained: None,
         refused: (visit.app.notices)().refused,
     }
 }
 
-/// The choices, with the chosen value among them even when it is not on the list.
-fn choices<'a>(offered: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
-    let mut choices: Vec<Choice> = offered
-        .into_iter()
-        .map(|(value, label)| Choice { value: value.into(), label: label.into(), chosen: value == chosen })
-        .collect();
-    if !choices.iter().any(|choice| choice.chosen) {
-        choices.push(Choice { value: chosen.into(), label: chosen.into(), chosen: true });
+/// Whether the form offers lengths of intervals: for numbers, and while one that was chosen is wrong.
+fn has_steps(form: &Form, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Series(_) => true,
+        Outcome::Traces(_) => false,
+        Outcome::Errors(_) => !form.step.is_empty(),
     }
-    choices
 }

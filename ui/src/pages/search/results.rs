@@ -1,7 +1,9 @@
 //! What was found, as rows.
 
-use hoptrail_query::{ServiceStats, TraceHit};
+use hoptrail_query::{Field, Rows, ServiceStats, TraceHit, Value};
 use jiff::tz::TimeZone;
+
+use super::sets::{self, SetRow};
 
 use crate::colour::Palette;
 use crate::format::{self, Moment};
@@ -13,7 +15,7 @@ const CHIPS: usize = 4;
 pub(super) const ORDERS: [(&str, &str); 4] =
     [("", "Newest first"), ("longest", "Longest first"), ("spans", "Most spans"), ("errors", "Most errors")];
 
-/// A trace on the list.
+/// A trace on the list, or a span.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) href: String,
@@ -31,6 +33,11 @@ pub(crate) struct Row {
     pub(crate) width: String,
     pub(crate) start: Moment,
     pub(crate) age: String,
+    /// What the query says of the trace.
+    pub(crate) sets: Vec<SetRow>,
+    pub(crate) more_sets: usize,
+    /// What the query lists of the span.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// A service on a row.
@@ -63,9 +70,17 @@ pub(super) fn palette(hits: &[TraceHit], services: &[String]) -> Palette {
     Palette::of(services.iter().map(String::as_str).chain(found))
 }
 
-pub(super) fn rows(hits: &[TraceHit], palette: &Palette, zone: &TimeZone, now: u64) -> Vec<Row> {
-    let full = full_bar(hits.iter().map(|hit| hit.duration_nanos).collect());
-    hits.iter().map(|hit| row(hit, palette, zone, now, full)).collect()
+pub(super) fn rows(hits: &[TraceHit], rows: Rows, palette: &Palette, zone: &TimeZone, now: u64) -> Vec<Row> {
+    let row_of = |hit: &TraceHit, full| match rows {
+        Rows::Traces => row(hit, palette, zone, now, full),
+        Rows::Spans => span_row(hit, palette, zone, now, full),
+    };
+    let duration = |hit: &TraceHit| match rows {
+        Rows::Traces => hit.duration_nanos,
+        Rows::Spans => hit.spans().next().map_or(0, |span| span.duration_nanos),
+    };
+    let full = full_bar(hits.iter().map(duration).collect());
+    hits.iter().map(|hit| row_of(hit, full)).collect()
 }
 
 /// The duration whose bar is full: the longest, unless it is so long that all others would have no bar.
@@ -80,6 +95,7 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) 
     let (spans, errors) = totals(hit);
     let (service, name) = hit.root.clone().unwrap_or_default();
     let id = hit.trace_id.to_string();
+    let (spansets, more_sets) = sets::sets(hit);
     Row {
         href: format!("/trace/{id}"),
         short_id: id[..8].to_owned(),
@@ -92,10 +108,46 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) 
         chips: chips(&hit.services, palette),
         more_services: hit.services.len().saturating_sub(CHIPS),
         duration: format::duration(hit.duration_nanos),
-        width: format!("{:.2}", (100.0 * hit.duration_nanos as f64 / full as f64).min(100.0)),
+        width: width(hit.duration_nanos, full),
         start: Moment::new(hit.start_unix_nano, zone),
         age: format::age(hit.start_unix_nano, now),
+        sets: spansets,
+        more_sets,
+        fields: vec![],
     }
+}
+
+/// The row of the only span that a hit lists.
+fn span_row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) -> Row {
+    let row = row(hit, palette, zone, now, full);
+    let Some(span) = hit.spans().next() else { return row };
+    let service = span.fields.iter().find(|(field, _)| *field == Field::service());
+    let service = service.and_then(|(_, value)| match value {
+        Value::Any(value) => value.as_str(),
+        _ => None,
+    });
+    let shown = sets::span_row(hit, span);
+    Row {
+        href: shown.href,
+        colour: palette.colour(service.unwrap_or_default()),
+        service: shown_service(service.unwrap_or_default()),
+        name: shown.name,
+        rootless: false,
+        chips: vec![],
+        more_services: 0,
+        duration: shown.duration,
+        width: width(span.duration_nanos, full),
+        start: Moment::new(span.start_unix_nano, zone),
+        age: format::age(span.start_unix_nano, now),
+        sets: vec![],
+        more_sets: 0,
+        fields: shown.fields,
+        ..row
+    }
+}
+
+fn width(nanos: u64, full: u64) -> String {
+    format!("{:.2}", (100.0 * nanos as f64 / full as f64).min(100.0))
 }
 
 /// The services with the most spans, those with errors before others.

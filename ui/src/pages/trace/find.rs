@@ -3,7 +3,7 @@
 use hoptrail_proto::model::{Attribute, TraceSpan};
 use hoptrail_query::assemble::{Node, NodeKind, TraceTree};
 
-use super::value::text;
+use crate::format::value as text;
 
 /// Indexes of the nodes that have every word somewhere: name, service, id, kind, status message, attributes, events. `:error`,
 /// `:warning`, `:critical` and `:inferred` ask for marks.

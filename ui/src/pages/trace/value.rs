@@ -1,7 +1,5 @@
 //! Attribute values as text.
 
-use std::fmt::Write;
-
 use hoptrail_proto::model::{AnyValue, Attribute};
 use hoptrail_query::assemble::Interval;
 use hoptrail_query::quoted;
@@ -15,46 +13,6 @@ use crate::format;
 const MOST_SHOWN: usize = 16_000;
 const SECOND: u64 = 1_000_000_000;
 const HALF_A_DAY: u64 = 12 * 3_600 * SECOND;
-
-/// A value as text: strings as they are, lists and maps as in JSON.
-pub(super) fn text(value: &AnyValue) -> String {
-    match value {
-        AnyValue::String(text) => text.clone(),
-        other => {
-            let mut out = String::new();
-            write_value(other, &mut out);
-            out
-        }
-    }
-}
-
-fn write_value(value: &AnyValue, out: &mut String) {
-    match value {
-        AnyValue::Empty => out.push_str("(empty)"),
-        AnyValue::String(text) => out.push_str(&serde_json::Value::from(text.as_str()).to_string()),
-        AnyValue::Bool(value) => _ = write!(out, "{value}"),
-        AnyValue::Int(value) => _ = write!(out, "{value}"),
-        AnyValue::Double(value) => _ = write!(out, "{value:?}"),
-        AnyValue::Bytes(bytes) => bytes.iter().for_each(|byte| _ = write!(out, "{byte:02x}")),
-        AnyValue::Array(elements) => list(out, '[', ']', elements, write_value),
-        AnyValue::KvList(pairs) => list(out, '{', '}', pairs, |pair, out| {
-            out.push_str(&serde_json::Value::from(pair.key.as_str()).to_string());
-            out.push_str(": ");
-            write_value(&pair.value, out);
-        }),
-    }
-}
-
-fn list<T>(out: &mut String, open: char, close: char, items: &[T], mut write: impl FnMut(&T, &mut String)) {
-    out.push(open);
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push_str(", ");
-        }
-        write(item, out);
-    }
-    out.push(close);
-}
 
 /// A key with its value, as a table shows it.
 #[derive(Debug)]
@@ -104,7 +62,7 @@ pub(super) fn pairs(attributes: &[Attribute], scope: AttributeScope, time: &Sear
 }
 
 fn pair(attribute: &Attribute, scope: AttributeScope, time: &SearchTime) -> Pair {
-    let value = format::shortened(&text(&attribute.value), MOST_SHOWN);
+    let value = format::shortened(&format::value(&attribute.value), MOST_SHOWN);
     Pair {
         long: value.len() > 600 || value.matches('\n').count() > 8,
         preview: format::shortened(value.lines().next().unwrap_or_default(), 160),
@@ -150,8 +108,8 @@ mod tests {
         let map = AnyValue::KvList(vec![Attribute::new("a\"b", 1), Attribute::new("c", 2.5)]);
         let value =
             AnyValue::Array(vec!["x\n".into(), true.into(), map, AnyValue::Bytes(vec![0, 255]), AnyValue::Empty]);
-        assert_eq!(text(&value), r#"["x\n", true, {"a\"b": 1, "c": 2.5}, 00ff, (empty)]"#);
-        assert_eq!(text(&"plain \"text\"".into()), "plain \"text\"");
+        assert_eq!(format::value(&value), r#"["x\n", true, {"a\"b": 1, "c": 2.5}, 00ff, (empty)]"#);
+        assert_eq!(format::value(&"plain \"text\"".into()), "plain \"text\"");
     }
 
     const DAY: u64 = 2 * HALF_A_DAY;

@@ -1,7 +1,13 @@
 //! Numbers and times as a person reads them.
 
+mod number;
+mod value;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+pub(crate) use number::Unit;
+pub(crate) use value::value;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -34,9 +40,12 @@ pub(crate) fn signed_duration(nanos: i64) -> String {
     format!("{sign}{}", duration(nanos.unsigned_abs()))
 }
 
-/// Three significant digits, zeros behind the point cut.
 fn digits(nanos: u64, unit: u64, name: &str) -> String {
-    let value = nanos as f64 / unit as f64;
+    digits_of(nanos as f64 / unit as f64, name)
+}
+
+/// Three significant digits, zeros behind the point cut.
+fn digits_of(value: f64, name: &str) -> String {
     let places = match value {
         0.0..9.995 => 2,
         9.995..99.95 => 1,
@@ -45,6 +54,7 @@ fn digits(nanos: u64, unit: u64, name: &str) -> String {
     format!("{} {name}", trimmed(value, places))
 }
 
+/// Zeros at the end of a fraction are cut.
 fn trimmed(value: f64, places: usize) -> String {
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -67,7 +77,11 @@ pub(crate) fn tick(nanos: u64, of: u64) -> String {
 
 /// A count with thin spaces between thousands.
 pub(crate) fn count(number: u64) -> String {
-    let text = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// Digits with thin spaces between thousands.
+fn grouped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for (at, digit) in text.chars().enumerate() {
         if at > 0 && (text.len() - at).is_multiple_of(3) {
@@ -176,9 +190,23 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// The first letter large, a full stop at the end.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest = chars.as_str();
+    if rest.ends_with(['.', '?', '!']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_become_sentences() {
+        assert_eq!(sentence("no span of trace x is known"), "No span of trace x is known.");
+        assert_eq!(sentence(""), ".");
+    }
 
     #[test]
     fn durations() {
