@@ -1,10 +1,18 @@
 //! One suite for every store: whatever is written and asked, the answer equals that of the plain store
 //! ([`MemoryStore`](crate::MemoryStore)).
 
+mod answers;
+mod laws;
+mod questions;
+mod traces;
+
 use std::sync::Arc;
 
-use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode, TenantId, TraceId, TraceSpan};
+use hoptrail_proto::model::{TenantId, TraceSpan};
 use proptest::prelude::*;
+
+use answers::{Questions, same_answers};
+use traces::dirty_batch;
 
 use crate::backend::{Backend, MemoryBackend};
 use crate::store::{Setup, Tuning};
@@ -21,134 +29,6 @@ pub(crate) fn write(writer: &dyn SpanWriter, tenant: &TenantId, spans: &[TraceSp
     wait(writer.write(batch)).expect("written");
 }
 
-fn constant() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        "[a-c0-3/. é]{0,3}".prop_map(|text| Value::Any(AnyValue::String(text))),
-        (0i64..5).prop_map(|number| Value::Any(AnyValue::Int(number))),
-        Just(Value::Any(AnyValue::Double(0.5))),
-        any::<bool>().prop_map(|value| Value::Any(AnyValue::Bool(value))),
-        "[n-pe-gs-v]".prop_map(|text| Value::Any(AnyValue::String(text))),
-        (0u64..20_000).prop_map(Value::Duration),
-        (0i32..3).prop_map(|code| Value::Status(StatusCode::from_otlp(code))),
-        (0i32..6).prop_map(|kind| Value::Kind(SpanKind::from_otlp(kind))),
-    ]
-}
-
-fn field() -> impl Strategy<Value = Field> {
-    use AttributeScope::{Any, Event, Instrumentation, Link, Resource, Span};
-    let scopes = prop::sample::select(vec![Any, Resource, Span, Span, Event, Link, Instrumentation]);
-    let intrinsics = prop::sample::select(vec![
-        Intrinsic::Name,
-        Intrinsic::Duration,
-        Intrinsic::Kind,
-        Intrinsic::Status,
-        Intrinsic::StatusMessage,
-        Intrinsic::SpanId,
-        Intrinsic::ParentId,
-        Intrinsic::TraceDuration,
-        Intrinsic::RootName,
-        Intrinsic::RootService,
-        Intrinsic::EventName,
-        Intrinsic::LinkSpanId,
-        Intrinsic::ScopeName,
-        Intrinsic::ScopeVersion,
-    ]);
-    prop_oneof![
-        (scopes, "[a-d]{1,2}").prop_map(|(scope, key)| Field::attribute(scope, key)),
-        intrinsics.prop_map(Field::Intrinsic),
-        Just(Field::service()),
-    ]
-}
-
-fn filter() -> impl Strategy<Value = Filter> {
-    use CompareOp::{Eq, Ge, Gt, Le, Lt, Ne};
-    let ops = prop::sample::select(vec![Eq, Ne, Lt, Le, Gt, Ge]);
-    let leaf = prop_oneof![
-        4 => (field(), ops, constant()).prop_map(|(field, op, value)| Filter::compare(field, op, value)),
-        1 => (field(), "[a-c0-3]{0,2}[.]?[*]?", any::<bool>()).prop_filter_map("regex", |(field, source, negated)| {
-            Some(Filter::Matches { field, pattern: Pattern::new(&source).ok()?, negated })
-        }),
-        1 => (field(), any::<bool>()).prop_map(|(field, present)| Filter::Exists { field, present }),
-        1 => Just(Filter::True),
-    ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::And),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::Or),
-            inner.clone().prop_map(|inner| Filter::Not(Box::new(inner))),
-            inner.clone().prop_filter("nested", nests_nothing).prop_map(|inner| Filter::Event(Box::new(inner))),
-            inner.prop_filter("nested", nests_nothing).prop_map(|inner| Filter::Link(Box::new(inner))),
-        ]
-    })
-}
-
-/// Whether the filter has no part that is about one event or one link.
-fn nests_nothing(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().all(nests_nothing),
-        Filter::Not(inner) => nests_nothing(inner),
-        Filter::Event(_) | Filter::Link(_) => false,
-        _ => true,
-    }
-}
-
-fn request() -> impl Strategy<Value = SearchRequest> {
-    let range =
-        prop::option::of((any::<u64>(), any::<u64>()).prop_map(|(a, b)| TimeRange { start: a.min(b), end: a.max(b) }));
-    (filter(), range, 0usize..4, 0usize..4, prop::collection::vec(field(), 0..3)).prop_map(
-        |(filter, range, limit, spans_per_set, select)| SearchRequest {
-            spans: filter.into(),
-            range,
-            limit,
-            spans_per_set,
-            select,
-            ..SearchRequest::default()
-        },
-    )
-}
-
-fn sorted(trace: Option<Trace>) -> Option<Vec<String>> {
-    trace.map(|trace| {
-        let mut spans: Vec<String> = trace.spans.iter().map(|span| format!("{span:?}")).collect();
-        spans.sort();
-        spans
-    })
-}
-
-use hoptrail_proto::model::Trace;
-
-/// Every question has the same answer in both stores.
-fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, requests: &[SearchRequest], tenant: &TenantId) {
-    let context = QueryContext::unbounded();
-    for id in (0..5).map(|id| TraceId([id; 16])) {
-        let answers = [store, plain].map(|store| sorted(store.trace(tenant, id, &context).expect("trace")));
-        assert_eq!(answers[0], answers[1]);
-        let mut spans = Vec::new();
-        let mut take = |batch: Vec<TraceSpan>| {
-            spans.extend(batch);
-            Ok(())
-        };
-        store.each_span(tenant, id, &context, &mut take).expect("spans");
-        assert_eq!(sorted((!spans.is_empty()).then_some(Trace { id, spans })), answers[1]);
-    }
-    for request in requests {
-        let answers = [store, plain].map(|store| store.search(tenant, request, &context).expect("search").hits);
-        assert_eq!(answers[0], answers[1], "{request:?}");
-        for field in &request.select {
-            let values = FieldValuesRequest {
-                field: field.clone(),
-                filter: request.filter().clone(),
-                range: request.range,
-                limit: 1 + request.limit,
-            };
-            let answers = [store, plain].map(|store| store.field_values(tenant, &values, &context).expect("values"));
-            assert_eq!(format!("{:?}", answers[0]), format!("{:?}", answers[1]), "{values:?}");
-        }
-    }
-    let keys = [store, plain].map(|store| store.attribute_keys(tenant, None, &context).expect("keys"));
-    assert_eq!(keys[0], keys[1]);
-}
-
 /// A small store over a data folder, whose head is sealed by hand.
 pub(crate) fn open(folder: &std::path::Path) -> Arc<Store> {
     over(crate::backend::open(folder, 8 << 20).expect("opens"))
@@ -162,7 +42,7 @@ fn over(backend: Arc<dyn Backend>) -> Arc<Store> {
 }
 
 /// Writes and asks, and settles and reopens the store in between. The answers equal those of the plain store.
-fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], requests: &[SearchRequest]) {
+fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], asked: &Questions) {
     let tenants = [TenantId::single(), TenantId::new("other").expect("tenant")];
     let plain = MemoryStore::default();
     let mut store = open();
@@ -174,7 +54,7 @@ fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], requests: 
         }
         match then {
             Then::Nothing => {}
-            Then::Ask => same_answers(&*store, &plain, &requests[..2], tenant),
+            Then::Ask => same_answers(&*store, &plain, asked, tenant),
             Then::Settle => store.settle().expect("settled"),
             Then::Reopen => {
                 drop(store);
@@ -182,12 +62,12 @@ fn check_against_plain(open: &dyn Fn() -> Arc<Store>, steps: &[Step], requests: 
             }
         }
     }
-    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, asked, tenant));
     store.settle().expect("settled");
-    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, asked, tenant));
     drop(store);
     let store = open();
-    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, requests, tenant));
+    tenants.iter().for_each(|tenant| same_answers(&*store, &plain, asked, tenant));
 }
 
 /// What is written, and what happens then.
@@ -222,41 +102,62 @@ impl Again {
     }
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(batch: impl Strategy<Value = Vec<TraceSpan>>) -> impl Strategy<Value = Step> {
     let again = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let again = prop::collection::vec(again.prop_map(|(step, from)| Again { step, from }), 0..3);
     let then = prop::sample::select(vec![Then::Nothing, Then::Ask, Then::Settle, Then::Settle, Then::Reopen]);
-    (any_batch(), again, then).prop_map(|(batch, again, then)| Step { batch, again, then })
+    (batch, again, then).prop_map(|(batch, again, then)| Step { batch, again, then })
+}
+
+/// So many questions of each kind.
+fn questions(count: usize) -> impl Strategy<Value = Questions> {
+    use prop::collection::vec;
+    let (searches, values) = (vec(questions::search(), count), vec(questions::values(), count.div_ceil(2)));
+    let all = (searches, values, vec(questions::metrics(), 0 * count));
+    all.prop_map(|(searches, values, metrics)| Questions { searches, values, metrics })
 }
 
 /// The number of cases that proptest runs by default.
 const DEFAULT_CASES: u32 = 256;
 
-/// Few cases, because each opens stores several times. `PROPTEST_CASES` can ask for more.
-fn config() -> ProptestConfig {
+/// So many cases, each of which opens stores several times. `PROPTEST_CASES` can ask for more.
+fn config(cases: u32) -> ProptestConfig {
     let config = ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() };
-    let cases = if config.cases == DEFAULT_CASES { 24 } else { config.cases };
+    let cases = if config.cases == DEFAULT_CASES { cases } else { config.cases };
     ProptestConfig { cases, ..config }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(16))]
 
     #[test]
     fn a_store_on_disk_answers_like_the_plain_one(
-        steps in prop::collection::vec(step(), 1..8),
-        requests in prop::collection::vec(request(), 12),
+        steps in prop::collection::vec(step(any_batch()), 1..8),
+        asked in questions(8),
     ) {
         let folder = tempfile::tempdir().expect("folder");
-        check_against_plain(&|| open(folder.path()), &steps, &requests);
+        check_against_plain(&|| open(folder.path()), &steps, &asked);
     }
+}
+
+proptest! {
+    #![proptest_config(config(32))]
 
     #[test]
     fn a_store_in_memory_answers_like_the_plain_one(
-        steps in prop::collection::vec(step(), 1..8),
-        requests in prop::collection::vec(request(), 12),
+        steps in prop::collection::vec(step(any_batch()), 1..8),
+        asked in questions(12),
     ) {
         let backend = Arc::<MemoryBackend>::default();
-        check_against_plain(&|| over(backend.clone()), &steps, &requests);
+        check_against_plain(&|| over(backend.clone()), &steps, &asked);
+    }
+
+    #[test]
+    fn dirty_traces_are_answered_as_by_the_plain_store(
+        steps in prop::collection::vec(step(dirty_batch()), 1..6),
+        asked in questions(60),
+    ) {
+        let backend = Arc::<MemoryBackend>::default();
+        check_against_plain(&|| over(backend.clone()), &steps, &asked);
     }
 }

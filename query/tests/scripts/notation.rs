@@ -7,7 +7,7 @@
 //!     link 2 b kind="retry"
 //! ```
 //! A span: its id, its parent's id or `-`, service or `-`, name, start after the beginning of 2026, duration; then in any order kind,
-//! status, `message="…"`, `scope="…"`, `version="…"` and attributes.
+//! status, `message="…"`, `state="…"` (trace state), `scope="…"`, `version="…"` and attributes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use hoptrail_proto::model::{
 use hoptrail_query::traceql::parse_duration;
 
 /// The beginning of 2026.
-const EPOCH: u64 = 1_767_225_600_000_000_000;
+pub(crate) const EPOCH: u64 = 1_767_225_600_000_000_000;
 
 /// Adds the line to the spans; tells what is wrong with it.
 pub(crate) fn read_line(line: &str, trace: &mut TraceId, spans: &mut Vec<TraceSpan>) -> Result<(), String> {
@@ -79,6 +79,7 @@ fn span(trace_id: TraceId, fixed: [&str; 6], more: &[&str]) -> Result<TraceSpan,
         } else {
             match word.split_once('=').ok_or_else(|| format!("{word}: no pair"))? {
                 ("message", value) => span.status.message = text(value),
+                ("state", value) => span.trace_state = text(value),
                 ("scope", value) => scope.name = text(value),
                 ("version", value) => scope.version = text(value),
                 _ => match word.split_once('.').ok_or_else(|| format!("{word}: no scope"))? {

@@ -1,0 +1,115 @@
+//! Questions to two stores, whose answers must be equal.
+
+use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
+
+use crate::series::MetricsFunction;
+use crate::*;
+
+/// What is asked.
+#[derive(Debug)]
+pub(super) struct Questions {
+    pub(super) searches: Vec<SearchRequest>,
+    pub(super) values: Vec<FieldValuesRequest>,
+    pub(super) metrics: Vec<MetricsRequest>,
+}
+
+/// Pages that are asked for one after the other.
+const MOST_PAGES: usize = 30;
+
+/// Every question has the same answer in both stores.
+pub(super) fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, asked: &Questions, tenant: &TenantId) {
+    let (context, both) = (QueryContext::unbounded(), [store, plain]);
+    same_traces(store, plain, tenant);
+    for request in &asked.searches {
+        let [found, expected] = both.map(|store| pages(store, tenant, request));
+        assert_eq!(found, expected, "{request:?}");
+    }
+    for request in &asked.values {
+        let [found, expected] = both.map(|store| store.field_values(tenant, request, &context).expect("values"));
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{request:?}");
+    }
+    for request in &asked.metrics {
+        let [found, expected] = both.map(|store| store.metrics(tenant, request, &context).expect("metrics"));
+        assert_eq!(found.unweighted, expected.unweighted, "{request:?}");
+        assert!(found.series.iter().map(|series| series.exemplars.len()).sum::<usize>() <= request.exemplars);
+        found.series.iter().for_each(|series| sound_exemplars(series, request));
+        same_numbers(found, expected, request);
+    }
+    let [found, expected] = both.map(|store| store.attribute_keys(tenant, None, &context).expect("keys"));
+    assert_eq!(found, expected);
+}
+
+fn same_traces(store: &dyn TraceReader, plain: &dyn TraceReader, tenant: &TenantId) {
+    let context = QueryContext::unbounded();
+    for id in (0..5).map(|id| TraceId([id; 16])) {
+        let answers = [store, plain].map(|store| sorted(store.trace(tenant, id, &context).expect("trace")));
+        assert_eq!(answers[0], answers[1]);
+        let mut spans = Vec::new();
+        let mut take = |batch: Vec<TraceSpan>| {
+            spans.extend(batch);
+            Ok(())
+        };
+        store.each_span(tenant, id, &context, &mut take).expect("spans");
+        assert_eq!(sorted((!spans.is_empty()).then_some(Trace { id, spans })), answers[1]);
+    }
+}
+
+fn sorted(trace: Option<Trace>) -> Option<Vec<String>> {
+    trace.map(|trace| {
+        let mut spans: Vec<String> = trace.spans.iter().map(|span| format!("{span:?}")).collect();
+        spans.sort();
+        spans
+    })
+}
+
+/// The pages of an answer, each with where the next one begins.
+pub(super) fn pages(
+    store: &dyn TraceReader,
+    tenant: &TenantId,
+    request: &SearchRequest,
+) -> Vec<(Vec<TraceHit>, Option<Place>)> {
+    let (mut request, mut pages) = (request.clone(), Vec::new());
+    while pages.len() < MOST_PAGES {
+        let answer = store.search(tenant, &request, &QueryContext::unbounded()).expect("search");
+        request.after.clone_from(&answer.next);
+        pages.push((answer.hits, answer.next));
+        if request.after.is_none() {
+            break;
+        }
+    }
+    pages
+}
+
+/// What tells a series apart.
+fn key(series: &Series) -> String {
+    format!("{:?} {:?}", series.group, series.part)
+}
+
+fn same_numbers(mut found: MetricsAnswer, mut expected: MetricsAnswer, request: &MetricsRequest) {
+    for answer in [&mut found, &mut expected] {
+        answer.series.sort_by_cached_key(key);
+    }
+    let keys = |answer: &MetricsAnswer| answer.series.iter().map(key).collect::<Vec<_>>();
+    assert_eq!(keys(&found), keys(&expected), "{request:?}");
+    // Stores may add doubles in any order.
+    let off = found.quantile_error + 1e-9;
+    for (one, other) in found.series.iter().zip(&expected.series) {
+        let same = |(one, other): (&f64, &f64)| {
+            one == other || one.is_nan() && other.is_nan() || (one - other).abs() <= off * other.abs()
+        };
+        let same = one.values.len() == other.values.len() && one.values.iter().zip(&other.values).all(same);
+        assert!(same, "{request:?}\n{}: {:?}, expected {:?}", key(one), one.values, other.values);
+    }
+}
+
+/// An exemplar counts in its series: it is in an interval with a number, and at most one is.
+fn sound_exemplars(series: &Series, request: &MetricsRequest) {
+    let intervals = series.exemplars.iter().map(|exemplar| request.steps.interval(exemplar.time_unix_nano));
+    let mut intervals: Vec<usize> = intervals.map(|interval| interval.expect("in the range")).collect();
+    let is_empty = |value: f64| value.is_nan() || matches!(request.function, MetricsFunction::Count) && value == 0.0;
+    assert!(intervals.iter().all(|interval| !is_empty(series.values[*interval])), "{request:?}: {series:?}");
+    let count = intervals.len();
+    intervals.sort_unstable();
+    intervals.dedup();
+    assert_eq!(intervals.len(), count, "{request:?}: {series:?}");
+}
