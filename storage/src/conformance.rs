@@ -113,7 +113,7 @@ fn step(batch: impl Strategy<Value = Vec<TraceSpan>>) -> impl Strategy<Value = S
 fn questions(count: usize) -> impl Strategy<Value = Questions> {
     use prop::collection::vec;
     let (searches, values) = (vec(questions::search(), count), vec(questions::values(), count.div_ceil(2)));
-    let all = (searches, values, vec(questions::metrics(), 0 * count));
+    let all = (searches, values, vec(questions::metrics(), count.div_ceil(2)));
     all.prop_map(|(searches, values, metrics)| Questions { searches, values, metrics })
 }
 

@@ -17,12 +17,12 @@ use crate::harness::{Server, hoptrail, run};
 fn deliver(server: &Server, request: &ExportTraceServiceRequest) {
     use std::io::{Read, Write};
     let body = request.encode_to_vec();
-    let mut stream = std::net::TcpStream::connect(&server.otlp_http).unwrap();
+    let mut stream = std::net::TcpStream::connect(&server.otlp_http).expect("it works");
     let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-protobuf";
-    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
-    stream.write_all(&body).unwrap();
+    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n", body.len()).expect("it works");
+    stream.write_all(&body).expect("it works");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("it works");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
@@ -41,7 +41,7 @@ fn shop(folder: &std::path::Path) -> Server {
 
 fn ask(server: &Server, arguments: &[&str]) -> Output {
     let address = format!("http://{}", server.tempo);
-    hoptrail().args(arguments).args(["--address", &address]).env("TZ", "UTC").output().unwrap()
+    hoptrail().args(arguments).args(["--address", &address]).env("TZ", "UTC").output().expect("it works")
 }
 
 /// What is printed by a command that must succeed.
@@ -53,7 +53,7 @@ fn printed(server: &Server, arguments: &[&str]) -> String {
 
 #[test]
 fn traces_of_the_shop_are_found_in_every_form() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = shop(folder.path());
     let table = printed(&server, &["query", "{ }"]);
     assert_eq!(table.lines().count(), 21, "{table}");
@@ -67,10 +67,10 @@ fn traces_of_the_shop_are_found_in_every_form() {
     assert!(printed(&server, &["query", "{ }", "--color", "always"]).contains("\u{1b}[36m"));
 
     let ndjson = printed(&server, &["query", "{ }", "--format", "ndjson", "--limit", "5"]);
-    let lines: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.iter().map(|line| line["traceID"].as_str().unwrap()).collect::<Vec<_>>(), ids[..5]);
-    let json: Value = serde_json::from_str(&printed(&server, &["query", "{ }", "--json"])).unwrap();
-    assert_eq!(json["traces"].as_array().unwrap().len(), 20);
+    let lines: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).expect("it works")).collect();
+    assert_eq!(lines.iter().map(|line| line["traceID"].as_str().expect("it works")).collect::<Vec<_>>(), ids[..5]);
+    let json: Value = serde_json::from_str(&printed(&server, &["query", "{ }", "--json"])).expect("it works");
+    assert_eq!(json["traces"].as_array().expect("it works").len(), 20);
     let csv = printed(&server, &["query", "{ }", "--format", "csv", "--since", "1h"]);
     assert!(csv.starts_with("trace_id,start,duration_ms,root_service,root_name,spans,errors\r\n"), "{csv}");
     assert!(csv.lines().skip(1).zip(&ids).all(|(line, id)| line.starts_with(id)), "{csv}");
@@ -89,10 +89,10 @@ fn traces_of_the_shop_are_found_in_every_form() {
 
 #[test]
 fn a_trace_of_the_shop_is_drawn_in_every_form() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = shop(folder.path());
     let found = printed(&server, &["query", "{ status = error }", "--limit", "1", "--format", "ndjson"]);
-    let id = serde_json::from_str::<Value>(&found).unwrap()["traceID"].as_str().unwrap().to_owned();
+    let id = serde_json::from_str::<Value>(&found).expect("it works")["traceID"].as_str().expect("it works").to_owned();
     let drawn = printed(&server, &["trace", &id]);
     assert!(drawn.starts_with(&format!("trace {id}\n")) && drawn.contains("├─ ") && drawn.contains('█'), "{drawn}");
     assert!(drawn.contains('✗') && drawn.contains("\nerrors\n"), "{drawn}");
@@ -106,9 +106,11 @@ fn a_trace_of_the_shop_is_drawn_in_every_form() {
     let spans = ndjson.lines().count();
     assert!(drawn.contains(&format!("  {spans} spans  ")), "{drawn}");
     assert_eq!((csv.lines().count(), md.lines().count()), (spans + 1, spans + 2));
-    assert!(ndjson.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["trace_id"] == id.as_str()));
-    let json: Value = serde_json::from_str(&printed(&server, &["trace", &id, "--json"])).unwrap();
-    assert!(!json["trace"]["resourceSpans"].as_array().unwrap().is_empty());
+    assert!(
+        ndjson.lines().all(|line| serde_json::from_str::<Value>(line).expect("it works")["trace_id"] == id.as_str())
+    );
+    let json: Value = serde_json::from_str(&printed(&server, &["trace", &id, "--json"])).expect("it works");
+    assert!(!json["trace"]["resourceSpans"].as_array().expect("it works").is_empty());
 
     for form in ["table", "json"] {
         let unknown = ask(&server, &["trace", "1", "--format", form]);
@@ -125,7 +127,7 @@ const HOSTILE: &str = "a\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}b\u{200b}|![x](http:/
 
 #[test]
 fn hostile_names_reach_no_terminal() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = Server::start(folder.path());
     let mut root = span(0xabc, 1, HOSTILE);
     root.status = Some(opentelemetry_proto::tonic::trace::v1::Status { message: HOSTILE.into(), code: 2 });
@@ -137,7 +139,7 @@ fn hostile_names_reach_no_terminal() {
             assert!(!seen.contains(|c| is_invisible(c) && c != '\n'), "{arguments:?}: {stdout:?}");
             if matches!(format, "json" | "ndjson") {
                 let values = serde_json::Deserializer::from_str(&stdout).into_iter::<Value>();
-                let all: Vec<String> = values.map(|value| value.unwrap().to_string()).collect();
+                let all: Vec<String> = values.map(|value| value.expect("it works").to_string()).collect();
                 assert!(all.join("").contains("\u{202e}b"), "the meaning is kept: {stdout}");
             } else {
                 // Markdown has a backslash before each bracket.
@@ -153,7 +155,7 @@ fn hostile_names_reach_no_terminal() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = Server::start(folder.path());
     let spans: Vec<Span> = (2..=20_000).map(|id| child(0xabc, id, 1, "a name that fills the pipe")).collect();
     deliver(&server, &request("shop", [vec![span(0xabc, 1, "root")], spans].concat()));
@@ -162,39 +164,42 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     let address = format!("http://{}", server.tempo);
     let mut command = hoptrail();
     command.args(["trace", "abc", "--all", "--address", &address]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut reading = command.spawn().unwrap();
+    let mut reading = command.spawn().expect("it works");
     let mut first = String::new();
-    BufReader::new(reading.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    let output = reading.wait_with_output().unwrap();
+    BufReader::new(reading.stdout.take().expect("it works")).read_line(&mut first).expect("it works");
+    let output = reading.wait_with_output().expect("it works");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     server.stop();
 }
 
 #[test]
 fn a_new_trace_is_printed_while_it_follows() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = Server::start(folder.path());
     deliver(&server, &request("shop", vec![span(1, 1, "before")]));
     let mut command = hoptrail();
     command.args(["query", "{ }", "--follow", "--every", "50ms", "--format", "csv"]);
     command.args(["--address", &format!("http://{}", server.tempo)]).stdout(Stdio::piped());
-    let mut following = command.spawn().unwrap();
-    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().starts_with("trace_id,"));
-    assert!(lines.next().unwrap().contains(",before,"));
+    let mut following = command.spawn().expect("it works");
+    let mut lines = BufReader::new(following.stdout.take().expect("it works")).lines().map(Result::unwrap);
+    assert!(lines.next().expect("it works").starts_with("trace_id,"));
+    assert!(lines.next().expect("it works").contains(",before,"));
     for number in 2..5_u128 {
         deliver(&server, &request("shop", vec![span(number, 1, &format!("after{number}"))]));
-        assert!(lines.next().unwrap().contains(&format!(",after{number},")));
+        assert!(lines.next().expect("it works").contains(&format!(",after{number},")));
     }
-    assert!(now() > 0 && Command::new("kill").args(["-TERM", &following.id().to_string()]).status().unwrap().success());
-    assert_eq!(following.wait().unwrap().code(), Some(0));
+    assert!(
+        now() > 0
+            && Command::new("kill").args(["-TERM", &following.id().to_string()]).status().expect("it works").success()
+    );
+    assert_eq!(following.wait().expect("it works").code(), Some(0));
     assert_eq!(lines.count(), 0, "each trace once");
     server.stop();
 }
 
 #[test]
 fn tenants_are_named_by_a_flag() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let server = Server::start_with(folder.path(), &["--set", "tenancy.mode=multi"]);
     let refused = ask(&server, &["query", "{ }"]);
     assert_eq!(refused.status.code(), Some(2));

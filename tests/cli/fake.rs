@@ -54,15 +54,15 @@ pub(super) struct Fake {
 impl Fake {
     /// Answers each request with what `answer` makes of it and of the number of requests before it.
     pub(super) fn start(answer: impl Fn(&Asked, usize) -> Sent + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("it works");
+        let address = format!("http://{}", listener.local_addr().expect("it works"));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Some((request, stream)) = stream.ok().and_then(read) else { continue };
-                let before = log.lock().unwrap().len();
-                log.lock().unwrap().push(request.clone());
+                let before = log.lock().expect("it works").len();
+                log.lock().expect("it works").push(request.clone());
                 send(stream, &answer(&request, before));
             }
         });
@@ -76,7 +76,7 @@ impl Fake {
 
     /// What it was asked so far.
     pub(super) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().expect("it works").clone()
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn ask(python: &Path, address: &str, questions: &[Value]) -> Ve
     serde_json::from_slice(&out).unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&out)))
 }
 
-fn question(method: &str, request: Value) -> Value {
+fn question(method: &str, request: &Value) -> Value {
     json!({"method": method, "request": request})
 }
 
@@ -74,14 +74,14 @@ async fn the_lists_and_searches_of_a_real_client_are_those_of_http() {
         &python,
         &server.tempo,
         &[
-            question("Search", json!({"Query": q, "Limit": 20, "SpansPerSpanSet": 3})),
-            question("Search", json!({"Tags": {"item": "item-3"}})),
-            question("Search", json!({"Query": "{ span.item = \"none\" }"})),
-            question("SearchTags", json!({"scope": "span"})),
-            question("SearchTagsV2", json!({"scope": "resource"})),
-            question("SearchTagValues", json!({"tagName": "item"})),
-            question("SearchTagValuesV2", json!({"tagName": "span.item", "query": "{ name = \"work 2\" }"})),
-            question("Search", json!({"Query": "{ span.item = }"})),
+            question("Search", &json!({"Query": q, "Limit": 20, "SpansPerSpanSet": 3})),
+            question("Search", &json!({"Tags": {"item": "item-3"}})),
+            question("Search", &json!({"Query": "{ span.item = \"none\" }"})),
+            question("SearchTags", &json!({"scope": "span"})),
+            question("SearchTagsV2", &json!({"scope": "resource"})),
+            question("SearchTagValues", &json!({"tagName": "item"})),
+            question("SearchTagValuesV2", &json!({"tagName": "span.item", "query": "{ name = \"work 2\" }"})),
+            question("Search", &json!({"Query": "{ span.item = }"})),
         ],
     )
     .await;
@@ -117,7 +117,7 @@ async fn tenants_are_named_in_metadata() {
             ("SearchTagsV2", json!({"scope": "resource"})),
             ("SearchTagValues", json!({"tagName": "service.name"})),
         ] {
-            let mut question = question(method, request);
+            let mut question = question(method, &request);
             tenant.into_iter().for_each(|tenant| question["tenant"] = tenant.into());
             questions.push(question);
         }
@@ -138,7 +138,7 @@ async fn large_answers_come_in_pieces_that_every_client_takes() {
     let Some(python) = installed("python") else { return };
     let (_data, server) = filled(&[]).await;
     let asked = json!({"Query": "{ } | select(span.text)", "Limit": 4000});
-    let answer = &ask(&python, &server.tempo, &[question("Search", asked)]).await[0];
+    let answer = &ask(&python, &server.tempo, &[question("Search", &asked)]).await[0];
     let traces = joined(answer, "traces");
     let mut ids: Vec<&str> = traces.iter().map(|trace| trace["traceID"].as_str().expect("an id")).collect();
     ids.sort_unstable();
@@ -155,10 +155,10 @@ async fn large_answers_come_in_pieces_that_every_client_takes() {
 async fn a_client_that_cancels_makes_room_for_the_next_one() {
     let Some(python) = installed("python") else { return };
     let (_data, server) = filled(&["--set=query.concurrency=1", "--set=query.timeout=600s"]).await;
-    let mut slow = question("Search", json!({"Query": SLOW}));
+    let mut slow = question("Search", &json!({"Query": SLOW}));
     slow["timeout"] = json!(1.0);
     let started = Instant::now();
-    let answers = ask(&python, &server.tempo, &[slow, question("Search", json!({"Query": "{ }", "Limit": 1}))]).await;
+    let answers = ask(&python, &server.tempo, &[slow, question("Search", &json!({"Query": "{ }", "Limit": 1}))]).await;
     assert_eq!(answers[0]["code"], "DEADLINE_EXCEEDED", "{answers:?}");
     assert_eq!(joined(&answers[1], "traces").len(), 1);
     assert!(started.elapsed() < Duration::from_secs(20), "the search went on for {:?}", started.elapsed());

@@ -53,8 +53,10 @@ fn shop() -> Vec<TraceSpan> {
 #[test]
 fn the_same_trace_under_other_ids_and_times_has_no_differences() {
     let mut later = shop();
+    fn other(id: SpanId) -> SpanId {
+        SpanId((u64::from_be_bytes(id.0) * 1000).to_be_bytes())
+    }
     for span in &mut later {
-        let other = |id: SpanId| SpanId((u64::from_be_bytes(id.0) * 1000).to_be_bytes());
         span.span.span_id = other(span.span.span_id);
         span.span.parent_span_id = span.span.parent_span_id.map(other);
         span.span.start_unix_nano += 5000 * MS;

@@ -28,7 +28,7 @@ pub(super) async fn query_range(State(api): State<Api>, ask: Ask) -> Result<Resp
     let request = RangeRequest { query, steps, exemplars, max_series: max_series(params)? };
     let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
-    let message = range_response(answer.value, steps, notice.clone());
+    let message = range_response(&answer.value, steps, notice.clone());
     Ok(with_error(warned(json(&message)?, notice), error))
 }
 
@@ -37,11 +37,11 @@ pub(super) async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, 
     let params = &ask.params;
     let query = query_of(params)?;
     let (start, end) = range::of_metrics(params, api.clock.now_unix_nano())?;
-    let steps = instant_steps(start, end).map_err(invalid_steps)?;
+    let steps = instant_steps(start, end).map_err(|error| invalid_steps(&error))?;
     let request = RangeRequest { query, steps, exemplars: 0, max_series: max_series(params)? };
     let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
-    Ok(with_error(warned(json(&instant_response(answer.value, notice.clone()))?, notice), error))
+    Ok(with_error(warned(json(&instant_response(&answer.value, notice.clone()))?, notice), error))
 }
 
 /// The query in `q`, which may also be called `query`.
@@ -59,10 +59,10 @@ fn max_series(params: &Params) -> Result<usize, ApiError> {
 
 fn steps(params: &Params, now: u64) -> Result<Steps, ApiError> {
     let (start, end) = range::of_metrics(params, now)?;
-    range_steps(start, end, step(params)?, now).map_err(invalid_steps)
+    range_steps(start, end, step(params)?, now).map_err(|error| invalid_steps(&error))
 }
 
-fn invalid_steps(error: StepsError) -> ApiError {
+fn invalid_steps(error: &StepsError) -> ApiError {
     let name = if matches!(error, StepsError::Empty { .. }) { "end" } else { "step" };
     ApiError::invalid(format!("invalid {name}: {error}"))
 }

@@ -207,7 +207,7 @@ fn errors(tree: &TraceTree<'_>, screen: Screen) -> String {
     let failed = tree.nodes.iter().filter(|node| node.is_error()).filter_map(Node::span);
     let said = || failed.clone().filter(|span| !span.span.status.message.is_empty());
     let told = |span: &TraceSpan| format!("{}: {}", called(span), shown(&span.span.status.message));
-    section("errors", Paint::Error, said().take(TOLD).map(told).collect(), said().count(), screen)
+    section("errors", Paint::Error, &said().take(TOLD).map(told).collect::<Vec<_>>(), said().count(), screen)
 }
 
 /// What a reader should know before trusting the picture.
@@ -221,14 +221,14 @@ fn warnings(tree: &TraceTree<'_>, screen: Screen) -> String {
         let called = node.span().map(called).unwrap_or_default();
         format!("{called}: {}", shown(&warning.to_string()))
     };
-    section("warnings", Paint::Warning, all().take(TOLD).map(told).collect(), all().count(), screen)
+    section("warnings", Paint::Warning, &all().take(TOLD).map(told).collect::<Vec<_>>(), all().count(), screen)
 }
 
 fn called(span: &TraceSpan) -> String {
     format!("{} {}", shown(span.resource.service_name()), shown(&span.span.name)).trim().to_owned()
 }
 
-fn section(title: &str, paint: Paint, lines: Vec<String>, all: usize, screen: Screen) -> String {
+fn section(title: &str, paint: Paint, lines: &[String], all: usize, screen: Screen) -> String {
     if lines.is_empty() {
         return String::new();
     }

@@ -77,7 +77,7 @@ proptest! {
         let mut divided = before.clone();
         divided.stages.push(Stage::By { value, label: "by".into() });
         let whole = found(&store, before);
-        prop_assert_eq!(found(&store, divided.clone()), whole.clone());
+        prop_assert_eq!(&found(&store, divided.clone()), &whole);
         divided.stages.push(Stage::Coalesce);
         prop_assert_eq!(found(&store, divided), whole);
     }

@@ -42,7 +42,11 @@ fn nobody() -> TenantId {
 #[test]
 fn a_trace_has_the_spans_of_all_and_copies_once() {
     let (shared, own) = (span(1, 1, 0, "s"), span(1, 1, 5, "s"));
-    let store = store(&[("a", &[shared.clone()]), ("b", &[shared.clone(), own.clone()]), ("c", &[span(1, 9, 0, "s")])]);
+    let store = store(&[
+        ("a", std::slice::from_ref(&shared)),
+        ("b", &[shared.clone(), own.clone()]),
+        ("c", &[span(1, 9, 0, "s")]),
+    ]);
     let context = QueryContext::unbounded();
     let both = tenants("a|b");
     let union = Union::new(&store, &both);

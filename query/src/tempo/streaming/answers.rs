@@ -14,9 +14,12 @@ use crate::http::ApiError;
 /// Messages that wait for the client; the work waits until there is room.
 const AHEAD: usize = 1;
 
+/// What makes the messages.
+type Work = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
+
 /// The stream of messages. The work goes on as far as the stream is read, and ends when it is dropped.
 pub(super) struct Answers<A> {
-    work: Option<Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>>,
+    work: Option<Work>,
     messages: Receiver<A>,
     failure: Option<Status>,
 }

@@ -126,7 +126,7 @@ struct SearchPage {
 enum Outcome {
     /// It was not run.
     Errors(Vec<FieldError>),
-    Traces(Found),
+    Traces(Box<Found>),
     Series(Box<Plotted>),
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let outcome = match form.question(visit.now, &visit.zone) {
         Err(errors) => Outcome::Errors(errors),
         Ok(Question::Traces(question)) => {
-            Outcome::Traces(traces::found(&visit, &service, &form, question, &services.names).await?)
+            Outcome::Traces(Box::new(traces::found(&visit, &service, &form, question, &services.names).await?))
         }
         Ok(Question::Series(question)) => {
             Outcome::Series(Box::new(series::plotted(&visit, &service, &form, &question).await?))
