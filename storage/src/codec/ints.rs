@@ -259,6 +259,11 @@ impl<'a> Ints<'a> {
         usize::try_from(code).map_err(|_| Damaged("code outside of its dictionary"))
     }
 
+    /// Calls `visit` with the codes of all rows, in order; 0 without a dictionary.
+    pub(crate) fn codes(&self, visit: impl FnMut(u64)) -> Result<(), Damaged> {
+        bits::each(self.packed, 0, self.code_width.unwrap_or(0), self.len, visit)
+    }
+
     /// Calls `visit` with the values at these rows, which ascend.
     pub(crate) fn values(&self, rows: &[usize], mut visit: impl FnMut(u64)) -> Result<(), Damaged> {
         for run in rows.chunk_by(|one, next| one + 1 == *next) {

@@ -143,6 +143,17 @@ impl<'a> Strings<'a> {
         }
     }
 
+    /// Calls `visit` with the codes of all rows, in order.
+    pub(crate) fn codes(&self, mut visit: impl FnMut(u64)) -> Result<(), Damaged> {
+        match &self.form {
+            Form::Plain => (0..self.len as u64).for_each(visit),
+            Form::Coded { codes, width } | Form::Templates { codes, width, .. } => {
+                bits::each(codes, 0, *width, self.len, &mut visit)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The rows whose value satisfies `test`. In a dictionary each distinct value is tested once. For rows outside of `among` the answer
     /// may be wrong.
     pub(crate) fn select(&self, among: &Bitmap, mut test: impl FnMut(&[u8]) -> bool) -> Result<Bitmap, Damaged> {

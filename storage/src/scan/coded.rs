@@ -123,30 +123,44 @@ fn scopes_with(group: &dyn SpanColumns, key: &str) -> Vec<AttributeScope> {
     scopes
 }
 
-/// What a part of the shape says. A look at each row is one at an array.
+/// What a part of the shape says.
 fn by_part(
     table: &dyn TableView,
     part: ShapePart,
     rows: &Bitmap,
     value: &dyn Fn(u32) -> Option<Value>,
 ) -> Result<Coded, ReadError> {
+    let PartCodes { codes, parts } = part_codes(table, part, rows)?;
+    Ok(Coded { codes, values: parts.into_iter().map(value).collect() })
+}
+
+/// A part of the shapes of some rows, by codes.
+pub(crate) struct PartCodes {
+    /// For each row, ascending, an index into the parts.
+    pub(crate) codes: Vec<u32>,
+    /// Each once.
+    pub(crate) parts: Vec<u32>,
+}
+
+/// The part of the rows' shapes. A look at each row is one at an array.
+pub(crate) fn part_codes(table: &dyn TableView, part: ShapePart, rows: &Bitmap) -> Result<PartCodes, ReadError> {
     let (shapes, codes) = (&table.shapes()?.shapes, at_rows(table.shape_codes()?, rows));
     let mut of_shape = vec![NO_CODE; shapes.len()];
-    let mut parts: HashMap<u32, u32> = HashMap::new();
-    let mut values = Vec::new();
+    let mut known: HashMap<u32, u32> = HashMap::new();
+    let mut parts = Vec::new();
     let codes = codes.iter().map(|shape| {
-        let Some(known) = of_shape.get_mut(*shape as usize) else { return 0 };
-        if *known == NO_CODE {
-            let index = shapes.get(*shape as usize).map_or(0, |shape: &Shape| part.of(shape));
-            *known = *parts.entry(index).or_insert_with(|| {
-                values.push(value(index));
-                len_u32(values.len() - 1)
+        let Some(code) = of_shape.get_mut(*shape as usize) else { return 0 };
+        if *code == NO_CODE {
+            let own = shapes.get(*shape as usize).map_or(0, |shape: &Shape| part.of(shape));
+            *code = *known.entry(own).or_insert_with(|| {
+                parts.push(own);
+                len_u32(parts.len() - 1)
             });
         }
-        *known
+        *code
     });
     let codes = codes.collect();
-    Ok(Coded { codes, values })
+    Ok(PartCodes { codes, parts })
 }
 
 /// The values of a name that has one column; `None` when it has several.

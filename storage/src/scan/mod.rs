@@ -17,7 +17,7 @@ mod traces;
 mod values;
 mod weights;
 
-pub(crate) use coded::{Coded, coded};
+pub(crate) use coded::{Coded, PartCodes, coded, part_codes};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
 pub(crate) use eval::{matching, matching_among};
 pub(crate) use expr::{both, computed};

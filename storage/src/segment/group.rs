@@ -17,6 +17,7 @@ use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
 use crate::codec::{Damaged, to_u32};
 use crate::rows::{PerTable, Shape, ShapeList, TableKind};
+use crate::scan::NO_CODE;
 
 /// A group. Its pages are fetched when they are needed, and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
@@ -333,6 +334,17 @@ impl<'a> SegmentGroup<'a> {
             position += 1;
         }
         Ok(rows)
+    }
+
+    /// The codes of all rows, from those of the rows that have the column.
+    pub(super) fn codes_of_rows(&self, kind: TableKind, column: u32, held: Vec<u32>) -> Result<Vec<u32>, ReadError> {
+        let has = self.holders(kind, column)?;
+        let mut held = held.into_iter();
+        let codes = self.shape_codes(kind)?.iter().map(|shape| {
+            let is_held = has.get(*shape as usize).copied().unwrap_or(false);
+            if is_held { held.next().ok_or(Damaged("fewer codes than rows")) } else { Ok(NO_CODE) }
+        });
+        codes.collect::<Result<_, _>>().map_err(self.corrupt(PageId::column(kind, column)))
     }
 
     /// For each of these rows, ascending, the position of its value in the column; `None` when it does not have the column.

@@ -9,7 +9,7 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
-use crate::codec::{Damaged, to_usize};
+use crate::codec::{Damaged, to_u32, to_usize};
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
 use crate::scan::{NO_CODE, TableView, Test, searched};
 
@@ -179,15 +179,25 @@ impl TableView for View<'_, '_> {
         let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else {
             return Ok(None);
         };
-        let positions = self.group.positions(self.kind, column, rows)?;
-        let codes = if key.value_type.is_bytes() {
+        let page = if key.value_type.is_bytes() {
             let page = self.strings(column, &bytes)?;
-            page.dictionary().map(|_| codes_at(&positions, |position| page.code(position)))
+            if page.dictionary().is_none() {
+                return Ok(None);
+            }
+            Coded::Strings(page)
         } else {
             let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
-            page.has_dictionary().then(|| codes_at(&positions, |position| page.code(position)))
+            if !page.has_dictionary() {
+                return Ok(None);
+            }
+            Coded::Ints(page)
         };
-        codes.transpose().map_err(self.corrupt(column))
+        if rows.is_full() {
+            let held = page.all().map_err(self.corrupt(column))?;
+            return self.group.codes_of_rows(self.kind, column, held).map(Some);
+        }
+        let positions = self.group.positions(self.kind, column, rows)?;
+        codes_at(&positions, |position| page.code(position)).map(Some).map_err(self.corrupt(column))
     }
 
     fn dictionary(&self, column: u32, visit: &mut dyn FnMut(u32, ValueView<'_>)) -> Result<(), ReadError> {
@@ -207,6 +217,31 @@ impl TableView for View<'_, '_> {
 
     fn keys(&self) -> Box<dyn Iterator<Item = &ColumnKey> + '_> {
         Box::new(self.meta().columns.iter())
+    }
+}
+
+/// A page with a dictionary.
+enum Coded<'p> {
+    Strings(Strings<'p>),
+    Ints(Ints<'p>),
+}
+
+impl Coded<'_> {
+    fn code(&self, position: usize) -> Result<usize, Damaged> {
+        match self {
+            Self::Strings(page) => page.code(position),
+            Self::Ints(page) => page.code(position),
+        }
+    }
+
+    /// The codes of all values.
+    fn all(&self) -> Result<Vec<u32>, Damaged> {
+        let mut all = Vec::new();
+        match self {
+            Self::Strings(page) => page.codes(|code| all.push(to_u32(code)))?,
+            Self::Ints(page) => page.codes(|code| all.push(to_u32(code)))?,
+        }
+        Ok(all)
     }
 }
 

@@ -170,10 +170,10 @@ impl<'s, 'a> Metrics<'s, 'a> {
     fn coded(&self, selected: &Selected<'_>, expr: &Expr) -> Result<Coded, ReadError> {
         if let Expr::Field(Field::Intrinsic(intrinsic @ (Intrinsic::RootName | Intrinsic::RootService))) = expr {
             let roots = self.roots.of_unit(selected)?;
-            let value = |(service, name): &(String, String)| {
+            let value = |(service, name): (String, String)| {
                 Value::string(if *intrinsic == Intrinsic::RootName { name } else { service })
             };
-            let values = roots.roots.iter().map(|root| root.as_ref().map(value)).collect();
+            let values = roots.roots.iter().map(|root| root.texts(selected.group).map(value)).collect();
             return Ok(Coded { codes: roots.of_rows, values });
         }
         match (self.of_traces.iter().position(|own| own == expr), selected.judged) {

@@ -37,8 +37,41 @@ impl Cells {
     }
 
     /// How many codes there are.
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.of_codes.len()
+    }
+
+    /// The cells by code.
+    pub(super) fn cells(&self) -> &[u32] {
+        &self.of_codes
+    }
+
+    /// How many spans have each of the codes below `distinct`, which come for these rows: code, cell and count. Other codes are passed over.
+    pub(super) fn counts(
+        &self,
+        rows: &Bitmap,
+        codes: &[u32],
+        distinct: usize,
+    ) -> impl Iterator<Item = (usize, u32, f64)> + use<'_> {
+        let width = self.len();
+        let mut counts = vec![0.0; distinct * width];
+        let mut add = |row: usize, code: u32| {
+            if (code as usize) < distinct
+                && let Some(count) = counts.get_mut(code as usize * width + self.code(row) as usize)
+            {
+                *count += self.weight(row);
+            }
+        };
+        if rows.is_full() {
+            codes.iter().enumerate().for_each(|(row, code)| add(row, *code));
+        } else {
+            rows.iter().zip(codes).for_each(|(row, code)| add(row, *code));
+        }
+        let counted = counts.into_iter().enumerate().filter(|(_, count)| *count > 0.0);
+        counted.map(move |(place, count)| {
+            let cell = self.of_codes.get(place % width).copied().unwrap_or_default();
+            (place / width, cell, count)
+        })
     }
 
     /// The code of a row's cell.

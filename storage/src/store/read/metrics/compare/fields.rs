@@ -10,11 +10,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::cells::Cells;
 use super::frequent::{Counts, Visit};
+use super::listed::Listed;
 use crate::codec::bits::Bitmap;
 use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, fields as names, text, to_value};
-use crate::scan::{NO_CODE, RowGroup, ShapePart, TableView};
-use crate::store::read::metrics::roots::Roots;
+use crate::scan::{PartCodes, RowGroup, ShapePart, TableView, part_codes};
+use crate::store::read::metrics::roots::{RootOf, Roots};
 use crate::store::read::metrics::selected::Selected;
 use crate::{AttributeScope, Field, Intrinsic, ReadError, Value};
 
@@ -24,32 +25,69 @@ pub(super) struct UnitField {
     pub(super) counts: Counts,
 }
 
+/// What a unit knows.
+#[derive(Default)]
+pub(super) struct UnitFields {
+    pub(super) fields: Vec<UnitField>,
+    /// How many spans of a cell have a part; the parts of a segment are the same in all of its groups.
+    pub(super) parts: Vec<(Part, u32, f64)>,
+}
+
+/// What shapes say: which kind of part, and its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Part {
+    Resource(u32),
+    Scope(u32),
+    Name(u32),
+    Kind(u32),
+    Status(u32),
+    RootName(u32),
+    /// The resource of the root.
+    RootService(u32),
+}
+
+/// A kind of part, of its index.
+type PartOf = fn(u32) -> Part;
+
 /// The parts of shapes that are fields.
-const PARTS: [ShapePart; 5] =
-    [ShapePart::Resource, ShapePart::Scope, ShapePart::Name, ShapePart::Kind, ShapePart::Status];
+const PARTS: [(ShapePart, PartOf); 5] = [
+    (ShapePart::Resource, Part::Resource),
+    (ShapePart::Scope, Part::Scope),
+    (ShapePart::Name, Part::Name),
+    (ShapePart::Kind, Part::Kind),
+    (ShapePart::Status, Part::Status),
+];
 
 /// All fields that any of the rows has.
-pub(super) fn of_unit(
-    selected: &Selected<'_>,
-    cells: &Cells,
-    roots: &Roots<'_, '_>,
-) -> Result<Vec<UnitField>, ReadError> {
-    let mut found = Vec::new();
-    of_shapes(selected, cells, &mut found)?;
+pub(super) fn of_unit(selected: &Selected<'_>, cells: &Cells, roots: &Roots<'_, '_>) -> Result<UnitFields, ReadError> {
+    let mut found = UnitFields::default();
+    let table = &*selected.group.table(TableKind::Span);
+    for (part, of) in PARTS {
+        let PartCodes { codes, parts } = part_codes(table, part, &selected.rows)?;
+        let counts = cells.counts(&selected.rows, &codes, parts.len());
+        found
+            .parts
+            .extend(counts.map(|(code, cell, count)| (of(parts.get(code).copied().unwrap_or_default()), cell, count)));
+    }
+    of_roots(selected, cells, roots, &mut found)?;
     for (kind, scope) in [
         (TableKind::Span, AttributeScope::Span),
         (TableKind::Event, AttributeScope::Event),
         (TableKind::Link, AttributeScope::Link),
     ] {
-        of_table(selected, cells, kind, scope, &mut found)?;
+        of_table(selected, cells, kind, scope, &mut found.fields)?;
     }
-    of_roots(selected, cells, roots, &mut found)?;
-    found.retain(|field| !field.counts.totals.is_empty());
+    found.fields.retain(|field| !field.counts.totals.is_empty());
     Ok(found)
 }
 
-/// Gives the values that a group has of the field to `visit`. A value may come several times.
-pub(super) fn each_value(group: &dyn RowGroup, field: &Field, visit: Visit<'_>) -> Result<(), ReadError> {
+/// Gives the values that a group has of the field to `visit`; with `rows` those of some spans. A value may come several times.
+pub(super) fn each_value(
+    group: &dyn RowGroup,
+    field: &Field,
+    rows: Option<&[u32]>,
+    visit: Visit<'_>,
+) -> Result<(), ReadError> {
     let (kind, owner, name) = match field {
         Field::Intrinsic(Intrinsic::StatusMessage) => (TableKind::Span, Owner::Field, names::STATUS_MESSAGE),
         Field::Attribute { scope: AttributeScope::Span, key } => (TableKind::Span, Owner::Attribute, key.as_bytes()),
@@ -58,9 +96,16 @@ pub(super) fn each_value(group: &dyn RowGroup, field: &Field, visit: Visit<'_>) 
         _ => return Ok(()),
     };
     let table = &*group.table(kind);
-    let rows = Bitmap::all(table.len());
     for column in table.columns(owner, name) {
-        table.distinct(column, &rows, &mut |value| visit(hash(value), &|| Value::Any(to_value(value))))?;
+        let mut give = |value: ValueView<'_>| visit(hash(value), &|| Value::Any(to_value(value)));
+        match rows.filter(|_| kind == TableKind::Span) {
+            None => table.distinct(column, &Bitmap::all(table.len()), &mut give)?,
+            Some(rows) => {
+                let mut some = Bitmap::none(table.len());
+                rows.iter().for_each(|row| some.insert(*row as usize));
+                table.values(column, &some, &mut |_, value| give(value))?;
+            }
+        }
     }
     Ok(())
 }
@@ -81,53 +126,28 @@ fn hash_of(value: &Value) -> u64 {
     hasher.finish()
 }
 
-/// What the shapes of rows say. Rows are counted by shape first.
-fn of_shapes(selected: &Selected<'_>, cells: &Cells, found: &mut Vec<UnitField>) -> Result<(), ReadError> {
-    let table = &*selected.group.table(TableKind::Span);
-    let (codes, shapes) = (table.shape_codes()?, table.shapes()?);
-    let mut of_shapes: FxHashMap<(u32, u32), f64> = FxHashMap::default();
-    for row in selected.rows.iter() {
-        let shape = codes.get(row).copied().unwrap_or_default();
-        *of_shapes.entry((shape, cells.code(row))).or_default() += cells.weight(row);
-    }
-    for part in PARTS {
-        let mut of_parts: FxHashMap<(u32, u32), f64> = FxHashMap::default();
-        for ((shape, cell), count) in &of_shapes {
-            let own = shapes.get(*shape).map_or(0, |shape| part.of(shape));
-            *of_parts.entry((own, *cell)).or_default() += count;
-        }
-        let mut fields: FxHashMap<Field, Known> = FxHashMap::default();
-        for ((index, cell), count) in of_parts {
-            for (field, values) in values_of_part(selected.group, table, part, index) {
-                fields.entry(field).or_default().add(values, cells.cell(cell), count);
-            }
-        }
-        found.extend(fields.into_iter().map(|(field, known)| UnitField { field, counts: known.into_counts() }));
-    }
-    Ok(())
-}
-
-/// The fields that a part of a shape is, with their values.
-fn values_of_part(
-    group: &dyn RowGroup,
-    table: &dyn TableView,
-    part: ShapePart,
-    index: u32,
-) -> Vec<(Field, Vec<Value>)> {
-    let code = i32::try_from(index).unwrap_or_default();
+/// The fields that a part is, with their values.
+pub(super) fn values_of_part(group: &dyn RowGroup, part: Part) -> Vec<(Field, Vec<Value>)> {
+    let table = &*group.table(TableKind::Span);
+    let code = |index: u32| i32::try_from(index).unwrap_or_default();
     let intrinsic = |intrinsic, value| vec![(Field::Intrinsic(intrinsic), vec![value])];
     match part {
-        ShapePart::Resource => {
+        Part::Resource(index) => {
             let resource = group.resources().get(index as usize);
             attributes(AttributeScope::Resource, resource.map_or(&[], |resource| &resource.attributes))
         }
-        ShapePart::Scope => {
+        Part::Scope(index) => {
             let scope = group.scopes().get(index as usize);
             attributes(AttributeScope::Instrumentation, scope.map_or(&[], |scope| &scope.attributes))
         }
-        ShapePart::Name => intrinsic(Intrinsic::Name, Value::string(text(table.name(index)))),
-        ShapePart::Kind => intrinsic(Intrinsic::Kind, Value::Kind(SpanKind::from_otlp(code))),
-        ShapePart::Status => intrinsic(Intrinsic::Status, Value::Status(StatusCode::from_otlp(code))),
+        Part::Name(index) => intrinsic(Intrinsic::Name, Value::string(text(table.name(index)))),
+        Part::Kind(index) => intrinsic(Intrinsic::Kind, Value::Kind(SpanKind::from_otlp(code(index)))),
+        Part::Status(index) => intrinsic(Intrinsic::Status, Value::Status(StatusCode::from_otlp(code(index)))),
+        Part::RootName(index) => intrinsic(Intrinsic::RootName, Value::string(text(table.name(index)))),
+        Part::RootService(index) => {
+            let resource = group.resources().get(index as usize);
+            intrinsic(Intrinsic::RootService, Value::string(resource.map_or("", |own| own.service_name())))
+        }
     }
 }
 
@@ -139,7 +159,7 @@ fn attributes(scope: AttributeScope, attributes: &[Attribute]) -> Vec<(Field, Ve
 
 /// Values that are made at once, since there are few.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     totals: FxHashMap<u32, f64>,
     counted: FxHashMap<(u64, u32), f64>,
     values: FxHashMap<u64, Value>,
@@ -147,18 +167,18 @@ struct Known {
 
 impl Known {
     /// So many spans of a cell have these values.
-    fn add(&mut self, values: Vec<Value>, cell: u32, count: f64) {
-        let values: FxHashMap<u64, Value> = values.into_iter().map(|value| (hash_of(&value), value)).collect();
+    pub(super) fn add(&mut self, values: &[Value], cell: u32, count: f64) {
+        let values: FxHashMap<u64, &Value> = values.iter().map(|value| (hash_of(value), value)).collect();
         if !values.is_empty() {
             *self.totals.entry(cell).or_default() += count;
         }
         for (hash, value) in values {
             *self.counted.entry((hash, cell)).or_default() += count;
-            self.values.entry(hash).or_insert(value);
+            self.values.entry(hash).or_insert_with(|| value.clone());
         }
     }
 
-    fn into_counts(self) -> Counts {
+    pub(super) fn into_counts(self) -> Counts {
         Counts {
             totals: self.totals.into_iter().collect(),
             counted: self.counted.into_iter().map(|((hash, cell), count)| (hash, cell, count)).collect(),
@@ -173,22 +193,25 @@ fn of_roots(
     selected: &Selected<'_>,
     cells: &Cells,
     roots: &Roots<'_, '_>,
-    found: &mut Vec<UnitField>,
+    found: &mut UnitFields,
 ) -> Result<(), ReadError> {
     let roots = roots.of_unit(selected)?;
-    let mut counts: FxHashMap<(u32, u32), f64> = FxHashMap::default();
-    for (row, root) in selected.rows.iter().zip(&roots.of_rows) {
-        *counts.entry((*root, cells.code(row))).or_default() += cells.weight(row);
-    }
     let (mut names, mut services) = (Known::default(), Known::default());
-    for ((root, cell), count) in counts {
-        if let Some(Some((service, name))) = roots.roots.get(root as usize) {
-            services.add(vec![Value::string(service.as_str())], cells.cell(cell), count);
-            names.add(vec![Value::string(name.as_str())], cells.cell(cell), count);
+    for (root, cell, count) in cells.counts(&selected.rows, &roots.of_rows, roots.roots.len()) {
+        match roots.roots.get(root) {
+            Some(RootOf::Here(resource, name)) => {
+                found.parts.push((Part::RootName(*name), cell, count));
+                found.parts.push((Part::RootService(*resource), cell, count));
+            }
+            Some(RootOf::Elsewhere(Some((service, name)))) => {
+                names.add(&[Value::string(name.as_str())], cell, count);
+                services.add(&[Value::string(service.as_str())], cell, count);
+            }
+            Some(RootOf::Elsewhere(None)) | None => {}
         }
     }
     for (intrinsic, known) in [(Intrinsic::RootName, names), (Intrinsic::RootService, services)] {
-        found.push(UnitField { field: Field::Intrinsic(intrinsic), counts: known.into_counts() });
+        found.fields.push(UnitField { field: Field::Intrinsic(intrinsic), counts: known.into_counts() });
     }
     Ok(())
 }
@@ -237,7 +260,9 @@ impl Counter<'_> {
             [] => Ok(Counts::default()),
             [column] if self.owners.is_none() => match self.table.codes(*column, self.rows)? {
                 Some(codes) => self.of_dictionary(*column, &codes),
-                None if self.cells.is_plain() => self.listed(*column),
+                None if self.cells.is_plain() && Listed::has_room(self.table.len(), self.cells.len()) => {
+                    self.listed(*column)
+                }
                 None => self.of_pairs(columns),
             },
             _ => self.of_pairs(columns),
@@ -247,36 +272,26 @@ impl Counter<'_> {
     fn of_dictionary(&self, column: u32, codes: &[u32]) -> Result<Counts, ReadError> {
         let mut hashes = Vec::new();
         self.table.dictionary(column, &mut |_, value| hashes.push(hash(value)))?;
-        let width = self.cells.count();
-        let mut counts = vec![0.0; hashes.len() * width];
-        let known = self.rows.iter().zip(codes).filter(|(_, code)| **code != NO_CODE);
-        for (row, code) in known {
-            if let Some(count) = counts.get_mut(*code as usize * width + self.cells.code(row) as usize) {
-                *count += self.cells.weight(row);
-            }
-        }
-        let mut totals = vec![0.0; width];
+        let mut totals: FxHashMap<u32, f64> = FxHashMap::default();
         let mut counted = Vec::new();
-        for (hash, own) in hashes.iter().zip(counts.chunks(width.max(1))) {
-            for ((code, count), total) in (0..).zip(own).zip(&mut totals).filter(|((_, count), _)| **count > 0.0) {
-                counted.push((*hash, self.cells.cell(code), *count));
-                *total += count;
-            }
+        for (code, cell, count) in self.cells.counts(self.rows, codes, hashes.len()) {
+            counted.push((hashes.get(code).copied().unwrap_or_default(), cell, count));
+            *totals.entry(cell).or_default() += count;
         }
-        Ok(Counts { totals: self.totals(&totals), counted, ..Counts::default() })
+        Ok(Counts { totals: totals.into_iter().collect(), counted, ..Counts::default() })
     }
 
     fn listed(&self, column: u32) -> Result<Counts, ReadError> {
-        let (mut hashes, mut of_values, mut totals) = (Vec::new(), Vec::new(), vec![0.0; self.cells.count()]);
+        let mut listed = Listed::with(self.cells.cells().to_vec());
+        let mut totals = vec![0.0; self.cells.len()];
         self.table.values(column, self.rows, &mut |row, value| {
             let code = self.cells.code(row);
-            hashes.push(hash(value));
-            of_values.push(self.cells.cell(code));
+            listed.push(hash(value), code, row);
             if let Some(total) = totals.get_mut(code as usize) {
                 *total += 1.0;
             }
         })?;
-        Ok(Counts { totals: self.totals(&totals), listed: (hashes, of_values), ..Counts::default() })
+        Ok(Counts { totals: self.totals(&totals), listed, ..Counts::default() })
     }
 
     /// A span may have several values. Each counts once.
@@ -294,7 +309,7 @@ impl Counter<'_> {
         pairs.sort_unstable();
         pairs.dedup();
         let mut counted: FxHashMap<(u64, u32), f64> = FxHashMap::default();
-        let mut totals = vec![0.0; self.cells.count()];
+        let mut totals = vec![0.0; self.cells.len()];
         let mut last = None;
         for (span, hash) in pairs {
             let (code, weight) = (self.cells.code(span), self.cells.weight(span));

@@ -1,17 +1,16 @@
 //! How often a field has its values, and which are shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::listed::Listed;
 use crate::first_values::Ranked;
 use crate::{ReadError, Value};
 
 /// Memory of a number of a value, about.
 const NUMBER_BYTES: usize = 64;
-/// Memory of a value in a list.
-const LISTED_BYTES: usize = 12;
 
 /// What a unit knows of a field.
 #[derive(Default)]
@@ -22,26 +21,40 @@ pub(super) struct Counts {
     pub(super) counted: Vec<(u64, u32, f64)>,
     /// Values that are known already, by hash.
     pub(super) values: Vec<(u64, Value)>,
-    /// Values that mostly differ, by hash, with the cell of a span that has it.
-    pub(super) listed: (Vec<u64>, Vec<u32>),
+    /// Values that mostly differ.
+    pub(super) listed: Listed,
 }
 
 /// What all units know of a field. Units are named by numbers.
 #[derive(Default)]
 pub(super) struct FieldCounts {
-    totals: HashMap<u32, f64>,
+    totals: FxHashMap<u32, f64>,
     counted: FxHashMap<(u64, u32), f64>,
     values: FxHashMap<u64, Value>,
     /// A unit that has the value, of values that are not known.
     holders: FxHashMap<u64, usize>,
-    listed: Vec<(usize, Vec<u64>, Vec<u32>)>,
+    listed: Vec<(usize, Listed)>,
+}
+
+/// A value that is shown, with its numbers: cell and count.
+pub(super) struct Shown {
+    pub(super) value: Value,
+    pub(super) counts: Vec<(u32, f64)>,
 }
 
 /// How often a value is among the others and in the selection.
 type Sides = [f64; 2];
 
-/// Gives the values of a unit.
+/// Gets values with their hashes.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(u64, &dyn Fn() -> Value);
+
+/// A number of a value: cell and count, and the unit and row that have it, as far as that is known.
+struct Item {
+    hash: u64,
+    cell: u32,
+    count: f64,
+    place: Option<(usize, u32)>,
+}
 
 impl FieldCounts {
     /// Adds what a unit knows. Returns the memory that this takes, about.
@@ -60,31 +73,29 @@ impl FieldCounts {
                 self.holders.entry(hash).or_insert(unit);
             }
         }
-        let (hashes, cells) = counts.listed;
-        let bytes = (self.counted.len() - before) * NUMBER_BYTES + hashes.len() * LISTED_BYTES;
-        if !hashes.is_empty() {
-            self.listed.push((unit, hashes, cells));
+        let bytes = (self.counted.len() - before) * NUMBER_BYTES + counts.listed.bytes();
+        if counts.listed.len() > 0 {
+            self.listed.push((unit, counts.listed));
         }
         bytes
     }
 
-    /// The values that are shown, by hash: those that are among the `top` most frequent on a side. Of equally frequent ones the first of the
-    /// order of values are shown. `values` gives the values of a unit.
+    /// The values that are shown: those that are among the `top` most frequent on a side. Of equally frequent ones the first of the order of
+    /// values are shown. `values` gives the values of a unit, or of some of its rows.
     pub(super) fn shown(
         &self,
         top: usize,
-        values: impl Fn(usize, Visit<'_>) -> Result<(), ReadError>,
-    ) -> Result<Vec<(u64, Value)>, ReadError> {
+        values: impl Fn(usize, Option<&[u32]>, Visit<'_>) -> Result<(), ReadError>,
+    ) -> Result<Vec<Shown>, ReadError> {
         if top == 0 {
             return Ok(Vec::new());
         }
-        let sides = self.frequent(top);
-        let cuts = [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top));
+        let (items, cuts) = self.frequent(top);
         let mut wanted: FxHashMap<u64, Wanted> = FxHashMap::default();
-        for (hash, counts) in &sides {
-            let own = Wanted::of(counts, &cuts);
+        for (hash, counts) in sides_of(&items) {
+            let own = Wanted::of(&counts, &cuts);
             if own.is_sure || own.is_tied.contains(&true) {
-                wanted.insert(*hash, own);
+                wanted.insert(hash, own);
             }
         }
         let (mut found, mut tied) = (HashMap::new(), [(); 2].map(|()| BTreeSet::new()));
@@ -104,101 +115,121 @@ impl FieldCounts {
         };
         self.values.iter().for_each(|(hash, value)| give(*hash, &|| value.clone()));
         let unknown = wanted.keys().filter(|hash| !self.values.contains_key(*hash)).copied().collect();
-        for unit in self.holders_of(unknown) {
-            values(unit, &mut give)?;
+        for (unit, rows) in self.holders_of(unknown, &items) {
+            values(unit, rows.as_deref(), &mut give)?;
         }
         found.extend(tied.into_iter().flatten().map(|(Ranked(value), hash)| (hash, value)));
-        Ok(found.into_iter().collect())
-    }
-
-    /// Units that together have these values.
-    fn holders_of(&self, mut left: FxHashSet<u64>) -> BTreeSet<usize> {
-        let mut units = BTreeSet::new();
-        for (hash, unit) in &self.holders {
-            if left.remove(hash) {
-                units.insert(*unit);
+        let mut shown: FxHashMap<u64, Shown> = FxHashMap::default();
+        shown.extend(found.into_iter().map(|(hash, value)| (hash, Shown { value, counts: Vec::new() })));
+        for Item { hash, cell, count, .. } in &items {
+            if let Some(own) = shown.get_mut(hash) {
+                own.counts.push((*cell, *count));
             }
         }
-        for (unit, hashes, _) in &self.listed {
-            if left.is_empty() {
-                break;
+        Ok(shown.into_values().collect())
+    }
+
+    /// Units that together have these values, and which of their rows have them; `None` when that is not known.
+    fn holders_of(&self, mut left: FxHashSet<u64>, items: &[Item]) -> BTreeMap<usize, Option<Vec<u32>>> {
+        let mut units: BTreeMap<usize, Option<Vec<u32>>> = BTreeMap::new();
+        for Item { hash, place, .. } in items {
+            if let Some((unit, row)) = place
+                && left.remove(hash)
+            {
+                units.entry(*unit).or_insert_with(|| Some(Vec::new())).get_or_insert_default().push(*row);
             }
-            let before = left.len();
-            hashes.iter().for_each(|hash| _ = left.remove(hash));
-            if left.len() < before {
-                units.insert(*unit);
+        }
+        for (hash, unit) in left.iter().filter_map(|hash| self.holders.get_key_value(hash)) {
+            if left.contains(hash) {
+                units.insert(*unit, None);
             }
         }
         units
     }
 
-    /// How often values are on each side, at least of those that are as frequent as the `top` most frequent of a side.
-    fn frequent(&self, top: usize) -> FxHashMap<u64, Sides> {
-        if self.listed.iter().map(|(_, hashes, _)| hashes.len()).sum::<usize>() <= SLOTS {
-            return self.count(|_| true);
+    /// All numbers of the values that are as frequent as the `top` most frequent of a side, and of some others; and where the most frequent
+    /// end.
+    fn frequent(&self, top: usize) -> (Vec<Item>, [Cut; 2]) {
+        if self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>() <= FEW {
+            let items = self.items(|_| true);
+            let cuts = cuts_of(&items, top);
+            return (items, cuts);
         }
-        let mut slots = [vec![0u32; SLOTS], vec![0u32; SLOTS]];
-        self.each(|hash, cell, count| {
+        let mut slots = [vec![0u16; SLOTS], vec![0u16; SLOTS]];
+        self.each(|item| {
             let [others, selected] = &mut slots;
-            let own = if cell.is_multiple_of(2) { others } else { selected };
-            if let Some(slot) = own.get_mut(slot(hash)) {
-                *slot = slot.saturating_add(bound(count));
+            let own = if item.cell.is_multiple_of(2) { others } else { selected };
+            if let Some(slot) = own.get_mut(slot(item.hash)) {
+                *slot = slot.saturating_add(bound(item.count));
             }
         });
-        let mut least = [0, 1].map(|side| least_of(slots.get(side).map_or(&[], |slots| slots), top * SLOTS_OF_EACH));
+        let [others, selected] = &slots;
+        let mut least = [least_of(others, top * SLOTS_OF_EACH), least_of(selected, top * SLOTS_OF_EACH)];
         loop {
-            let may_count = |hash| {
-                let mut sides = slots.iter().zip(least);
-                sides.any(|(slots, least)| slots.get(slot(hash)).is_some_and(|count| *count >= least))
-            };
-            let sides = self.count(may_count);
-            let cuts = [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top));
+            let [of_others, of_selected] = least;
+            let items = self.items(|hash| {
+                let slot = slot(hash);
+                others.get(slot).is_some_and(|count| *count >= of_others)
+                    || selected.get(slot).is_some_and(|count| *count >= of_selected)
+            });
+            let cuts = cuts_of(&items, top);
             // What was left out is less frequent than `least`.
-            let known = cuts.map(|cut| if cut.places == 0 { 1 } else { bound(cut.count.floor()).max(1) });
-            if known.iter().zip(least).all(|(known, least)| least <= *known) {
-                return sides;
+            let [known, also_known] = [0, 1].map(|side| cuts.get(side).map_or(1, Cut::known));
+            if of_others <= known && of_selected <= also_known {
+                return (items, cuts);
             }
-            least = [0, 1].map(|side| known.get(side).copied().unwrap_or(1).min(least.get(side).copied().unwrap_or(1)));
+            least = [known.min(of_others), also_known.min(of_selected)];
         }
     }
 
-    fn count(&self, may_count: impl Fn(u64) -> bool) -> FxHashMap<u64, Sides> {
-        let mut sides: FxHashMap<u64, Sides> = FxHashMap::default();
-        self.each(|hash, cell, count| {
-            if may_count(hash) {
-                let [others, selected] = sides.entry(hash).or_default();
-                *(if cell.is_multiple_of(2) { others } else { selected }) += count;
+    /// The numbers of the values that may count.
+    fn items(&self, may_count: impl Fn(u64) -> bool) -> Vec<Item> {
+        let mut items = Vec::new();
+        self.each(|item| {
+            if may_count(item.hash) {
+                items.push(item);
             }
         });
-        sides
+        items
     }
 
-    /// Calls `visit` with all numbers: hash, cell and count.
-    fn each(&self, mut visit: impl FnMut(u64, u32, f64)) {
-        self.counted.iter().for_each(|((hash, cell), count)| visit(*hash, *cell, *count));
-        for (_, hashes, cells) in &self.listed {
-            hashes.iter().zip(cells).for_each(|(hash, cell)| visit(*hash, *cell, 1.0));
+    fn each(&self, mut visit: impl FnMut(Item)) {
+        for ((hash, cell), count) in &self.counted {
+            visit(Item { hash: *hash, cell: *cell, count: *count, place: None });
+        }
+        for (unit, listed) in &self.listed {
+            for (hash, cell, row) in listed.each() {
+                visit(Item { hash, cell, count: 1.0, place: Some((*unit, row)) });
+            }
         }
     }
 
     /// For each side how many spans have the field in each interval, if any has.
     pub(super) fn totals(&self, intervals: usize) -> [Option<Vec<f64>>; 2] {
-        let mut numbers = [None, None];
-        self.totals.iter().for_each(|(cell, count)| add(&mut numbers, *cell, *count, intervals));
-        numbers
+        let totals: Vec<(u32, f64)> = self.totals.iter().map(|(cell, count)| (*cell, *count)).collect();
+        by_side(&totals, intervals)
     }
+}
 
-    /// The same for each of these values.
-    pub(super) fn of_values(&self, shown: &[(u64, Value)], intervals: usize) -> Vec<[Option<Vec<f64>>; 2]> {
-        let places: FxHashMap<u64, usize> = shown.iter().enumerate().map(|(place, (hash, _))| (*hash, place)).collect();
-        let mut numbers = vec![[None, None]; shown.len()];
-        self.each(|hash, cell, count| {
-            if let Some(own) = places.get(&hash).and_then(|place| numbers.get_mut(*place)) {
-                add(own, cell, count, intervals);
-            }
-        });
-        numbers
+/// For each side the numbers of the intervals, if there are any.
+pub(super) fn by_side(counts: &[(u32, f64)], intervals: usize) -> [Option<Vec<f64>>; 2] {
+    let mut numbers = [None, None];
+    counts.iter().for_each(|(cell, count)| add(&mut numbers, *cell, *count, intervals));
+    numbers
+}
+
+fn sides_of(items: &[Item]) -> FxHashMap<u64, Sides> {
+    let mut sides: FxHashMap<u64, Sides> = FxHashMap::default();
+    for Item { hash, cell, count, .. } in items {
+        let [others, selected] = sides.entry(*hash).or_default();
+        *(if cell.is_multiple_of(2) { others } else { selected }) += count;
     }
+    sides
+}
+
+fn cuts_of(items: &[Item], top: usize) -> [Cut; 2] {
+    let sides = sides_of(items);
+    [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top))
 }
 
 /// Adds to the number of a cell.
@@ -224,6 +255,11 @@ struct Cut {
 }
 
 impl Cut {
+    /// What is less frequent than this is not among them.
+    fn known(&self) -> u16 {
+        if self.places == 0 { 1 } else { bound(self.count.floor()).max(1) }
+    }
+
     fn of(mut counts: Vec<f64>, top: usize) -> Self {
         counts.retain(|count| *count > 0.0);
         let last = top.saturating_sub(1);
@@ -255,36 +291,35 @@ impl Wanted {
 /// Counters of values with the same first bits of their hashes.
 const SLOTS: usize = 1 << 20;
 /// Counters that are looked at for each value that is shown, the greatest first.
-const SLOTS_OF_EACH: usize = 16;
-/// Greatest count that is told from greater ones.
-const MOST_COUNT: usize = 1 << 16;
-
+const SLOTS_OF_EACH: usize = 128;
+/// Up to so many values all are counted.
+const FEW: usize = 1 << 16;
 fn slot(hash: u64) -> usize {
     usize::try_from(hash >> (u64::BITS - SLOTS.trailing_zeros())).unwrap_or_default()
 }
 
 /// A whole number that is not less.
-fn bound(count: f64) -> u32 {
+fn bound(count: f64) -> u16 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a float that is too large becomes the greatest number"
     )]
-    let bound = count.ceil() as u32;
+    let bound = count.ceil() as u16;
     bound
 }
 
 /// A count that so many counters reach, or nearly so; at least 1.
-fn least_of(slots: &[u32], wanted: usize) -> u32 {
-    let mut of_counts = vec![0usize; MOST_COUNT];
+fn least_of(slots: &[u16], wanted: usize) -> u16 {
+    let mut of_counts = vec![0usize; 1 << u16::BITS];
     for slot in slots {
-        if let Some(own) = of_counts.get_mut((*slot as usize).min(MOST_COUNT - 1)) {
+        if let Some(own) = of_counts.get_mut(usize::from(*slot)) {
             *own += 1;
         }
     }
     let mut reached = 0;
-    let counts = (0u32..).zip(&of_counts).skip(1).collect::<Vec<_>>();
-    let last = counts.into_iter().rev().find(|(_, own)| {
+    let mut counts = (0..=u16::MAX).zip(&of_counts).skip(1).collect::<Vec<_>>().into_iter().rev();
+    let last = counts.find(|(_, own)| {
         reached += **own;
         reached >= wanted
     });
@@ -299,7 +334,8 @@ mod tests {
     fn field(counts: &[(i64, u32, usize)]) -> FieldCounts {
         let mut field = FieldCounts::default();
         for (number, cell, count) in counts {
-            let listed = (vec![hash(*number); *count], vec![*cell; *count]);
+            let mut listed = Listed::with(vec![0, 1, 2, 3]);
+            (0..*count).for_each(|row| listed.push(hash(*number), *cell, row));
             field.add(usize::try_from(*number % 3).expect("small"), Counts { listed, ..Counts::default() });
         }
         field
@@ -311,7 +347,7 @@ mod tests {
 
     fn shown(field: &FieldCounts, top: usize, numbers: std::ops::Range<i64>) -> Vec<i64> {
         let value = |number: i64| Value::Any(number.into());
-        let values = |unit: usize, visit: Visit<'_>| {
+        let values = |unit: usize, _: Option<&[u32]>, visit: Visit<'_>| {
             numbers
                 .clone()
                 .filter(|number| *number as usize % 3 == unit)
@@ -319,7 +355,8 @@ mod tests {
             Ok(())
         };
         let shown = field.shown(top, values).expect("read");
-        let mut found: Vec<i64> = numbers.clone().filter(|own| shown.contains(&(hash(*own), value(*own)))).collect();
+        let is_shown = |own: &i64| shown.iter().any(|shown| shown.value == value(*own));
+        let mut found: Vec<i64> = numbers.clone().filter(is_shown).collect();
         assert_eq!(found.len(), shown.len());
         found.sort_unstable();
         found
@@ -332,29 +369,28 @@ mod tests {
         assert_eq!(shown(&field(&counts), 1, 0..20), [8, 9]);
         assert_eq!(shown(&field(&counts), 9, 0..20), [5, 6, 7, 8, 9, 10]);
         assert_eq!(shown(&field(&counts), 0, 0..20), [0; 0]);
-        let shown = [(hash(6), Value::Any(6i64.into())), (hash(9), Value::Any(9i64.into()))];
-        let numbers = field(&counts).of_values(&shown, 2);
-        assert_eq!(numbers, [[Some(vec![0.0, 4.0]), None], [Some(vec![1.0, 0.0]), Some(vec![1.0, 0.0])]]);
+        let numbers = by_side(&[(0, 1.0), (3, 2.0), (0, 3.0)], 2);
+        assert_eq!(numbers, [Some(vec![4.0, 0.0]), Some(vec![0.0, 2.0])]);
     }
 
     #[test]
     fn among_many_values_the_same_are_shown() {
         let many = SLOTS as i64 + 20_000;
-        let listed: Vec<u64> = (0..many).map(hash).collect();
+        let mut listed = Listed::with(vec![0]);
+        (0..many).for_each(|number| listed.push(hash(number), 0, 0));
         let mut field = FieldCounts::default();
-        let all = Counts { listed: (listed.clone(), vec![0; listed.len()]), ..Counts::default() };
-        field.add(0, all);
+        field.add(0, Counts { listed, ..Counts::default() });
         for (number, count) in [(900_001, 3.0), (7, 2.0), (70_000, 2.0), (400, 2.0)] {
             field.add(1, Counts { counted: vec![(hash(number), 0, count)], ..Counts::default() });
         }
         let value = |number: i64| Value::Any(number.into());
         let shown = |top: usize| {
-            let values = |unit: usize, visit: Visit<'_>| {
+            let values = |unit: usize, _: Option<&[u32]>, visit: Visit<'_>| {
                 (0..many).filter(|_| unit < 2).for_each(|number| visit(hash(number), &|| value(number)));
                 Ok(())
             };
             let mut found: Vec<String> =
-                field.shown(top, values).expect("read").iter().map(|own| format!("{:?}", own.1)).collect();
+                field.shown(top, values).expect("read").iter().map(|own| format!("{:?}", own.value)).collect();
             found.sort();
             found
         };

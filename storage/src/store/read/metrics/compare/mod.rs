@@ -3,10 +3,12 @@
 mod cells;
 mod fields;
 mod frequent;
+mod listed;
 
 use std::collections::BTreeMap;
 
 use hoptrail_proto::model::AnyValue;
+use rustc_hash::FxHashMap;
 
 use super::Metrics;
 use super::is_selected;
@@ -15,11 +17,14 @@ use super::table::MOST_NUMBERS;
 use crate::codec::bits::Bitmap;
 use crate::scan::{Coded, matching_among};
 use crate::series::MetricsAnswer;
-use crate::store::read::scan_unit::ScanUnit;
+use crate::store::read::scan_unit::{ScanUnit, UnitId};
 use crate::{Field, Filter, ReadError, Series, SeriesPart, TimeRange, Value};
 use cells::Cells;
-use fields::UnitField;
-use frequent::{FieldCounts, Visit};
+use fields::{Known, Part, UnitField, UnitFields};
+use frequent::{FieldCounts, Shown, Visit, by_side};
+
+/// Memory of the count of a part in a cell, about.
+const PART_BYTES: usize = 64;
 
 /// What is compared.
 pub(super) struct Comparison<'r> {
@@ -33,25 +38,33 @@ impl Metrics<'_, '_> {
         let context = self.loader.context;
         let (mut answer, mut units) = (MetricsAnswer::default(), Vec::new());
         let (mut fields, mut memory) = (BTreeMap::<Field, FieldCounts>::new(), context.reserve(0)?);
+        let mut parts: FxHashMap<(UnitId, Part, u32), (usize, f64)> = FxHashMap::default();
         let of_unit = |selected: &Selected<'_>| {
             let cells = Cells::of(selected, self.request, &self.selection(selected, comparison)?)?;
             Ok((selected.unit.clone(), fields::of_unit(selected, &cells, &self.roots)?, cells.unknown))
         };
-        self.each_unit(of_unit, |spans, (unit, found, unknown): (ScanUnit, Vec<UnitField>, u64)| {
+        self.each_unit(of_unit, |spans, (unit, found, unknown): (ScanUnit, UnitFields, u64)| {
             answer.inspected.segments += 1;
             answer.inspected.spans += spans as u64;
             answer.unweighted += unknown;
-            for UnitField { field, counts } in found {
+            for UnitField { field, counts } in found.fields {
                 memory.grow(fields.entry(field).or_default().add(units.len(), counts))?;
             }
+            let (source, known) = (source(&unit), parts.len());
+            for (part, cell, count) in found.parts {
+                parts.entry((source, part, cell)).or_insert((units.len(), 0.0)).1 += count;
+            }
+            memory.grow((parts.len() - known) * PART_BYTES)?;
             units.push(unit);
             Ok(())
         })?;
+        self.add_parts(parts, &units, &mut fields)?;
         let fields: Vec<(Field, FieldCounts)> = fields.into_iter().collect();
         let workers = self.loader.snapshot.workers();
         let work = |(field, counts): &(Field, FieldCounts)| {
-            let shown = counts.shown(comparison.top, |unit, visit| self.each_value(units.get(unit), field, visit))?;
-            Ok(self.series_of(field, counts, &shown))
+            let shown = counts
+                .shown(comparison.top, |unit, rows, visit| self.each_value(units.get(unit), field, rows, visit))?;
+            Ok(self.series_of(field, counts, shown))
         };
         let take = |_: &(Field, FieldCounts), series: Result<Vec<Series>, ReadError>| {
             answer.series.extend(series?);
@@ -65,6 +78,41 @@ impl Metrics<'_, '_> {
         memory.grow(answer.series.len() * self.request.steps.count * size_of::<f64>())?;
         memory.keep();
         Ok(answer)
+    }
+
+    /// Makes fields of the parts of shapes, which are named by a unit that has them.
+    fn add_parts(
+        &self,
+        parts: FxHashMap<(UnitId, Part, u32), (usize, f64)>,
+        units: &[ScanUnit],
+        fields: &mut BTreeMap<Field, FieldCounts>,
+    ) -> Result<(), ReadError> {
+        let mut by_source: FxHashMap<UnitId, BTreeMap<Part, Vec<(u32, f64)>>> = FxHashMap::default();
+        let mut of_sources: FxHashMap<UnitId, usize> = FxHashMap::default();
+        for ((source, part, cell), (unit, count)) in parts {
+            of_sources.insert(source, unit);
+            by_source.entry(source).or_default().entry(part).or_default().push((cell, count));
+        }
+        for (source, parts) in by_source {
+            let Some((index, unit)) = of_sources.get(&source).and_then(|index| Some((*index, units.get(*index)?)))
+            else {
+                continue;
+            };
+            let mut known: FxHashMap<Field, Known> = FxHashMap::default();
+            self.loader.on(unit, |group| {
+                for (part, cells) in &parts {
+                    for (field, values) in fields::values_of_part(group, *part) {
+                        let own = known.entry(field).or_default();
+                        cells.iter().for_each(|(cell, count)| own.add(&values, *cell, *count));
+                    }
+                }
+                Ok(())
+            })?;
+            for (field, own) in known {
+                fields.entry(field).or_default().add(index, own.into_counts());
+            }
+        }
+        Ok(())
     }
 
     /// The rows that are in the selection.
@@ -83,13 +131,19 @@ impl Metrics<'_, '_> {
     }
 
     /// Gives each value that a unit has of the field, with its hash, to `visit`. A value may come several times.
-    fn each_value(&self, unit: Option<&ScanUnit>, field: &Field, visit: Visit<'_>) -> Result<(), ReadError> {
+    fn each_value(
+        &self,
+        unit: Option<&ScanUnit>,
+        field: &Field,
+        rows: Option<&[u32]>,
+        visit: Visit<'_>,
+    ) -> Result<(), ReadError> {
         let Some(unit) = unit else { return Ok(()) };
         self.loader.context.check()?;
-        self.loader.on(unit, |group| fields::each_value(group, field, visit)).map(Option::unwrap_or_default)
+        self.loader.on(unit, |group| fields::each_value(group, field, rows, visit)).map(Option::unwrap_or_default)
     }
 
-    fn series_of(&self, field: &Field, counts: &FieldCounts, shown: &[(u64, Value)]) -> Vec<Series> {
+    fn series_of(&self, field: &Field, counts: &FieldCounts, shown: Vec<Shown>) -> Vec<Series> {
         let intervals = self.request.steps.count;
         let mut series = Vec::new();
         let mut add = |by_side: [Option<Vec<f64>>; 2], part: &dyn Fn(bool) -> SeriesPart| {
@@ -103,10 +157,15 @@ impl Metrics<'_, '_> {
             }
         };
         add(counts.totals(intervals), &|selected| SeriesPart::Total { selected, field: field.clone() });
-        for ((_, value), by_side) in shown.iter().zip(counts.of_values(shown, intervals)) {
+        for Shown { value, counts } in shown {
             let part = |selected| SeriesPart::Value { selected, field: field.clone(), value: value.clone() };
-            add(by_side, &part);
+            add(by_side(&counts, intervals), &part);
         }
         series
     }
+}
+
+/// Units with the same resources, scopes and names: all groups of a segment.
+fn source(unit: &ScanUnit) -> UnitId {
+    unit.segment().map_or_else(|| unit.id(), |segment| (segment, 0))
 }
