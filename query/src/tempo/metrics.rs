@@ -21,15 +21,20 @@ const QUANTILE_ERROR: HeaderName = HeaderName::from_static("hoptrail-quantile-er
 
 /// Numbers for each interval.
 pub(super) async fn query_range(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let params = &ask.params;
-    let query = query_of(params)?;
-    let steps = steps(params, api.clock.now_unix_nano())?;
-    let exemplars = params.count("exemplars", 0, u32::MAX as usize)?.unwrap_or(MAX_EXEMPLARS).min(MAX_EXEMPLARS);
-    let request = RangeRequest { query, steps, exemplars, max_series: max_series(params)? };
+    let request = range_request(&api, &ask.params)?;
+    let steps = request.steps;
     let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
     let message = range_response(&answer.value, steps, notice.clone());
     Ok(with_error(warned(json(&message)?, notice), error))
+}
+
+/// What the parameters ask.
+pub(super) fn range_request(api: &Api, params: &Params) -> Result<RangeRequest, ApiError> {
+    let query = query_of(params)?;
+    let steps = steps(params, api.clock.now_unix_nano())?;
+    let exemplars = params.count("exemplars", 0, u32::MAX as usize)?.unwrap_or(MAX_EXEMPLARS).min(MAX_EXEMPLARS);
+    Ok(RangeRequest { query, steps, exemplars, max_series: max_series(params)? })
 }
 
 /// One number for the whole time.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod diff;
+mod explain;
 mod llm;
 mod metrics;
 mod names;
@@ -31,8 +32,9 @@ use crate::http::{Api, with_one_slash};
 pub use streaming::SERVICE as STREAMING_SERVICE;
 
 /// Every address of the API.
-pub const ADDRESSES: [&str; 13] = [
+pub const ADDRESSES: [&str; 14] = [
     "/api/echo",
+    "/api/hoptrail/explain",
     "/api/metrics/query",
     "/api/metrics/query_range",
     "/api/overrides",
@@ -66,6 +68,7 @@ fn routes(api: Api, beside: Router) -> Router {
         .route("/api/v2/search/tag/{*name}", any(values::values_v2))
         .route("/api/metrics/query_range", any(metrics::query_range))
         .route("/api/metrics/query", any(metrics::query))
+        .route("/api/hoptrail/explain", any(explain::explain))
         .route("/api/overrides", get(status::overrides).fallback(status::no_overrides))
         .layer(CompressionLayer::new())
         .merge(streaming::routes())

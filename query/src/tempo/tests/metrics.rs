@@ -129,3 +129,14 @@ async fn wrong_parameters_of_metrics_are_refused() {
         tempo.refuses(&format!("/api/metrics/query_range?{q}&{parameters}"), 400, reason).await;
     }
 }
+
+#[tokio::test]
+async fn a_query_is_explained_as_text() {
+    let tempo = Tempo::with(&spans()).await;
+    let search = tempo.get(&format!("/api/hoptrail/explain?{}&q={}", window(), escaped("{ } | count() > 1"))).await;
+    assert_eq!(search.status, 200);
+    assert!(search.text().contains("found\n  1 answers"), "{}", search.text());
+    let rate = tempo.get(&format!("/api/hoptrail/explain?{}&q={}", window(), escaped("{ } | rate()"))).await;
+    assert!(rate.text().contains("found\n  1 series"), "{}", rate.text());
+    tempo.refuses("/api/hoptrail/explain?q=%7B", 400, "invalid TraceQL query").await;
+}

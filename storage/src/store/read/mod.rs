@@ -1,6 +1,8 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 mod duplicates;
+#[cfg(test)]
+mod explain_tests;
 mod field_values;
 mod group_cache;
 mod hits;
