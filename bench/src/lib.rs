@@ -18,6 +18,7 @@ mod progress;
 mod queries;
 mod report;
 mod run;
+mod series;
 mod server;
 mod shape;
 mod side_by_side;

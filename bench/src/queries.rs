@@ -13,6 +13,7 @@ use prost::Message;
 use crate::account::process_cpu;
 use crate::http::{Connection, escape};
 use crate::progress::Stage;
+use crate::series::Numbered;
 use crate::shape::{Shape, Topic};
 use crate::truth::{LIMIT, Newest, Question, Truth};
 
@@ -46,6 +47,8 @@ enum Ask {
         path: String,
         expected: BTreeSet<String>,
     },
+    /// Numbers over time, or keys.
+    Numbers(Numbered),
 }
 
 /// How one kind of question was answered.
@@ -101,6 +104,26 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
             asked: some_services.map(|(service, names)| Ask::span_names(service, names)).collect(),
         },
     ];
+    let numbers = &truth.numbers;
+    let often = |name, question: Option<Numbered>, times: usize| Kind {
+        name,
+        asked: question.into_iter().cycle().take(times).map(Ask::Numbers).collect(),
+    };
+    let values = numbers.values();
+    let few_values = values.iter().cycle().take(repetitions);
+    kinds.extend([
+        often("rate() by service, all spans, 60 intervals", numbers.rates(shape), scans),
+        often("quantile_over_time(duration, .99) by service, all spans", numbers.quantiles(shape), scans),
+        often("histogram_over_time(duration), 60 intervals", numbers.heatmap(), scans),
+        often("compare({ status = error }), all spans, 60 intervals", numbers.comparison(shape), scans),
+        often("tag names", Some(numbers.keys()), repetitions),
+        Kind {
+            name: "tag values",
+            asked: few_values
+                .map(|(key, values)| Ask::values(&format!("span.{key}"), None, (*values).clone()))
+                .collect(),
+        },
+    ]);
     // Some data has no spans of a kind.
     kinds.retain(|kind| !kind.asked.is_empty());
     kinds
@@ -201,6 +224,7 @@ impl Ask {
                 (format!("/api/search?limit={LIMIT}&q={}", escape(&question.query)), "application/json")
             }
             Self::Values { path, .. } => (path.clone(), "application/json"),
+            Self::Numbers(question) => (question.path.clone(), "application/json"),
         }
     }
 
@@ -213,6 +237,7 @@ impl Ask {
             }
             Self::Search(question) => check_search(&question.expected, body),
             Self::Values { expected, .. } => check_values(expected, body),
+            Self::Numbers(question) => question.check(body).map(|()| Found::default()),
         }
     }
 }

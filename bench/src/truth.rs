@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::series::Numbers;
 use crate::shape::{Mark, Shape, Topic, Trace};
 
 /// Traces that a search asks for.
@@ -46,6 +47,8 @@ pub(crate) struct Truth {
     known: HashMap<Mark, Newest>,
     /// Span names, by resource.
     names: BTreeMap<usize, BTreeSet<String>>,
+    /// What metrics queries must find.
+    pub(crate) numbers: Numbers,
 }
 
 impl Truth {
@@ -61,7 +64,15 @@ impl Truth {
             let marks = trace.spans.iter().flat_map(|span| &span.marks);
             chosen.extend(marks.filter(|mark| mark.topic == Topic::Rare).take(of_a_trace));
         }
-        Self { shape, traces: 0, spans: 0, chosen, known: HashMap::new(), names: BTreeMap::new() }
+        Self {
+            shape,
+            traces: 0,
+            spans: 0,
+            chosen,
+            known: HashMap::new(),
+            names: BTreeMap::new(),
+            numbers: Numbers::default(),
+        }
     }
 
     /// Counts a trace.
@@ -70,6 +81,7 @@ impl Truth {
         self.spans += trace.spans.len() as u64;
         let start = trace.start();
         for span in &trace.spans {
+            self.numbers.add(span);
             let names = self.names.entry(span.resource).or_default();
             if !names.contains(&span.otlp.name) {
                 names.insert(span.otlp.name.clone());

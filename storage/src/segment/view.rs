@@ -142,11 +142,20 @@ impl TableView for View<'_, '_> {
         let (Some(key), Some(bytes)) = (self.key(column), self.group.column(self.kind, column)?) else { return Ok(()) };
         if key.value_type.is_bytes() {
             let page = self.strings(column, &bytes)?;
+            if let Some(dictionary) = page.dictionary().filter(|_| rows.is_full()) {
+                // Each of its values is that of a row.
+                let read = dictionary.each(|_, value| visit(key.value_type.string(value)));
+                return read.map_err(self.corrupt(column));
+            }
             let positions = self.group.to_positions(self.kind, column, rows, page.len())?;
             let read = page.distinct(&positions, |value| visit(key.value_type.string(value)));
             return read.map_err(self.corrupt(column));
         }
         let page = Ints::parse(&bytes).map_err(self.corrupt(column))?;
+        if page.has_dictionary() && rows.is_full() {
+            page.dictionary().for_each(|number| visit(stored_number(key.value_type, number)));
+            return Ok(());
+        }
         let positions = self.group.to_positions(self.kind, column, rows, page.len().min(self.len()))?;
         let mut seen = hashbrown::HashSet::new();
         for position in positions.iter() {

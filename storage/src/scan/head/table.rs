@@ -62,6 +62,11 @@ impl TableView for View<'_, '_> {
 
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError> {
         let Some(own) = self.0.column(column) else { return Ok(()) };
+        if rows.is_full() && own.key.value_type.is_bytes() && own.arena.first_row().is_none() {
+            // Each value of the dictionary is that of a row.
+            own.dictionary.iter().for_each(|value| visit(own.key.value_type.string(value)));
+            return Ok(());
+        }
         let mut seen = HashSet::new();
         for (_, slot) in self.0.slots(column, rows) {
             // Strings outside of the dictionary are not compared: each is visited, even if it comes twice.

@@ -91,8 +91,10 @@ impl Question<'_, '_> {
         let context = self.loader.context;
         let mut found = FirstValues::new(*limit, context)?;
         let units = self.not_listed(&mut found)?;
-        let ask = |group: &dyn RowGroup| {
-            let rows = matching(group, filter, *range, context)?;
+        let ask = |unit: &ScanUnit, group: &dyn RowGroup| {
+            // Where all spans are inside of the range, the start of none is looked at.
+            let range = range.filter(|range| !range.covers(unit.starts()));
+            let rows = matching(group, filter, range, context)?;
             let mut here = FirstValues::new(*limit, context)?;
             values(group, field, &rows, context, &mut |value| here.add(value))?;
             Ok(here)
@@ -133,7 +135,7 @@ impl Question<'_, '_> {
         let FieldValuesRequest { field, filter, range, limit } = self.request;
         let context = self.loader.context;
         let (mut traces, mut memory) = (HashSet::new(), context.reserve(0)?);
-        let ask = |group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, context)?);
+        let ask = |_: &ScanUnit, group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, context)?);
         self.each_unit(&self.units, ask, |here| {
             let before = traces.len();
             traces.extend(here.into_iter().map(|trace| trace.id));
@@ -158,7 +160,7 @@ impl Question<'_, '_> {
     fn each_unit<T: Send>(
         &self,
         units: &[ScanUnit],
-        ask: impl Fn(&dyn RowGroup) -> Result<T, ReadError> + Sync,
+        ask: impl Fn(&ScanUnit, &dyn RowGroup) -> Result<T, ReadError> + Sync,
         mut take: impl FnMut(T) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let snapshot = self.loader.snapshot;
@@ -166,7 +168,7 @@ impl Question<'_, '_> {
         let work = |(index, unit): &(usize, &ScanUnit)| {
             self.loader.context.check()?;
             rounds.fetch(*index)?;
-            self.loader.on(unit, &ask)
+            self.loader.on(unit, |group| ask(unit, group))
         };
         let take = |_: &(usize, &ScanUnit), here: Result<Option<T>, ReadError>| here?.map_or(Ok(()), &mut take);
         snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)
