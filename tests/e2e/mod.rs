@@ -4,6 +4,7 @@
 
 mod api;
 mod clients;
+mod compat;
 pub(crate) mod export;
 mod h2;
 mod json;

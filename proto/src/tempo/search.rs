@@ -115,7 +115,7 @@ pub struct Span {
 }
 
 /// The work behind a search.
-#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[derive(Clone, Copy, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchMetrics {
     /// Traces looked at.

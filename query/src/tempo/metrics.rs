@@ -39,14 +39,25 @@ pub(super) fn range_request(api: &Api, params: &Params) -> Result<RangeRequest, 
 
 /// One number for the whole time.
 pub(super) async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let params = &ask.params;
+    let answer = api.service.metrics(&ask.tenants, instant_request(&api, &ask.params)?).await?;
+    let (notice, error) = (answer.notice(), answer.value.quantile_error);
+    Ok(with_error(warned(json(&instant_response(&answer.value, notice.clone()))?, notice), error))
+}
+
+/// What is computed for each interval.
+pub(super) fn range_request(api: &Api, params: &Params) -> Result<RangeRequest, ApiError> {
+    let query = query_of(params)?;
+    let steps = steps(params, api.clock.now_unix_nano())?;
+    let exemplars = params.count("exemplars", 0, u32::MAX as usize)?.unwrap_or(MAX_EXEMPLARS).min(MAX_EXEMPLARS);
+    Ok(RangeRequest { query, steps, exemplars, max_series: max_series(params)? })
+}
+
+/// What is computed for the whole time.
+pub(super) fn instant_request(api: &Api, params: &Params) -> Result<RangeRequest, ApiError> {
     let query = query_of(params)?;
     let (start, end) = range::of_metrics(params, api.clock.now_unix_nano())?;
     let steps = instant_steps(start, end).map_err(|error| invalid_steps(&error))?;
-    let request = RangeRequest { query, steps, exemplars: 0, max_series: max_series(params)? };
-    let answer = api.service.metrics(&ask.tenants, request).await?;
-    let (notice, error) = (answer.notice(), answer.value.quantile_error);
-    Ok(with_error(warned(json(&instant_response(&answer.value, notice.clone()))?, notice), error))
+    Ok(RangeRequest { query, steps, exemplars: 0, max_series: max_series(params)? })
 }
 
 /// The query in `q`, which may also be called `query`.

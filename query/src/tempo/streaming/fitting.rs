@@ -1,6 +1,6 @@
 //! Answers in messages that every client takes.
 
-use hoptrail_proto::tempo::{SearchTagsV2Scope, TraceSearchMetadata};
+use hoptrail_proto::tempo::{SearchMetrics, SearchTagsV2Scope, TimeSeries, TraceSearchMetadata};
 use prost::Message;
 
 /// Most bytes of the list in a message. Clients refuse messages above 4 MB, and Tempo's have at most 1 MiB.
@@ -59,4 +59,23 @@ pub(super) fn trace(mut trace: TraceSearchMetadata) -> TraceSearchMetadata {
     }
     trace.span_set = trace.span_sets.first().cloned();
     trace
+}
+
+/// The series without the exemplars for which a message has no room.
+pub(super) fn series(mut series: TimeSeries) -> TimeSeries {
+    let exemplars = std::mem::take(&mut series.exemplars);
+    let mut room = MOST.saturating_sub(series.encoded_len());
+    let mut fits = |size: usize| {
+        let left = room.checked_sub(size + HEAD);
+        room = left.unwrap_or_default();
+        left.is_some()
+    };
+    series.exemplars = exemplars.into_iter().take_while(|exemplar| fits(exemplar.encoded_len())).collect();
+    series
+}
+
+/// The metrics with so many pieces of the work done, of all.
+pub(super) fn with_jobs(metrics: SearchMetrics, done: usize, all: usize) -> SearchMetrics {
+    let count = |jobs: usize| u32::try_from(jobs).unwrap_or(u32::MAX);
+    SearchMetrics { completed_jobs: count(done), total_jobs: count(all), ..metrics }
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod fitting;
+mod metrics;
 mod search;
 mod status;
 mod tags;
@@ -38,6 +39,8 @@ pub(super) fn routes() -> Router<Api> {
         .route(&path("SearchTagsV2"), post(|api, ask, request| call(api, ask, request, tags::names_v2)))
         .route(&path("SearchTagValues"), post(|api, ask, request| call(api, ask, request, tags::values)))
         .route(&path("SearchTagValuesV2"), post(|api, ask, request| call(api, ask, request, tags::values_v2)))
+        .route(&path("MetricsQueryRange"), post(|api, ask, request| call(api, ask, request, metrics::range)))
+        .route(&path("MetricsQueryInstant"), post(|api, ask, request| call(api, ask, request, metrics::instant)))
         .route(&path("{method}"), post(unknown))
 }
 

@@ -2,14 +2,13 @@
 
 use std::pin::pin;
 
-use hoptrail_proto::tempo::{SearchRequest, SearchResponse, TraceSearchMetadata};
-use hoptrail_storage::{Inspected, SearchAnswer, SearchPart, TraceHit};
+use hoptrail_proto::tempo::{SearchRequest, SearchResponse};
+use hoptrail_storage::{SearchAnswer, SearchPart};
 use prost::Message;
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::answers::send;
 use super::{fitting, number, params};
-use crate::Config;
 use crate::http::{Api, ApiError, Ask, Params};
 use crate::pairs::{self, Pair, Word};
 use crate::tempo::answer::search_response;
@@ -25,7 +24,7 @@ pub(super) async fn search(
     let request = request(&api, &parameters(asked))?;
     let (sender, mut parts) = channel(1);
     let mut search = pin!(api.service.search_in_parts(&ask.tenants, request, sender));
-    let (mut all, config) = (1, api.service.config());
+    let mut all = 1;
     let answer = loop {
         let part = tokio::select! {
             biased;
@@ -33,14 +32,14 @@ pub(super) async fn search(
             answer = &mut search => break answer?.value,
         };
         all = part.all.max(1);
-        found(part, &messages, config).await;
+        found(&api, part, &messages).await;
     };
     while let Ok(part) = parts.try_recv() {
         all = part.all.max(1);
-        found(part, &messages, config).await;
+        found(&api, part, &messages).await;
     }
     let SearchAnswer { hits, inspected, .. } = answer;
-    found(SearchPart { hits, inspected, done: all, all }, &messages, config).await;
+    found(&api, SearchPart { hits, inspected, done: all, all }, &messages).await;
     Ok(())
 }
 
@@ -65,24 +64,13 @@ fn tag(key: String, value: String) -> Pair {
 }
 
 /// Sends what was found; an empty message when that is nothing.
-async fn found(part: SearchPart, messages: &Sender<SearchResponse>, config: &Config) {
+async fn found(api: &Api, part: SearchPart, messages: &Sender<SearchResponse>) {
     let SearchPart { hits, inspected, done, all } = part;
-    let traces = traces(hits, inspected, config);
+    let answer = SearchAnswer { hits, inspected, next: None };
+    let SearchResponse { traces, metrics } = search_response(answer, api.service.config());
+    let metrics = metrics.map(|metrics| fitting::with_jobs(metrics, done, all));
+    let traces = traces.into_iter().map(fitting::trace).collect();
     for traces in fitting::pieces(traces, Message::encoded_len) {
-        let mut message = response(Vec::new(), inspected, config);
-        message.traces = traces;
-        if let Some(metrics) = &mut message.metrics {
-            metrics.completed_jobs = u32::try_from(done).unwrap_or(u32::MAX);
-            metrics.total_jobs = u32::try_from(all).unwrap_or(u32::MAX);
-        }
-        send(messages, message).await;
+        send(messages, SearchResponse { traces, metrics }).await;
     }
-}
-
-fn traces(hits: Vec<TraceHit>, inspected: Inspected, config: &Config) -> Vec<TraceSearchMetadata> {
-    response(hits, inspected, config).traces.into_iter().map(fitting::trace).collect()
-}
-
-fn response(hits: Vec<TraceHit>, inspected: Inspected, config: &Config) -> SearchResponse {
-    search_response(SearchAnswer { hits, inspected, next: None }, config)
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::http::uri::PathAndQuery;
 use hoptrail_proto::model::Tenancy;
 use hoptrail_proto::tempo::{
-    SearchRequest, SearchResponse, SearchTagValuesRequest, SearchTagValuesResponse, SearchTagValuesV2Response,
-    SearchTagsRequest, SearchTagsResponse, SearchTagsV2Response,
+    QueryInstantRequest, QueryInstantResponse, QueryRangeRequest, QueryRangeResponse, SearchRequest, SearchResponse,
+    SearchTagValuesRequest, SearchTagValuesResponse, SearchTagValuesV2Response, SearchTagsRequest, SearchTagsResponse,
+    SearchTagsV2Response,
 };
 use hoptrail_storage::{
     AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError, SearchAnswer,
@@ -129,6 +130,45 @@ async fn every_method_answers_as_http_does() {
 }
 
 #[tokio::test]
+async fn series_are_those_of_http_the_newest_first_and_whole_at_the_end() {
+    let spans: Vec<TraceSpan> = (1..=40)
+        .map(|n| span(&format!("{n:x}"), n, 0, "shop", "GET", (n * 1000, 10)).with("n", (n % 3) as i64))
+        .collect();
+    let tempo = Tempo::with(&spans).await;
+    let (start, end) = (T0 * 1000 * MS, (T0 + 40) * 1000 * MS);
+    for q in ["{ } | rate() by (span.n)", "{ } | quantile_over_time(duration, .5)", "{ name = \"none\" } | rate()"] {
+        let asked = QueryRangeRequest { query: q.to_owned(), start, end, step: 1000 * MS, ..Default::default() };
+        let answers: Vec<QueryRangeResponse> = all(&tempo.routes, "MetricsQueryRange", asked).await.expect(q);
+        let url = format!("/api/metrics/query_range?q={}&start={start}&end={end}&step=1s", escaped(q));
+        let whole = serde_json::to_value(answers.last().expect("a message")).expect("JSON");
+        let expected = tempo.json(&url).await;
+        assert_eq!(whole["series"], expected["series"], "{q}");
+        let jobs: Vec<_> = answers.iter().filter_map(|answer| answer.metrics).collect();
+        let jobs: Vec<_> = jobs.iter().map(|metrics| (metrics.completed_jobs, metrics.total_jobs)).collect();
+        assert!(jobs.len() > 1 && jobs[0] == (1, 3) && jobs.last() == Some(&(3, 3)), "{jobs:?}");
+        // The newest eighth of the intervals is what it will be in the end.
+        for (part, series) in answers[0].series.iter().zip(&answers.last().expect("a message").series) {
+            assert!(
+                !part.samples.is_empty() && part.samples.iter().all(|sample| series.samples.contains(sample)),
+                "{q}"
+            );
+            assert!(part.samples.len() <= 6 && part.labels == series.labels, "{q}: {part:?}");
+        }
+    }
+    let asked = QueryInstantRequest { query: "{ } | count_over_time() by (span.n)".to_owned(), start, end };
+    let answer: QueryInstantResponse = one(&tempo, "MetricsQueryInstant", asked.clone()).await;
+    let url = format!("/api/metrics/query?q={}&start={start}&end={end}", escaped(&asked.query));
+    assert_eq!(answer.series.len(), 3);
+    assert_eq!(serde_json::to_value(&answer).expect("JSON")["series"], tempo.json(&url).await["series"]);
+    for (query, text) in [("{ }", "TraceQL"), ("", "q is missing"), ("{ } | rate(", "invalid TraceQL query")] {
+        let asked = QueryRangeRequest { query: query.to_owned(), start, end, ..Default::default() };
+        let refused: Result<Vec<QueryRangeResponse>, Status> = all(&tempo.routes, "MetricsQueryRange", asked).await;
+        let status = refused.expect_err(query);
+        assert!(status.code() == Code::InvalidArgument && status.message().contains(text), "{status:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_answer_is_one_message() {
     let tempo = Tempo::with(&[]).await;
     assert_eq!(one::<_, SearchResponse>(&tempo, "Search", query("{ .a = 1 }")).await.traces, []);
@@ -156,9 +196,7 @@ async fn large_answers_come_in_small_messages() {
     let ids: Vec<&str> =
         found.iter().flat_map(|message| &message.traces).map(|trace| trace.trace_id.as_str()).collect();
     assert!(ids.len() == 1000 && ids.is_sorted_by(|a, b| a > b), "each once, newest first");
-    assert!(
-        found.iter().all(|message| message.metrics.as_ref().is_some_and(|metrics| metrics.inspected_spans == 1000))
-    );
+    assert!(found.iter().all(|message| message.metrics.is_some_and(|metrics| metrics.inspected_spans == 1000)));
 
     // Keys are 300 bytes in all, so that they fit; values do not.
     let asked = SearchTagValuesRequest { tag_name: "span.long".to_owned(), ..Default::default() };
@@ -340,8 +378,7 @@ async fn hits_come_while_the_search_goes_on() {
     });
     let mut answers = call::<_, SearchResponse>(&routes, "Search", query("{ }"), &[]).await.expect("a call");
     let first = answers.message().await.expect("a message").expect("the first hits");
-    let jobs =
-        |message: &SearchResponse| message.metrics.as_ref().map(|metrics| (metrics.completed_jobs, metrics.total_jobs));
+    let jobs = |message: &SearchResponse| message.metrics.map(|metrics| (metrics.completed_jobs, metrics.total_jobs));
     assert_eq!((ids(&first), jobs(&first)), (vec![9, 8], Some((2, 9))));
     seen.send(()).expect("the search waits");
     let last = answers.message().await.expect("a message").expect("the other hits");
