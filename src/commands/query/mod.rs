@@ -4,6 +4,7 @@ mod follow;
 mod json;
 mod metrics;
 mod printer;
+mod rows;
 mod search;
 mod spark;
 
