@@ -27,12 +27,18 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The newest `limit`, or what comes after the place.
-    pub(super) async fn page(&self, limit: u32, after: Option<String>) -> Result<Page, Failure> {
-        let mut params = vec![("q", self.q.to_owned()), ("limit", limit.to_string())];
+    /// What is sent: the newest `limit` are wanted.
+    pub(super) fn params(&self, limit: Option<u32>) -> Vec<(&'static str, String)> {
+        let mut params = vec![("q", self.q.to_owned()), ("limit", limit.unwrap_or(LIMIT).to_string())];
         if let Some((start, end)) = self.range {
             params.extend([("start", start.to_string()), ("end", end.to_string())]);
         }
+        params
+    }
+
+    /// The newest `limit`, or what comes after the place.
+    pub(super) async fn page(&self, limit: u32, after: Option<String>) -> Result<Page, Failure> {
+        let mut params = self.params(Some(limit));
         params.extend(after.map(|after| (NEXT.1, after)));
         let answer = self.client.get("/api/search", &params, "application/json").await?;
         Ok(Page {
