@@ -204,6 +204,21 @@ fn metrics_have_other_forms() {
 }
 
 #[test]
+fn an_explanation_is_shown_as_it_comes() {
+    let fake = Fake::always(Sent::of(200, "text/plain", "plan\n  scan\u{1b}[2J\n"));
+    let output = query(&fake, "{ }", &["--explain", "--limit", "3"]);
+    assert_eq!(text(&output.stdout), "plan\n  scan[U+001B][2J\n", "{}", text(&output.stderr));
+    assert!(
+        query(&fake, "{ } | rate()", &["--explain", "--step", "1m", "--start", "100", "--end", "200"]).status.success()
+    );
+    let targets: Vec<String> = fake.asked().into_iter().map(|asked| asked.target).collect();
+    assert!(targets[0].starts_with("/api/hoptrail/explain?q=") && targets[0].ends_with("&limit=3"), "{targets:?}");
+    assert!(targets[1].ends_with("&start=100&end=200&step=1m0s"), "{targets:?}");
+    let tempo = Fake::always(Sent::of(404, "text/plain", "404 page not found"));
+    assert_eq!(query(&tempo, "{ }", &["--explain"]).status.code(), Some(2));
+}
+
+#[test]
 fn what_is_missing_is_told_beside_the_answer() {
     let partial = json!({"series": [], "status": "PARTIAL", "message": "more than 9 series"});
     let output = query(&Fake::always(Sent::json(&partial)), "{ } | rate()", &[]);

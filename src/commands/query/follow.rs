@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::printer::Printer;
-use super::search::{Question, Row, note};
+use super::rows::Row;
+use super::search::{Question, note};
 use crate::client::Failure;
 use crate::commands::stop_on_signal;
 

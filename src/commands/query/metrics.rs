@@ -12,7 +12,7 @@ use super::json::{attributes, list, number, text, whole};
 use super::spark::sparkline;
 use crate::client::{Client, Failure};
 use crate::commands::remote::Format;
-use crate::commands::times::last;
+use crate::commands::times::{Range, last};
 use crate::output::write;
 use crate::terminal::number::{counted, machine, time_of_day, value, zone_name};
 use crate::terminal::table::{Cell, Column, Table, csv_record};
@@ -32,21 +32,27 @@ struct Series {
     raw: Value,
 }
 
+/// What is sent.
+pub(super) fn params(flags: &Flags, range: Option<Range>, now: u64) -> Vec<(&'static str, String)> {
+    let (start, end) = range.unwrap_or_else(|| last(RANGE, now));
+    let mut params = vec![("q", flags.q.clone()), ("start", start.to_string()), ("end", end.to_string())];
+    params.extend(flags.step.map(|step| ("step", format_duration(i64::try_from(step.as_nanos()).unwrap_or(i64::MAX)))));
+    params.extend(flags.limit.map(|limit| ("maxSeries", limit.to_string())));
+    params
+}
+
 /// Asks, and prints the series. Whether there are any.
 pub(super) async fn run(
     flags: &Flags,
     client: &Client,
-    range: Option<(u64, u64)>,
+    range: Option<Range>,
     now: u64,
     zone: TimeZone,
 ) -> Result<bool, Failure> {
     if flags.follow || flags.all {
         return Err(Failure::Mistake("--follow and --all are for traces, and this query asks for metrics".to_owned()));
     }
-    let (start, end) = range.unwrap_or_else(|| last(RANGE, now));
-    let mut params = vec![("q", flags.q.clone()), ("start", start.to_string()), ("end", end.to_string())];
-    params.extend(flags.step.map(|step| ("step", format_duration(i64::try_from(step.as_nanos()).unwrap_or(i64::MAX)))));
-    params.extend(flags.limit.map(|limit| ("maxSeries", limit.to_string())));
+    let params = params(flags, range, now);
     let answer = client.get("/api/metrics/query_range", &params, "application/json").await?;
     let object = answer.json(client.address())?;
     let message = Some(text(&object, "message")).filter(|message| !message.is_empty());

@@ -4,6 +4,7 @@ mod follow;
 mod json;
 mod metrics;
 mod printer;
+mod rows;
 mod search;
 mod spark;
 
@@ -18,6 +19,8 @@ use jiff::tz::TimeZone;
 use super::remote::{Format, ServerFlags, ShowFlags};
 use super::times::{TimeFlags, span};
 use crate::client::Failure;
+use crate::output::write;
+use crate::terminal::text::marked;
 use search::Question;
 
 /// Exit code of `--exit-code` when nothing matches.
@@ -44,6 +47,9 @@ pub(super) struct Flags {
     /// How often --follow asks
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span)]
     every: Duration,
+    /// Run the query, and print what the server did for it instead of what it found; not with Grafana Tempo
+    #[arg(long, conflicts_with_all = ["all", "follow", "format", "json", "exit_code"])]
+    explain: bool,
     /// Exit with 1 when nothing matches; found is 0, an error is 2
     #[arg(long)]
     exit_code: bool,
@@ -70,10 +76,19 @@ async fn ask(flags: &Flags) -> Result<bool, Failure> {
     let kind = kind_of(&flags.q);
     let (client, now, zone) = (flags.server.client()?, SystemClock.now_unix_nano(), TimeZone::system());
     let range = flags.time.range(now, &zone)?;
+    let question = Question { client: &client, q: &flags.q, kind, range };
+    if flags.explain {
+        let params = match kind {
+            Kind::Metrics => metrics::params(flags, range, now),
+            Kind::Traces | Kind::Spans => question.params(flags.limit),
+        };
+        let answer = client.get("/api/hoptrail/explain", &params, "text/plain").await?;
+        write(&(answer.text().lines().map(marked).collect::<Vec<_>>().join("\n") + "\n"))?;
+        return Ok(true);
+    }
     if kind == Kind::Metrics {
         return metrics::run(flags, &client, range, now, zone).await;
     }
-    let question = Question { client: &client, q: &flags.q, kind, range };
     let printer = printer::Printer::new(&flags.show, kind, zone, flags.follow || flags.all);
     if flags.follow {
         if flags.show.format() == Format::Json {

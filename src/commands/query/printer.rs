@@ -3,7 +3,7 @@
 use hoptrail_query::traceql::Kind;
 use jiff::tz::TimeZone;
 
-use super::search::{Page, Row};
+use super::rows::{Page, Row};
 use crate::client::Failure;
 use crate::commands::remote::{Format, ShowFlags};
 use crate::output::write;
