@@ -80,10 +80,7 @@ async fn every_way_of_drawing_is_in_the_address() {
     assert_eq!(table.attributes(".numbers details", "open").len(), 1);
     assert_eq!(server.get(&format!("{rate}&plot=none")).await.all(".orders [aria-current]"), ["Lines"]);
     let stepped = server.get(&format!("{rate}&step=5m&lookback=2h")).await;
-    assert_eq!(
-        (stepped.all("#step option[selected]"), stepped.all(NUMBERS).len()),
-        (vec!["5 min".into()], 26)
-    );
+    assert_eq!((stepped.all("#step option[selected]"), stepped.all(NUMBERS).len()), (vec!["5 min".into()], 26));
     let links = stepped.attributes(".orders a", "href");
     assert!(links.iter().all(|link| link.contains("step=5m") && link.contains("lookback=2h")), "{links:?}");
 }
