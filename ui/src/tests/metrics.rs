@@ -4,6 +4,9 @@ use hoptrail_proto::model::{Attribute, TraceSpan};
 
 use super::server::{Server, order, shop, span};
 
+/// The rows of the table of numbers.
+const NUMBERS: &str = ".numbers details:first-child tbody tr";
+
 /// A query for a URL.
 fn search(query: &str) -> String {
     format!("/search?q={}", escaped(query))
@@ -30,13 +33,13 @@ async fn a_metrics_query_is_drawn_with_its_legend_and_its_numbers() {
     assert_eq!(page.all(".series-key thead th")[0], "resource.service.name");
     assert_eq!(page.all(".series-key tbody tr:first-child td"), ["0", "0.04839", "3"]);
     assert_eq!(page.attributes(".drawing path.line", "d").len(), 3);
-    let numbers = page.all(".data tbody tr");
+    let numbers = page.all(NUMBERS);
     assert_eq!(numbers.len(), 62);
     assert!(numbers.contains(&"2025-10-09 08:52:00 3 0 1".to_owned()), "{numbers:?}");
     assert!(page.all(".bands .tip").contains(&"2025-10-09 08:52:00payment3frontend1catalog0".to_owned()));
     assert_eq!(page.all(".orders [aria-current]"), ["Lines"]);
     assert_eq!(page.all("#step option[selected]"), ["Automatic"]);
-    assert!(page.all(".data a").is_empty(), "only cells of histograms lead to spans");
+    assert!(page.all(".numbers details:first-child a").is_empty(), "only cells of histograms lead to spans");
 }
 
 #[tokio::test]
@@ -61,7 +64,7 @@ async fn a_cell_of_a_heatmap_narrows_to_time_and_duration() {
     let found = server.get(&page.attributes(".heat a", "href")[0]).await;
     let query = "{ resource.service.name = \"payment\" } | { duration > 67108864ns && duration <= 134217728ns }";
     assert_eq!((found.one("#q").as_str(), found.all(".hit-name").len()), (query, 1));
-    let in_table = page.attributes(".data td a", "href");
+    let in_table = page.attributes(".numbers details:first-child td a", "href");
     assert_eq!(in_table.len(), 3, "the table has the same links");
     assert!(page.attributes(".heat a", "href").iter().all(|link| in_table.contains(link)));
 }
@@ -77,10 +80,7 @@ async fn every_way_of_drawing_is_in_the_address() {
     assert_eq!(table.attributes(".numbers details", "open").len(), 1);
     assert_eq!(server.get(&format!("{rate}&plot=none")).await.all(".orders [aria-current]"), ["Lines"]);
     let stepped = server.get(&format!("{rate}&step=5m&lookback=2h")).await;
-    assert_eq!(
-        (stepped.all("#step option[selected]"), stepped.all(".data tbody tr").len()),
-        (vec!["5 min".into()], 26)
-    );
+    assert_eq!((stepped.all("#step option[selected]"), stepped.all(NUMBERS).len()), (vec!["5 min".into()], 26));
     let links = stepped.attributes(".orders a", "href");
     assert!(links.iter().all(|link| link.contains("step=5m") && link.contains("lookback=2h")), "{links:?}");
 }

@@ -140,7 +140,7 @@ mod tests {
             ("span.f", AnyValue::Double(2.0), "span.f = 2.0"),
             ("span.b", AnyValue::Bool(true), "span.b = true"),
         ] {
-            let found = queries("{ } | rate() by (x)", &[(key, value)], None);
+            let found = queries("{ } | rate() by (name)", &[(key, value)], None);
             assert_eq!(found, format!("{{ }} | {{ {condition} }}"));
             assert!(compile(&found).is_ok(), "{found}");
         }
