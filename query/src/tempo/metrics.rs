@@ -29,14 +29,6 @@ pub(super) async fn query_range(State(api): State<Api>, ask: Ask) -> Result<Resp
     Ok(with_error(warned(json(&message)?, notice), error))
 }
 
-/// What the parameters ask.
-pub(super) fn range_request(api: &Api, params: &Params) -> Result<RangeRequest, ApiError> {
-    let query = query_of(params)?;
-    let steps = steps(params, api.clock.now_unix_nano())?;
-    let exemplars = params.count("exemplars", 0, u32::MAX as usize)?.unwrap_or(MAX_EXEMPLARS).min(MAX_EXEMPLARS);
-    Ok(RangeRequest { query, steps, exemplars, max_series: max_series(params)? })
-}
-
 /// One number for the whole time.
 pub(super) async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
     let answer = api.service.metrics(&ask.tenants, instant_request(&api, &ask.params)?).await?;

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_tempo_is_read() {
-        let row = row(
+        let row = Row::read(
             json!({
                 "traceID": "abc", "rootServiceName": "shop", "startTimeUnixNano": "1760000000000000000",
                 "spanSet": {"spans": [{"spanID": "01", "durationNanos": "5", "attributes": [{"key": "a", "value": {"intValue": "1"}}]}]},
