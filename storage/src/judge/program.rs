@@ -243,9 +243,10 @@ impl Program {
         let mut least = 1;
         for step in &self.steps {
             match step {
-                Step::Sets(_) | Step::Coalesce => {}
-                // A part of a trace can be in the answer although the trace is larger.
-                Step::By { .. } => break,
+                // It may leave one span of those that were counted before.
+                Step::Sets(_) => least = 1,
+                // A trace has as many spans as a part of it.
+                Step::By { .. } | Step::Coalesce => {}
                 Step::Keep { left, op, right } => least = least.max(least_count(left, *op, right)),
             }
         }
