@@ -4,9 +4,10 @@ use std::fmt;
 
 use hoptrail_proto::model::AnyValue;
 
-use crate::pipeline::{Aggregate, ArithmeticOp, Relation, Scalar, SetExpr, Stage, StructuralMode};
+use crate::pipeline::{Aggregate, Relation, Scalar, SetExpr, Stage, StructuralMode};
 use crate::{
-    AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, MetricsFunction, MetricsRequest, Pipeline, Value,
+    ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, MetricsFunction, MetricsRequest, Pipeline,
+    Value,
 };
 
 impl fmt::Display for Field {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
 
-use crate::{Expr, Pattern};
+use crate::Pattern;
 
 /// Where an attribute lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -282,6 +282,67 @@ impl Filter {
             }
             Self::Relation { left, right, .. } => left.needs_trace() || right.needs_trace(),
             Self::Computed { value, .. } => value.needs_trace(),
+        }
+    }
+}
+
+/// A value computed for one span. It may be missing.
+///
+/// A field stands for its first value: of span, resource, event, link, scope for [`AttributeScope::Any`](crate::AttributeScope), of the
+/// first event or link that has one, and of the first attribute with the key.
+///
+/// Arithmetic needs numbers; with anything else the result is missing. Two ints make an int; `/` drops what is behind the point. A duration
+/// counts as an int of nanoseconds. The result is a duration when exactly one operand is one, and when both are unless they are divided. A
+/// double makes a double, or a duration that is rounded. A negative duration is an int of nanoseconds. Division by zero, what is not
+/// finite, and what does not fit 64 bits is missing. An int to a negative power is a double.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// The same for all spans.
+    Constant(Value),
+    /// The first value of a field.
+    Field(Field),
+    /// `-x`
+    Negate(Box<Expr>),
+    /// `x + y` and so on.
+    Arithmetic {
+        /// The operator.
+        op: ArithmeticOp,
+        /// Left side.
+        left: Box<Expr>,
+        /// Right side.
+        right: Box<Expr>,
+    },
+    /// Whether the span satisfies a filter, as a boolean. Never missing.
+    Condition(Box<Filter>),
+}
+
+/// Operators on numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArithmeticOp {
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`
+    Div,
+    /// `%`: its sign is that of the left side.
+    Mod,
+    /// `^`
+    Pow,
+}
+
+impl Expr {
+    /// Whether it can only be known with other spans of the trace.
+    #[must_use]
+    pub fn needs_trace(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Field(field) => field.is_of_trace(),
+            Self::Negate(inner) => inner.needs_trace(),
+            Self::Arithmetic { left, right, .. } => left.needs_trace() || right.needs_trace(),
+            Self::Condition(filter) => filter.needs_trace(),
         }
     }
 }

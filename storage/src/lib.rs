@@ -59,10 +59,10 @@ pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};
 pub use error::{Cause, ReadError, WriteError};
 pub use explain::{Counted, Explanation, TimedStep};
-pub use filter::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Value};
+pub use filter::{ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
 pub use pattern::Pattern;
-pub use pipeline::{Aggregate, ArithmeticOp, Expr, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
+pub use pipeline::{Aggregate, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 pub use search::{
     FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest, ServiceStats, SetHit,
     SpanHit, TimeRange, TraceHit,

@@ -1,6 +1,6 @@
 //! What a question asks of whole traces: sets of spans, and what is computed of them. TraceQL compiles to this form.
 
-use crate::{CompareOp, Field, Filter, Value};
+use crate::{ArithmeticOp, CompareOp, Expr, Filter, Value};
 
 /// Stages that follow one another. It begins with one spanset for each trace, which has all spans of the trace. Each stage makes new
 /// spansets of those before it. A trace of which no spanset is left is no answer.
@@ -144,53 +144,6 @@ pub enum Aggregate {
     Sum,
 }
 
-/// A value computed for one span. It may be missing.
-///
-/// A field stands for its first value: of span, resource, event, link, scope for [`AttributeScope::Any`](crate::AttributeScope), of the
-/// first event or link that has one, and of the first attribute with the key.
-///
-/// Arithmetic needs numbers; with anything else the result is missing. Two ints make an int; `/` drops what is behind the point. A duration
-/// counts as an int of nanoseconds. The result is a duration when exactly one operand is one, and when both are unless they are divided. A
-/// double makes a double, or a duration that is rounded. A negative duration is an int of nanoseconds. Division by zero, what is not
-/// finite, and what does not fit 64 bits is missing. An int to a negative power is a double.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// The same for all spans.
-    Constant(Value),
-    /// The first value of a field.
-    Field(Field),
-    /// `-x`
-    Negate(Box<Expr>),
-    /// `x + y` and so on.
-    Arithmetic {
-        /// The operator.
-        op: ArithmeticOp,
-        /// Left side.
-        left: Box<Expr>,
-        /// Right side.
-        right: Box<Expr>,
-    },
-    /// Whether the span satisfies a filter, as a boolean. Never missing.
-    Condition(Box<Filter>),
-}
-
-/// Operators on numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ArithmeticOp {
-    /// `+`
-    Add,
-    /// `-`
-    Sub,
-    /// `*`
-    Mul,
-    /// `/`
-    Div,
-    /// `%`: its sign is that of the left side.
-    Mod,
-    /// `^`
-    Pow,
-}
-
 impl From<Filter> for Pipeline {
     fn from(filter: Filter) -> Self {
         Self { stages: vec![Stage::Sets(SetExpr::Filter(filter))] }
@@ -214,19 +167,5 @@ impl Scalar {
     #[must_use]
     pub fn count(label: impl Into<String>) -> Self {
         Self::Aggregate { function: Aggregate::Count, argument: None, label: label.into() }
-    }
-}
-
-impl Expr {
-    /// Whether it can only be known with other spans of the trace.
-    #[must_use]
-    pub fn needs_trace(&self) -> bool {
-        match self {
-            Self::Constant(_) => false,
-            Self::Field(field) => field.is_of_trace(),
-            Self::Negate(inner) => inner.needs_trace(),
-            Self::Arithmetic { left, right, .. } => left.needs_trace() || right.needs_trace(),
-            Self::Condition(filter) => filter.needs_trace(),
-        }
     }
 }

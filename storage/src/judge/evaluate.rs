@@ -1,12 +1,14 @@
 //! Runs a program on one trace.
 
+mod scalar;
+
 use std::borrow::Cow;
 
 use hashbrown::HashMap;
 use hoptrail_proto::model::AnyValue;
 
+use super::Subject;
 use super::program::{Calc, Cond, Program, Sets, Step};
-use super::{Subject, scalar};
 use crate::arithmetic::{arithmetic, negated};
 use crate::codec::len_u32;
 use crate::matcher::{matches, relation};
@@ -22,7 +24,7 @@ pub(crate) struct Spanset {
 }
 
 /// A set of spans: for each span whether it is in.
-pub(super) type Set = Vec<bool>;
+type Set = Vec<bool>;
 
 impl Spanset {
     fn set(&self, len: usize) -> Set {
@@ -57,12 +59,12 @@ pub(crate) fn calculate<'s>(calc: &Calc, subject: &'s dyn Subject) -> Result<Cow
 }
 
 /// The trace that is judged.
-pub(super) struct Trace<'s> {
-    pub(super) subject: &'s dyn Subject,
+struct Trace<'s> {
+    subject: &'s dyn Subject,
 }
 
 impl<'s> Trace<'s> {
-    pub(super) fn run(&self, steps: &[Step], mut spansets: Vec<Spanset>) -> Result<Vec<Spanset>, ReadError> {
+    fn run(&self, steps: &[Step], mut spansets: Vec<Spanset>) -> Result<Vec<Spanset>, ReadError> {
         for step in steps {
             if spansets.is_empty() {
                 break;
@@ -102,7 +104,7 @@ impl<'s> Trace<'s> {
         Ok(left)
     }
 
-    pub(super) fn union(&self, spansets: &[Spanset]) -> Set {
+    fn union(&self, spansets: &[Spanset]) -> Set {
         let mut set = vec![false; self.subject.len()];
         let rows = spansets.iter().flat_map(|spanset| &spanset.rows);
         rows.for_each(|row| set.get_mut(*row as usize).into_iter().for_each(|known| *known = true));
@@ -162,7 +164,7 @@ impl<'s> Trace<'s> {
         })
     }
 
-    pub(super) fn cond(&self, cond: &Cond) -> Result<Cow<'s, [bool]>, ReadError> {
+    fn cond(&self, cond: &Cond) -> Result<Cow<'s, [bool]>, ReadError> {
         let len = self.subject.len();
         Ok(match cond {
             Cond::True => Cow::Owned(vec![true; len]),
@@ -202,7 +204,7 @@ impl<'s> Trace<'s> {
         })
     }
 
-    pub(super) fn calc(&self, calc: &Calc) -> Result<Cow<'s, [Option<Value>]>, ReadError> {
+    fn calc(&self, calc: &Calc) -> Result<Cow<'s, [Option<Value>]>, ReadError> {
         let len = self.subject.len();
         Ok(match calc {
             Calc::Constant(value) => Cow::Owned(vec![Some(value.clone()); len]),

@@ -6,7 +6,6 @@
 
 mod evaluate;
 mod program;
-mod scalar;
 mod tree;
 
 pub(crate) use evaluate::{Spanset, calculate, judge};

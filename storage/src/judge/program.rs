@@ -3,8 +3,8 @@
 use hoptrail_proto::model::AnyValue;
 
 use crate::codec::bits::Bitmap;
-use crate::pipeline::{Aggregate, ArithmeticOp, Expr, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
-use crate::{CompareOp, Field, Filter, Intrinsic, Pattern, Value};
+use crate::pipeline::{Aggregate, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
+use crate::{ArithmeticOp, CompareOp, Expr, Field, Filter, Intrinsic, Pattern, Value};
 
 /// A pipeline that is ready to judge traces.
 #[derive(Debug, Default)]

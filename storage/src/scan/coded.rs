@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use hoptrail_proto::model::{SpanKind, StatusCode};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::expr::{LOOKED_UP, computed, first_of};
+use super::eval::expr::{LOOKED_UP, computed, first_of};
 use super::{NO_CODE, ShapePart, SpanColumns, TableView};
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;

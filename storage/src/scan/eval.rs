@@ -1,15 +1,17 @@
 //! Finds the rows of a group that satisfy a filter.
 
+pub(super) mod expr;
+
 use std::borrow::Cow;
 
 use hoptrail_proto::model::{SpanId, TraceId};
 
-use super::expr::{both, computed};
 use super::{SpanColumns, TableView, Test};
 use crate::codec::bits::Bitmap;
 use crate::matcher::relation;
 use crate::rows::{Owner, TableKind};
 use crate::{AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, QueryContext, ReadError, TimeRange, Value};
+use expr::{both, computed};
 
 /// The rows that satisfy the filter and start in the range. Conditions on the whole trace count as satisfied.
 pub(crate) fn matching(

@@ -7,7 +7,6 @@ mod by_shape;
 mod coded;
 mod columns;
 mod eval;
-mod expr;
 mod head;
 mod materialize;
 mod numbers;
@@ -19,8 +18,8 @@ mod weights;
 
 pub(crate) use coded::{Coded, PartCodes, coded, part_codes};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
+pub(crate) use eval::expr::{both, computed};
 pub(crate) use eval::{matching, matching_among};
-pub(crate) use expr::{both, computed};
 pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use numbers::{Number, numbers};

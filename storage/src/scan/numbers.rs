@@ -3,7 +3,7 @@
 use hoptrail_proto::model::AnyValue;
 
 use super::SpanColumns;
-use super::expr::computed;
+use super::eval::expr::computed;
 use crate::codec::bits::Bitmap;
 use crate::{Expr, Field, Intrinsic, QueryContext, ReadError, Value};
 

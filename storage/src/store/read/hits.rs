@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use hoptrail_proto::model::TraceId;
 
 use super::duplicates::Duplicates;
-use super::judge::{Judge, Judged};
+use super::judge::{Judge, Judged, TraceRows};
 use super::leaves::of_rows;
 use super::needed_columns::NeededColumns;
 use super::scan_unit::ScanUnit;
-use super::trace_rows::TraceRows;
 use super::trace_summary::TraceSummary;
 use crate::codec::bits::Bitmap;
 use crate::copies::ContentHash;

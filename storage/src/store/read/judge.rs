@@ -1,18 +1,21 @@
 //! Judges traces for a query: which spans of a trace are the answer.
 
+mod trace_rows;
+
 use hashbrown::HashMap;
 use hoptrail_proto::model::TraceId;
 
 use super::leaves::Leaves;
 use super::scan_unit::ScanUnit;
 use super::trace_loader::TraceLoader;
-use super::trace_rows::TraceRows;
 use crate::codec::bits::Bitmap;
 use crate::explain::Counted;
 use crate::judge::{Program, Spanset, judge};
 use crate::scan::{RowGroup, TraceStart};
 use crate::search::SearchRequest;
 use crate::{Order, Pipeline, ReadError, TimeRange};
+
+pub(super) use trace_rows::TraceRows;
 
 /// A question about whole traces. Threads of a query share it.
 pub(super) struct Judge<'s, 'a> {

@@ -26,7 +26,6 @@ mod search;
 mod snapshot;
 mod too_few;
 mod trace_loader;
-mod trace_rows;
 mod trace_summary;
 #[cfg(test)]
 mod unreal_time_tests;

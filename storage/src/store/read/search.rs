@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hoptrail_proto::model::TraceId;
 
 use super::hits::Hits;
-use super::judge::Judge;
+use super::judge::{Judge, TraceRows};
 use super::needed_columns::NeededColumns;
 use super::newest::{NewestTraces, Search, SoFar};
 use super::ranked::{Rank, Ranked, RankedSearch};
 use super::trace_loader::TraceLoader;
-use super::trace_rows::TraceRows;
 use crate::judge::Spanset;
 use crate::search::{Inspected, SearchAnswer, SearchPart, SearchRequest, TraceHit};
 use crate::{Field, Intrinsic, Order, Place, ReadError, Rows};

@@ -2,9 +2,9 @@
 
 use hoptrail_proto::model::AnyValue;
 
-use super::evaluate::{Spanset, Trace};
-use super::program::Number;
+use super::{Spanset, Trace};
 use crate::arithmetic::arithmetic;
+use crate::judge::program::Number;
 use crate::matcher::order;
 use crate::{Aggregate, ReadError, Value};
 

@@ -2,12 +2,12 @@
 
 use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode};
 
-use super::eval::matching_among;
-use super::{ShapePart, SpanColumns, TableView};
+use super::matching_among;
 use crate::arithmetic::{arithmetic, negated};
 use crate::codec::bits::Bitmap;
 use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, text, to_value};
+use crate::scan::{ShapePart, SpanColumns, TableView};
 use crate::{AttributeScope, Expr, Field, Intrinsic, QueryContext, ReadError, Value};
 
 /// For each of these rows of spans, ascending, the value of the expression. Fields of the whole trace are missing.
@@ -113,7 +113,7 @@ fn of_scope(
     }
 }
 
-pub(super) fn first_of(attributes: &[Attribute], key: &str) -> Option<Value> {
+pub(crate) fn first_of(attributes: &[Attribute], key: &str) -> Option<Value> {
     values_of(attributes, key).next().map(|value| Value::Any(value.clone()))
 }
 

@@ -5,17 +5,17 @@ use std::cell::{OnceCell, RefCell};
 use hashbrown::HashSet;
 use hoptrail_proto::model::{SpanId, SpanKind, TraceId, TraceSpan};
 
-use super::judge::Judge;
-use super::leaves::of_rows;
-use super::scan_unit::ScanUnit;
-use super::trace_loader::KeyedRow;
-use super::trace_summary::TraceSummary;
+use super::Judge;
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
 use crate::judge::{Calc, Subject, Tree, calculate};
 use crate::matcher::TraceIntrinsics;
 use crate::rows::TableKind;
 use crate::scan::{Link, ParentRow, Projection, RowGroup, SpanIdentity, SpanKey, computed, decide, values};
+use crate::store::read::leaves::of_rows;
+use crate::store::read::scan_unit::ScanUnit;
+use crate::store::read::trace_loader::KeyedRow;
+use crate::store::read::trace_summary::TraceSummary;
 use crate::{Expr, Field, ReadError, Reserved, TimeRange, Value};
 
 /// Memory of a row and of what is decided of it, about.
@@ -24,13 +24,13 @@ const ROW_BYTES: usize = 96;
 const VALUE_BYTES: usize = 64;
 
 /// The rows of one trace in the order of start, id and content, without exact copies.
-pub(super) struct TraceRows<'j, 's, 'a> {
+pub(in crate::store::read) struct TraceRows<'j, 's, 'a> {
     judge: &'j Judge<'s, 'a>,
-    pub(super) id: TraceId,
+    pub(in crate::store::read) id: TraceId,
     /// The units that may hold it.
-    pub(super) units: Vec<ScanUnit>,
+    pub(in crate::store::read) units: Vec<ScanUnit>,
     /// Each with its key, the index of its unit, and its row there.
-    pub(super) rows: Vec<KeyedRow>,
+    pub(in crate::store::read) rows: Vec<KeyedRow>,
     /// For each unit its rows, ascending, and their indexes among all.
     by_unit: Vec<Vec<(u32, u32)>>,
     /// Whether spans share start and id. Then only their contents tell which comes first, and units do not know these.
@@ -44,7 +44,7 @@ pub(super) struct TraceRows<'j, 's, 'a> {
 }
 
 impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
-    pub(super) fn of(judge: &'j Judge<'s, 'a>, id: TraceId) -> Result<Self, ReadError> {
+    pub(in crate::store::read) fn of(judge: &'j Judge<'s, 'a>, id: TraceId) -> Result<Self, ReadError> {
         let loader = judge.loader;
         let (units, mut memory) = (loader.holders(id)?, loader.context.reserve(0)?);
         let mut rows = loader.keys(id, &units, &mut memory)?;
@@ -129,14 +129,14 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
     }
 
     /// The value of an expression that one span decides, for each row.
-    pub(super) fn computed(&self, expr: &Expr) -> Result<Vec<Option<Value>>, ReadError> {
+    pub(in crate::store::read) fn computed(&self, expr: &Expr) -> Result<Vec<Option<Value>>, ReadError> {
         self.memory.borrow_mut().grow(self.rows.len() * VALUE_BYTES)?;
         let context = self.judge.loader.context;
         self.gather(None, |group, rows| computed(group, expr, rows, context))
     }
 
     /// For each row whether its span runs in the range.
-    pub(super) fn runs_in(&self, range: TimeRange) -> Result<Vec<bool>, ReadError> {
+    pub(in crate::store::read) fn runs_in(&self, range: TimeRange) -> Result<Vec<bool>, ReadError> {
         let starts: Vec<u64> = self.rows.iter().map(|((start, _), ..)| *start).collect();
         if starts.iter().all(|start| range.contains(*start)) {
             return Ok(vec![true; starts.len()]);
@@ -203,7 +203,7 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
     }
 
     /// What the trace is by all its spans; `None` when it has none.
-    pub(super) fn summary(&self) -> Result<Option<&TraceSummary>, ReadError> {
+    pub(in crate::store::read) fn summary(&self) -> Result<Option<&TraceSummary>, ReadError> {
         if self.summary.get().is_none() {
             match self.judge.loader.summary(self.id, &self.units)? {
                 None => return Ok(None),
@@ -214,7 +214,7 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
     }
 
     /// Calls `visit` with each value of a field on these rows; equal values may come only once. `calc` is the field as the program has it.
-    pub(super) fn each_value(
+    pub(in crate::store::read) fn each_value(
         &self,
         field: &Field,
         calc: &Calc,
@@ -251,7 +251,7 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
     }
 
     /// The key of a row.
-    pub(super) fn key(&self, row: u32) -> Option<SpanKey> {
+    pub(in crate::store::read) fn key(&self, row: u32) -> Option<SpanKey> {
         self.rows.get(row as usize).map(|(key, ..)| *key)
     }
 }
