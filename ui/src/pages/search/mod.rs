@@ -276,7 +276,12 @@ fn text_of(value: Value) -> Option<String> {
 
 fn inspected(work: Inspected) -> String {
     let counted = |count: u64, one, many| format::counted(usize::try_from(count).unwrap_or(usize::MAX), one, many);
-    format!("{} in {} looked at", counted(work.spans, "span", "spans"), counted(work.traces, "trace", "traces"))
+    let spans = counted(work.spans, "span", "spans");
+    // Numbers are counted without a look at traces.
+    if work.traces == 0 {
+        return format!("{spans} looked at");
+    }
+    format!("{spans} in {} looked at", counted(work.traces, "trace", "traces"))
 }
 
 /// Longer times, and what they are called.

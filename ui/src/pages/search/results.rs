@@ -126,7 +126,7 @@ fn span_row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: 
         Value::Any(value) => value.as_str(),
         _ => None,
     });
-    let shown = sets::span_row(hit, span);
+    let shown = sets::span_row(hit, span, Rows::Spans);
     Row {
         href: shown.href,
         colour: palette.colour(service.unwrap_or_default()),

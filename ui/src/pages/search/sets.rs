@@ -1,7 +1,7 @@
 //! What a query says of a trace: its spansets, and the spans that it lists.
 
 use hoptrail_query::traceql::field_label;
-use hoptrail_query::{SetHit, SpanHit, TraceHit, Value, any_value};
+use hoptrail_query::{Field, Rows, SetHit, SpanHit, TraceHit, Value, any_value};
 
 use crate::format;
 
@@ -46,16 +46,18 @@ fn set_row(hit: &TraceHit, set: &SetHit) -> SetRow {
             .map(|(label, value)| (format::shortened(label, SHORT), shown(value)))
             .collect(),
         matched: format::counted(usize::try_from(set.matched).unwrap_or(usize::MAX), "span", "spans"),
-        spans: set.spans.iter().map(|span| span_row(hit, span)).collect(),
+        spans: set.spans.iter().map(|span| span_row(hit, span, Rows::Traces)).collect(),
     }
 }
 
-pub(super) fn span_row(hit: &TraceHit, span: &SpanHit) -> SpanRow {
+/// A span, whose service stands elsewhere when it has a row of its own.
+pub(super) fn span_row(hit: &TraceHit, span: &SpanHit, rows: Rows) -> SpanRow {
+    let fields = span.fields.iter().filter(|(field, _)| rows == Rows::Traces || *field != Field::service());
     SpanRow {
         href: crate::url::href(&format!("/trace/{}", hit.trace_id), [("span", span.span_id.to_string().as_str())]),
         name: if span.name.is_empty() { "(no name)".to_owned() } else { span.name.clone() },
         duration: format::duration(span.duration_nanos),
-        fields: span.fields.iter().map(|(field, value)| (field_label(field).to_owned(), shown(value))).collect(),
+        fields: fields.map(|(field, value)| (field_label(field).to_owned(), shown(value))).collect(),
     }
 }
 
