@@ -110,13 +110,19 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         asked: question.into_iter().cycle().take(times).map(Ask::Numbers).collect(),
     };
     let values = numbers.values();
+    // Answers about thousands of keys are bounded.
+    let has_few_keys = shape.kind == crate::shape::Kind::Shop;
     let few_values = values.iter().cycle().take(repetitions);
     kinds.extend([
         often("rate() by service, all spans, 60 intervals", numbers.rates(shape), scans),
         often("quantile_over_time(duration, .99) by service, all spans", numbers.quantiles(shape), scans),
         often("histogram_over_time(duration), 60 intervals", numbers.heatmap(), scans),
-        often("compare({ status = error }), all spans, 60 intervals", numbers.comparison(shape), scans),
-        often("tag names", Some(numbers.keys()), repetitions),
+        often(
+            "compare({ status = error }), all spans, 60 intervals",
+            numbers.comparison(shape).filter(|_| has_few_keys),
+            scans,
+        ),
+        often("tag names", Some(numbers.keys()).filter(|_| has_few_keys), repetitions),
         Kind {
             name: "tag values",
             asked: few_values
