@@ -117,7 +117,7 @@ pub enum Rows {
 /// store meanwhile moves no page: an answer that was there before comes once, as long as it keeps its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
-    /// The value of [`Order::By`].
+    /// The value of [`Order::By`], or one that is equal to it.
     pub value: Option<Value>,
     /// Order key of the trace, or start of the span when rows are spans.
     pub start: u64,

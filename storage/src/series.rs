@@ -46,8 +46,9 @@ pub struct MetricsRequest {
     pub by: Vec<Expr>,
     /// For which times.
     pub steps: Steps,
-    /// Most exemplars in all. Each is a span that counts in its series, at most one in each interval. They are spread over the series and
-    /// over time; which span of an interval stands for it is left to the store. [`MetricsFunction::Compare`] has none.
+    /// Most exemplars in all. In each interval of a series the span with the greatest value may stand for the others, or the earliest one
+    /// where values are equal or none is asked for: by start, trace id, span id. Each series has the same share, and the first ones by group
+    /// and part one more; from a series with more intervals those are taken that are spread over time. [`MetricsFunction::Compare`] has none.
     pub exemplars: usize,
     /// Each span counts as many times as its sampling probability says ([`sampling::weight`](hoptrail_proto::model::sampling::weight)); a
     /// span that does not say counts once. The least and the greatest value stay what they are.
@@ -70,8 +71,8 @@ pub enum MetricsFunction {
     /// These quantiles, each from 0 to 1: the value of rank `ceil(q * n)` among `n` values, at least the first. A series for each; the
     /// exemplars of all are in the first one. A value of weight 3 stands for three equal ones.
     Quantiles(Expr, Vec<f64>),
-    /// How many values are in each bucket, 0 in an interval without. A bucket has the values up to a power of two of the expression's unit, nanoseconds for
-    /// durations, and more than the power before. A series for each bucket that has any. Values up to 1 are in the bucket of 1.
+    /// How many values are in each bucket, 0 in an interval without. A bucket has the values up to a power of two of the expression's unit,
+    /// nanoseconds for durations, and more than the power before. A series for each bucket that has any. Values up to 1 are in the bucket of 1.
     Histogram(Expr),
     /// Each value of each attribute of each scope and of the intrinsics name, kind, status, status message, root name and root service: how
     /// many spans of the selection have it, and how many of the others. A span with several values counts for each.
