@@ -17,7 +17,7 @@ use crate::matcher::{Candidate, TraceIntrinsics};
 use crate::rows::TableKind;
 use crate::scan::{RowGroup, SpanKey};
 use crate::search::{SearchRequest, SetHit, SpanHit, TraceHit};
-use crate::{Field, ReadError, Reserved, Value};
+use crate::{Field, Filter, ReadError, Reserved, Value};
 
 /// Bytes that each row that matches takes meanwhile, about.
 const ROW_BYTES: usize = 64;
@@ -174,7 +174,8 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
     fn rows_that_match(&self, id: TraceId, unit: &ScanUnit, group: &dyn RowGroup) -> Result<Bitmap, ReadError> {
         let Judge { loader, program, leaves, .. } = self.judge;
         let spans = group.table(TableKind::Span).len();
-        if program.filters.is_empty() {
+        // The order may have leaves of its own, which come after that of the spans.
+        if *self.request.filter() == Filter::True {
             return Ok(Bitmap::all(spans));
         }
         if let Some(known) = leaves.of(unit) {
@@ -182,7 +183,7 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
         }
         let mut rows = Bitmap::none(spans);
         group.rows_of(id)?.into_iter().for_each(|row| rows.insert(row as usize));
-        Ok(of_rows(group, program, &rows, loader.context)?.pop().unwrap_or(rows))
+        Ok(of_rows(group, program, &rows, loader.context)?.into_iter().next().unwrap_or(rows))
     }
 
     /// The earliest of these spans that match, as many as asked for.
