@@ -6,6 +6,7 @@
 
 mod json;
 mod otlp_json;
+mod partial;
 mod read;
 mod requests;
 mod search;
@@ -13,6 +14,7 @@ mod series;
 mod tags;
 mod trace;
 
+pub use partial::PartialStatus;
 pub use read::TraceAnswer;
 pub use requests::{QueryInstantRequest, QueryRangeRequest, SearchRequest, SearchTagValuesRequest, SearchTagsRequest};
 pub use search::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
@@ -21,7 +23,7 @@ pub use tags::{
     MetadataMetrics, SearchTagValuesResponse, SearchTagValuesV2Response, SearchTagsResponse, SearchTagsV2Response,
     SearchTagsV2Scope, TagValue,
 };
-pub use trace::{Batches, PartialStatus, Trace, TraceByIdMetrics, TraceByIdResponse};
+pub use trace::{Batches, Trace, TraceByIdMetrics, TraceByIdResponse};
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 

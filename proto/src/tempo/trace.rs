@@ -42,16 +42,6 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Whether a trace is all there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
-#[repr(i32)]
-pub enum PartialStatus {
-    /// It is.
-    Complete = 0,
-    /// A limit cut it.
-    Partial = 1,
-}
-
 /// The work behind a trace.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +65,7 @@ pub struct TraceByIdResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<TraceByIdMetrics>,
     /// Whether it is all there.
-    #[prost(enumeration = "PartialStatus", tag = "3")]
+    #[prost(enumeration = "super::PartialStatus", tag = "3")]
     #[serde(skip_serializing_if = "is_zero", serialize_with = "status_name")]
     pub status: i32,
     /// What is not.
@@ -100,6 +90,7 @@ mod tests {
         AnyValue, Attribute, InstrumentationScope, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status,
         StatusCode, TraceId,
     };
+    use crate::tempo::PartialStatus;
 
     fn full_span() -> TraceSpan {
         let span = Span {
