@@ -23,17 +23,23 @@ const QUANTILE_ERROR: HeaderName = HeaderName::from_static("hoptrail-quantile-er
 pub(super) async fn query_range(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
     let request = range_request(&api, &ask.params)?;
     let steps = request.steps;
+    let said = request.query.notices.clone();
     let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
     let message = range_response(&answer.value, steps, notice.clone());
-    Ok(with_error(warned(json(&message)?, notice), error))
+    let warning = warning(notice, said, answer.value.unweighted);
+    Ok(with_error(warned(json(&message)?, warning), error))
 }
 
 /// One number for the whole time.
 pub(super) async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, ApiError> {
-    let answer = api.service.metrics(&ask.tenants, instant_request(&api, &ask.params)?).await?;
+    let request = instant_request(&api, &ask.params)?;
+    let said = request.query.notices.clone();
+    let answer = api.service.metrics(&ask.tenants, request).await?;
     let (notice, error) = (answer.notice(), answer.value.quantile_error);
-    Ok(with_error(warned(json(&instant_response(&answer.value, notice.clone()))?, notice), error))
+    let message = instant_response(&answer.value, notice.clone());
+    let warning = warning(notice, said, answer.value.unweighted);
+    Ok(with_error(warned(json(&message)?, warning), error))
 }
 
 /// What is computed for each interval.
@@ -50,6 +56,14 @@ pub(super) fn instant_request(api: &Api, params: &Params) -> Result<RangeRequest
     let (start, end) = range::of_metrics(params, api.clock.now_unix_nano())?;
     let steps = instant_steps(start, end).map_err(|error| invalid_steps(&error))?;
     Ok(RangeRequest { query, steps, exemplars: 0, max_series: max_series(params)? })
+}
+
+/// What is missing, what the query says that has no effect, and which spans count differently than it asks for.
+fn warning(notice: Option<String>, said: Vec<String>, unweighted: u64) -> Option<String> {
+    let unweighted =
+        (unweighted > 0).then(|| format!("{unweighted} spans do not say how many they stand for; each counts once"));
+    let all: Vec<String> = notice.into_iter().chain(said).chain(unweighted).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The query in `q`, which may also be called `query`.

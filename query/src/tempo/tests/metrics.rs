@@ -68,6 +68,23 @@ async fn too_many_series_are_cut_and_the_answer_says_so() {
 }
 
 #[tokio::test]
+async fn what_has_no_effect_is_warned_of() {
+    let tempo = Tempo::with(&spans()).await;
+    for (hint, expected) in [
+        ("foo=1", "199 hoptrail \"the hint foo is unknown and has no effect\""),
+        ("extrapolate=true", "199 hoptrail \"11 spans do not say how many they stand for; each counts once\""),
+    ] {
+        let q = escaped(&format!("{{ }} | count_over_time() with({hint})"));
+        for address in
+            [format!("/api/metrics/query_range?{}", window()), format!("/api/metrics/query?start={T0}&end={}", T0 + 40)]
+        {
+            let answer = tempo.get(&format!("{address}&q={q}")).await;
+            assert_eq!(answer.headers["warning"], expected, "{address}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_instant_has_one_number_for_each_series() {
     let tempo = Tempo::with(&spans()).await;
     let q = escaped("{ } | count_over_time() by (resource.service.name)");
