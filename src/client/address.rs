@@ -44,6 +44,9 @@ impl FromStr for Address {
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+        if host.is_empty() {
+            return Err("it names no host".to_owned());
+        }
         let uri: Uri = format!("http://{host}{path}").parse().map_err(|error| format!("{error}"))?;
         if uri.host().unwrap_or_default().is_empty() {
             return Err("it names no host".to_owned());
@@ -104,7 +107,7 @@ mod tests {
         for (text, why) in [
             ("https://h", "no TLS"),
             ("ftp://h", "http://"),
-            ("http://", "invalid"),
+            ("http://", "names no host"),
             ("h h", "invalid"),
             ("h/?q=x", "before the ?"),
         ] {
