@@ -202,7 +202,13 @@ fn a_new_trace_is_printed_while_it_follows() {
 fn pages_spans_and_metrics_are_those_of_the_server() {
     let folder = tempfile::tempdir().expect("it works");
     let server = Server::start(folder.path());
-    deliver(&server, &request("shop", (1..=1_100).map(|number| span(number, 1, "one")).collect()));
+    // A minute ago: metrics leave out the interval that has not ended yet.
+    let past = |span: Span| Span {
+        start_time_unix_nano: span.start_time_unix_nano - 60_000_000_000,
+        end_time_unix_nano: span.end_time_unix_nano - 60_000_000_000,
+        ..span
+    };
+    deliver(&server, &request("shop", (1..=1_100).map(|number| past(span(number, 1, "one"))).collect()));
     let ndjson = printed(&server, &["query", "{ }", "--all", "--format", "ndjson"]);
     let ids: std::collections::HashSet<&str> = ndjson.lines().collect();
     assert_eq!((ndjson.lines().count(), ids.len()), (1_100, 1_100));

@@ -47,3 +47,15 @@ fn cut(mut text: String) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("short".to_owned()), "short");
+        let long = cut("x".to_owned() + &"é".repeat(MOST_TEXT));
+        assert!(long.ends_with("é … (cut)") && long.len() < MOST_TEXT + 20, "{} bytes", long.len());
+    }
+}
