@@ -68,7 +68,9 @@ fn traces_of_the_shop_are_found_in_every_form() {
 
     let ndjson = printed(&server, &["query", "{ }", "--format", "ndjson", "--limit", "5"]);
     let lines: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).expect("it works")).collect();
-    assert_eq!(lines.iter().map(|line| line["traceID"].as_str().expect("it works")).collect::<Vec<_>>(), ids[..5]);
+    let sent: Vec<&str> = lines.iter().map(|line| line["traceID"].as_str().expect("it works")).collect();
+    // The server leaves leading zeros out.
+    assert_eq!(sent, ids.iter().take(5).map(|id| id.trim_start_matches('0')).collect::<Vec<_>>());
     let json: Value = serde_json::from_str(&printed(&server, &["query", "{ }", "--json"])).expect("it works");
     assert_eq!(json["traces"].as_array().expect("it works").len(), 20);
     let csv = printed(&server, &["query", "{ }", "--format", "csv", "--since", "1h"]);

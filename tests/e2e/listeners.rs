@@ -190,13 +190,18 @@ async fn lost_clients_are_told_the_right_port_in_their_own_protocol() {
     let server = Server::start(data.path());
     let port = |address: &str| format!("port {}", address.rsplit(':').next().expect("a port"));
     let (grpc, otlp) = (port(&server.otlp_grpc), port(&server.otlp_http));
-    for address in [&server.otlp_http, &server.tempo, &server.ui] {
-        for path in [EXPORT, "/tempopb.StreamingQuerier/Search"] {
-            let answer = h2::post(address, path, GRPC, framed(&body(1))).await;
-            assert_eq!((answer.status, answer.header("grpc-status")), (200, "12"), "{address}{path}: {answer:?}");
-            let message = answer.header("grpc-message").replace("%20", " ");
-            assert!(message.contains(&grpc), "{message}");
-        }
+    let streaming = "/tempopb.StreamingQuerier/Search";
+    for (address, path) in [
+        (&server.otlp_http, EXPORT),
+        (&server.otlp_http, streaming),
+        (&server.tempo, EXPORT),
+        (&server.ui, EXPORT),
+        (&server.ui, streaming),
+    ] {
+        let answer = h2::post(address, path, GRPC, framed(&body(1))).await;
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, "12"), "{address}{path}: {answer:?}");
+        let message = answer.header("grpc-message").replace("%20", " ");
+        assert!(message.contains(&grpc), "{message}");
     }
     for (address, path) in [
         (&server.otlp_grpc, "/v1/traces"),
