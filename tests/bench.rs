@@ -26,7 +26,7 @@ async fn a_short_bench_gets_right_answers_for_all_data_and_transports() {
     let matrix = all(&options(folder.path(), 30_000)).await.unwrap_or_else(|error| panic!("{error:?}"));
     let table = matrix.markdown();
     let beside: Vec<usize> = matrix.reports.iter().map(|report| report.beside_ordinary.len()).collect();
-    assert_eq!(beside, [0, 9, 9, 10, 10, 10, 0, 0, 0], "questions asked beside the ordinary store");
+    assert_eq!(beside, [0, 13, 13, 16, 16, 15, 0, 0, 0], "questions asked beside the ordinary store");
     for report in &matrix.reports {
         for relation in &report.beside_ordinary {
             let ratios = [relation.p50.ratio, relation.cpu.ratio];
