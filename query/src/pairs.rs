@@ -21,7 +21,7 @@ use hoptrail_storage::AttributeScope;
 
 use crate::invisible::is_invisible;
 use crate::quoting::{escaped, quoted};
-use crate::traceql::{QueryError, SCOPES, scope_name};
+use crate::traceql::{QueryError, SCOPES};
 
 /// A key or a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub fn write_name(name: &str) -> String {
 
 /// What stands before a key of a scope.
 fn prefix(scope: AttributeScope) -> String {
-    format!("{}.", scope_name(scope))
+    format!("{}.", scope.word())
 }
 
 /// The scope that a key without quotes begins with, and what follows.

@@ -92,14 +92,15 @@ fn of_doubles(op: ArithmeticOp, a: f64, b: f64) -> f64 {
 }
 
 /// A duration, or an int when it is negative.
-fn of_whole(number: i128, is_duration: bool) -> Option<Value> {
+pub(crate) fn of_whole(number: i128, is_duration: bool) -> Option<Value> {
     match u64::try_from(number) {
         Ok(nanos) if is_duration => Some(Value::Duration(nanos)),
         _ => Some(Value::Any(AnyValue::Int(i64::try_from(number).ok()?))),
     }
 }
 
-fn of_real(number: f64, is_duration: bool) -> Option<Value> {
+/// A double, or a duration that is rounded; `None` when it is not finite.
+pub(crate) fn of_real(number: f64, is_duration: bool) -> Option<Value> {
     if !number.is_finite() {
         return None;
     }

@@ -4,11 +4,8 @@ use std::fmt;
 
 use hoptrail_proto::model::AnyValue;
 
-use crate::pipeline::{Aggregate, Relation, Scalar, SetExpr, Stage, StructuralMode};
-use crate::{
-    ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, MetricsFunction, MetricsRequest, Pipeline,
-    Value,
-};
+use crate::pipeline::{Relation, Scalar, SetExpr, Stage, StructuralMode};
+use crate::{ArithmeticOp, CompareOp, Expr, Field, Filter, MetricsFunction, MetricsRequest, Pipeline, Value};
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,47 +13,6 @@ impl fmt::Display for Field {
             Self::Intrinsic(intrinsic) => f.write_str(intrinsic.word()),
             Self::Attribute { scope, key } => write!(f, "{}.{key}", scope.word()),
             Self::Parent(field) => write!(f, "parent.{}", field.to_string().trim_start_matches('.')),
-        }
-    }
-}
-
-impl AttributeScope {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Any => "",
-            Self::Resource => "resource",
-            Self::Span => "span",
-            Self::Event => "event",
-            Self::Link => "link",
-            Self::Instrumentation => "instrumentation",
-        }
-    }
-}
-
-impl Intrinsic {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Duration => "duration",
-            Self::Kind => "kind",
-            Self::Status => "status",
-            Self::StatusMessage => "statusMessage",
-            Self::TraceId => "trace:id",
-            Self::SpanId => "span:id",
-            Self::ParentId => "span:parentID",
-            Self::TraceDuration => "traceDuration",
-            Self::RootName => "rootName",
-            Self::RootService => "rootServiceName",
-            Self::EventName => "event:name",
-            Self::EventTimeSinceStart => "event:timeSinceStart",
-            Self::LinkTraceId => "link:traceID",
-            Self::LinkSpanId => "link:spanID",
-            Self::ScopeName => "instrumentation:name",
-            Self::ScopeVersion => "instrumentation:version",
-            Self::ChildCount => "span:childCount",
-            Self::NestedSetLeft => "nestedSetLeft",
-            Self::NestedSetRight => "nestedSetRight",
-            Self::NestedSetParent => "nestedSetParent",
         }
     }
 }
@@ -150,22 +106,10 @@ impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Constant(value) => write!(f, "{value}"),
-            Self::Aggregate { function, argument: None, .. } => write!(f, "{}()", function.word()),
-            Self::Aggregate { function, argument: Some(of), .. } => write!(f, "{}({of})", function.word()),
+            Self::Aggregate { function, argument: None, .. } => write!(f, "{}()", function.name()),
+            Self::Aggregate { function, argument: Some(of), .. } => write!(f, "{}({of})", function.name()),
             Self::Arithmetic { op, left, right } => write!(f, "({left} {} {right})", op.symbol()),
             Self::Pipeline(pipeline, scalar) => write!(f, "({pipeline} | {scalar})"),
-        }
-    }
-}
-
-impl Aggregate {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Sum => "sum",
         }
     }
 }
@@ -254,6 +198,7 @@ mod tests {
     use hoptrail_proto::model::StatusCode;
 
     use super::*;
+    use crate::{AttributeScope, Intrinsic};
 
     #[test]
     fn a_pipeline_reads_like_traceql() {

@@ -23,6 +23,25 @@ pub enum AttributeScope {
     Instrumentation,
 }
 
+impl AttributeScope {
+    /// The scopes in which [`Any`](Self::Any) looks, in this order.
+    pub(crate) const LOOKED_UP: [Self; 5] =
+        [Self::Span, Self::Resource, Self::Event, Self::Link, Self::Instrumentation];
+
+    /// The word before a key: `resource` of `resource.service.name`; empty for [`Any`](Self::Any).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Resource => "resource",
+            Self::Span => "span",
+            Self::Event => "event",
+            Self::Link => "link",
+            Self::Instrumentation => "instrumentation",
+        }
+    }
+}
+
 /// The fields of a span that are no attributes. Names as in TraceQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Intrinsic {
@@ -72,6 +91,34 @@ pub enum Intrinsic {
 }
 
 impl Intrinsic {
+    /// Its name in TraceQL.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Duration => "duration",
+            Self::Kind => "kind",
+            Self::Status => "status",
+            Self::StatusMessage => "statusMessage",
+            Self::TraceId => "trace:id",
+            Self::SpanId => "span:id",
+            Self::ParentId => "span:parentID",
+            Self::TraceDuration => "traceDuration",
+            Self::RootName => "rootName",
+            Self::RootService => "rootServiceName",
+            Self::EventName => "event:name",
+            Self::EventTimeSinceStart => "event:timeSinceStart",
+            Self::LinkTraceId => "link:traceID",
+            Self::LinkSpanId => "link:spanID",
+            Self::ScopeName => "instrumentation:name",
+            Self::ScopeVersion => "instrumentation:version",
+            Self::ChildCount => "span:childCount",
+            Self::NestedSetLeft => "nestedSetLeft",
+            Self::NestedSetRight => "nestedSetRight",
+            Self::NestedSetParent => "nestedSetParent",
+        }
+    }
+
     /// Whether it can only be known from all spans of the trace.
     #[must_use]
     pub fn is_of_trace(self) -> bool {

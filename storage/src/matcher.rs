@@ -64,10 +64,9 @@ impl<'a> Candidate<'a> {
     }
 
     fn each_attribute(&self, scope: AttributeScope, key: &str, visit: &mut dyn FnMut(Value)) {
-        use AttributeScope::{Any, Event, Instrumentation, Link, Resource, Span};
         match scope {
-            Any => {
-                let mut scopes = [Span, Resource, Event, Link, Instrumentation].into_iter();
+            AttributeScope::Any => {
+                let mut scopes = AttributeScope::LOOKED_UP.into_iter();
                 scopes.any(|scope| self.visit_scope(scope, key, visit));
             }
             scope => _ = self.visit_scope(scope, key, visit),

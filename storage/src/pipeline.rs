@@ -144,6 +144,20 @@ pub enum Aggregate {
     Sum,
 }
 
+impl Aggregate {
+    /// Its name in TraceQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Sum => "sum",
+        }
+    }
+}
+
 impl From<Filter> for Pipeline {
     fn from(filter: Filter) -> Self {
         Self { stages: vec![Stage::Sets(SetExpr::Filter(filter))] }

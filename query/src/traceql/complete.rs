@@ -5,6 +5,7 @@ use std::ops::Range;
 use hoptrail_storage::{AttributeScope, Field, Filter, Intrinsic};
 
 use super::ast::Name;
+use super::kind::is_metrics_word;
 use super::lenient::lenient_filter;
 use super::lex::lex;
 use super::names::{SCOPES, STAGES, all_names};
@@ -271,10 +272,6 @@ fn closes_metrics(tokens: &[Token]) -> bool {
         }
     }
     false
-}
-
-fn is_metrics_word(word: &str) -> bool {
-    word == "rate" || word == "compare" || word.ends_with("_over_time")
 }
 
 /// What the braces around the place say without the condition at the place; outside of braces, what the only braces before it say.

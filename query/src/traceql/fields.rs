@@ -1,6 +1,6 @@
 //! Single fields as text: read, written, and named in answers.
 
-use hoptrail_storage::{Field, Intrinsic};
+use hoptrail_storage::Field;
 
 use super::ast::{FieldExpr, FieldKind};
 use super::parse;
@@ -29,29 +29,7 @@ pub fn parse_field(text: &str) -> Result<Field, String> {
 pub fn field_label(field: &Field) -> &str {
     match field {
         Field::Attribute { key, .. } => key,
-        Field::Intrinsic(intrinsic) => match intrinsic {
-            Intrinsic::Name => "name",
-            Intrinsic::Duration => "duration",
-            Intrinsic::Kind => "kind",
-            Intrinsic::Status => "status",
-            Intrinsic::StatusMessage => "statusMessage",
-            Intrinsic::TraceId => "trace:id",
-            Intrinsic::SpanId => "span:id",
-            Intrinsic::ParentId => "span:parentID",
-            Intrinsic::TraceDuration => "traceDuration",
-            Intrinsic::RootName => "rootName",
-            Intrinsic::RootService => "rootServiceName",
-            Intrinsic::EventName => "event:name",
-            Intrinsic::EventTimeSinceStart => "event:timeSinceStart",
-            Intrinsic::LinkTraceId => "link:traceID",
-            Intrinsic::LinkSpanId => "link:spanID",
-            Intrinsic::ScopeName => "instrumentation:name",
-            Intrinsic::ScopeVersion => "instrumentation:version",
-            Intrinsic::ChildCount => "span:childCount",
-            Intrinsic::NestedSetLeft => "nestedSetLeft",
-            Intrinsic::NestedSetRight => "nestedSetRight",
-            Intrinsic::NestedSetParent => "nestedSetParent",
-        },
+        Field::Intrinsic(intrinsic) => intrinsic.word(),
         Field::Parent(field) => field_label(field),
     }
 }
@@ -71,7 +49,7 @@ pub fn field_text(field: &Field) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hoptrail_storage::AttributeScope;
+    use hoptrail_storage::{AttributeScope, Intrinsic};
 
     use super::*;
 

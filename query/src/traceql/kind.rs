@@ -35,7 +35,7 @@ pub fn kind_of(q: &str) -> Kind {
             TokenKind::Sign(Sign::CloseBrace) => depth = depth.saturating_sub(1),
             TokenKind::Word(word) if depth == 0 => {
                 let is = |at: usize, sign| matches!(kinds.get(at), Some(TokenKind::Sign(found)) if *found == sign);
-                if is_metrics(word) && is(at + 1, Sign::OpenParen) {
+                if is_metrics_word(word) && is(at + 1, Sign::OpenParen) {
                     return Kind::Metrics;
                 }
                 if word == "spans" && at > 0 && is(at - 1, Sign::Pipe) {
@@ -48,7 +48,8 @@ pub fn kind_of(q: &str) -> Kind {
     kind
 }
 
-fn is_metrics(word: &str) -> bool {
+/// Whether a word is the name of a metrics function.
+pub(super) fn is_metrics_word(word: &str) -> bool {
     matches!(word, "rate" | "compare") || word.ends_with("_over_time")
 }
 

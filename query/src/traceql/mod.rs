@@ -31,7 +31,7 @@ pub use lenient::lenient_filter;
 pub use parse::{MAX_QUERY_BYTES, parse};
 pub use plan::{Compiled, CompiledMetrics, MetricsCall, SeriesExpr};
 
-pub(crate) use names::{SCOPES, scope_name};
+pub(crate) use names::SCOPES;
 
 /// Parses, checks and plans a query.
 ///

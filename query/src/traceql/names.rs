@@ -109,11 +109,6 @@ pub(crate) const SCOPES: [(&str, AttributeScope); 5] = [
     ("instrumentation", AttributeScope::Instrumentation),
 ];
 
-/// The word before the key of an attribute; empty for one of any scope, which is written `.key`.
-pub(crate) fn scope_name(scope: AttributeScope) -> &'static str {
-    SCOPES.into_iter().find(|(_, known)| *known == scope).map_or("", |(name, _)| name)
-}
-
 /// Whether a character begins a word, such as a keyword or a scope.
 pub(super) fn begins_word(c: char) -> bool {
     c.is_alphabetic() || c == '_'

@@ -6,10 +6,10 @@ use hoptrail_storage::AttributeScope;
 
 use super::ast::{
     Expr, ExprKind, FieldExpr, FieldKind, FieldRef, Hint, Literal, LiteralKind, MetricsCall, MetricsFunction, Pipeline,
-    Query, Rank, StageKind, UnaryOp, aggregate_name,
+    Query, Rank, StageKind, UnaryOp,
 };
 use super::duration::format_duration;
-use super::names::{SCOPES, ends_key, scope_name};
+use super::names::{SCOPES, ends_key};
 use super::power;
 use crate::quoting::quoted;
 
@@ -80,8 +80,8 @@ impl Display for Expr {
                 write!(f, " {} ", op.symbol())?;
                 bracketed(f, right, right.power() <= power::COMPARE)
             }
-            ExprKind::Aggregate { function, argument: None } => write!(f, "{}()", aggregate_name(*function)),
-            ExprKind::Aggregate { function, argument: Some(of) } => write!(f, "{}({of})", aggregate_name(*function)),
+            ExprKind::Aggregate { function, argument: None } => write!(f, "{}()", function.name()),
+            ExprKind::Aggregate { function, argument: Some(of) } => write!(f, "{}({of})", function.name()),
             ExprKind::Literal(literal) => literal.fmt(f),
             ExprKind::Negate(inner) => {
                 f.write_str("-")?;
@@ -222,7 +222,7 @@ pub(super) fn parent_attribute_text(scope: AttributeScope, key: &str) -> String 
 
 /// `span.key`, the key quoted where the plain form would read differently.
 pub(super) fn attribute_text(scope: AttributeScope, key: &str) -> String {
-    let prefix = scope_name(scope);
+    let prefix = scope.word();
     let digit_first = scope == AttributeScope::Any && key.starts_with(|c: char| c.is_ascii_digit());
     if digit_first || key.chars().any(|c| ends_key(c) || c == '"') {
         format!("{prefix}.\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""))

@@ -1,16 +1,14 @@
 //! The values of rows as codes, so that rows are put into groups without a look at their values.
 
-use std::borrow::Cow;
-
 use hashbrown::HashMap;
-use hoptrail_proto::model::{SpanKind, StatusCode};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::eval::expr::{LOOKED_UP, computed, first_of};
-use super::{NO_CODE, ShapePart, SpanColumns, TableView};
+use super::eval::expr::computed;
+use super::shape_fields::{PartCodes, ShapeField, first_of, part_codes};
+use super::{NO_CODE, SpanColumns, TableView};
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
-use crate::rows::{Interner, Owner, Shape, TableKind, fields, text, to_value};
+use crate::rows::{Interner, Owner, TableKind, fields, to_value};
 use crate::{AttributeScope, Expr, Field, Intrinsic, QueryContext, ReadError, Value};
 
 /// The values of an expression on some rows.
@@ -36,14 +34,6 @@ pub(crate) fn coded(
     }
 }
 
-/// The codes at these rows, ascending.
-fn at_rows<'c>(codes: &'c [u32], rows: &Bitmap) -> Cow<'c, [u32]> {
-    if rows.is_full() && rows.len() == codes.len() {
-        return Cow::Borrowed(codes);
-    }
-    Cow::Owned(rows.iter().map(|row| codes.get(row).copied().unwrap_or_default()).collect())
-}
-
 fn of_values(values: Vec<Option<Value>>) -> Coded {
     let mut known: HashMap<Option<Value>, u32> = HashMap::new();
     let codes = values.into_iter().map(|value| {
@@ -63,51 +53,28 @@ fn of_values(values: Vec<Option<Value>>) -> Coded {
 /// The values of a field; `None` when it is not in one place.
 fn of_field(group: &dyn SpanColumns, field: &Field, rows: &Bitmap) -> Result<Option<Coded>, ReadError> {
     let spans = &*group.table(TableKind::Span);
-    let part = |part, value: &dyn Fn(u32) -> Option<Value>| by_part(spans, part, rows, value).map(Some);
+    if let Some(ShapeField { part, value }) = ShapeField::of(group, field) {
+        let PartCodes { codes, parts } = part_codes(spans, part, rows)?;
+        return Ok(Some(Coded { codes, values: parts.into_iter().map(value).collect() }));
+    }
     match field {
         Field::Attribute { scope: AttributeScope::Any, key } => match scopes_with(group, key).as_slice() {
             [] => Ok(Some(Coded { codes: vec![0; rows.count()], values: vec![None] })),
             [scope] => of_field(group, &Field::attribute(*scope, key), rows),
             _ => Ok(None),
         },
-        Field::Attribute { scope: AttributeScope::Resource, key } => part(ShapePart::Resource, &|index| {
-            group.resources().get(index as usize).and_then(|resource| first_of(&resource.attributes, key))
-        }),
-        Field::Attribute { scope: AttributeScope::Instrumentation, key } => part(ShapePart::Scope, &|index| {
-            group.scopes().get(index as usize).and_then(|scope| first_of(&scope.attributes, key))
-        }),
         Field::Attribute { scope: AttributeScope::Span, key } => {
             of_column(spans, Owner::Attribute, key.as_bytes(), rows)
         }
-        Field::Attribute { .. } | Field::Parent(_) => Ok(None),
         Field::Intrinsic(Intrinsic::StatusMessage) => of_column(spans, Owner::Field, fields::STATUS_MESSAGE, rows),
-        Field::Intrinsic(Intrinsic::Name) => {
-            part(ShapePart::Name, &|index| Some(Value::string(text(spans.name(index)))))
-        }
-        Field::Intrinsic(Intrinsic::Kind) => {
-            part(ShapePart::Kind, &|code| Some(Value::Kind(SpanKind::from_otlp(i32::try_from(code).ok()?))))
-        }
-        Field::Intrinsic(Intrinsic::Status) => {
-            part(ShapePart::Status, &|code| Some(Value::Status(StatusCode::from_otlp(i32::try_from(code).ok()?))))
-        }
-        Field::Intrinsic(Intrinsic::ScopeName) => part(ShapePart::Scope, &|index| {
-            group.scopes().get(index as usize).and_then(|scope| unless_empty(&scope.name))
-        }),
-        Field::Intrinsic(Intrinsic::ScopeVersion) => part(ShapePart::Scope, &|index| {
-            group.scopes().get(index as usize).and_then(|scope| unless_empty(&scope.version))
-        }),
-        Field::Intrinsic(_) => Ok(None),
+        Field::Attribute { .. } | Field::Intrinsic(_) | Field::Parent(_) => Ok(None),
     }
-}
-
-fn unless_empty(text: &str) -> Option<Value> {
-    (!text.is_empty()).then(|| Value::string(text))
 }
 
 /// The scopes in which any row of the group may have the key.
 fn scopes_with(group: &dyn SpanColumns, key: &str) -> Vec<AttributeScope> {
     let is_column = |kind| !group.table(kind).columns(Owner::Attribute, key.as_bytes()).is_empty();
-    let mut scopes = LOOKED_UP.to_vec();
+    let mut scopes = AttributeScope::LOOKED_UP.to_vec();
     scopes.retain(|scope| match scope {
         AttributeScope::Any => false,
         AttributeScope::Span => is_column(TableKind::Span),
@@ -121,46 +88,6 @@ fn scopes_with(group: &dyn SpanColumns, key: &str) -> Vec<AttributeScope> {
         }
     });
     scopes
-}
-
-/// What a part of the shape says.
-fn by_part(
-    table: &dyn TableView,
-    part: ShapePart,
-    rows: &Bitmap,
-    value: &dyn Fn(u32) -> Option<Value>,
-) -> Result<Coded, ReadError> {
-    let PartCodes { codes, parts } = part_codes(table, part, rows)?;
-    Ok(Coded { codes, values: parts.into_iter().map(value).collect() })
-}
-
-/// A part of the shapes of some rows, by codes.
-pub(crate) struct PartCodes {
-    /// For each row, ascending, an index into the parts.
-    pub(crate) codes: Vec<u32>,
-    /// Each once.
-    pub(crate) parts: Vec<u32>,
-}
-
-/// The part of the rows' shapes. A look at each row is one at an array.
-pub(crate) fn part_codes(table: &dyn TableView, part: ShapePart, rows: &Bitmap) -> Result<PartCodes, ReadError> {
-    let (shapes, codes) = (&table.shapes()?.shapes, at_rows(table.shape_codes()?, rows));
-    let mut of_shape = vec![NO_CODE; shapes.len()];
-    let mut known: HashMap<u32, u32> = HashMap::new();
-    let mut parts = Vec::new();
-    let codes = codes.iter().map(|shape| {
-        let Some(code) = of_shape.get_mut(*shape as usize) else { return 0 };
-        if *code == NO_CODE {
-            let own = shapes.get(*shape as usize).map_or(0, |shape: &Shape| part.of(shape));
-            *code = *known.entry(own).or_insert_with(|| {
-                parts.push(own);
-                len_u32(parts.len() - 1)
-            });
-        }
-        *code
-    });
-    let codes = codes.collect();
-    Ok(PartCodes { codes, parts })
 }
 
 /// The values of a name that has one column; `None` when it has several.

@@ -239,10 +239,9 @@ impl Scan<'_> {
 
     /// An unscoped attribute: each row is tested by the first scope that has the key.
     fn first_scope(&self, key: &str, test: &Test, among: &Bitmap) -> Result<Bitmap, ReadError> {
-        use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
         let mut rows = Bitmap::none(self.len());
         let mut left = among.clone();
-        for scope in [Span, Resource, Event, Link, Instrumentation] {
+        for scope in AttributeScope::LOOKED_UP {
             let mut good = self.attribute(scope, key, test, &left)?;
             good.and(&left);
             rows.or(&good);

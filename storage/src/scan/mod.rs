@@ -11,12 +11,13 @@ mod head;
 mod materialize;
 mod numbers;
 mod parents;
+mod shape_fields;
 mod test;
 mod traces;
 mod values;
 mod weights;
 
-pub(crate) use coded::{Coded, PartCodes, coded, part_codes};
+pub(crate) use coded::{Coded, coded};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
 pub(crate) use eval::expr::{both, computed};
 pub(crate) use eval::{matching, matching_among};
@@ -24,6 +25,7 @@ pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use numbers::{Number, numbers};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
+pub(crate) use shape_fields::{PartCodes, part_codes};
 pub(crate) use test::Test;
 pub(crate) use traces::{
     Among, FirstRoot, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, first_of_roots, tally,

@@ -58,8 +58,7 @@ fn attribute_values(
         AttributeScope::Any => {
             let scan = Scan { group, context, kind: TableKind::Span };
             let mut left = rows.clone();
-            use AttributeScope::{Event, Instrumentation, Link, Resource, Span};
-            for scope in [Span, Resource, Event, Link, Instrumentation] {
+            for scope in AttributeScope::LOOKED_UP {
                 let present = scan.attribute(scope, key, &Test::Present, &left)?;
                 let mut here = left.clone();
                 here.and(&present);

@@ -6,7 +6,6 @@ mod pipeline;
 
 pub use field::{BinaryOp, FieldExpr, FieldKind, FieldRef, LogicOp, Name, UnaryOp};
 pub use literal::{Literal, LiteralKind};
-pub(super) use pipeline::aggregate_name;
 pub use pipeline::{
     Expr, ExprKind, Hint, MetricsCall, MetricsFunction, Pipeline, Query, Rank, Stage, StageKind, StructuralOp,
 };

@@ -236,14 +236,3 @@ impl StructuralOp {
         }
     }
 }
-
-/// The function as written.
-pub(in crate::traceql) fn aggregate_name(function: Aggregate) -> &'static str {
-    match function {
-        Aggregate::Count => "count",
-        Aggregate::Avg => "avg",
-        Aggregate::Min => "min",
-        Aggregate::Max => "max",
-        Aggregate::Sum => "sum",
-    }
-}

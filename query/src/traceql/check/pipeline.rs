@@ -2,7 +2,6 @@
 
 use super::super::ast::{
     Expr, ExprKind, FieldExpr, FieldKind, Hint, LiteralKind, MetricsCall, MetricsFunction, Pipeline, Query, StageKind,
-    aggregate_name,
 };
 use super::super::plan::wanted;
 use super::Checker;
@@ -166,7 +165,7 @@ impl Checker {
             }
             ExprKind::Aggregate { function, argument } => {
                 if let Some(argument) = argument {
-                    self.number_of_span(argument, &format!("{}()", aggregate_name(*function)));
+                    self.number_of_span(argument, &format!("{}()", function.name()));
                 }
                 Some(Class::Scalar)
             }

@@ -2,7 +2,7 @@
 
 use super::super::ast::{
     Aggregate, Expr, ExprKind, FieldExpr, Hint, Literal, LogicOp, MetricsCall, MetricsFunction, Pipeline, Query, Rank,
-    Relation, Stage, StageKind, StructuralMode, StructuralOp, aggregate_name,
+    Relation, Stage, StageKind, StructuralMode, StructuralOp,
 };
 use super::super::names::function_words;
 use super::super::power;
@@ -278,7 +278,7 @@ impl Parser {
         let wanted = usize::from(function != Aggregate::Count);
         let given = arguments.len() + usize::from(argument.is_some());
         if given != wanted {
-            let name = aggregate_name(function);
+            let name = function.name();
             let message =
                 format!("{name}() takes {wanted} argument{}, not {given}", if wanted == 1 { "" } else { "s" });
             self.error(start.to(self.before()), message);

@@ -3,7 +3,7 @@
 use hoptrail_proto::model::AnyValue;
 
 use super::{Spanset, Trace};
-use crate::arithmetic::arithmetic;
+use crate::arithmetic::{arithmetic, of_real, of_whole};
 use crate::judge::program::Number;
 use crate::matcher::order;
 use crate::{Aggregate, ReadError, Value};
@@ -76,32 +76,18 @@ impl Sum {
     fn sum(&self) -> Option<Value> {
         match self.real {
             None if self.count == 0 => None,
-            None if self.durations > 0 => duration(self.whole),
-            None => i64::try_from(self.whole).ok().map(|number| Value::Any(AnyValue::Int(number))),
-            Some(_) if self.durations > 0 =>
-            {
-                #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-                duration(self.total().round() as i128)
-            }
-            Some(_) => double(self.total()),
+            None => of_whole(self.whole, self.durations > 0),
+            Some(_) => of_real(self.total(), self.durations > 0),
         }
     }
 
     fn mean(&self) -> Option<Value> {
         let count = i128::try_from(self.count).ok().filter(|count| *count > 0)?;
-        if self.durations == self.count { duration(self.whole / count) } else { double(self.total() / count as f64) }
-    }
-}
-
-fn double(number: f64) -> Option<Value> {
-    number.is_finite().then_some(Value::Any(AnyValue::Double(number)))
-}
-
-/// A duration, or an int when it is negative.
-fn duration(nanos: i128) -> Option<Value> {
-    match u64::try_from(nanos) {
-        Ok(nanos) => Some(Value::Duration(nanos)),
-        Err(_) => i64::try_from(nanos).ok().map(|nanos| Value::Any(AnyValue::Int(nanos))),
+        if self.durations == self.count {
+            of_whole(self.whole / count, true)
+        } else {
+            of_real(self.total() / count as f64, false)
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Values that are computed of columns, for some rows of spans.
 
-use hoptrail_proto::model::{AnyValue, Attribute, SpanId, SpanKind, StatusCode};
+use hoptrail_proto::model::{AnyValue, SpanId};
 
 use super::matching_among;
 use crate::arithmetic::{arithmetic, negated};
 use crate::codec::bits::Bitmap;
-use crate::matcher::values_of;
-use crate::rows::{Owner, TableKind, text, to_value};
+use crate::rows::{Owner, TableKind, fields, text, to_value};
+use crate::scan::shape_fields::{PartCodes, ShapeField, part_codes};
 use crate::scan::{ShapePart, SpanColumns, TableView};
 use crate::{AttributeScope, Expr, Field, Intrinsic, QueryContext, ReadError, Value};
 
@@ -48,22 +48,25 @@ pub(crate) fn first_values(
     context: &QueryContext,
 ) -> Result<Vec<Option<Value>>, ReadError> {
     context.check()?;
+    let spans = &*group.table(TableKind::Span);
+    if let Some(ShapeField { part, value }) = ShapeField::of(group, field) {
+        let PartCodes { codes, parts } = part_codes(spans, part, rows)?;
+        let values: Vec<Option<Value>> = parts.into_iter().map(value).collect();
+        return Ok(codes.into_iter().map(|code| values.get(code as usize).cloned().flatten()).collect());
+    }
     match field {
         Field::Attribute { scope: AttributeScope::Any, key } => of_any_scope(group, key, rows, context),
-        Field::Attribute { scope, key } => of_scope(group, *scope, key, rows),
+        Field::Attribute { scope: AttributeScope::Event, key } => {
+            of_children(group, TableKind::Event, rows, |of, own| of_table(of, Owner::Attribute, key.as_bytes(), own))
+        }
+        Field::Attribute { scope: AttributeScope::Link, key } => {
+            of_children(group, TableKind::Link, rows, |of, own| of_table(of, Owner::Attribute, key.as_bytes(), own))
+        }
+        Field::Attribute { key, .. } => of_table(spans, Owner::Attribute, key.as_bytes(), rows),
         Field::Intrinsic(intrinsic) => of_intrinsic(group, *intrinsic, rows),
         Field::Parent(_) => Ok(vec![None; rows.count()]),
     }
 }
-
-/// The scopes in the order in which an attribute without a scope is looked up.
-pub(crate) const LOOKED_UP: [AttributeScope; 5] = [
-    AttributeScope::Span,
-    AttributeScope::Resource,
-    AttributeScope::Event,
-    AttributeScope::Link,
-    AttributeScope::Instrumentation,
-];
 
 fn of_any_scope(
     group: &dyn SpanColumns,
@@ -72,59 +75,18 @@ fn of_any_scope(
     context: &QueryContext,
 ) -> Result<Vec<Option<Value>>, ReadError> {
     let mut found = vec![None; rows.count()];
-    for scope in LOOKED_UP {
+    for scope in AttributeScope::LOOKED_UP {
         if found.iter().all(Option::is_some) {
             break;
         }
         context.check()?;
-        for (known, value) in found.iter_mut().zip(of_scope(group, scope, key, rows)?) {
+        for (known, value) in found.iter_mut().zip(first_values(group, &Field::attribute(scope, key), rows, context)?) {
             if known.is_none() {
                 *known = value;
             }
         }
     }
     Ok(found)
-}
-
-fn of_scope(
-    group: &dyn SpanColumns,
-    scope: AttributeScope,
-    key: &str,
-    rows: &Bitmap,
-) -> Result<Vec<Option<Value>>, ReadError> {
-    let spans = &*group.table(TableKind::Span);
-    match scope {
-        AttributeScope::Any => Ok(vec![None; rows.count()]),
-        AttributeScope::Resource => {
-            let known: Vec<_> = group.resources().iter().map(|resource| first_of(&resource.attributes, key)).collect();
-            by_shape(spans, ShapePart::Resource, rows, &known)
-        }
-        AttributeScope::Instrumentation => {
-            let known: Vec<_> = group.scopes().iter().map(|scope| first_of(&scope.attributes, key)).collect();
-            by_shape(spans, ShapePart::Scope, rows, &known)
-        }
-        AttributeScope::Span => of_table(spans, Owner::Attribute, key.as_bytes(), rows),
-        AttributeScope::Event => of_children(group, TableKind::Event, rows, |events, own| {
-            of_table(events, Owner::Attribute, key.as_bytes(), own)
-        }),
-        AttributeScope::Link => of_children(group, TableKind::Link, rows, |links, own| {
-            of_table(links, Owner::Attribute, key.as_bytes(), own)
-        }),
-    }
-}
-
-pub(crate) fn first_of(attributes: &[Attribute], key: &str) -> Option<Value> {
-    values_of(attributes, key).next().map(|value| Value::Any(value.clone()))
-}
-
-fn by_shape(
-    table: &dyn TableView,
-    part: ShapePart,
-    rows: &Bitmap,
-    known: &[Option<Value>],
-) -> Result<Vec<Option<Value>>, ReadError> {
-    let parts = table.shape_values(part, rows)?;
-    Ok(parts.into_iter().map(|index| known.get(index as usize).cloned().flatten()).collect())
 }
 
 /// The first value of this name, by the order of the row's attributes.
@@ -184,33 +146,14 @@ fn named(table: &dyn TableView, rows: &Bitmap) -> Result<Vec<Option<Value>>, Rea
 
 fn of_intrinsic(group: &dyn SpanColumns, intrinsic: Intrinsic, rows: &Bitmap) -> Result<Vec<Option<Value>>, ReadError> {
     let spans = &*group.table(TableKind::Span);
-    let code = |code: u32| i32::try_from(code).unwrap_or_default();
-    let unless_empty = |text: &String| (!text.is_empty()).then(|| Value::string(text.as_str()));
     let id = |id: String| Some(Value::string(id));
     match intrinsic {
-        Intrinsic::Name => named(spans, rows),
-        Intrinsic::Kind => {
-            let kinds = spans.shape_values(ShapePart::Kind, rows)?;
-            Ok(kinds.into_iter().map(|kind| Some(Value::Kind(SpanKind::from_otlp(code(kind))))).collect())
-        }
-        Intrinsic::Status => {
-            let codes = spans.shape_values(ShapePart::Status, rows)?;
-            Ok(codes.into_iter().map(|status| Some(Value::Status(StatusCode::from_otlp(code(status))))).collect())
-        }
-        Intrinsic::ScopeName => {
-            let known: Vec<_> = group.scopes().iter().map(|scope| unless_empty(&scope.name)).collect();
-            by_shape(spans, ShapePart::Scope, rows, &known)
-        }
-        Intrinsic::ScopeVersion => {
-            let known: Vec<_> = group.scopes().iter().map(|scope| unless_empty(&scope.version)).collect();
-            by_shape(spans, ShapePart::Scope, rows, &known)
-        }
         Intrinsic::Duration => {
             let mut found = Vec::with_capacity(rows.count());
             group.each_duration(rows, &mut |_, nanos| found.push(Some(Value::Duration(nanos))))?;
             Ok(found)
         }
-        Intrinsic::StatusMessage => of_table(spans, Owner::Field, b"status_message", rows),
+        Intrinsic::StatusMessage => of_table(spans, Owner::Field, fields::STATUS_MESSAGE, rows),
         Intrinsic::TraceId => rows.iter().map(|row| Ok(id(group.trace_id(row)?.to_string()))).collect(),
         Intrinsic::SpanId => rows.iter().map(|row| Ok(id(group.span_id(row)?.to_string()))).collect(),
         Intrinsic::ParentId => rows
@@ -237,7 +180,13 @@ fn of_intrinsic(group: &dyn SpanColumns, intrinsic: Intrinsic, rows: &Bitmap) ->
             });
             Ok(text.collect())
         }),
-        Intrinsic::TraceDuration
+        // The shape tells the first ones, and the whole trace the others.
+        Intrinsic::Name
+        | Intrinsic::Kind
+        | Intrinsic::Status
+        | Intrinsic::ScopeName
+        | Intrinsic::ScopeVersion
+        | Intrinsic::TraceDuration
         | Intrinsic::RootName
         | Intrinsic::RootService
         | Intrinsic::ChildCount

@@ -6,7 +6,6 @@ use hoptrail_proto::model::TraceId;
 
 use super::duplicates::Duplicates;
 use super::judge::{Judge, Judged, TraceRows};
-use super::leaves::of_rows;
 use super::needed_columns::NeededColumns;
 use super::scan_unit::ScanUnit;
 use super::trace_summary::TraceSummary;
@@ -15,7 +14,7 @@ use crate::copies::ContentHash;
 use crate::judge::{Calc, Spanset, calculate};
 use crate::matcher::{Candidate, TraceIntrinsics};
 use crate::rows::TableKind;
-use crate::scan::{RowGroup, SpanKey};
+use crate::scan::{RowGroup, SpanKey, matching_among};
 use crate::search::{SearchRequest, SetHit, SpanHit, TraceHit};
 use crate::{Field, Filter, ReadError, Reserved, Value};
 
@@ -172,18 +171,17 @@ impl<'s, 'a> Hits<'_, 's, 'a> {
 
     /// The rows of a trace in one unit that satisfy the only leaf, and maybe rows of others.
     fn rows_that_match(&self, id: TraceId, unit: &ScanUnit, group: &dyn RowGroup) -> Result<Bitmap, ReadError> {
-        let Judge { loader, program, leaves, .. } = self.judge;
-        let spans = group.table(TableKind::Span).len();
-        // The order may have leaves of its own, which come after that of the spans.
-        if *self.request.filter() == Filter::True {
+        let (filter, spans) = (self.request.filter(), group.table(TableKind::Span).len());
+        if *filter == Filter::True {
             return Ok(Bitmap::all(spans));
         }
-        if let Some(known) = leaves.of(unit) {
+        // The order may have leaves of its own, which come after that of the spans.
+        if let Some(known) = self.judge.leaves.of(unit) {
             return Ok(known.first().cloned().unwrap_or_else(|| Bitmap::none(spans)));
         }
         let mut rows = Bitmap::none(spans);
         group.rows_of(id)?.into_iter().for_each(|row| rows.insert(row as usize));
-        Ok(of_rows(group, program, &rows, loader.context)?.into_iter().next().unwrap_or(rows))
+        matching_among(group, filter, None, rows, self.judge.loader.context)
     }
 
     /// The earliest of these spans that match, as many as asked for.

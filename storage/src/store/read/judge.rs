@@ -141,7 +141,8 @@ impl<'s, 'a> Judge<'s, 'a> {
     /// Notes that filters over values find nothing in a unit that every span of an answer has.
     pub(super) fn rule_out(&self, unit: &ScanUnit) {
         self.loader.context.count(Counted::RuledOut, 1);
-        if self.is_plain {
+        // Leaves of an order may hold on other spans of the unit, such as parents.
+        if self.is_plain && self.program.filters.len() <= 1 {
             self.leaves.rule_out(unit.id(), &self.program);
         }
     }

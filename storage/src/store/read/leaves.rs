@@ -33,7 +33,8 @@ impl Leaves {
         among: &Bitmap,
         context: &QueryContext,
     ) -> Result<Arc<Vec<Bitmap>>, ReadError> {
-        let leaves = Arc::new(of_rows(group, program, among, context)?);
+        let of_leaf = |filter| matching_among(group, filter, None, among.clone(), context);
+        let leaves = Arc::new(program.filters.iter().map(of_leaf).collect::<Result<Vec<_>, _>>()?);
         let mut known = self.known();
         known.memory.grow(leaves.len() * (among.len() / 8 + size_of::<Bitmap>()))?;
         known.units.insert(unit, Arc::clone(&leaves));
@@ -53,14 +54,4 @@ impl Leaves {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Which of these rows satisfy each leaf.
-pub(super) fn of_rows(
-    group: &dyn SpanColumns,
-    program: &Program,
-    among: &Bitmap,
-    context: &QueryContext,
-) -> Result<Vec<Bitmap>, ReadError> {
-    program.filters.iter().map(|filter| matching_among(group, filter, None, among.clone(), context)).collect()
 }

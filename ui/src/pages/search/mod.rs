@@ -176,19 +176,19 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     if services.names.is_empty() && store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
-    let notes = Explanation::default();
-    let service = visit.service().explaining(&notes);
+    let notes = (!form.explain.is_empty()).then(Explanation::default);
+    let explaining = notes.as_ref().map(|notes| visit.service().explaining(notes));
+    let service = explaining.as_ref().unwrap_or_else(|| visit.service());
     let outcome = match form.question(visit.now, &visit.zone) {
         Err(errors) => Outcome::Errors(errors),
         Ok(Question::Traces(question)) => {
-            Outcome::Traces(Box::new(traces::found(&visit, &service, &form, question, &services.names).await?))
+            Outcome::Traces(Box::new(traces::found(&visit, service, &form, question, &services.names).await?))
         }
         Ok(Question::Series(question)) => {
-            Outcome::Series(Box::new(series::plotted(&visit, &service, &form, &question).await?))
+            Outcome::Series(Box::new(series::plotted(&visit, service, &form, &question).await?))
         }
     };
-    let explained = (!form.explain.is_empty()).then(|| notes.to_string());
-    answer(&visit, form, services, outcome, explained).await
+    answer(&visit, form, services, outcome, notes.map(|notes| notes.to_string())).await
 }
 
 /// `GET /search/csv`: the numbers of a metrics query as a file.

@@ -11,8 +11,9 @@ use crate::codec::len_u32;
 use crate::judge::{Calc, Subject, Tree, calculate};
 use crate::matcher::TraceIntrinsics;
 use crate::rows::TableKind;
-use crate::scan::{Link, ParentRow, Projection, RowGroup, SpanIdentity, SpanKey, computed, decide, values};
-use crate::store::read::leaves::of_rows;
+use crate::scan::{
+    Link, ParentRow, Projection, RowGroup, SpanIdentity, SpanKey, computed, decide, matching_among, values,
+};
 use crate::store::read::scan_unit::ScanUnit;
 use crate::store::read::trace_loader::KeyedRow;
 use crate::store::read::trace_summary::TraceSummary;
@@ -114,11 +115,12 @@ impl<'j, 's, 'a> TraceRows<'j, 's, 'a> {
     fn find_satisfied(&self, leaf: usize) -> Result<Vec<bool>, ReadError> {
         let mut all = vec![false; self.rows.len()];
         let Judge { loader, program, leaves, .. } = self.judge;
+        let Some(filter) = program.filters.get(leaf) else { return Ok(all) };
         self.each_unit(|unit, group, rows, own| {
             let known = leaves.of(unit);
             let here = match known.as_ref().and_then(|known| known.get(leaf)) {
                 Some(known) => known,
-                None => &of_rows(group, program, rows, loader.context)?.swap_remove(leaf),
+                None => &matching_among(group, filter, None, rows.clone(), loader.context)?,
             };
             for (row, index) in own {
                 all.get_mut(*index as usize).into_iter().for_each(|holds| *holds = here.contains(*row as usize));
