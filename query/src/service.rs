@@ -7,8 +7,8 @@ use std::time::Duration;
 use hoptrail_proto::model::{Tenancy, TenantId, Tenants, Trace, TraceId, TraceSpan};
 use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
-    AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, TimeRange,
-    TraceReader, Union, Value, clock,
+    AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, RollupRequest, Rollups, SearchAnswer,
+    SearchRequest, TimeRange, TraceReader, Union, Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -286,6 +286,18 @@ impl Service {
     ) -> Result<Answer<SearchAnswer>, Error> {
         self.run("search", tenants.into(), move |reader, tenant, context| reader.search(tenant, &request, context))
             .await
+    }
+
+    /// Numbers of rollups, for each request in turn.
+    pub async fn rollups(
+        &self,
+        tenants: impl Into<Tenants>,
+        requests: Vec<RollupRequest>,
+    ) -> Result<Answer<Vec<Rollups>>, Error> {
+        let rollups = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            requests.iter().map(|request| reader.rollups(tenant, request, context)).collect()
+        };
+        self.run("rollups", tenants.into(), rollups).await
     }
 
     /// The attribute keys in use.

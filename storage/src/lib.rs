@@ -42,6 +42,7 @@ mod memory;
 mod names;
 mod pattern;
 mod pipeline;
+mod rollup;
 mod rows;
 mod scan;
 mod search;
@@ -63,6 +64,10 @@ pub use filter::{ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, I
 pub use memory::MemoryStore;
 pub use pattern::Pattern;
 pub use pipeline::{Aggregate, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
+pub use rollup::{
+    Bucket, Cell, Connection, DAY, Durations, HOUR, MINUTE, Node, NodeKind, Peer, PeerKind, RollupKey, RollupRequest,
+    RollupSeries, RollupSteps, RollupTable, Rollups, peer_of_span,
+};
 pub use search::{
     FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest, ServiceStats, SetHit,
     SpanHit, TimeRange, TraceHit,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
+use crate::rollup::{RollupRequest, Rollups};
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
@@ -98,6 +99,17 @@ pub trait TraceReader: Send + Sync + Debug {
         request: &MetricsRequest,
         context: &QueryContext,
     ) -> Result<MetricsAnswer, ReadError>;
+
+    /// Numbers of rollups: everything that is stored, and what was stored once and has been dropped since.
+    fn rollups(
+        &self,
+        tenant: &TenantId,
+        request: &RollupRequest,
+        context: &QueryContext,
+    ) -> Result<Rollups, ReadError> {
+        _ = (tenant, request, context);
+        Err(ReadError::Unsupported("this store has no rollups".to_owned()))
+    }
 
     /// The attribute keys in use, sorted by scope and key. May name keys of spans a little outside the range.
     fn attribute_keys(

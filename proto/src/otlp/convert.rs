@@ -22,6 +22,12 @@ pub fn to_request(spans: &[TraceSpan]) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans: to_resource_spans(spans) }
 }
 
+/// How many bytes the span takes as a message of OTLP.
+#[must_use]
+pub fn span_bytes(span: &TraceSpan) -> usize {
+    to_span(&span.span).encoded_len()
+}
+
 /// The spans grouped by neighbouring resource and scope. `resource`, `scope` and `status` are always written, also when empty.
 #[must_use]
 pub fn to_resource_spans(spans: &[TraceSpan]) -> Vec<trace::ResourceSpans> {

@@ -16,7 +16,7 @@ mod warnings;
 pub(crate) mod wire;
 
 pub(crate) use convert::to_value;
-pub use convert::{encode_value, to_request, to_resource_spans};
+pub use convert::{encode_value, span_bytes, to_request, to_resource_spans};
 pub use decode::{decode, decode_origin_resource, decode_origin_scope, decode_value};
 pub use exporter::{PartialSuccess, encode, retry_delay};
 pub use malformed::{Malformation, MalformedRequest};

@@ -23,8 +23,8 @@ mod warning;
 use hoptrail_proto::model::{SpanId, StatusCode, Trace, TraceId, TraceSpan};
 
 pub use fold::Folding;
+pub use hoptrail_storage::{Peer, PeerKind};
 pub use key::NodeKey;
-pub use peer::{Peer, PeerKind};
 pub use skew::ClockSkew;
 pub use subset::Around;
 pub use summary::{ServicePart, Summary};

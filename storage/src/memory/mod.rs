@@ -13,6 +13,7 @@ mod evaluate;
 mod number;
 mod parents;
 mod pipeline;
+mod rollups;
 mod search;
 mod series;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use hoptrail_proto::model::{Attribute, SpanId, TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 
+use crate::rollup::{RollupRequest, Rollups};
 use crate::search::{FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, TimeRange};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
@@ -137,6 +139,11 @@ impl TraceReader for MemoryStore {
             metrics.add(&known.spans, context)?;
         }
         Ok(metrics.finish())
+    }
+
+    fn rollups(&self, tenant: &TenantId, request: &RollupRequest, _: &QueryContext) -> Result<Rollups, ReadError> {
+        let tenants = self.tenants();
+        Ok(rollups::rollups(tenants.get(tenant).into_iter().flat_map(BTreeMap::values), request))
     }
 
     fn attribute_keys(

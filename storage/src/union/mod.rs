@@ -14,7 +14,7 @@ use hoptrail_proto::model::{TenantId, Tenants, Trace, TraceId, TraceSpan};
 use crate::first_values::FirstValues;
 use crate::{
     AttributeScope, FieldValuesRequest, Inspected, MetricsAnswer, MetricsRequest, Order, QueryContext, ReadError,
-    SearchAnswer, SearchRequest, TimeRange, TraceReader, Value,
+    RollupRequest, Rollups, SearchAnswer, SearchRequest, TimeRange, TraceReader, Value,
 };
 
 /// A store in which some tenants are one: whichever tenant is asked for, the answer is that of all of them together. Nobody but who names
@@ -76,6 +76,14 @@ impl TraceReader for Union<'_> {
         context: &QueryContext,
     ) -> Result<MetricsAnswer, ReadError> {
         series::metrics(self.reader, self.tenants, request, context)
+    }
+
+    fn rollups(&self, _: &TenantId, request: &RollupRequest, context: &QueryContext) -> Result<Rollups, ReadError> {
+        let mut all = Rollups::default();
+        for tenant in self.tenants {
+            all.add(self.reader.rollups(tenant, request, context)?);
+        }
+        Ok(all)
     }
 
     fn attribute_keys(

@@ -8,7 +8,7 @@ use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_storage::{
     AttributeScope, FieldValuesRequest, MemoryStore, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
-    SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TimeRange, TraceReader, Value,
+    RollupRequest, Rollups, SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TimeRange, TraceReader, Value,
 };
 use prost::Message;
 
@@ -58,6 +58,15 @@ impl TraceReader for Shop {
         context: &QueryContext,
     ) -> Result<MetricsAnswer, ReadError> {
         self.store.metrics(tenant, request, context)
+    }
+
+    fn rollups(
+        &self,
+        tenant: &TenantId,
+        request: &RollupRequest,
+        context: &QueryContext,
+    ) -> Result<Rollups, ReadError> {
+        self.store.rollups(tenant, request, context)
     }
 
     fn attribute_keys(
