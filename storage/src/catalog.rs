@@ -5,10 +5,13 @@ use hoptrail_proto::model::TenantId;
 use crate::TimeRange;
 use crate::codec::Damaged;
 use crate::codec::bytes::{Input, put_bytes, put_varint};
+use crate::rollup::RollupPage;
 use crate::scan::HintHorizon;
 use crate::segment::{About, GroupStats, Written};
 
 const VERSION: u8 = 1;
+/// The first byte of the entry of a rollup, where others have the version.
+const ROLLUP: u8 = 2;
 
 /// A segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,81 @@ impl SegmentEntry {
     }
 }
 
+/// A rollup: a segment that has counts instead of spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RollupEntry {
+    pub(crate) id: u64,
+    pub(crate) tenant: TenantId,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// Arrival of the first and last request whose spans it counts, nanoseconds since 1970 UTC.
+    pub(crate) received: (u64, u64),
+    pub(crate) list: RollupList,
+}
+
+/// What a rollup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RollupList {
+    /// Ascending.
+    pub(crate) pages: Vec<RollupPage>,
+    /// For minutes, hours and days: earlier rows are only there at coarser levels.
+    pub(crate) kept_from: [u64; 3],
+    /// The rollups that it was merged of.
+    pub(crate) merged: Vec<u64>,
+}
+
+impl RollupList {
+    /// What the catalog says of the pages. The rollup has it as a page as well, so that a lost entry can be made again.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.kept_from.iter().for_each(|time| put_varint(&mut out, *time));
+        put_varint(&mut out, self.merged.len() as u64);
+        self.merged.iter().for_each(|id| put_varint(&mut out, *id));
+        put_varint(&mut out, self.pages.len() as u64);
+        self.pages.iter().for_each(|page| page.encode(&mut out));
+        out
+    }
+
+    pub(crate) fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+        let kept_from = [input.varint()?, input.varint()?, input.varint()?];
+        let merged = (0..input.count(8)?).map(|_| input.varint()).collect::<Result<_, _>>()?;
+        let pages = (0..input.count(24)?).map(|_| RollupPage::decode(input)).collect::<Result<_, _>>()?;
+        Ok(Self { pages, kept_from, merged })
+    }
+}
+
+impl RollupEntry {
+    /// The entry of a rollup that was written.
+    pub(crate) fn new(id: u64, bytes: u64, about: About, list: RollupList) -> Self {
+        Self { id, tenant: about.tenant, bytes, received: about.received, list }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![ROLLUP];
+        put_bytes(&mut out, self.tenant.as_str().as_bytes());
+        for number in [self.bytes, self.received.0, self.received.1] {
+            put_varint(&mut out, number);
+        }
+        out.extend_from_slice(&self.list.encode());
+        out
+    }
+
+    pub(crate) fn decode(id: u64, bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut input = Input(bytes);
+        if input.byte()? != ROLLUP {
+            return Err(Damaged("unknown version of a catalog entry"));
+        }
+        let tenant = TenantId::new(input.text()?).map_err(|_| Damaged("tenant of a catalog entry"))?;
+        let (bytes, received) = (input.varint()?, (input.varint()?, input.varint()?));
+        Ok(Self { id, tenant, bytes, received, list: RollupList::decode(&mut input)? })
+    }
+
+    /// Whether an entry of the catalog is one of a rollup.
+    pub(crate) fn is(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&ROLLUP)
+    }
+}
+
 /// What the catalog keeps of the whole store. It stands where the entry of segment 0 would, and no segment has that id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct StoreEntry {
@@ -122,6 +200,7 @@ fn read_group(input: &mut Input<'_>) -> Result<GroupStats, Damaged> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollup::Level;
 
     #[test]
     fn entries_come_back() {
@@ -138,6 +217,26 @@ mod tests {
         for end in 0..entry.encode().len() {
             assert!(SegmentEntry::decode(7, &entry.encode()[..end]).is_err());
         }
+    }
+
+    #[test]
+    fn entries_of_rollups_come_back() {
+        let page = |level, start| RollupPage { level, table: crate::RollupTable::Edges, start };
+        let entry = RollupEntry {
+            id: 7,
+            tenant: TenantId::single(),
+            bytes: 5,
+            received: (1, u64::MAX),
+            list: RollupList {
+                pages: vec![page(Level::Minute, 60), page(Level::Ever, 0)],
+                kept_from: [9, 8, 7],
+                merged: vec![3, 4],
+            },
+        };
+        let bytes = entry.encode();
+        assert!(RollupEntry::is(&bytes));
+        assert_eq!(RollupEntry::decode(7, &bytes), Ok(entry));
+        (0..bytes.len()).for_each(|end| assert!(RollupEntry::decode(7, &bytes[..end]).is_err()));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Origin<'a> {
 /// The scalar fields of a span, and the bytes of what it repeats. Reused from span to span.
 #[derive(Debug, Default)]
 pub struct SpanView<'a> {
+    /// How long its message is.
+    pub bytes: usize,
     /// 16 bytes in a valid span.
     pub trace_id: &'a [u8],
     /// 8 bytes in a valid span.
@@ -163,7 +165,7 @@ impl<'a> SpanView<'a> {
         attributes.clear();
         events.clear();
         links.clear();
-        *self = Self { attributes, events, links, ..Self::default() };
+        *self = Self { bytes: message.len(), attributes, events, links, ..Self::default() };
         for field in Fields::new(message) {
             match field? {
                 (9, WireValue::Bytes(bytes)) => self.attributes.push(bytes),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{BackendError, Catalog, Cause, StoredSegment};
-use crate::catalog::{SegmentEntry, StoreEntry};
+use crate::catalog::{RollupEntry, SegmentEntry, StoreEntry};
 use crate::scan::HintHorizon;
 
 /// What could be read of it.
 #[derive(Debug, Default)]
 pub(crate) struct CatalogRead {
     pub(crate) entries: BTreeMap<u64, SegmentEntry>,
+    pub(crate) rollups: BTreeMap<u64, RollupEntry>,
     /// Segments whose entry is there but cannot be read, each with the reason.
     pub(crate) damaged: BTreeMap<u64, Cause>,
     /// The entry of the whole store. When it cannot be read, no start hint can be believed.
@@ -40,6 +41,13 @@ impl CatalogRead {
         if segment == StoreEntry::ID {
             let unknown = StoreEntry { horizon: HintHorizon(u64::MAX) };
             self.store = StoreEntry::decode(entry).unwrap_or(unknown);
+            return;
+        }
+        if RollupEntry::is(entry) {
+            match RollupEntry::decode(segment, entry) {
+                Ok(entry) => _ = self.rollups.insert(segment, entry),
+                Err(error) => _ = self.damaged.insert(segment, Cause::new(error)),
+            }
             return;
         }
         match SegmentEntry::decode(segment, entry) {

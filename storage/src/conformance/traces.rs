@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hoptrail_proto::model::{
-    AnyValue, Attribute, Resource, Span, SpanEvent, SpanId, SpanKind, Status, StatusCode, TraceId, TraceSpan,
+    AnyValue, Attribute, Resource, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status, StatusCode, TraceId, TraceSpan,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,9 +21,15 @@ fn span() -> impl Strategy<Value = TraceSpan> {
     let ids = (1u8..4, 1u8..10, 0u8..11);
     let times = (0u64..40, 0u64..30);
     let kinds = (0i32..6, 0i32..3, "[s-u]", "[n-p]");
-    let lists = (attributes(), attributes(), vec(event(), 0..2));
+    let lists = (attributes(), attributes(), vec(event(), 0..2), vec(link(), 0..2));
     (ids, times, kinds, lists, state()).prop_map(
-        |((trace, id, parent), (start, length), (kind, status, service, name), (own, of_resource, events), state)| {
+        |(
+            (trace, id, parent),
+            (start, length),
+            (kind, status, service, name),
+            (own, of_resource, events, links),
+            state,
+        )| {
             let span = Span {
                 trace_id: TraceId([trace; 16]),
                 span_id: SpanId([id; 8]),
@@ -36,6 +42,7 @@ fn span() -> impl Strategy<Value = TraceSpan> {
                 status: Status { code: StatusCode::from_otlp(status), message: String::new() },
                 attributes: own,
                 events,
+                links,
                 ..Span::default()
             };
             let mut resource = Resource { attributes: of_resource, ..Resource::default() };
@@ -46,7 +53,7 @@ fn span() -> impl Strategy<Value = TraceSpan> {
 }
 
 fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
-    vec(("[xy]", value()).prop_map(|(key, value)| Attribute { key, value }), 0..3)
+    vec((key(), value()).prop_map(|(key, value)| Attribute { key, value }), 0..3)
 }
 
 fn event() -> impl Strategy<Value = SpanEvent> {
@@ -55,6 +62,21 @@ fn event() -> impl Strategy<Value = SpanEvent> {
         name,
         attributes,
         dropped_attributes_count: 0,
+    })
+}
+
+/// Keys that any span may have, and now and then one that names a peer.
+fn key() -> impl Strategy<Value = String> {
+    let of_peers = ["db.system", "peer.service", "server.address", "server.port", "messaging.system", "url.full"];
+    prop_oneof![5 => "[xy]", 2 => prop::sample::select(of_peers.map(str::to_owned).to_vec())]
+}
+
+fn link() -> impl Strategy<Value = SpanLink> {
+    let ids = (1u8..4, 1u8..10);
+    ids.prop_map(|(trace, span)| SpanLink {
+        trace_id: TraceId([trace; 16]),
+        span_id: SpanId([span; 8]),
+        ..SpanLink::default()
     })
 }
 

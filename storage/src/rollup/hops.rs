@@ -23,18 +23,8 @@ pub(crate) struct HopSpan {
     pub(crate) kind: SpanKind,
     pub(crate) failed: bool,
     pub(crate) weight: f64,
-}
-
-/// What few spans of a trace are asked for. Spans are named by their index.
-pub(crate) trait Asked {
-    /// The code of the peer that a span talks about, among the nodes.
-    fn peer(&mut self, span: usize) -> Option<(u32, Connection)>;
-    /// The code of the queue that a consumer takes from.
-    fn queue(&mut self, span: usize) -> u32;
-    /// The spans of the trace that others of the trace link to.
-    fn linked(&mut self) -> HashSet<u64>;
-    /// The code of the user.
-    fn user(&mut self) -> u32;
+    /// The code of the peer that it talks about, among the nodes; for a consumer, that of the queue it takes from.
+    pub(crate) peer: Option<(u32, Connection)>,
 }
 
 /// One call.
@@ -61,8 +51,9 @@ pub(crate) struct Hops {
 }
 
 impl Hops {
-    /// Calls `each` with the hops of a trace, whose spans are in the order of their starts and without copies.
-    pub(crate) fn of(&mut self, spans: &[HopSpan], asked: &mut dyn Asked, mut each: impl FnMut(&Hop)) {
+    /// Calls `each` with the hops of a trace, whose spans are in the order of their starts and without copies. `user` is the code of the
+    /// user, and `linked` are the spans that others of the trace link to.
+    pub(crate) fn of(&mut self, spans: &[HopSpan], user: u32, linked: &HashSet<u64>, mut each: impl FnMut(&Hop)) {
         let Self { by_id, answered } = self;
         by_id.clear();
         by_id.extend(spans.iter().zip(0_u32..).map(|(span, index)| (span.id, index)));
@@ -80,20 +71,15 @@ impl Hops {
                         each(&known_call(parent, child));
                     }
                 }
-                None => entered(index, child, asked).iter().for_each(&mut each),
+                None => entered(child, user).iter().for_each(&mut each),
             }
         }
         let unanswered = spans.iter().enumerate().filter(|(index, span)| {
             !matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && answered.get(*index) == Some(&false)
         });
-        let mut linked = None;
-        for (index, span) in unanswered {
-            let Some((callee, connection)) = asked.peer(index) else { continue };
-            let is_linked =
-                span.kind == SpanKind::Producer && linked.get_or_insert_with(|| asked.linked()).contains(&span.id);
-            if !is_linked {
-                each(&unanswered_call(span, callee, connection));
-            }
+        for (_, span) in unanswered {
+            let is_linked = span.kind == SpanKind::Producer && linked.contains(&span.id);
+            span.peer.filter(|_| !is_linked).into_iter().for_each(|peer| each(&unanswered_call(span, peer)));
         }
     }
 }
@@ -136,17 +122,17 @@ fn known_call(parent: &HopSpan, child: &HopSpan) -> Hop {
 }
 
 /// The call that a span answers whose caller is unknown.
-fn entered(index: usize, span: &HopSpan, asked: &mut dyn Asked) -> Option<Hop> {
+fn entered(span: &HopSpan, user: u32) -> Option<Hop> {
     let (caller, connection) = match span.kind {
-        SpanKind::Server => (asked.user(), Connection::Virtual),
-        SpanKind::Consumer => (asked.queue(index), Connection::Message),
+        SpanKind::Server => (user, Connection::Virtual),
+        SpanKind::Consumer => span.peer?,
         _ => return None,
     };
     let HopSpan { service: callee, start, failed, weight, duration, .. } = *span;
     Some(Hop { caller, callee, connection, start, failed, weight, by_callee: Some(duration), by_caller: None })
 }
 
-fn unanswered_call(span: &HopSpan, callee: u32, connection: Connection) -> Hop {
+fn unanswered_call(span: &HopSpan, (callee, connection): (u32, Connection)) -> Hop {
     let HopSpan { service: caller, start, failed, weight, duration, .. } = *span;
     Hop { caller, callee, connection, start, failed, weight, by_callee: None, by_caller: Some(duration) }
 }

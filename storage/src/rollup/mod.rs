@@ -15,8 +15,11 @@
 mod durations;
 mod hops;
 mod key;
+mod level;
 mod names;
+mod of_rows;
 mod of_spans;
+mod page;
 mod peer;
 mod steps;
 mod tally;
@@ -29,9 +32,13 @@ pub use of_spans::peer_of_span;
 pub use peer::{Peer, PeerKind};
 pub use steps::RollupSteps;
 
+pub(crate) use hops::{HopSpan, Hops};
+pub(crate) use level::Level;
 pub(crate) use names::{SpanNames, fold};
-pub(crate) use of_spans::add_spans;
-pub(crate) use tally::Tally;
+pub(crate) use of_rows::{RowReader, RowSpan, linked_from};
+pub(crate) use of_spans::{add_spans, hop_span, linked};
+pub(crate) use page::{RollupPage, Rows, add, at_level, by_page, decode, encode};
+pub(crate) use tally::{Counted, Tally};
 
 /// A minute in nanoseconds: the finest step of rollups.
 pub const MINUTE: u64 = 60_000_000_000;

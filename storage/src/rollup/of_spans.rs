@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::{AnyValue, Resource, SpanKind, StatusCode, TraceSpan};
 
-use super::hops::{Asked, HopSpan, Hops};
-use super::peer::{self, peer_of};
+use super::hops::{HopSpan, Hops};
+use super::peer::{peer_of, queue_of};
 use super::tally::Counted;
 use super::{Connection, NodeKind, Peer, PeerKind, RollupKey, SpanNames, Tally};
+use crate::copies::Contents;
 
 /// The node of a caller that sends no spans.
 const USER: &str = "user";
@@ -91,24 +92,34 @@ pub(crate) fn add_spans(tally: &mut Tally, names: &mut SpanNames, dimensions: &[
         tally.add(place.span, &counted);
         tally.add_to_instance(place.instance, &counted);
     }
-    add_hops(tally, spans, 1);
+    add_hops(tally, spans);
 }
 
-/// Counts the hops of a trace `times` times; -1 takes them back.
-pub(crate) fn add_hops(tally: &mut Tally, spans: &[TraceSpan], times: i64) {
+/// Counts the hops of a trace.
+fn add_hops(tally: &mut Tally, spans: &[TraceSpan]) {
     let mut spans: Vec<&TraceSpan> = spans.iter().collect();
-    spans.sort_by_key(|span| (span.span.start_unix_nano, span.span.span_id));
+    let key = |span: &&TraceSpan| (span.span.start_unix_nano, span.span.span_id);
+    spans.sort_by_key(key);
+    if spans.windows(2).any(|pair| matches!(pair, [one, other] if key(one) == key(other))) {
+        let mut contents = Contents::default();
+        spans.sort_by_cached_key(|span| (key(span), contents.hash(span)));
+    }
     let mut services = HashMap::new();
     let light: Vec<HopSpan> = spans.iter().map(|span| hop_span(span, tally, &mut services)).collect();
-    let mut hops = Vec::new();
-    Hops::default().of(&light, &mut Model { spans: &spans, tally }, |hop| hops.push(*hop));
-    hops.iter().for_each(|hop| tally.add_hop(hop, times));
+    let (mut hops, user, linked) = (Vec::new(), tally.user(), linked(spans.iter().copied()));
+    Hops::default().of(&light, user, &linked, |hop| hops.push(*hop));
+    hops.iter().for_each(|hop| tally.add_hop(hop, 1));
 }
 
 /// What hops tell of a span. A service is looked up once for each resource.
 pub(crate) fn hop_span(span: &TraceSpan, tally: &mut Tally, services: &mut HashMap<usize, u32>) -> HopSpan {
     let known = services.entry(Arc::as_ptr(&span.resource).addr());
     let service = *known.or_insert_with(|| tally.node(NodeKind::Service, span.resource.service_name()));
+    let said = |key| text(span.span.attribute(key)?);
+    let peer = match span.span.kind {
+        SpanKind::Consumer => Some(queue_of(said)),
+        kind => peer_of(kind, said),
+    };
     HopSpan {
         id: u64::from_be_bytes(span.span.span_id.0),
         parent: span.span.parent_span_id.map_or(0, |parent| u64::from_be_bytes(parent.0)),
@@ -118,32 +129,7 @@ pub(crate) fn hop_span(span: &TraceSpan, tally: &mut Tally, services: &mut HashM
         kind: span.span.kind,
         failed: span.span.status.code == StatusCode::Error,
         weight: weight(span),
-    }
-}
-
-/// The spans of a trace as hops ask about them.
-struct Model<'m> {
-    spans: &'m [&'m TraceSpan],
-    tally: &'m mut Tally,
-}
-
-impl Asked for Model<'_> {
-    fn peer(&mut self, span: usize) -> Option<(u32, Connection)> {
-        peer_of_span(self.spans.get(span)?).map(|peer| self.tally.peer(&peer))
-    }
-
-    fn queue(&mut self, span: usize) -> u32 {
-        let span = self.spans.get(span);
-        let queue = peer::queue_of(|key| span.and_then(|span| text(span.span.attribute(key)?)));
-        self.tally.peer(&queue).0
-    }
-
-    fn linked(&mut self) -> HashSet<u64> {
-        linked(self.spans.iter().copied())
-    }
-
-    fn user(&mut self) -> u32 {
-        self.tally.user()
+        peer: peer.map(|peer| tally.peer(&peer)),
     }
 }
 

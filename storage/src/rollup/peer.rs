@@ -95,8 +95,7 @@ const fn joined<const N: usize>(lists: [&[&'static str]; 10]) -> [&'static str; 
 struct Said<F>(F);
 
 /// The peer that a span of this kind talks about; `None` when it makes no call. `said` gives the text of an attribute of the span.
-#[must_use]
-pub fn peer_of(kind: SpanKind, said: impl Fn(&'static str) -> Option<String>) -> Option<Peer> {
+pub(super) fn peer_of(kind: SpanKind, said: impl Fn(&'static str) -> Option<String>) -> Option<Peer> {
     let said = Said(said);
     let found = || said.database().or_else(|| said.queue()).or_else(|| said.service(kind));
     match kind {

@@ -1,6 +1,6 @@
 //! Steps of time, of whole minutes.
 
-use super::{DAY, HOUR, MINUTE};
+use super::{DAY, MINUTE};
 use crate::TimeRange;
 
 /// Steps of one length that follow one another. Step `n` has the times `start + n * step <= t < start + (n + 1) * step`.
@@ -56,16 +56,11 @@ impl RollupSteps {
     pub fn start_of(&self, step: usize) -> u64 {
         self.start.saturating_add(self.step.saturating_mul(step as u64))
     }
-
-    /// The coarsest step of rollups whose every row is in one step of these.
-    pub(crate) fn finest_needed(&self) -> u64 {
-        let fits = |length: &u64| self.start.is_multiple_of(*length) && self.step.is_multiple_of(*length);
-        [DAY, HOUR].into_iter().find(fits).unwrap_or(MINUTE)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::HOUR;
     use super::*;
 
     #[test]

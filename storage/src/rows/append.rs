@@ -106,6 +106,7 @@ impl Rows {
             parent: SpanId(span.parent_span_id.try_into().unwrap_or_default()),
             start: span.start_unix_nano,
             end: span.end_unix_nano,
+            bytes: len_u32(span.bytes),
             previous: None,
         });
         span.events.iter().try_for_each(|event| self.append_event(row, &EventView::read(event)?))?;
@@ -173,6 +174,6 @@ fn push_count(table: &mut Table, name: &[u8], count: u32) {
 impl SpanRow {
     /// A row without a link to the other rows of its trace.
     pub(crate) fn new(trace_id: TraceId, span_id: SpanId, parent: SpanId, start: u64, end: u64) -> Self {
-        Self { trace_id, span_id, parent, start, end, previous: None }
+        Self { trace_id, span_id, parent, start, end, bytes: 0, previous: None }
     }
 }

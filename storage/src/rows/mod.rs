@@ -32,6 +32,8 @@ pub(crate) struct SpanRow {
     pub(crate) parent: SpanId,
     pub(crate) start: u64,
     pub(crate) end: u64,
+    /// Bytes of its message as it was received; 0 where that is not known any more.
+    pub(crate) bytes: u32,
     /// The previous row of the same trace.
     previous: Option<u32>,
 }

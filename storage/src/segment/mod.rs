@@ -149,6 +149,12 @@ pub(crate) fn damaged_tail(segment: u64, what: &str) -> impl Fn(Damaged) -> Read
     move |error| ReadError::Corrupt { location: location.clone(), reason: error.to_string() }
 }
 
+/// An error of damage in a page of a rollup.
+pub(crate) fn damaged_page(segment: u64, id: PageId, damaged: Damaged) -> ReadError {
+    let location = format!("segment {segment}, group {}, page {}", id.group, id.page);
+    ReadError::Corrupt { location, reason: damaged.to_string() }
+}
+
 /// Reads the metadata of a segment.
 pub(crate) fn read_metadata(source: &(impl PageSource + ?Sized), segment: u64) -> Result<Metadata, ReadError> {
     let corrupt = |error: Damaged| ReadError::Corrupt {

@@ -20,6 +20,9 @@ pub(crate) const NAMES: PageId = page(6);
 /// Tenant and arrival: see [`About`].
 pub(crate) const ABOUT: PageId = page(8);
 
+/// What pages a rollup has.
+pub(crate) const ROLLUP: PageId = page(9);
+
 const VERSION: u8 = 1;
 
 const fn page(page: u32) -> PageId {

@@ -1,11 +1,12 @@
 //! Chunks of the head: rows of one tenant that grow together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
 
 use hoptrail_proto::otlp::view::Malformed;
 
+use super::rollups::ChunkRollup;
 use crate::rows::{Rows, SpanRow};
 
 /// Spans of one chunk. It is small, so that a search blocks writers only shortly.
@@ -19,6 +20,8 @@ const APPEND_TIMEOUT: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Chunk {
     rows: RwLock<Rows>,
+    /// Guards what was counted of it so far.
+    pub(super) rollup: Mutex<ChunkRollup>,
     /// Bounds of the starts of its spans. With them a search skips a chunk without its lock, as it skips groups.
     earliest: AtomicU64,
     latest: AtomicU64,
@@ -42,7 +45,14 @@ pub(crate) struct ChunkTimes {
 impl Default for Chunk {
     fn default() -> Self {
         let [latest, latest_end, latest_order_start] = Default::default();
-        Self { rows: RwLock::default(), earliest: AtomicU64::new(u64::MAX), latest, latest_end, latest_order_start }
+        Self {
+            rows: RwLock::default(),
+            rollup: Mutex::default(),
+            earliest: AtomicU64::new(u64::MAX),
+            latest,
+            latest_end,
+            latest_order_start,
+        }
     }
 }
 

@@ -35,6 +35,13 @@ pub struct Config {
     /// Segments to keep. The oldest go first; zero sets no bound.
     #[serde(with = "units::size")]
     pub retention_size: u64,
+    /// How long rollups are kept: what is counted of spans stays when the spans are gone. Zero keeps them for ever.
+    #[serde(with = "units::duration")]
+    pub rollup_retention: Duration,
+    /// Span names of a service that have series of their own. Further ones are put together: `GET /order/{}`, and in the end `other`.
+    pub rollup_names: usize,
+    /// Attributes of spans or resources whose values divide the series of spans, such as `http.request.method`.
+    pub rollup_dimensions: Vec<String>,
     /// What must stay free on the disk. With less, writes are refused for a while, and nothing is merged.
     pub min_free: MinFree,
 }
@@ -50,6 +57,9 @@ impl Default for Config {
             merge_spans: 1 << 20,
             retention: Duration::from_secs(14 * 24 * 3600),
             retention_size: 0,
+            rollup_retention: Duration::from_secs(396 * 24 * 3600),
+            rollup_names: 500,
+            rollup_dimensions: Vec::new(),
             min_free: MinFree::Auto,
         }
     }

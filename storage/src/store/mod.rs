@@ -43,6 +43,7 @@ mod metrics;
 mod read;
 mod readers;
 mod recover;
+mod rollups;
 mod state;
 #[cfg(test)]
 mod step_tests;
@@ -75,6 +76,7 @@ use metrics::Metrics;
 use read::Workers;
 use readers::{CacheConfig, ReadCaches, Readers};
 use recover::Recovery;
+use rollups::RollupRules;
 use state::SharedState;
 
 /// The longest request body. With it every attribute fits a slot of the head and every record of the log can be read back.
@@ -166,7 +168,9 @@ impl Store {
         let environment = Environment { clock: Arc::clone(clock), watch: Arc::clone(watch), disk, metrics };
         let (state, caches) = (Arc::<SharedState>::default(), Arc::new(ReadCaches::new(CacheConfig::from(config))));
         let workers = Arc::new(Workers::for_this_machine(tuning.parallel_after));
-        let readers = Readers { backend: Arc::clone(&backend), state, caches, damage, workers, tuning: *tuning };
+        let rollups = Arc::new(RollupRules::from(config));
+        let readers =
+            Readers { backend: Arc::clone(&backend), state, caches, damage, workers, tuning: *tuning, rollups };
         let recovered = Recovery { readers: &readers, environment: &environment }.run()?;
         let (alarm, state) = (Arc::<Alarm>::default(), Arc::clone(&readers.state));
         let ingest = Ingest::new(IngestConfig::from(config), backend, state, environment.clone(), Arc::clone(&alarm));

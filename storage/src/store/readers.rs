@@ -8,6 +8,7 @@ use quick_cache::sync::Cache;
 use super::Config;
 use super::damage::DamageLog;
 use super::read::Workers;
+use super::rollups::RollupRules;
 use super::state::{SharedState, State};
 use super::tuning::Tuning;
 use crate::ReadError;
@@ -30,6 +31,7 @@ pub(super) struct Readers {
     /// The threads that help queries.
     pub(super) workers: Arc<Workers>,
     pub(super) tuning: Tuning,
+    pub(super) rollups: Arc<RollupRules>,
 }
 
 impl Readers {

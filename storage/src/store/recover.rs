@@ -1,13 +1,14 @@
 //! Recovery at a start: reads the catalog and the log, deletes pages that nothing names, and works around damage.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::environment::Environment;
-use super::integrity::entry_from_pages;
+use super::integrity::{entry_from_pages, rollup_from_pages};
 use super::readers::Readers;
 use crate::backend::{BackendError, CatalogRead, OpenError, Quarantine, StoredSegment, read_catalog};
-use crate::catalog::{SegmentEntry, StoreEntry};
+use crate::catalog::{RollupEntry, SegmentEntry, StoreEntry};
 use crate::{Done, Task, log};
 
 /// A recovery into a state that is still empty.
@@ -46,25 +47,33 @@ impl Recovery<'_> {
     fn read_catalog(&self) -> Result<u64, BackendError> {
         let backend = &self.readers.backend;
         let stored = backend.list()?;
-        let CatalogRead { entries, damaged, store, unread } = read_catalog(&**backend, &stored);
+        let CatalogRead { entries, mut rollups, damaged, store, unread } = read_catalog(&**backend, &stored);
         for (segment, reason) in &damaged {
             self.readers.note_damage(&format!("segment {segment}, catalog entry"), &reason.to_string());
         }
         if let Some(error) = &unread {
             self.readers.note_damage("catalog", &error.to_string());
         }
-        let ids =
-            stored.iter().map(|stored| stored.segment).chain(entries.keys().copied()).chain(damaged.keys().copied());
+        let named = entries.keys().chain(rollups.keys()).chain(damaged.keys()).copied();
+        let ids = stored.iter().map(|stored| stored.segment).chain(named);
         let next_segment = ids.max().unwrap_or_default() + 1;
         let adopts_all = unread.is_some() || backend.must_adopt();
-        let unnamed = stored.into_iter().filter(|stored| !entries.contains_key(&stored.segment));
+        let unnamed = stored
+            .into_iter()
+            .filter(|stored| !entries.contains_key(&stored.segment) && !rollups.contains_key(&stored.segment));
         let (adopted, orphans): (Vec<_>, Vec<_>) =
             unnamed.partition(|stored| adopts_all || damaged.contains_key(&stored.segment));
         orphans.iter().try_for_each(|orphan| backend.delete(orphan.segment))?;
-        let adopted = self.adopt(&adopted);
+        let (adopted, adopted_rollups) = self.adopt(&adopted);
         // An entry that does not decode may be from a later hoptrail, so it stays as it is.
         let new = adopted.iter().filter(|entry| !damaged.contains_key(&entry.id));
         let mut add: Vec<_> = new.map(|entry| (entry.id, entry.encode())).collect();
+        let named = rollups.values().chain(&adopted_rollups);
+        let merged: HashSet<u64> = named.flat_map(|rollup| &rollup.list.merged).copied().collect();
+        for entry in adopted_rollups.into_iter().filter(|entry| !merged.contains(&entry.id)) {
+            add.extend((!damaged.contains_key(&entry.id)).then(|| (entry.id, entry.encode())));
+            rollups.insert(entry.id, entry);
+        }
         let visible: Vec<SegmentEntry> = entries.into_values().chain(adopted).collect();
         let mut horizon = store.horizon;
         if adopts_all || !damaged.is_empty() {
@@ -78,14 +87,19 @@ impl Recovery<'_> {
         let mut state = self.readers.state.write();
         state.horizon = horizon;
         state.segments.extend(visible.into_iter().map(|entry| (entry.id, Arc::new(entry))));
+        state.rollups.extend(rollups.into_iter().map(|(id, entry)| (id, Arc::new(entry))));
         drop(state);
         backend.adopted()?;
         Ok(next_segment)
     }
 
     /// Makes the entries of segments from their pages.
-    fn adopt(&self, stored: &[StoredSegment]) -> Vec<SegmentEntry> {
-        stored.iter().filter_map(|stored| self.adopt_one(stored)).collect()
+    fn adopt(&self, stored: &[StoredSegment]) -> (Vec<SegmentEntry>, Vec<RollupEntry>) {
+        let rollup = |stored: &StoredSegment| rollup_from_pages(&*self.readers.backend, stored).ok();
+        let (rollups, segments): (Vec<_>, Vec<_>) =
+            stored.iter().map(|stored| (stored, rollup(stored))).partition(|(_, rollup)| rollup.is_some());
+        let segments = segments.into_iter().filter_map(|(stored, _)| self.adopt_one(stored));
+        (segments.collect(), rollups.into_iter().filter_map(|(_, rollup)| rollup).collect())
     }
 
     fn adopt_one(&self, stored: &StoredSegment) -> Option<SegmentEntry> {

@@ -10,7 +10,7 @@ use hoptrail_proto::otlp::view::Malformed;
 use super::chunk::{Added, Chunk};
 use super::lock;
 use crate::backend::{LogHalf, LogPosition};
-use crate::catalog::SegmentEntry;
+use crate::catalog::{RollupEntry, SegmentEntry};
 use crate::rows::Rows;
 use crate::scan::HintHorizon;
 
@@ -74,6 +74,7 @@ pub(crate) struct State {
     /// Oldest first; the last one takes new spans.
     generations: Vec<Generation>,
     pub(crate) segments: BTreeMap<u64, Arc<SegmentEntry>>,
+    pub(crate) rollups: BTreeMap<u64, Arc<RollupEntry>>,
     /// What of start hints can be believed: segments that were dropped are known to none.
     pub(crate) horizon: HintHorizon,
     /// The sequence after that of the last record whose requests are all in the head.
@@ -192,11 +193,17 @@ impl State {
     }
 
     /// Replaces the oldest generation by its segments.
-    pub(crate) fn replace_oldest(&mut self, segments: Vec<SegmentEntry>) {
+    pub(crate) fn replace_oldest(&mut self, segments: Vec<SegmentEntry>, rollups: Vec<RollupEntry>) {
         if !self.generations.is_empty() {
             self.generations.remove(0);
         }
         self.segments.extend(segments.into_iter().map(|entry| (entry.id, Arc::new(entry))));
+        self.rollups.extend(rollups.into_iter().map(|entry| (entry.id, Arc::new(entry))));
+    }
+
+    /// The rollups of a tenant.
+    pub(crate) fn rollups_of(&self, tenant: &TenantId) -> Vec<Arc<RollupEntry>> {
+        self.rollups.values().filter(|rollup| rollup.tenant == *tenant).cloned().collect()
     }
 
     /// The head chunks and segments of a tenant, as of now.

@@ -5,6 +5,7 @@
 mod adopt;
 mod checkpoint;
 mod repair;
+mod rollups;
 mod segment_check;
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,5 @@ mod verify;
 pub(crate) use adopt::entry_from_pages;
 pub use checkpoint::Checkpoint;
 pub use repair::{Repaired, repair};
+pub(crate) use rollups::rollup_from_pages;
 pub use verify::{Checked, verify};

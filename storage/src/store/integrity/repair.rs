@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::adopt::entry_from_pages;
-use super::segment_check::check_segment;
+use super::rollups::{check_rollup, rollup_from_pages, write_again as write_rollup_again};
+use super::segment_check::{check_segment, in_file};
 use crate::backend::{
     self, Backend, BackendError, Cause, Integrity, OpenError, Quarantine, Report, StoredSegment, read_catalog,
 };
-use crate::catalog::{SegmentEntry, StoreEntry};
+use crate::catalog::{RollupEntry, SegmentEntry, StoreEntry};
 use crate::log;
 use crate::rows::Rows;
 use crate::scan::HintHorizon;
@@ -70,6 +71,9 @@ pub fn repair(data: &Path, report: &mut dyn FnMut(Integrity)) -> Result<Repaired
     Ok(Repaired { originals: quarantine.folder().map(Path::to_owned), ..done })
 }
 
+/// All entries of the catalog.
+type Entries = (BTreeMap<u64, SegmentEntry>, BTreeMap<u64, RollupEntry>);
+
 /// A repair that runs.
 struct Repair<'r> {
     backend: &'r dyn Backend,
@@ -81,19 +85,29 @@ struct Repair<'r> {
 impl Repair<'_> {
     fn run(&mut self) -> Result<(), BackendError> {
         let stored = self.backend.list()?;
-        let mut entries = self.repair_catalog(&stored)?;
+        let (mut entries, mut rollups) = self.repair_catalog(&stored)?;
         let horizon = entries.values().map(SegmentEntry::horizon).max().unwrap_or_default();
         (self.report)(Integrity::Begun { what: "repairing", bytes: stored.iter().map(|stored| stored.bytes).sum() });
-        let ids = stored.iter().map(|stored| stored.segment).chain(entries.keys().copied());
+        let ids =
+            stored.iter().map(|stored| stored.segment).chain(entries.keys().copied()).chain(rollups.keys().copied());
         let mut last = ids.max().unwrap_or_default();
         for stored in &stored {
             if let Some(entry) = entries.remove(&stored.segment) {
                 self.repair_segment(&entry, stored, &mut last)?;
             }
+            if let Some(entry) = rollups.remove(&stored.segment) {
+                self.repair_rollup(&entry, stored, &mut last)?;
+            }
             (self.report)(Integrity::Done { bytes: stored.bytes });
         }
         for entry in entries.values() {
             self.drop_entry(entry)?;
+        }
+        for id in rollups.keys() {
+            let reason = "its file is missing, and what it counted";
+            (self.report)(Integrity::found(format!("rollup {id}"), reason));
+            self.keep_entry(*id)?;
+            self.backend.commit(&[], &[*id], None)?;
         }
         self.repair_log()?;
         if self.done.has_changed_segments() {
@@ -110,18 +124,23 @@ impl Repair<'_> {
     }
 
     /// Makes lost catalog entries again. Answers all entries.
-    fn repair_catalog(&mut self, stored: &[StoredSegment]) -> Result<BTreeMap<u64, SegmentEntry>, BackendError> {
+    fn repair_catalog(&mut self, stored: &[StoredSegment]) -> Result<Entries, BackendError> {
         let read = read_catalog(self.backend, stored);
-        let mut entries = read.entries;
+        let (mut entries, mut rollups) = (read.entries, read.rollups);
         let must_adopt = self.backend.must_adopt();
         for stored in stored {
             let is_lost = must_adopt || read.damaged.contains_key(&stored.segment);
-            if !is_lost || entries.contains_key(&stored.segment) {
+            if !is_lost || entries.contains_key(&stored.segment) || rollups.contains_key(&stored.segment) {
+                continue;
+            }
+            if let Ok(entry) = rollup_from_pages(self.backend, stored) {
+                self.replace_entry(entry.id, entry.encode())?;
+                rollups.insert(entry.id, entry);
                 continue;
             }
             match entry_from_pages(self.backend, stored) {
                 Ok(entry) => {
-                    self.replace_entry(&entry)?;
+                    self.replace_entry(entry.id, entry.encode())?;
                     entries.insert(entry.id, entry);
                 }
                 Err(error) => {
@@ -132,14 +151,14 @@ impl Repair<'_> {
             }
         }
         self.backend.adopted()?;
-        Ok(entries)
+        Ok((entries, rollups))
     }
 
-    fn replace_entry(&mut self, entry: &SegmentEntry) -> Result<(), BackendError> {
-        self.keep_entry(entry.id)?;
-        self.backend.commit(&[(entry.id, entry.encode())], &[], None)?;
+    fn replace_entry(&mut self, id: u64, entry: Vec<u8>) -> Result<(), BackendError> {
+        self.keep_entry(id)?;
+        self.backend.commit(&[(id, entry)], &[], None)?;
         self.done.entries += 1;
-        let location = format!("catalog entry of segment {}", entry.id);
+        let location = format!("catalog entry of segment {id}");
         (self.report)(Integrity::repaired(location, "made again from the pages of the segment"));
         Ok(())
     }
@@ -166,7 +185,7 @@ impl Repair<'_> {
         let entry_only = found.iter().all(|damage| damage.entry_only);
         found.into_iter().for_each(|damage| (self.report)(damage.into()));
         if entry_only && let Ok(right) = entry_from_pages(self.backend, stored) {
-            return self.replace_entry(&right);
+            return self.replace_entry(right.id, right.encode());
         }
         if let Some(file) = &stored.file {
             self.quarantine.copy(file)?;
@@ -182,6 +201,35 @@ impl Repair<'_> {
         self.backend.delete(entry.id)?;
         let how = format!("{} of its {} spans are in segment {last} now", rows.len(), entry.spans());
         (self.report)(Integrity::repaired(format!("segment {}", entry.id), how));
+        Ok(())
+    }
+
+    /// Writes a rollup again without its damaged pages.
+    fn repair_rollup(
+        &mut self,
+        entry: &RollupEntry,
+        stored: &StoredSegment,
+        last: &mut u64,
+    ) -> Result<(), BackendError> {
+        let damage = check_rollup(self.backend, entry, stored);
+        if damage.is_empty() {
+            return Ok(());
+        }
+        for error in damage {
+            let (location, reason) = in_file(stored, error);
+            (self.report)(Integrity::found(location, reason));
+        }
+        if let Some(file) = &stored.file {
+            self.quarantine.copy(file)?;
+        }
+        self.keep_entry(entry.id)?;
+        *last += 1;
+        let new = write_rollup_again(self.backend, *last, entry)?;
+        self.backend.commit(&[(new.id, new.encode())], &[entry.id], None)?;
+        self.backend.delete(entry.id)?;
+        self.done.segments += 1;
+        let how = format!("{} of its {} pages are in rollup {last} now", new.list.pages.len(), entry.list.pages.len());
+        (self.report)(Integrity::repaired(format!("rollup {}", entry.id), how));
         Ok(())
     }
 

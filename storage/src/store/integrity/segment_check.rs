@@ -174,6 +174,12 @@ fn check_about(backend: &dyn Backend, entry: &SegmentEntry) -> Result<(), ReadEr
 }
 
 fn of_pages(stored: &StoredSegment, error: ReadError) -> Damage {
+    let (location, reason) = in_file(stored, error);
+    Damage { location, reason, entry_only: false }
+}
+
+/// Where damage is, with the name of the file, and the reason.
+pub(super) fn in_file(stored: &StoredSegment, error: ReadError) -> (String, String) {
     let (location, reason) = match error {
         ReadError::Corrupt { location, reason } => (location, reason),
         other => (format!("segment {}", stored.segment), other.to_string()),
@@ -183,7 +189,7 @@ fn of_pages(stored: &StoredSegment, error: ReadError) -> Damage {
         Some(file) => format!("{}: {location}", file.to_string_lossy()),
         None => location,
     };
-    Damage { location, reason, entry_only: false }
+    (location, reason)
 }
 
 /// The error, with the loss in its text.

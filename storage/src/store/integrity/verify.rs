@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::segment_check::check_segment;
+use super::rollups::check_rollup;
+use super::segment_check::{check_segment, in_file};
 use crate::backend::{
     self, Backend, BackendError, CatalogRead, Integrity, OpenError, Report, StoredSegment, read_catalog,
 };
-use crate::log;
 use crate::rows::Rows;
+use crate::{ReadError, log};
 
 /// How much was checked.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,9 @@ fn check(backend: &dyn Backend, report: Report<'_>) -> Result<Checked, BackendEr
     report(Integrity::Begun { what: "verifying", bytes: stored.iter().map(|stored| stored.bytes).sum() });
     let mut checked = Checked::default();
     for stored in &stored {
+        if let Some(entry) = catalog.rollups.get(&stored.segment) {
+            check_rollup(backend, entry, stored).into_iter().for_each(|error| report(of_rollup(stored, error)));
+        }
         // Pages without an entry are left from an unfinished merge or seal. The next start deletes them.
         if let Some(entry) = catalog.entries.get(&stored.segment) {
             checked.segments += 1;
@@ -62,7 +66,8 @@ fn report_catalog(catalog: &CatalogRead, stored: &[StoredSegment], report: Repor
     for (segment, cause) in &catalog.damaged {
         report(Integrity::found(format!("catalog entry of segment {segment}"), cause.to_string()));
     }
-    for segment in catalog.entries.keys().filter(|id| !stored.iter().any(|stored| stored.segment == **id)) {
+    let known = catalog.entries.keys().chain(catalog.rollups.keys());
+    for segment in known.filter(|id| !stored.iter().any(|stored| stored.segment == **id)) {
         report(Integrity::found(format!("segment {segment}"), "its file is missing"));
     }
 }
@@ -87,4 +92,9 @@ fn check_log(backend: &dyn Backend, checked: &mut Checked, report: Report<'_>) {
         }
         Err(error) => report(Integrity::found("log", error.to_string())),
     }
+}
+
+fn of_rollup(stored: &StoredSegment, error: ReadError) -> Integrity {
+    let (location, reason) = in_file(stored, error);
+    Integrity::found(location, reason)
 }

@@ -50,7 +50,7 @@ impl Maintenance {
         let Some(first) = run.first() else { return Ok(()) };
         self.environment.reached(Task::Merge, Done::Begun);
         let about = About { tenant: first.tenant.clone(), received: arrival(run) };
-        let entry = match self.publish(Task::Merge, about, |about, out| self.write_merged(run, about, out)) {
+        let entry = match self.publish(Task::Merge, |out| self.write_merged(run, &about, out)) {
             Err(MaintenanceError::Segment { segment, source: ReadError::Corrupt { location, reason } }) => {
                 self.readers.note_damage(&location, &reason);
                 lock(&self.unmergeable).insert(segment);
@@ -62,7 +62,7 @@ impl Maintenance {
                 lock(&self.unmergeable).extend(run.iter().map(|segment| segment.id));
                 return Ok(());
             }
-            entry => entry?,
+            published => SegmentEntry::of(published?, about),
         };
         let old: Vec<u64> = run.iter().map(|segment| segment.id).collect();
         self.swap(Task::Merge, Some(entry), &old)?;

@@ -5,6 +5,7 @@ mod clock_guard;
 mod merge;
 mod publish;
 mod retention;
+mod rollups;
 mod seal;
 mod start_hints;
 
@@ -21,11 +22,11 @@ use super::readers::Readers;
 use super::state::Bounds;
 use super::{Config, lock};
 use crate::backend::BackendError;
-use crate::catalog::SegmentEntry;
 use crate::segment::{MergeError, TooLarge, WriteSegmentError};
 use crate::{Cause, ReadError, Task, WriteError};
 pub(super) use alarm::Alarm;
 use clock_guard::ClockGuard;
+use publish::Retired;
 
 /// How often the thread looks for something to do when nobody wakes it.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,6 +51,8 @@ pub(super) struct MaintenanceConfig {
     pub(super) retention: Duration,
     /// Bytes of segments to keep; `None` without a bound.
     pub(super) retention_bytes: Option<u64>,
+    /// How long rollups are kept; zero keeps them for ever.
+    pub(super) rollup_retention: Duration,
 }
 
 impl From<&Config> for MaintenanceConfig {
@@ -62,6 +65,7 @@ impl From<&Config> for MaintenanceConfig {
             merge_memory: config.head_size.saturating_mul(2).max(LEAST_MERGE_MEMORY),
             retention: config.retention,
             retention_bytes: config.retention_bytes(),
+            rollup_retention: config.rollup_retention,
         }
     }
 }
@@ -82,8 +86,10 @@ pub(super) struct Maintenance {
     failed: Mutex<Option<String>>,
     /// Guards what is known of the clock.
     clock_guard: Mutex<ClockGuard>,
+    /// The same for rollups.
+    rollup_clock: Mutex<ClockGuard>,
     /// Guards the segments that no new query finds but running queries may still read.
-    retired: Mutex<Vec<Arc<SegmentEntry>>>,
+    retired: Mutex<Vec<(u64, Retired)>>,
     /// Guards the segments that the catalog does not name but whose pages may exist.
     unnamed: Mutex<BTreeSet<u64>>,
     /// Guards the segments that are never merged, because they are damaged or too large together.
@@ -107,6 +113,7 @@ impl Maintenance {
             running: Mutex::default(),
             failed: Mutex::default(),
             clock_guard: Mutex::default(),
+            rollup_clock: Mutex::default(),
             retired: Mutex::default(),
             unnamed: Mutex::default(),
             unmergeable: Mutex::default(),
@@ -164,6 +171,7 @@ impl Maintenance {
         while let Some(run) = self.next_to_merge() {
             metrics.count(Task::Merge, self.merge(&run))?;
         }
+        metrics.count(Task::Merge, self.keep_rollups())?;
         self.delete_retired();
         self.show_sizes();
         Ok(())

@@ -4,6 +4,7 @@ use hoptrail_proto::units::{Size, Time};
 
 use super::{Environment, Maintenance, MaintenanceError};
 use crate::store::lock;
+use crate::store::rollups::MINUTES_KEPT;
 use crate::{Done, Task};
 
 pub(super) const HOUR: u64 = 3_600_000_000_000;
@@ -56,6 +57,11 @@ impl Maintenance {
             }
         }
         old
+    }
+
+    /// Whether ages count for rollups.
+    pub(super) fn is_believed(&self, now: u64) -> bool {
+        lock(&self.rollup_clock).is_believed(now, MINUTES_KEPT)
     }
 
     /// Segments that arrived before this time are too old; 0 when none is.

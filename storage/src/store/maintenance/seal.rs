@@ -1,14 +1,15 @@
 //! Sealing: a generation of the head becomes a segment for each of its tenants.
 
-use std::sync::RwLockReadGuard;
+use std::sync::{Arc, RwLockReadGuard};
 
 use hoptrail_proto::model::TenantId;
 
 use super::publish::Ended;
 use super::{Environment, Maintenance, MaintenanceError};
-use crate::catalog::SegmentEntry;
+use crate::catalog::{RollupEntry, SegmentEntry};
 use crate::rows::Rows;
 use crate::segment::{About, write_rows};
+use crate::store::chunk::Chunk;
 use crate::store::state::Generation;
 use crate::{Done, Task};
 
@@ -43,7 +44,18 @@ impl Maintenance {
         let hints = self.start_hints(tenant, rows);
         let group_spans = self.readers.tuning.group_spans;
         let about = About { tenant: tenant.clone(), received };
-        self.publish(Task::Seal, about, |about, out| Ok(write_rows(rows, group_spans, &hints, about, out)?))
+        let published = self.publish(Task::Seal, |out| Ok(write_rows(rows, group_spans, &hints, &about, out)?))?;
+        Ok(SegmentEntry::of(published, about))
+    }
+
+    fn seal_chunks(
+        &self,
+        tenant: &TenantId,
+        received: (u64, u64),
+        chunks: &[Arc<Chunk>],
+    ) -> Result<SegmentEntry, MaintenanceError> {
+        let guards: Vec<RwLockReadGuard<'_, Rows>> = chunks.iter().map(|chunk| chunk.read()).collect();
+        self.write_rows(tenant, received, &guards.iter().map(|guard| &**guard).collect::<Vec<_>>())
     }
 
     /// Writes the pages first. Then one step adds the catalog entries and ends the log.
@@ -52,15 +64,16 @@ impl Maintenance {
         let started = crate::clock::instant();
         self.environment.reached(Task::Seal, Done::Begun);
         let received = generation.received.unwrap_or_default();
-        let mut entries = Vec::new();
+        let (mut entries, mut rollups) = (Vec::new(), Vec::new());
         for (tenant, chunks) in &generation.tenants {
-            let guards: Vec<RwLockReadGuard<'_, Rows>> = chunks.iter().map(|chunk| chunk.read()).collect();
-            let rows: Vec<&Rows> = guards.iter().map(|guard| &**guard).collect();
-            entries.push(self.write_rows(tenant, received, &rows)?);
+            entries.push(self.seal_chunks(tenant, received, chunks)?);
+            rollups.extend(self.write_rollup(tenant, received, chunks)?);
         }
-        self.enter(Task::Seal, &entries, &[], Some(Ended::Log(generation.log_end)))?;
+        let add = entries.iter().map(|entry: &SegmentEntry| (entry.id, entry.encode()));
+        let add = add.chain(rollups.iter().map(|entry: &RollupEntry| (entry.id, entry.encode()))).collect();
+        self.enter(Task::Seal, add, &[], Some(Ended::Log(generation.log_end)))?;
         let new: Vec<u64> = entries.iter().map(|entry| entry.id).collect();
-        self.readers.state.write().replace_oldest(entries);
+        self.readers.state.write().replace_oldest(entries, rollups);
         new.into_iter().for_each(|segment| self.readers.warm_up(segment));
         self.environment.reached(Task::Seal, Done::Swapped);
         let half = generation.half;

@@ -36,6 +36,8 @@ use std::collections::{BTreeSet, HashSet};
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use super::Store;
+use super::rollups::rollups;
+use crate::rollup::{RollupRequest, Rollups};
 use crate::rows::{Owner, TableKind};
 use crate::scan::RowGroup;
 use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
@@ -98,6 +100,15 @@ impl TraceReader for Store {
         let mut answer = Metrics::new(&TraceLoader::new(&snapshot, context), request)?.answer()?;
         answer.inspected.bytes = snapshot.count_pages(context);
         Ok(answer)
+    }
+
+    fn rollups(
+        &self,
+        tenant: &TenantId,
+        request: &RollupRequest,
+        context: &QueryContext,
+    ) -> Result<Rollups, ReadError> {
+        rollups(&self.readers, tenant, request, context)
     }
 
     fn attribute_keys(
