@@ -54,24 +54,41 @@ impl Cells {
         distinct: usize,
     ) -> impl Iterator<Item = (usize, u32, f64)> + use<'_> {
         let width = self.len();
-        let mut counts = vec![0.0; distinct * width];
-        let mut add = |row: usize, code: u32| {
-            if (code as usize) < distinct
-                && let Some(count) = counts.get_mut(code as usize * width + self.code(row) as usize)
-            {
-                *count += self.weight(row);
-            }
-        };
-        if rows.is_full() {
-            codes.iter().enumerate().for_each(|(row, code)| add(row, *code));
+        let counts = if self.weights.is_empty() {
+            let mut counts = vec![0u32; distinct * width];
+            self.each(rows, codes, |_, place| {
+                if let Some(count) = counts.get_mut(place) {
+                    *count += 1;
+                }
+            });
+            counts.into_iter().map(f64::from).collect()
         } else {
-            rows.iter().zip(codes).for_each(|(row, code)| add(row, *code));
-        }
-        let counted = counts.into_iter().enumerate().filter(|(_, count)| *count > 0.0);
+            let mut counts = vec![0.0; distinct * width];
+            self.each(rows, codes, |row, place| {
+                if let Some(count) = counts.get_mut(place) {
+                    *count += self.weight(row);
+                }
+            });
+            counts
+        };
+        let counted = Vec::into_iter(counts).enumerate().filter(|(_, count)| *count > 0.0);
         counted.map(move |(place, count)| {
             let cell = self.of_codes.get(place % width).copied().unwrap_or_default();
             (place / width, cell, count)
         })
+    }
+
+    /// Gives each row with the place of its code and cell.
+    #[inline]
+    fn each(&self, rows: &Bitmap, codes: &[u32], mut visit: impl FnMut(usize, usize)) {
+        let width = self.len();
+        if rows.is_full() {
+            let cells = codes.iter().zip(&self.of_rows).enumerate();
+            cells.for_each(|(row, (code, cell))| visit(row, *code as usize * width + *cell as usize));
+        } else {
+            let cells = rows.iter().zip(codes);
+            cells.for_each(|(row, code)| visit(row, *code as usize * width + self.code(row) as usize));
+        }
     }
 
     /// The code of a row's cell.

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::listed::Listed;
+use super::sieve::Sieve;
 use crate::first_values::Ranked;
 use crate::{ReadError, Value};
 
@@ -49,6 +50,7 @@ type Sides = [f64; 2];
 pub(super) type Visit<'v> = &'v mut dyn FnMut(u64, &dyn Fn() -> Value);
 
 /// A number of a value: cell and count, and the unit and row that have it, as far as that is known.
+#[derive(Clone)]
 struct Item {
     hash: u64,
     cell: u32,
@@ -90,14 +92,10 @@ impl FieldCounts {
         if top == 0 {
             return Ok(Vec::new());
         }
-        let (items, cuts) = self.frequent(top);
-        let mut wanted: FxHashMap<u64, Wanted> = FxHashMap::default();
-        for (hash, counts) in sides_of(&items) {
-            let own = Wanted::of(&counts, &cuts);
-            if own.is_sure || own.is_tied.contains(&true) {
-                wanted.insert(hash, own);
-            }
-        }
+        let Frequent { items, sides, cuts } = self.frequent(top);
+        let wanted = sides.iter().map(|(hash, counts)| (*hash, Wanted::of(counts, &cuts)));
+        let wanted: FxHashMap<u64, Wanted> =
+            wanted.filter(|(_, own)| own.is_sure || own.is_tied.contains(&true)).collect();
         let (mut found, mut tied) = (HashMap::new(), [(); 2].map(|()| BTreeSet::new()));
         let mut give = |hash: u64, value: &dyn Fn() -> Value| {
             let Some(wanted) = wanted.get(&hash) else { return };
@@ -149,59 +147,37 @@ impl FieldCounts {
 
     /// All numbers of the values that are as frequent as the `top` most frequent of a side, and of some others; and where the most frequent
     /// end.
-    fn frequent(&self, top: usize) -> (Vec<Item>, [Cut; 2]) {
-        if self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>() <= FEW {
-            let items = self.items(|_| true);
-            let cuts = cuts_of(&items, top);
-            return (items, cuts);
+    fn frequent(&self, top: usize) -> Frequent {
+        let listed = self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>();
+        if listed <= FEW {
+            return Frequent::of(self.items(|_| true), top);
         }
-        let mut slots = [vec![0u16; SLOTS], vec![0u16; SLOTS]];
-        self.each(|item| {
-            let [others, selected] = &mut slots;
-            let own = if item.cell.is_multiple_of(2) { others } else { selected };
-            if let Some(slot) = own.get_mut(slot(item.hash)) {
-                *slot = slot.saturating_add(bound(item.count));
-            }
-        });
-        let [others, selected] = &slots;
-        let mut least = [least_of(others, top * SLOTS_OF_EACH), least_of(selected, top * SLOTS_OF_EACH)];
-        loop {
-            let [of_others, of_selected] = least;
-            let items = self.items(|hash| {
-                let slot = slot(hash);
-                others.get(slot).is_some_and(|count| *count >= of_others)
-                    || selected.get(slot).is_some_and(|count| *count >= of_selected)
-            });
-            let cuts = cuts_of(&items, top);
-            // What was left out is less frequent than `least`.
-            let [known, also_known] = [0, 1].map(|side| cuts.get(side).map_or(1, Cut::known));
-            if of_others <= known && of_selected <= also_known {
-                return (items, cuts);
-            }
-            least = [known.min(of_others), also_known.min(of_selected)];
+        let mut sieve = Sieve::new(listed, 0);
+        for ((hash, cell), count) in &self.counted {
+            sieve.add(*hash, side_of(*cell), bound(*count));
         }
+        self.listed.iter().flat_map(|(_, listed)| listed.sides()).for_each(|(hash, side)| sieve.add(hash, side, 1));
+        let high = sieve.high(top);
+        let some = Frequent::of(self.items(|hash| sieve.may_reach(hash, high)), top);
+        let least = some.least();
+        // What was left out is less frequent than `high`.
+        if high.iter().zip(least).all(|(high, least)| *high <= least) {
+            return some;
+        }
+        drop(some);
+        refined(self.items(|hash| sieve.may_reach(hash, least)), least, top)
     }
 
     /// The numbers of the values that may count.
     fn items(&self, may_count: impl Fn(u64) -> bool) -> Vec<Item> {
-        let mut items = Vec::new();
-        self.each(|item| {
-            if may_count(item.hash) {
-                items.push(item);
-            }
-        });
-        items
-    }
-
-    fn each(&self, mut visit: impl FnMut(Item)) {
-        for ((hash, cell), count) in &self.counted {
-            visit(Item { hash: *hash, cell: *cell, count: *count, place: None });
-        }
+        let counted = self.counted.iter().filter(|((hash, _), _)| may_count(*hash));
+        let mut items: Vec<Item> =
+            counted.map(|((hash, cell), count)| Item { hash: *hash, cell: *cell, count: *count, place: None }).collect();
         for (unit, listed) in &self.listed {
-            for (hash, cell, row) in listed.each() {
-                visit(Item { hash, cell, count: 1.0, place: Some((*unit, row)) });
-            }
+            let those = listed.those(&may_count);
+            items.extend(those.map(|(hash, cell, row)| Item { hash, cell, count: 1.0, place: Some((*unit, row)) }));
         }
+        items
     }
 
     /// For each side how many spans have the field in each interval, if any has.
@@ -218,6 +194,53 @@ pub(super) fn by_side(counts: &[(u32, f64)], intervals: usize) -> [Option<Vec<f6
     numbers
 }
 
+/// Numbers of values, and which values are the most frequent.
+struct Frequent {
+    items: Vec<Item>,
+    sides: FxHashMap<u64, Sides>,
+    cuts: [Cut; 2],
+}
+
+impl Frequent {
+    fn of(items: Vec<Item>, top: usize) -> Self {
+        let sides = sides_of(&items);
+        let cuts = [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top));
+        Self { items, sides, cuts }
+    }
+
+    /// What is less frequent on a side than this is not among its most frequent.
+    fn least(&self) -> [u16; 2] {
+        let [others, selected] = &self.cuts;
+        [others.known(), selected.known()]
+    }
+}
+
+/// The most frequent of some values, with few others. No value that is less frequent than `least` is among them.
+fn refined(mut items: Vec<Item>, mut least: [u16; 2], top: usize) -> Frequent {
+    for round in 1..=ROUNDS {
+        if items.len() <= FEW {
+            break;
+        }
+        let mut sieve = Sieve::new(items.len(), round);
+        items.iter().for_each(|item| sieve.add(item.hash, side_of(item.cell), bound(item.count)));
+        let high = sieve.high(top);
+        let some = items.iter().filter(|item| sieve.may_reach(item.hash, high)).cloned().collect();
+        let [others, selected] = Frequent::of(some, top).least();
+        least = [least[0].max(others), least[1].max(selected)];
+        let before = items.len();
+        items.retain(|item| sieve.may_reach(item.hash, least));
+        if items.len() > before / 2 {
+            break;
+        }
+    }
+    Frequent::of(items, top)
+}
+
+/// 0 for the others, 1 for the selection.
+fn side_of(cell: u32) -> usize {
+    usize::from(!cell.is_multiple_of(2))
+}
+
 fn sides_of(items: &[Item]) -> FxHashMap<u64, Sides> {
     let mut sides: FxHashMap<u64, Sides> = FxHashMap::default();
     for Item { hash, cell, count, .. } in items {
@@ -225,11 +248,6 @@ fn sides_of(items: &[Item]) -> FxHashMap<u64, Sides> {
         *(if cell.is_multiple_of(2) { others } else { selected }) += count;
     }
     sides
-}
-
-fn cuts_of(items: &[Item], top: usize) -> [Cut; 2] {
-    let sides = sides_of(items);
-    [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top))
 }
 
 /// Adds to the number of a cell.
@@ -288,15 +306,10 @@ impl Wanted {
     }
 }
 
-/// Counters of values with the same first bits of their hashes.
-const SLOTS: usize = 1 << 20;
-/// Counters that are looked at for each value that is shown, the greatest first.
-const SLOTS_OF_EACH: usize = 128;
 /// Up to so many values all are counted.
 const FEW: usize = 1 << 16;
-fn slot(hash: u64) -> usize {
-    usize::try_from(hash >> (u64::BITS - SLOTS.trailing_zeros())).unwrap_or_default()
-}
+/// How often those that are left are sieved once more.
+const ROUNDS: u32 = 3;
 
 /// A whole number that is not less.
 fn bound(count: f64) -> u16 {
@@ -309,33 +322,15 @@ fn bound(count: f64) -> u16 {
     bound
 }
 
-/// A count that so many counters reach, or nearly so; at least 1.
-fn least_of(slots: &[u16], wanted: usize) -> u16 {
-    let mut of_counts = vec![0usize; 1 << u16::BITS];
-    for slot in slots {
-        if let Some(own) = of_counts.get_mut(usize::from(*slot)) {
-            *own += 1;
-        }
-    }
-    let mut reached = 0;
-    let mut counts = (0..=u16::MAX).zip(&of_counts).skip(1).collect::<Vec<_>>().into_iter().rev();
-    let last = counts.find(|(_, own)| {
-        reached += **own;
-        reached >= wanted
-    });
-    last.map_or(1, |(count, _)| count)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Counts of a field whose values are numbers: `number` comes so often.
-    fn field(counts: &[(i64, u32, usize)]) -> FieldCounts {
+    fn field(counts: &[(i64, u16, usize)]) -> FieldCounts {
         let mut field = FieldCounts::default();
         for (number, cell, count) in counts {
-            let mut listed = Listed::with(vec![0, 1, 2, 3]);
-            (0..*count).for_each(|row| listed.push(hash(*number), *cell, row));
+            let listed = Listed::of_cells(&vec![(hash(*number), *cell); *count]);
             field.add(usize::try_from(*number % 3).expect("small"), Counts { listed, ..Counts::default() });
         }
         field
@@ -375,9 +370,8 @@ mod tests {
 
     #[test]
     fn among_many_values_the_same_are_shown() {
-        let many = SLOTS as i64 + 20_000;
-        let mut listed = Listed::with(vec![0]);
-        (0..many).for_each(|number| listed.push(hash(number), 0, 0));
+        let many = (1 << 20) + 20_000;
+        let listed = Listed::of_cells(&(0..many).map(|number| (hash(number), 0)).collect::<Vec<_>>());
         let mut field = FieldCounts::default();
         field.add(0, Counts { listed, ..Counts::default() });
         for (number, count) in [(900_001, 3.0), (7, 2.0), (70_000, 2.0), (400, 2.0)] {

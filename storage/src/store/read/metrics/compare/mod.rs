@@ -4,6 +4,7 @@ mod cells;
 mod fields;
 mod frequent;
 mod listed;
+mod sieve;
 
 use std::collections::BTreeMap;
 
