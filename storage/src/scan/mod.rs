@@ -27,7 +27,7 @@ pub(crate) use head::{HeadGroup, searched};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use numbers::{Number, numbers};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
-pub(crate) use shape_fields::{PartCodes, part_codes};
+pub(crate) use shape_fields::{PartCodes, used_shapes};
 pub(crate) use test::Test;
 pub(crate) use traces::{
     Among, FirstRoot, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, first_of_roots, tally,

@@ -1,7 +1,12 @@
 //! The interval and side of each row.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use super::listed::Place;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
+use crate::codec::len_u32;
 use crate::series::MetricsRequest;
 use crate::store::read::metrics::selected::Selected;
 
@@ -11,6 +16,9 @@ pub(super) struct Cells {
     of_rows: Vec<u32>,
     /// The cells that codes stand for.
     of_codes: Vec<u32>,
+    /// The same for those that count, while they are looked for.
+    places: OnceCell<Arc<Vec<Place>>>,
+    rows: Bitmap,
     /// What rows weigh; empty when each counts once.
     weights: Vec<f64>,
     /// Spans whose sampling probability was asked for and is unknown.
@@ -33,7 +41,14 @@ impl Cells {
             }
         }
         let of_codes = intervals.of_codes.iter().flat_map(|interval| [2 * interval, 2 * interval + 1]).collect();
-        Ok(Self { of_rows, of_codes, weights: of_weights, unknown: weights.unknown })
+        Ok(Self {
+            of_rows,
+            of_codes,
+            places: OnceCell::new(),
+            rows: rows.clone(),
+            weights: of_weights,
+            unknown: weights.unknown,
+        })
     }
 
     /// How many codes there are.
@@ -76,6 +91,12 @@ impl Cells {
             let cell = self.of_codes.get(place % width).copied().unwrap_or_default();
             (place / width, cell, count)
         })
+    }
+
+    /// The places of all rows that count.
+    pub(super) fn places(&self) -> &Arc<Vec<Place>> {
+        let place = |row: usize| Place::of(self.code(row), len_u32(row));
+        self.places.get_or_init(|| Arc::new(self.rows.iter().map(place).collect()))
     }
 
     /// Gives each row with the place of its code and cell.

@@ -12,7 +12,7 @@ use super::listed::Listed;
 use crate::codec::bits::Bitmap;
 use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, fields as names, text, to_value};
-use crate::scan::{Hashes, PartCodes, RowGroup, ShapePart, TableView, ValueHasher, hash_of, part_codes};
+use crate::scan::{Hashes, PartCodes, RowGroup, ShapePart, TableView, ValueHasher, hash_of, used_shapes};
 use crate::store::read::metrics::roots::{RootOf, Roots};
 use crate::store::read::metrics::selected::Selected;
 use crate::{AttributeScope, Field, Intrinsic, ReadError, Value};
@@ -59,14 +59,7 @@ const PARTS: [(ShapePart, PartOf); 5] = [
 /// All fields that any of the rows has.
 pub(super) fn of_unit(selected: &Selected<'_>, cells: &Cells, roots: &Roots<'_, '_>) -> Result<UnitFields, ReadError> {
     let mut found = UnitFields::default();
-    let table = &*selected.group.table(TableKind::Span);
-    for (part, of) in PARTS {
-        let PartCodes { codes, parts } = part_codes(table, part, &selected.rows)?;
-        let counts = cells.counts(&selected.rows, &codes, parts.len());
-        found
-            .parts
-            .extend(counts.map(|(code, cell, count)| (of(parts.get(code).copied().unwrap_or_default()), cell, count)));
-    }
+    of_shapes(selected, cells, &mut found.parts)?;
     of_roots(selected, cells, roots, &mut found)?;
     for (kind, scope) in [
         (TableKind::Span, AttributeScope::Span),
@@ -77,6 +70,23 @@ pub(super) fn of_unit(selected: &Selected<'_>, cells: &Cells, roots: &Roots<'_, 
     }
     found.fields.retain(|field| !field.counts.totals.is_empty());
     Ok(found)
+}
+
+/// Counts the parts of shapes. A unit has far fewer shapes than rows.
+fn of_shapes(selected: &Selected<'_>, cells: &Cells, found: &mut Vec<(Part, u32, f64)>) -> Result<(), ReadError> {
+    let table = &*selected.group.table(TableKind::Span);
+    let shapes = table.shapes()?;
+    let PartCodes { codes, parts: used } = used_shapes(table, &selected.rows)?;
+    let counted: Vec<(usize, u32, f64)> = cells.counts(&selected.rows, &codes, used.len()).collect();
+    for (part, of) in PARTS {
+        let mut counts: FxHashMap<(u32, u32), f64> = FxHashMap::default();
+        for (shape, cell, count) in &counted {
+            let shape = used.get(*shape).and_then(|shape| shapes.get(*shape));
+            *counts.entry((shape.map_or(0, |shape| part.of(shape)), *cell)).or_default() += count;
+        }
+        found.extend(counts.into_iter().map(|((index, cell), count)| (of(index), cell, count)));
+    }
+    Ok(())
 }
 
 /// Gives the values that a group has of the field to `visit`; with `rows` those of some spans. A value may come several times.

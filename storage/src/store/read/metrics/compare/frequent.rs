@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::cut::{Cut, Sides, cuts_of, of_side};
 use super::listed::Listed;
-use super::sieve::Sieve;
+use super::sieve::{Marks, Seen, sides_of, sifted};
 use crate::first_values::Ranked;
 use crate::{ReadError, Value};
 
@@ -43,14 +44,10 @@ pub(super) struct Shown {
     pub(super) counts: Vec<(u32, f64)>,
 }
 
-/// How often a value is among the others and in the selection.
-type Sides = [f64; 2];
-
 /// Gets values with their hashes.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(u64, &dyn Fn() -> Value);
 
 /// A number of a value: cell and count, and the unit and row that have it, as far as that is known.
-#[derive(Clone)]
 struct Item {
     hash: u64,
     cell: u32,
@@ -92,10 +89,8 @@ impl FieldCounts {
         if top == 0 {
             return Ok(Vec::new());
         }
-        let Frequent { items, sides, cuts } = self.frequent(top);
-        let wanted = sides.iter().map(|(hash, counts)| (*hash, Wanted::of(counts, &cuts)));
-        let wanted: FxHashMap<u64, Wanted> =
-            wanted.filter(|(_, own)| own.is_sure || own.is_tied.contains(&true)).collect();
+        let (wanted, cuts) = self.wanted(top);
+        let items = self.items(&wanted);
         let (mut found, mut tied) = (HashMap::new(), [(); 2].map(|()| BTreeSet::new()));
         let mut give = |hash: u64, value: &dyn Fn() -> Value| {
             let Some(wanted) = wanted.get(&hash) else { return };
@@ -145,36 +140,36 @@ impl FieldCounts {
         units
     }
 
-    /// All numbers of the values that are as frequent as the `top` most frequent of a side, and of some others; and where the most frequent
-    /// end.
-    fn frequent(&self, top: usize) -> Frequent {
-        let listed = self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>();
-        if listed <= FEW {
-            return Frequent::of(self.items(|_| true), top);
-        }
-        let mut sieve = Sieve::new(listed, 0);
-        for ((hash, cell), count) in &self.counted {
-            sieve.add(*hash, side_of(*cell), bound(*count));
-        }
-        self.listed.iter().flat_map(|(_, listed)| listed.sides()).for_each(|(hash, side)| sieve.add(hash, side, 1));
-        let high = sieve.high(top);
-        let some = Frequent::of(self.items(|hash| sieve.may_reach(hash, high)), top);
-        let least = some.least();
-        // What was left out is less frequent than `high`.
-        if high.iter().zip(least).all(|(high, least)| *high <= least) {
-            return some;
-        }
-        drop(some);
-        refined(self.items(|hash| sieve.may_reach(hash, least)), least, top)
+    /// The values that may be shown, and where the most frequent end on each side.
+    fn wanted(&self, top: usize) -> (FxHashMap<u64, Wanted>, [Cut; 2]) {
+        let sides = self.sides_of_frequent(top);
+        let cuts = cuts_of(&sides, top);
+        let wanted = sides.iter().map(|(hash, counts)| (*hash, Wanted::of(counts, &cuts)));
+        (wanted.filter(|(_, own)| own.is_sure || own.is_tied.contains(&true)).collect(), cuts)
     }
 
-    /// The numbers of the values that may count.
-    fn items(&self, may_count: impl Fn(u64) -> bool) -> Vec<Item> {
-        let counted = self.counted.iter().filter(|((hash, _), _)| may_count(*hash));
-        let mut items: Vec<Item> =
-            counted.map(|((hash, cell), count)| Item { hash: *hash, cell: *cell, count: *count, place: None }).collect();
+    /// How often the values are on each side that are as frequent as the `top` most frequent of one, and some others.
+    fn sides_of_frequent(&self, top: usize) -> FxHashMap<u64, Sides> {
+        let listed = self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>();
+        if listed <= FEW { sides_of(self.seen()) } else { sifted(|| self.seen(), listed, top) }
+    }
+
+    fn seen(&self) -> impl Iterator<Item = Seen> + '_ {
+        let counted = self.counted.iter().map(|((hash, cell), count)| (*hash, side_of(*cell), *count));
+        let of_lists = self.listed.iter().flat_map(|(_, listed)| listed.sides());
+        counted.chain(of_lists.map(|(hash, side)| (hash, side, 1.0)))
+    }
+
+    /// The numbers of these values.
+    fn items(&self, wanted: &FxHashMap<u64, Wanted>) -> Vec<Item> {
+        let of_hashes = Marks::of(wanted.keys());
+        let is_wanted = |hash: u64| of_hashes.may_hold(hash) && wanted.contains_key(&hash);
+        let counted = self.counted.iter().filter(|((hash, _), _)| is_wanted(*hash));
+        let mut items: Vec<Item> = counted
+            .map(|((hash, cell), count)| Item { hash: *hash, cell: *cell, count: *count, place: None })
+            .collect();
         for (unit, listed) in &self.listed {
-            let those = listed.those(&may_count);
+            let those = listed.those(is_wanted);
             items.extend(those.map(|(hash, cell, row)| Item { hash, cell, count: 1.0, place: Some((*unit, row)) }));
         }
         items
@@ -194,60 +189,9 @@ pub(super) fn by_side(counts: &[(u32, f64)], intervals: usize) -> [Option<Vec<f6
     numbers
 }
 
-/// Numbers of values, and which values are the most frequent.
-struct Frequent {
-    items: Vec<Item>,
-    sides: FxHashMap<u64, Sides>,
-    cuts: [Cut; 2],
-}
-
-impl Frequent {
-    fn of(items: Vec<Item>, top: usize) -> Self {
-        let sides = sides_of(&items);
-        let cuts = [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top));
-        Self { items, sides, cuts }
-    }
-
-    /// What is less frequent on a side than this is not among its most frequent.
-    fn least(&self) -> [u16; 2] {
-        let [others, selected] = &self.cuts;
-        [others.known(), selected.known()]
-    }
-}
-
-/// The most frequent of some values, with few others. No value that is less frequent than `least` is among them.
-fn refined(mut items: Vec<Item>, mut least: [u16; 2], top: usize) -> Frequent {
-    for round in 1..=ROUNDS {
-        if items.len() <= FEW {
-            break;
-        }
-        let mut sieve = Sieve::new(items.len(), round);
-        items.iter().for_each(|item| sieve.add(item.hash, side_of(item.cell), bound(item.count)));
-        let high = sieve.high(top);
-        let some = items.iter().filter(|item| sieve.may_reach(item.hash, high)).cloned().collect();
-        let [others, selected] = Frequent::of(some, top).least();
-        least = [least[0].max(others), least[1].max(selected)];
-        let before = items.len();
-        items.retain(|item| sieve.may_reach(item.hash, least));
-        if items.len() > before / 2 {
-            break;
-        }
-    }
-    Frequent::of(items, top)
-}
-
 /// 0 for the others, 1 for the selection.
 fn side_of(cell: u32) -> usize {
     usize::from(!cell.is_multiple_of(2))
-}
-
-fn sides_of(items: &[Item]) -> FxHashMap<u64, Sides> {
-    let mut sides: FxHashMap<u64, Sides> = FxHashMap::default();
-    for Item { hash, cell, count, .. } in items {
-        let [others, selected] = sides.entry(*hash).or_default();
-        *(if cell.is_multiple_of(2) { others } else { selected }) += count;
-    }
-    sides
 }
 
 /// Adds to the number of a cell.
@@ -257,36 +201,6 @@ fn add(numbers: &mut [Option<Vec<f64>>; 2], cell: u32, count: f64, intervals: us
     let own = side.get_or_insert_with(|| vec![0.0; intervals]);
     if let Some(number) = own.get_mut(cell as usize / 2) {
         *number += count;
-    }
-}
-
-fn of_side(counts: &Sides, side: usize) -> f64 {
-    counts.get(side).copied().unwrap_or_default()
-}
-
-/// Where the most frequent values of a side end.
-struct Cut {
-    /// More frequent values are among them.
-    count: f64,
-    /// Of values that are just as frequent, so many are among them; 0 when all values are.
-    places: usize,
-}
-
-impl Cut {
-    /// What is less frequent than this is not among them.
-    fn known(&self) -> u16 {
-        if self.places == 0 { 1 } else { bound(self.count.floor()).max(1) }
-    }
-
-    fn of(mut counts: Vec<f64>, top: usize) -> Self {
-        counts.retain(|count| *count > 0.0);
-        let last = top.saturating_sub(1);
-        if last >= counts.len() {
-            return Self { count: 0.0, places: 0 };
-        }
-        let (above, count, _) = counts.select_nth_unstable_by(last, |one, other| other.total_cmp(one));
-        let above = above.iter().filter(|own| **own > *count).count();
-        Self { count: *count, places: top - above }
     }
 }
 
@@ -308,19 +222,6 @@ impl Wanted {
 
 /// Up to so many values all are counted.
 const FEW: usize = 1 << 16;
-/// How often those that are left are sieved once more.
-const ROUNDS: u32 = 3;
-
-/// A whole number that is not less.
-fn bound(count: f64) -> u16 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float that is too large becomes the greatest number"
-    )]
-    let bound = count.ceil() as u16;
-    bound
-}
 
 #[cfg(test)]
 mod tests {
