@@ -64,8 +64,8 @@ pub use memory::MemoryStore;
 pub use pattern::Pattern;
 pub use pipeline::{Aggregate, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 pub use search::{
-    FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest, ServiceStats, SetHit,
-    SpanHit, TimeRange, TraceHit,
+    AttributeKeysRequest, FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest,
+    ServiceStats, SetHit, SpanHit, TimeRange, TraceHit,
 };
 pub use series::{Exemplar, MetricsAnswer, MetricsFunction, MetricsRequest, Series, SeriesPart, Steps};
 pub use step::{Done, Step, Task, Watch};

@@ -336,6 +336,7 @@ pub(super) mod tests {
 
     use super::super::encode;
     use super::*;
+    use crate::codec::bits::Bitmap;
     use crate::rows::Rows;
     use crate::scan::{Materialize, Projection, SpanColumns, Test, TraceIndex};
     use crate::test_spans::{any_batch, encode as request};
