@@ -4,7 +4,7 @@ use hoptrail_proto::model::{SpanId, Trace, TraceId};
 use hoptrail_storage::{
     AttributeKeysRequest, AttributeScope, Exemplar, Field, FieldValuesRequest, Intrinsic, MetricsAnswer,
     MetricsFunction, MetricsRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, Series, SeriesPart,
-    TimeRange, TraceReader, Value,
+    TraceReader, Value,
 };
 use prometheus_client::registry::Registry;
 

@@ -8,7 +8,7 @@ use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_storage::{
     AttributeKeysRequest, AttributeScope, FieldValuesRequest, MemoryStore, MetricsAnswer, MetricsRequest, QueryContext,
-    ReadError, SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TimeRange, TraceReader, Value,
+    ReadError, SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TraceReader, Value,
 };
 use prost::Message;
 

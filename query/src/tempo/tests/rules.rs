@@ -5,7 +5,7 @@ use std::time::Duration;
 use hoptrail_proto::model::Tenancy;
 use hoptrail_storage::{
     AttributeKeysRequest, AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
-    SearchAnswer, SearchRequest, TimeRange, TraceReader,
+    SearchAnswer, SearchRequest, TraceReader,
 };
 
 use super::*;

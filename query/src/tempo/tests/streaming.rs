@@ -13,7 +13,7 @@ use hoptrail_proto::tempo::{
 };
 use hoptrail_storage::{
     AttributeKeysRequest, AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
-    SearchAnswer, SearchPart, TimeRange, TraceHit, TraceReader,
+    SearchAnswer, SearchPart, TraceHit, TraceReader,
 };
 use tokio::sync::oneshot;
 use tonic::{Code, Request as Call, Status, Streaming};

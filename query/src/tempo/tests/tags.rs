@@ -108,7 +108,7 @@ async fn names_are_those_of_spans_that_match() {
         ("{ resource.service.name = \"cart\" }", json!([resource, span(json!(["code", "list", "ok", "ratio"]))])),
         ("{ span.code = 999 }", json!([])),
     ] {
-        let query = query.replace(' ', "%20").replace('"', "%22").replace('&', "%26");
+        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let mut answer = tempo.json(&format!("/api/v2/search/tags?q={query}")).await;
         let scopes = answer["scopes"].as_array_mut().expect("a list");
         assert_eq!(scopes.pop().map(|last| last["name"].clone()), Some(json!("intrinsic")));

@@ -22,6 +22,8 @@ mod ranked;
 #[cfg(test)]
 mod repeated_key_tests;
 mod rounds;
+#[cfg(test)]
+mod ruled_out_tests;
 mod scan_unit;
 mod search;
 mod snapshot;
