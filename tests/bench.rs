@@ -45,9 +45,15 @@ async fn a_short_bench_gets_right_answers_for_all_data_and_transports() {
         assert!((split - files).abs() < files / 100.0, "{name}: {split} of {files} B a span are known");
     }
     let shop = matrix.reports[0].markdown();
-    for expected in
-        ["decode unit", "trace by id", "regex", "start with a full store", "start after kill -9", "`user.id`"]
-    {
+    for expected in [
+        "decode unit",
+        "trace by id",
+        "regex",
+        "start with a full store",
+        "start after kill -9",
+        "`user.id`",
+        "10 dashboards of 12 panels",
+    ] {
         assert!(shop.contains(expected), "{expected:?} is not in\n{shop}");
     }
 }

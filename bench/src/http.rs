@@ -30,6 +30,11 @@ impl Connection {
         Ok(Self { sender, host: address.to_owned() })
     }
 
+    /// The server.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
         let request = Request::get(path).header(header::HOST, &self.host).header(header::ACCEPT, accept);

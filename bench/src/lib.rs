@@ -10,6 +10,7 @@ mod all;
 mod chart;
 mod cold;
 mod crash;
+mod dashboards;
 mod growth;
 mod half_full;
 mod http;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::ParseIntError;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,7 @@ use hoptrail_proto::tempo::TraceByIdResponse;
 use prost::Message;
 
 use crate::account::process_cpu;
+use crate::dashboards;
 use crate::http::{Connection, escape};
 use crate::progress::Stage;
 use crate::series::Numbered;
@@ -49,6 +51,8 @@ enum Ask {
     },
     /// Numbers over time, or keys.
     Numbers(Numbered),
+    /// Dashboards of these panels, opened at once.
+    Dashboards(Arc<Vec<Numbered>>),
 }
 
 /// How one kind of question was answered.
@@ -113,6 +117,7 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
     // Answers about thousands of keys are bounded.
     let has_few_keys = shape.kind == crate::shape::Kind::Shop;
     let few_values = values.iter().cycle().take(repetitions);
+    let boards = if has_few_keys { numbers.panels(shape) } else { None };
     kinds.extend([
         often("rate() by service, all spans, 60 intervals", numbers.rates(shape), scans),
         often("quantile_over_time(duration, .99) by service, all spans", numbers.quantiles(shape), scans),
@@ -122,6 +127,10 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
             numbers.comparison(shape).filter(|_| has_few_keys),
             scans,
         ),
+        Kind {
+            name: "10 dashboards of 12 panels at once, each until its last panel",
+            asked: boards.into_iter().map(Arc::new).cycle().take(scans).map(Ask::Dashboards).collect(),
+        },
         often("tag names", Some(numbers.keys()).filter(|_| has_few_keys), repetitions),
         Kind {
             name: "tag values",
@@ -152,6 +161,11 @@ pub(crate) async fn ask_all(
 }
 
 impl Kind {
+    /// Whether one question is many questions at once.
+    pub(crate) fn is_of_many(&self) -> bool {
+        self.asked.iter().any(|ask| matches!(ask, Ask::Dashboards(_)))
+    }
+
     fn search(name: &'static str, questions: Vec<Question>) -> Self {
         Self { name, asked: questions.into_iter().map(Ask::Search).collect() }
     }
@@ -171,10 +185,9 @@ impl Kind {
     ) -> Result<Answered> {
         let (mut latencies, mut sum) = (Vec::new(), Found::default());
         let before = process_cpu(pid)?;
-        let count = u32::try_from(numbers.len().max(1))?;
         for number in numbers {
             let (took, found) = self.exchange(connection, number).await?;
-            latencies.push(took);
+            latencies.extend(took);
             sum = Found {
                 traces: sum.traces + found.traces,
                 spans: sum.spans + found.spans,
@@ -182,6 +195,7 @@ impl Kind {
             };
             stage.add(1);
         }
+        let count = u32::try_from(latencies.len().max(1))?;
         let cpu = process_cpu(pid)?.saturating_sub(before) / count;
         latencies.sort_unstable();
         let [traces, spans, inspected] =
@@ -191,16 +205,21 @@ impl Kind {
 
     /// Asks one question; how long it took. Fails when the answer is wrong.
     pub(crate) async fn ask_one(&self, connection: &mut Connection, number: usize) -> Result<Duration> {
-        Ok(self.exchange(connection, number).await?.0)
+        let (took, _) = self.exchange(connection, number).await?;
+        took.into_iter().max().with_context(|| format!("no answer for {}", self.name))
     }
 
-    async fn exchange(&self, connection: &mut Connection, number: usize) -> Result<(Duration, Found)> {
+    /// How long each of the answers took that were asked for at once, mostly one, and what they hold.
+    async fn exchange(&self, connection: &mut Connection, number: usize) -> Result<(Vec<Duration>, Found)> {
         let ask = self.asked.get(number % self.asked.len().max(1));
         let ask = ask.with_context(|| format!("no question for {}", self.name))?;
+        if let Ask::Dashboards(panels) = ask {
+            return Ok((dashboards::open(connection.host(), panels).await?, Found::default()));
+        }
         let (path, accept) = ask.request();
         let (body, took) = connection.get(&path, accept).await?;
         let found = ask.check(&body).with_context(|| format!("wrong answer: {}: {path}", self.name))?;
-        Ok((took, found))
+        Ok((vec![took], found))
     }
 }
 
@@ -231,6 +250,7 @@ impl Ask {
             }
             Self::Values { path, .. } => (path.clone(), "application/json"),
             Self::Numbers(question) => (question.path.clone(), "application/json"),
+            Self::Dashboards(_) => (String::new(), "application/json"),
         }
     }
 
@@ -244,6 +264,7 @@ impl Ask {
             Self::Search(question) => check_search(&question.expected, body),
             Self::Values { expected, .. } => check_values(expected, body),
             Self::Numbers(question) => question.check(body).map(|()| Found::default()),
+            Self::Dashboards(_) => Ok(Found::default()),
         }
     }
 }

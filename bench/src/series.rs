@@ -1,5 +1,7 @@
 //! Questions about numbers over time, and about the keys and values of attributes; with their answers, counted while the data is made.
 
+mod panels;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, ensure};
@@ -18,12 +20,16 @@ const INTERVALS: u64 = 60;
 /// OTLP's status code of a failure.
 const ERROR: i32 = 2;
 const SECOND: u64 = 1_000_000_000;
+/// The label of a service.
+const SERVICE: &str = "resource.service.name";
 
 /// Numbers counted while spans pass by.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     /// By resource: spans, and those that failed.
     resources: BTreeMap<usize, (u64, u64)>,
+    /// By name: spans.
+    names: HashMap<String, u64>,
     /// By resource: nanoseconds.
     durations: BTreeMap<usize, Vec<u64>>,
     kept: usize,
@@ -46,8 +52,10 @@ pub(crate) struct Numbered {
 /// What an answer must say.
 #[derive(Debug, Clone)]
 enum Expected {
-    /// For each service the sum of all numbers, times the length of an interval in seconds.
-    Spans(BTreeMap<String, u64>, f64),
+    /// For each value of a label the sum of all numbers, times the length of an interval in seconds.
+    Spans(&'static str, BTreeMap<String, u64>, f64),
+    /// For some values of a label, with the greatest counts, the count.
+    Top(&'static str, BTreeMap<String, u64>, usize),
     /// For each service one number.
     Seconds(BTreeMap<String, f64>),
     /// For each power of two of nanoseconds the sum of all numbers.
@@ -67,6 +75,10 @@ impl Numbers {
         let (spans, failures) = self.resources.entry(span.resource).or_default();
         *spans += 1;
         *failures += u64::from(failed);
+        match self.names.get_mut(&span.otlp.name) {
+            Some(count) => *count += 1,
+            None => _ = self.names.insert(span.otlp.name.clone(), 1),
+        }
         self.kept += 1;
         if self.kept <= MOST_DURATIONS {
             self.durations.entry(span.resource).or_default().push(nanos);
@@ -121,7 +133,7 @@ impl Numbers {
     /// The spans of each service over time.
     pub(crate) fn rates(&self, shape: Shape) -> Option<Numbered> {
         let spans = self.services(shape).into_iter().map(|(service, (spans, _))| (service, spans)).collect();
-        self.asked("{ } | rate() by (resource.service.name)", true, |step| Expected::Spans(spans, step))
+        self.asked("{ } | rate() by (resource.service.name)", true, |step| Expected::Spans(SERVICE, spans, step))
     }
 
     /// A quantile of each service's durations.
@@ -181,10 +193,13 @@ impl Numbered {
             found.push((&series["labels"], numbers.filter_map(|number| number["value"].as_f64()).sum()));
         }
         match &self.expected {
-            Expected::Spans(expected, step) => {
-                let found: BTreeMap<String, u64> =
-                    found.iter().map(|(labels, sum)| (service(labels), (sum * step).round() as u64)).collect();
+            Expected::Spans(key, expected, step) => {
+                let found = counts(&found, key, *step);
                 ensure!(found == *expected, "{found:?} instead of {expected:?}");
+            }
+            Expected::Top(key, expected, top) => {
+                let found = counts(&found, key, 1.0);
+                ensure!(panels::are_top(expected, *top, &found), "{found:?} are not the {top} greatest");
             }
             Expected::Seconds(expected) => {
                 let found: BTreeMap<String, f64> =
@@ -250,8 +265,17 @@ fn label<'j>(labels: &'j Json, key: &str) -> Option<&'j Json> {
 }
 
 fn service(labels: &Json) -> String {
-    let name = label(labels, "resource.service.name").and_then(|value| value["stringValue"].as_str());
-    name.unwrap_or_default().to_owned()
+    text_of(labels, SERVICE)
+}
+
+/// The text of a label; empty when there is none.
+fn text_of(labels: &Json, key: &str) -> String {
+    label(labels, key).and_then(|value| value["stringValue"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// By the values of a label the sums of all numbers, times the length of an interval.
+fn counts(found: &[(&Json, f64)], key: &str, step: f64) -> BTreeMap<String, u64> {
+    found.iter().map(|(labels, sum)| (text_of(labels, key), (sum * step).round() as u64)).collect()
 }
 
 #[cfg(test)]
@@ -265,7 +289,7 @@ mod tests {
         let mut numbers = Numbers::default();
         shape.traces_from(0).take(500).for_each(|trace| trace.spans.iter().for_each(|span| numbers.add(span)));
         let rates = numbers.rates(shape).expect("spans");
-        let Expected::Spans(spans, step) = &rates.expected else { panic!("spans") };
+        let Expected::Spans(_, spans, step) = &rates.expected else { panic!("spans") };
         let answer = |more: f64| {
             let series = |(service, spans): (&String, &u64)| {
                 let labels = serde_json::json!([{"key": "resource.service.name", "value": {"stringValue": service}}]);

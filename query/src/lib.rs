@@ -21,9 +21,9 @@ mod values;
 
 pub use error::Error;
 pub use hoptrail_storage::{
-    ArithmeticOp, AttributeScope, Clock, CompareOp, Explanation, Expr, FakeClock, Field, FieldValuesRequest, Filter,
-    Inspected, Intrinsic, MetricsFunction, Order, Pipeline, Place, ReadError, Rows, SearchAnswer, SearchRequest,
-    ServiceStats, SetHit, SpanHit, Steps, SystemClock, TimeRange, TraceHit, Value,
+    ArithmeticOp, AttributeKeysRequest, AttributeScope, Clock, CompareOp, Explanation, Expr, FakeClock, Field,
+    FieldValuesRequest, Filter, Inspected, Intrinsic, MetricsFunction, Order, Pipeline, Place, ReadError, Rows,
+    SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit, Steps, SystemClock, TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
 pub use place::{PlaceError, place_from_text, place_text};

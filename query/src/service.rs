@@ -7,8 +7,8 @@ use std::time::Duration;
 use hoptrail_proto::model::{Tenancy, TenantId, Tenants, Trace, TraceId, TraceSpan};
 use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
-    AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, RollupRequest, Rollups, SearchAnswer,
-    SearchRequest, TimeRange, TraceReader, Union, Value, clock,
+    AttributeKeysRequest, AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, RollupRequest,
+    Rollups, SearchAnswer, SearchRequest, TraceReader, Union, Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -304,10 +304,10 @@ impl Service {
     pub async fn attribute_keys(
         &self,
         tenants: impl Into<Tenants>,
-        range: Option<TimeRange>,
+        request: AttributeKeysRequest,
     ) -> Result<Answer<Vec<(AttributeScope, String)>>, Error> {
         let keys = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
-            reader.attribute_keys(tenant, range, context)
+            reader.attribute_keys(tenant, &request, context)
         };
         self.run("attribute_keys", tenants.into(), keys).await
     }

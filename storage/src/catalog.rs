@@ -98,12 +98,14 @@ pub(crate) struct RollupList {
     pub(crate) kept_from: [u64; 3],
     /// The rollups that it was merged of.
     pub(crate) merged: Vec<u64>,
+    /// Whether the coarser levels are there. A rollup that was just sealed has minutes only, which are few.
+    pub(crate) is_coarse: bool,
 }
 
 impl RollupList {
     /// What the catalog says of the pages. The rollup has it as a page as well, so that a lost entry can be made again.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = vec![u8::from(self.is_coarse)];
         self.kept_from.iter().for_each(|time| put_varint(&mut out, *time));
         put_varint(&mut out, self.merged.len() as u64);
         self.merged.iter().for_each(|id| put_varint(&mut out, *id));
@@ -113,10 +115,11 @@ impl RollupList {
     }
 
     pub(crate) fn decode(input: &mut Input<'_>) -> Result<Self, Damaged> {
+        let is_coarse = input.byte()? == 1;
         let kept_from = [input.varint()?, input.varint()?, input.varint()?];
         let merged = (0..input.count(8)?).map(|_| input.varint()).collect::<Result<_, _>>()?;
         let pages = (0..input.count(24)?).map(|_| RollupPage::decode(input)).collect::<Result<_, _>>()?;
-        Ok(Self { pages, kept_from, merged })
+        Ok(Self { pages, kept_from, merged, is_coarse })
     }
 }
 
@@ -231,6 +234,7 @@ mod tests {
                 pages: vec![page(Level::Minute, 60), page(Level::Ever, 0)],
                 kept_from: [9, 8, 7],
                 merged: vec![3, 4],
+                is_coarse: true,
             },
         };
         let bytes = entry.encode();

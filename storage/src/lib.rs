@@ -69,8 +69,8 @@ pub use rollup::{
     RollupSeries, RollupSteps, RollupTable, Rollups, peer_of_span,
 };
 pub use search::{
-    FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest, ServiceStats, SetHit,
-    SpanHit, TimeRange, TraceHit,
+    AttributeKeysRequest, FieldValuesRequest, Inspected, Order, Place, Rows, SearchAnswer, SearchPart, SearchRequest,
+    ServiceStats, SetHit, SpanHit, TimeRange, TraceHit,
 };
 pub use series::{Exemplar, MetricsAnswer, MetricsFunction, MetricsRequest, Series, SeriesPart, Steps};
 pub use step::{Done, Step, Task, Watch};

@@ -127,6 +127,15 @@ pub struct Place {
     pub span_id: Option<SpanId>,
 }
 
+/// Which attribute keys to list.
+#[derive(Debug, Clone)]
+pub struct AttributeKeysRequest {
+    /// Only the keys of spans that satisfy this. With [`Filter::True`] keys of spans outside of the range may be named as well.
+    pub filter: Filter,
+    /// Only spans that start in this range count.
+    pub range: Option<TimeRange>,
+}
+
 /// Which values to list.
 #[derive(Debug, Clone)]
 pub struct FieldValuesRequest {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use crate::rollup::{RollupRequest, Rollups};
-use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
+use crate::search::{AttributeKeysRequest, FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
 
@@ -111,11 +111,11 @@ pub trait TraceReader: Send + Sync + Debug {
         Err(ReadError::Unsupported("this store has no rollups".to_owned()))
     }
 
-    /// The attribute keys in use, sorted by scope and key. May name keys of spans a little outside the range.
+    /// The attribute keys of the spans that match, sorted by scope and key.
     fn attribute_keys(
         &self,
         tenant: &TenantId,
-        range: Option<TimeRange>,
+        request: &AttributeKeysRequest,
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError>;
 

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::{SpanId, Trace, TraceId};
 use hoptrail_storage::{
-    AttributeScope, Exemplar, Field, FieldValuesRequest, Intrinsic, MetricsAnswer, MetricsFunction, MetricsRequest,
-    QueryContext, ReadError, SearchAnswer, SearchRequest, Series, SeriesPart, TimeRange, TraceReader, Value,
+    AttributeKeysRequest, AttributeScope, Exemplar, Field, FieldValuesRequest, Intrinsic, MetricsAnswer,
+    MetricsFunction, MetricsRequest, QueryContext, ReadError, SearchAnswer, SearchRequest, Series, SeriesPart,
+    TraceReader, Value,
 };
 use prometheus_client::registry::Registry;
 
@@ -64,7 +65,7 @@ impl TraceReader for Canned {
     fn attribute_keys(
         &self,
         _: &TenantId,
-        _: Option<TimeRange>,
+        _: &AttributeKeysRequest,
         _: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         Ok(Vec::new())

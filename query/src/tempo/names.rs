@@ -1,15 +1,15 @@
-//! `/api/search/tags` and `/api/v2/search/tags`: which attribute keys are in use.
+//! `/api/search/tags` and `/api/v2/search/tags`: which attribute keys are in use, by all spans or by those that match `q`.
 
 use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::Response;
 use hoptrail_proto::tempo::{MetadataMetrics, SearchTagsResponse, SearchTagsV2Response, SearchTagsV2Scope};
-use hoptrail_storage::AttributeScope;
+use hoptrail_storage::{AttributeKeysRequest, AttributeScope, Filter};
 
 use super::range;
 use crate::http::{Api, ApiError, Ask, message, shown, truncated};
-use crate::traceql::SCOPES;
+use crate::traceql::{SCOPES, lenient_filter};
 
 /// The intrinsics that an editor offers.
 const INTRINSICS: [&str; 20] = [
@@ -97,7 +97,9 @@ async fn scopes(api: &Api, ask: &Ask, asked: Scopes) -> Result<(Vec<SearchTagsV2
     let range = range::open(&ask.params)?;
     let mut out = Vec::new();
     if matches!(asked, Scopes::All | Scopes::Attributes(_)) {
-        let keys = api.service.attribute_keys(&ask.tenants, range).await?.value;
+        let filter = ask.params.get("q").map_or(Filter::True, lenient_filter);
+        let request = AttributeKeysRequest { filter, range };
+        let keys = api.service.attribute_keys(&ask.tenants, request).await?.value;
         for (name, scope) in SCOPES {
             if asked == Scopes::All || asked == Scopes::Attributes(scope) {
                 let of_scope = keys.iter().filter(|(found, _)| *found == scope);

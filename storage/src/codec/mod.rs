@@ -9,6 +9,7 @@ pub(crate) mod bytes;
 #[cfg(test)]
 mod format_tests;
 pub(crate) mod fuse;
+pub(crate) mod hash;
 pub(crate) mod ints;
 pub(crate) mod pack;
 pub(crate) mod strings;

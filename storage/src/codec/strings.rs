@@ -4,6 +4,7 @@
 //! *Plain*: each row is its own code.
 
 mod encode;
+mod hashes;
 mod pieces;
 
 pub(crate) use encode::{Content, encode, wants_filter};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::ReadError;
 use crate::backend;
-use crate::catalog::StoreEntry;
+use crate::catalog::{RollupEntry, StoreEntry};
 use crate::rows::{ColumnKey, Owner, PerTable, TableKind, ValueType};
 use crate::segment::{GroupMeta, Metadata, PageId, PageSource, pages, tail};
 
@@ -22,8 +22,10 @@ pub struct Share {
 pub fn split(folder: &Path) -> Result<Vec<Share>, String> {
     let store = backend::open(folder, 0).map_err(|error| error.to_string())?;
     let (mut shares, mut segments) = (Shares::default(), Vec::new());
-    let each = store.each(&mut |segment, _| {
-        if segment != StoreEntry::ID {
+    let each = store.each(&mut |segment, entry| {
+        if let Ok(rollup) = RollupEntry::decode(segment, entry) {
+            shares.add_rollup(&*store, &rollup);
+        } else if segment != StoreEntry::ID {
             segments.push(segment);
         }
     });
@@ -57,6 +59,13 @@ impl Shares {
     fn add(&mut self, name: &str, bytes: usize) {
         if bytes > 0 {
             *self.0.entry(name.to_owned()).or_default() += bytes as u64;
+        }
+    }
+
+    fn add_rollup(&mut self, source: &dyn PageSource, rollup: &RollupEntry) {
+        for (index, page) in rollup.list.pages.iter().enumerate() {
+            let bytes = source.page(rollup.id, page.id(index)).map_or(0, |page| page.len());
+            self.add(&format!("rollups: {:?} by {:?}", page.table, page.level).to_lowercase(), bytes);
         }
     }
 
@@ -148,7 +157,9 @@ mod tests {
         assert_eq!(of("span ids"), 160_000, "{shares:?}");
         assert!(of("`many`") > 20_000 && of("`few`") < 1_000 && of("filter over `many`") > 20_000, "{shares:?}");
         assert!(shares.is_sorted_by(|one, other| one.bytes >= other.bytes));
-        let in_catalog = of("filters over trace ids");
+        let of_rollups = shares.iter().filter(|share| share.name.starts_with("rollups")).map(|share| share.bytes);
+        let in_catalog = of("filters over trace ids") + of_rollups.sum::<u64>();
+        assert!(of("rollups: spans by minute") > 50, "{shares:?}");
         let pages = shares.iter().map(|share| share.bytes).sum::<u64>() - in_catalog;
         assert!(pages <= bytes && pages * 20 > bytes * 19, "{pages} of {bytes}: {shares:?}");
     }

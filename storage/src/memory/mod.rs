@@ -28,7 +28,7 @@ use hoptrail_proto::model::{Attribute, SpanId, TenantId, Trace, TraceId, TraceSp
 use hoptrail_proto::otlp;
 
 use crate::rollup::{RollupRequest, Rollups};
-use crate::search::{FieldValuesRequest, Inspected, SearchAnswer, SearchRequest, TimeRange};
+use crate::search::{AttributeKeysRequest, FieldValuesRequest, Inspected, SearchAnswer, SearchRequest};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
 use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
@@ -149,15 +149,21 @@ impl TraceReader for MemoryStore {
     fn attribute_keys(
         &self,
         tenant: &TenantId,
-        range: Option<TimeRange>,
-        _: &QueryContext,
+        request: &AttributeKeysRequest,
+        context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         let tenants = self.tenants();
         let mut keys = BTreeSet::new();
-        for span in tenants.get(tenant).into_iter().flatten().flat_map(|(_, known)| &known.spans) {
-            if range.is_none_or(|range| range.contains(span.span.start_unix_nano)) {
-                for (scope, attributes) in all_attributes(span) {
-                    keys.extend(attributes.iter().map(|attribute| (scope, attribute.key.clone())));
+        for (_, known) in tenants.get(tenant).into_iter().flatten() {
+            let trace = WholeTrace::new(&known.spans);
+            for subject in (0..trace.spans.len()).map(|index| Subject::new(&trace, index)) {
+                context.check()?;
+                let span = subject.span();
+                let is_inside = request.range.is_none_or(|range| range.contains(span.span.start_unix_nano));
+                if is_inside && subject.satisfies(&request.filter) {
+                    for (scope, attributes) in all_attributes(span) {
+                        keys.extend(attributes.iter().map(|attribute| (scope, attribute.key.clone())));
+                    }
                 }
             }
         }

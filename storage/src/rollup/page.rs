@@ -10,6 +10,7 @@ use super::level::Level;
 use super::{Bucket, Cell, Connection, Durations, Node, NodeKind, RollupKey, RollupTable};
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::{Damaged, len_u32, pack, to_usize};
+use crate::segment::PageId;
 
 /// Cells by key and by the start of their row.
 pub(crate) type Rows = BTreeMap<(RollupKey, u64), Cell>;
@@ -280,6 +281,11 @@ pub(crate) struct RollupPage {
 }
 
 impl RollupPage {
+    /// Where the page is, by its index among the pages of its segment.
+    pub(crate) fn id(self, index: usize) -> PageId {
+        PageId { group: self.level as u16, page: len_u32(index) }
+    }
+
     pub(crate) fn encode(self, out: &mut Vec<u8>) {
         out.push(self.level as u8);
         out.push(self.table as u8);

@@ -1,15 +1,16 @@
 //! Counts spans and hops.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 
 use super::hops::Hop;
+use super::page::Rows;
 use super::{Cell, Connection, MINUTE, Node, NodeKind, RollupKey, RollupTable};
 use crate::codec::len_u32;
 
 /// Most edges of one tally. Calls beyond count for a peer called `other`.
 const MOST_EDGES: usize = 10_000;
+/// The code of no key.
+const NONE: u32 = u32::MAX;
 const OTHER: &str = "other";
 
 /// A span as it is counted.
@@ -26,6 +27,8 @@ pub(crate) struct Counted {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     keys: Vec<RollupKey>,
+    /// For each key of a span that of its service.
+    services: Vec<u32>,
     codes: HashMap<RollupKey, u32>,
     nodes: Vec<Node>,
     node_codes: HashMap<Node, u32>,
@@ -37,11 +40,15 @@ pub(crate) struct Tally {
 impl Tally {
     /// The code of a key.
     pub(crate) fn key(&mut self, key: RollupKey) -> u32 {
-        let Self { keys, codes, .. } = self;
-        *codes.entry(key).or_insert_with_key(|key| {
-            keys.push(key.clone());
-            len_u32(keys.len() - 1)
-        })
+        if let Some(known) = self.codes.get(&key) {
+            return *known;
+        }
+        let service = key.of_service().map_or(NONE, |service| self.key(service));
+        let code = len_u32(self.keys.len());
+        self.services.push(service);
+        self.keys.push(key.clone());
+        self.codes.insert(key, code);
+        code
     }
 
     /// The code of a node.
@@ -98,24 +105,48 @@ impl Tally {
         key
     }
 
-    /// Everything that was counted of a table, by key and by the start of the minute.
-    pub(crate) fn cells(&self, table: RollupTable) -> impl Iterator<Item = (RollupKey, u64, &Cell)> {
-        let of_spans = table == RollupTable::Services;
-        self.cells.iter().filter_map(move |((key, minute), cell)| {
-            let key = self.keys.get(*key as usize)?;
-            let key = if of_spans { key.of_service()? } else { key.clone() };
-            (key.table() == table).then(|| (key, u64::from(*minute) * MINUTE, cell))
-        })
+    /// Calls `visit` with everything that was counted of a table: the code of the key, the start of the minute, the cell.
+    pub(crate) fn each(&self, table: RollupTable, mut visit: impl FnMut(u32, u64, &Cell)) {
+        let of_table = self.keys.iter().map(|key| key.table() == table);
+        let of_table: Vec<bool> = of_table.collect();
+        for ((key, minute), cell) in &self.cells {
+            let code = if table == RollupTable::Services { self.services.get(*key as usize) } else { Some(key) };
+            let Some(code) = code.filter(|code| of_table.get(**code as usize) == Some(&true)) else { continue };
+            visit(*code, u64::from(*minute) * MINUTE, cell);
+        }
     }
 
-    /// The same as a map. What was taken back whole is not in it.
-    pub(crate) fn by_key(&self, table: RollupTable) -> BTreeMap<(RollupKey, u64), Cell> {
-        let mut all: BTreeMap<(RollupKey, u64), Cell> = BTreeMap::new();
-        for (key, minute, cell) in self.cells(table) {
-            all.entry((key, minute)).or_default().add(cell);
+    /// The key of a code.
+    pub(crate) fn key_of(&self, code: u32) -> Option<&RollupKey> {
+        self.keys.get(code as usize)
+    }
+
+    /// Adds what another tally counted.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        let codes: Vec<u32> = other.keys.iter().map(|key| self.key(key.clone())).collect();
+        for ((key, minute), cell) in &other.cells {
+            let Some(code) = codes.get(*key as usize) else { continue };
+            self.cells.entry((*code, *minute)).or_default().add(cell);
         }
-        all.retain(|_, cell| !cell.is_empty());
-        all
+    }
+
+    /// Everything that was counted of a table, by key and by the start of the minute. What was taken back whole is not in it.
+    pub(crate) fn by_key(&self, table: RollupTable) -> Rows {
+        let mut by_code: HashMap<(u32, u64), Cell> = HashMap::new();
+        self.each(table, |code, minute, cell| by_code.entry((code, minute)).or_default().add(cell));
+        by_code.retain(|_, cell| !cell.is_empty());
+        // Keys are compared once for each key, and not for each row.
+        let mut order: Vec<u32> = (0..len_u32(self.keys.len())).collect();
+        order.sort_unstable_by_key(|code| self.key_of(*code));
+        let mut ranks = vec![0; order.len()];
+        for (rank, code) in (0_u32..).zip(&order) {
+            ranks.get_mut(*code as usize).into_iter().for_each(|own| *own = rank);
+        }
+        let mut rows: Vec<((u32, u64), Cell)> = by_code.into_iter().collect();
+        rows.sort_unstable_by_key(|((code, minute), _)| (ranks.get(*code as usize), *minute));
+        rows.into_iter()
+            .filter_map(|((code, minute), cell)| Some(((self.key_of(code)?.clone(), minute), cell)))
+            .collect()
     }
 }
 

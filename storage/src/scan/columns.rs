@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::Test;
+use super::{Hashes, Test};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Shape, ShapeList, TableKind};
@@ -67,6 +67,10 @@ pub(crate) trait TableView {
     fn distinct(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(ValueView<'_>)) -> Result<(), ReadError>;
     /// Calls `visit` with each of these rows that has the column, ascending, and its value.
     fn values(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(usize, ValueView<'_>)) -> Result<(), ReadError>;
+    /// The hashes of the column's values on these rows, as [`ValueHasher`] makes them.
+    ///
+    /// [`ValueHasher`]: super::ValueHasher
+    fn hashes(&self, column: u32, rows: &Bitmap) -> Result<Hashes, ReadError>;
     /// For each of these rows, ascending, the code of its value in the column's dictionary, or [`NO_CODE`] when the row does not have the
     /// column. `None` when the column has no dictionary that knows all of these values.
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError>;

@@ -7,7 +7,9 @@ mod by_shape;
 mod coded;
 mod columns;
 mod eval;
+mod hashes;
 mod head;
+mod keys;
 mod materialize;
 mod numbers;
 mod parents;
@@ -21,11 +23,13 @@ pub(crate) use coded::{Coded, coded};
 pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
 pub(crate) use eval::expr::{both, computed};
 pub(crate) use eval::{matching, matching_among};
+pub(crate) use hashes::{Hashes, ValueHasher, hash_of, hash_of_int};
 pub(crate) use head::{HeadGroup, searched};
+pub(crate) use keys::{Keys, add_all_keys, keys_of};
 pub(crate) use materialize::{Materialize, Projection};
 pub(crate) use numbers::{Number, numbers};
 pub(crate) use parents::{Link, ParentRow, SpanIdentity, decide};
-pub(crate) use shape_fields::{PartCodes, part_codes};
+pub(crate) use shape_fields::{PartCodes, used_shapes};
 pub(crate) use test::Test;
 pub(crate) use traces::{
     Among, FirstRoot, HintHorizon, PartialSummary, RootKey, SpanKey, TraceIndex, TraceStart, first_of_roots, tally,

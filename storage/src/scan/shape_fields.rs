@@ -72,7 +72,7 @@ pub(crate) struct PartCodes {
 }
 
 /// The part of the rows' shapes. A look at each row is one at an array.
-pub(crate) fn part_codes(table: &dyn TableView, part: ShapePart, rows: &Bitmap) -> Result<PartCodes, ReadError> {
+pub(super) fn part_codes(table: &dyn TableView, part: ShapePart, rows: &Bitmap) -> Result<PartCodes, ReadError> {
     let (shapes, codes) = (&table.shapes()?.shapes, at_rows(table.shape_codes()?, rows));
     let mut of_shape = vec![NO_CODE; shapes.len()];
     let mut known: HashMap<u32, u32> = HashMap::new();
@@ -85,6 +85,23 @@ pub(crate) fn part_codes(table: &dyn TableView, part: ShapePart, rows: &Bitmap) 
                 parts.push(own);
                 len_u32(parts.len() - 1)
             });
+        }
+        *code
+    });
+    let codes = codes.collect();
+    Ok(PartCodes { codes, parts })
+}
+
+/// The rows' shapes: a part is an index into the shapes of the table.
+pub(crate) fn used_shapes(table: &dyn TableView, rows: &Bitmap) -> Result<PartCodes, ReadError> {
+    let codes = at_rows(table.shape_codes()?, rows);
+    let mut of_shape = vec![NO_CODE; table.shapes()?.shapes.len()];
+    let mut parts = Vec::new();
+    let codes = codes.iter().map(|shape| {
+        let Some(code) = of_shape.get_mut(*shape as usize) else { return NO_CODE };
+        if *code == NO_CODE {
+            *code = len_u32(parts.len());
+            parts.push(*shape);
         }
         *code
     });

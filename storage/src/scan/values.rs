@@ -86,7 +86,7 @@ fn table_values(
     columns.try_for_each(|column| table.distinct(column, rows, &mut |value| sink(Value::Any(to_value(value)))))
 }
 
-fn children_of(group: &dyn SpanColumns, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
+pub(super) fn children_of(group: &dyn SpanColumns, kind: TableKind, rows: &Bitmap) -> Result<Bitmap, ReadError> {
     let mut children = Bitmap::none(group.table(kind).len());
     for (child, owner) in group.owners(kind)?.iter().enumerate() {
         children.insert_if(child, rows.contains(*owner as usize));

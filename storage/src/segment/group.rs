@@ -11,13 +11,11 @@ use super::tail::value_filter;
 use super::traces::Traces;
 use super::{Page, PageId, PageSource, pages};
 use crate::ReadError;
-use crate::codec::bits::Bitmap;
 use crate::codec::bytes::Input;
 use crate::codec::fuse;
 use crate::codec::ints::{Ints, decode, of_len};
 use crate::codec::{Damaged, to_u32};
 use crate::rows::{PerTable, Shape, ShapeList, TableKind};
-use crate::scan::NO_CODE;
 
 /// A group. Its pages are fetched when they are needed, and kept while the query runs.
 pub(crate) struct SegmentGroup<'a> {
@@ -214,11 +212,6 @@ impl<'a> SegmentGroup<'a> {
         shapes.map(|shapes| &**shapes)
     }
 
-    /// For each shape whether its rows have the column.
-    fn holders(&self, kind: TableKind, column: u32) -> Result<Vec<bool>, ReadError> {
-        Ok(self.shapes(kind)?.by_layout(|columns| columns.contains(&column)))
-    }
-
     /// The shapes of some rows.
     pub(super) fn shapes_of(&self, kind: TableKind, rows: Range<usize>) -> Result<Vec<u32>, ReadError> {
         let codes = self.shape_page(kind)?.range(rows, to_u32);
@@ -312,79 +305,6 @@ impl<'a> SegmentGroup<'a> {
         };
         Ok(fuse::may_hold(&set, fuse::hash_in(self.index, fuse::hash(literal))).unwrap_or(true))
     }
-
-    /// The rows at these positions of a column. Position `n` is the `n`th row whose shape has the column.
-    pub(super) fn to_rows(&self, kind: TableKind, column: u32, positions: &Bitmap) -> Result<Bitmap, ReadError> {
-        let mut rows = Bitmap::none(self.rows(kind));
-        let mut wanted = positions.iter();
-        let Some(mut next) = wanted.next() else { return Ok(rows) };
-        let has = self.holders(kind, column)?;
-        let mut position = 0;
-        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
-            if !has.get(*shape as usize).copied().unwrap_or(false) {
-                continue;
-            }
-            if position == next {
-                rows.insert(row);
-                match wanted.next() {
-                    Some(found) => next = found,
-                    None => break,
-                }
-            }
-            position += 1;
-        }
-        Ok(rows)
-    }
-
-    /// The codes of all rows, from those of the rows that have the column.
-    pub(super) fn codes_of_rows(&self, kind: TableKind, column: u32, held: Vec<u32>) -> Result<Vec<u32>, ReadError> {
-        let has = self.holders(kind, column)?;
-        let mut held = held.into_iter();
-        let codes = self.shape_codes(kind)?.iter().map(|shape| {
-            let is_held = has.get(*shape as usize).copied().unwrap_or(false);
-            if is_held { held.next().ok_or(Damaged("fewer codes than rows")) } else { Ok(NO_CODE) }
-        });
-        codes.collect::<Result<_, _>>().map_err(self.corrupt(PageId::column(kind, column)))
-    }
-
-    /// For each of these rows, ascending, the position of its value in the column; `None` when it does not have the column.
-    pub(super) fn positions(
-        &self,
-        kind: TableKind,
-        column: u32,
-        rows: &Bitmap,
-    ) -> Result<Vec<Option<usize>>, ReadError> {
-        let has = self.holders(kind, column)?;
-        let (mut positions, mut next) = (Vec::with_capacity(rows.count()), 0);
-        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
-            let is_held = has.get(*shape as usize).copied().unwrap_or(false);
-            if rows.contains(row) {
-                positions.push(is_held.then_some(next));
-            }
-            next += usize::from(is_held);
-        }
-        Ok(positions)
-    }
-
-    /// The inverse of [`SegmentGroup::to_rows`].
-    pub(super) fn to_positions(
-        &self,
-        kind: TableKind,
-        column: u32,
-        rows: &Bitmap,
-        len: usize,
-    ) -> Result<Bitmap, ReadError> {
-        let has = self.holders(kind, column)?;
-        let mut positions = Bitmap::none(len);
-        let mut position = 0;
-        for (row, shape) in self.shape_codes(kind)?.iter().enumerate() {
-            if has.get(*shape as usize).copied().unwrap_or(false) {
-                positions.insert_if(position, rows.contains(row));
-                position += 1;
-            }
-        }
-        Ok(positions)
-    }
 }
 
 /// Three parts, of which the first two have their length before them.
@@ -416,6 +336,7 @@ pub(super) mod tests {
 
     use super::super::encode;
     use super::*;
+    use crate::codec::bits::Bitmap;
     use crate::rows::Rows;
     use crate::scan::{Materialize, Projection, SpanColumns, Test, TraceIndex};
     use crate::test_spans::{any_batch, encode as request};

@@ -15,6 +15,7 @@ mod materialize;
 mod merge;
 mod metadata;
 mod parents;
+mod positions;
 mod prune;
 mod rows;
 mod shapes;

@@ -11,7 +11,7 @@ use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::codec::{Damaged, to_u32, to_usize};
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
-use crate::scan::{NO_CODE, TableView, Test, searched};
+use crate::scan::{Hashes, NO_CODE, TableView, Test, hash_of_int, searched};
 
 /// The spans, events or links of a segment group.
 pub(super) struct View<'g, 'a> {
@@ -182,6 +182,20 @@ impl TableView for View<'_, '_> {
             page.values(&positions, |number| visit(next(), stored_number(key.value_type, number)))
         };
         read.map_err(self.corrupt(column))
+    }
+
+    fn hashes(&self, column: u32, rows: &Bitmap) -> Result<Hashes, ReadError> {
+        let value_type = self.key(column).map(|key| key.value_type);
+        let is_known = matches!(value_type, Some(ValueType::Text | ValueType::Int)) && !rows.is_sparse();
+        if let Some(bytes) = self.group.column(self.kind, column)?.filter(|_| is_known) {
+            let held = if value_type == Some(ValueType::Text) {
+                self.strings(column, &bytes)?.hashes()
+            } else {
+                Ints::parse(&bytes).and_then(|page| page.range(0..page.len(), |number| hash_of_int(unordered(number))))
+            };
+            return self.group.hashes_of_rows(self.kind, column, rows, held.map_err(self.corrupt(column))?);
+        }
+        Hashes::of_values(self, column, rows)
     }
 
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError> {

@@ -20,6 +20,9 @@ pub(super) struct Metrics {
     pub(super) segments: Gauge,
     pub(super) segment_spans: Gauge,
     pub(super) segment_bytes: Gauge,
+    pub(super) rollups: Gauge,
+    pub(super) rollup_bytes: Gauge,
+    pub(super) rollup_seconds: Histogram,
     pub(super) dropped_segments: Counter,
     pub(super) head_spans: Gauge,
     pub(super) head_bytes: Gauge,
@@ -44,6 +47,9 @@ impl Metrics {
             segments: Gauge::default(),
             segment_spans: Gauge::default(),
             segment_bytes: Gauge::default(),
+            rollups: Gauge::default(),
+            rollup_bytes: Gauge::default(),
+            rollup_seconds: seconds(),
             dropped_segments: Counter::default(),
             head_spans: Gauge::default(),
             head_bytes: Gauge::default(),
@@ -60,6 +66,13 @@ impl Metrics {
         registry.register("hoptrail_store_segments", "Segments", m.segments.clone());
         registry.register("hoptrail_store_segment_spans", "Spans in segments", m.segment_spans.clone());
         registry.register("hoptrail_store_segment_bytes", "Bytes of segments on disk", m.segment_bytes.clone());
+        registry.register("hoptrail_store_rollups", "Rollups", m.rollups.clone());
+        registry.register("hoptrail_store_rollup_bytes", "Bytes of rollups on disk", m.rollup_bytes.clone());
+        registry.register(
+            "hoptrail_store_rollup_seconds",
+            "Time to count a generation and write its rollup",
+            m.rollup_seconds.clone(),
+        );
         registry.register(
             "hoptrail_store_dropped_segments",
             "Segments dropped by retention",

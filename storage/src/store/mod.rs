@@ -255,6 +255,8 @@ impl Store {
             segments: state.segments.len(),
             segment_spans: state.segments.values().map(|segment| segment.spans()).sum(),
             segment_bytes: state.segments.values().map(|segment| segment.bytes).sum(),
+            rollups: state.rollups.len(),
+            rollup_bytes: state.rollups.values().map(|rollup| rollup.bytes).sum(),
             head_spans: state.head_spans(),
             head_bytes: state.head_bytes(),
         }
@@ -276,6 +278,10 @@ pub struct Sizes {
     pub segment_spans: u64,
     /// Bytes of segments on disk.
     pub segment_bytes: u64,
+    /// Rollups.
+    pub rollups: usize,
+    /// Bytes of rollups on disk.
+    pub rollup_bytes: u64,
     /// Spans in memory, which no segment has yet.
     pub head_spans: usize,
     /// Bytes of memory of these, about.

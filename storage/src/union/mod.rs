@@ -13,8 +13,8 @@ use hoptrail_proto::model::{TenantId, Tenants, Trace, TraceId, TraceSpan};
 
 use crate::first_values::FirstValues;
 use crate::{
-    AttributeScope, FieldValuesRequest, Inspected, MetricsAnswer, MetricsRequest, Order, QueryContext, ReadError,
-    RollupRequest, Rollups, SearchAnswer, SearchRequest, TimeRange, TraceReader, Value,
+    AttributeKeysRequest, AttributeScope, FieldValuesRequest, Inspected, MetricsAnswer, MetricsRequest, Order,
+    QueryContext, ReadError, RollupRequest, Rollups, SearchAnswer, SearchRequest, TraceReader, Value,
 };
 
 /// A store in which some tenants are one: whichever tenant is asked for, the answer is that of all of them together. Nobody but who names
@@ -89,12 +89,12 @@ impl TraceReader for Union<'_> {
     fn attribute_keys(
         &self,
         _: &TenantId,
-        range: Option<TimeRange>,
+        request: &AttributeKeysRequest,
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         let mut keys = BTreeSet::new();
         for tenant in self.tenants {
-            keys.extend(self.reader.attribute_keys(tenant, range, context)?);
+            keys.extend(self.reader.attribute_keys(tenant, request, context)?);
         }
         Ok(keys.into_iter().collect())
     }

@@ -96,7 +96,9 @@ fn keys_and_values_are_those_of_all_in_order() {
     let both = tenants("a|b");
     let union = Union::new(&store, &both);
     let context = QueryContext::unbounded();
-    let keys = union.attribute_keys(&nobody(), None, &context).expect("an answer");
+    let keys = union
+        .attribute_keys(&nobody(), &AttributeKeysRequest { filter: crate::Filter::True, range: None }, &context)
+        .expect("an answer");
     assert_eq!(keys.len(), 2, "{keys:?}");
     let field = Field::attribute(AttributeScope::Span, "n");
     let values = |limit| {
@@ -149,7 +151,7 @@ impl TraceReader for Canned {
     fn attribute_keys(
         &self,
         _: &TenantId,
-        _: Option<TimeRange>,
+        _: &AttributeKeysRequest,
         _: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         Ok(Vec::new())

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp;
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, MemoryStore, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
-    RollupRequest, Rollups, SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TimeRange, TraceReader, Value,
+    AttributeKeysRequest, AttributeScope, FieldValuesRequest, MemoryStore, MetricsAnswer, MetricsRequest, QueryContext,
+    ReadError, RollupRequest, Rollups, SearchAnswer, SearchRequest, SpanBatch, SpanWriter, TraceReader, Value,
 };
 use prost::Message;
 
@@ -72,10 +72,10 @@ impl TraceReader for Shop {
     fn attribute_keys(
         &self,
         tenant: &TenantId,
-        range: Option<TimeRange>,
+        request: &AttributeKeysRequest,
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
-        self.store.attribute_keys(tenant, range, context)
+        self.store.attribute_keys(tenant, request, context)
     }
 
     fn field_values(

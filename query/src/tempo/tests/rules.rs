@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hoptrail_proto::model::Tenancy;
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError, SearchAnswer,
-    SearchRequest, TimeRange, TraceReader,
+    AttributeKeysRequest, AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
+    SearchAnswer, SearchRequest, TraceReader,
 };
 
 use super::*;
@@ -273,7 +273,7 @@ impl TraceReader for Broken {
     fn attribute_keys(
         &self,
         _: &TenantId,
-        _: Option<TimeRange>,
+        _: &AttributeKeysRequest,
         _: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         Err(self.0.clone())

@@ -12,8 +12,8 @@ use hoptrail_proto::tempo::{
     SearchTagsV2Response,
 };
 use hoptrail_storage::{
-    AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError, SearchAnswer,
-    SearchPart, TimeRange, TraceHit, TraceReader,
+    AttributeKeysRequest, AttributeScope, FieldValuesRequest, MetricsAnswer, MetricsRequest, QueryContext, ReadError,
+    SearchAnswer, SearchPart, TraceHit, TraceReader,
 };
 use tokio::sync::oneshot;
 use tonic::{Code, Request as Call, Status, Streaming};
@@ -110,6 +110,12 @@ async fn every_method_answers_as_http_does() {
     assert_eq!(keys, tempo.protobuf("/api/search/tags?scope=span&limit=1").await);
     let keys: SearchTagsV2Response = one(&tempo, "SearchTagsV2", SearchTagsRequest::default()).await;
     assert_eq!(keys, tempo.protobuf("/api/v2/search/tags").await);
+    let matching = || SearchTagsRequest { query: "{ span.card = nil }".to_owned(), ..Default::default() };
+    let some: SearchTagsV2Response = one(&tempo, "SearchTagsV2", matching()).await;
+    assert_eq!(some, tempo.protobuf("/api/v2/search/tags?q=%7B%20span.card%20=%20nil%20%7D").await);
+    assert_ne!(some, keys);
+    let keys: SearchTagsResponse = one(&tempo, "SearchTags", matching()).await;
+    assert!(!keys.tag_names.contains(&"card".to_owned()), "{keys:?}");
 
     let asked = |name: &str| SearchTagValuesRequest {
         tag_name: name.to_owned(),
@@ -317,7 +323,7 @@ impl TraceReader for Staged {
     fn attribute_keys(
         &self,
         _: &TenantId,
-        _: Option<TimeRange>,
+        _: &AttributeKeysRequest,
         _: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         Ok(Vec::new())

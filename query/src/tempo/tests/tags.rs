@@ -91,6 +91,34 @@ async fn names_without_scopes_are_one_list() {
 }
 
 #[tokio::test]
+async fn names_are_those_of_spans_that_match() {
+    let tempo = Tempo::with(&spans()).await;
+    let span = |tags: Value| json!({"name": "span", "tags": tags});
+    let resource = json!({"name": "resource", "tags": ["service.name"]});
+    let first = json!([
+        resource,
+        span(json!(["code", "path/of \"x\""])),
+        {"name": "event", "tags": ["type"]},
+        {"name": "link", "tags": ["why"]}
+    ]);
+    for (query, expected) in [
+        ("{ span.code = 200 }", first.clone()),
+        ("{ name = \"GET /\" && span.code = }", first.clone()),
+        ("{ nestedSetParent < 0 && span.code = 200 }", first),
+        ("{ resource.service.name = \"cart\" }", json!([resource, span(json!(["code", "list", "ok", "ratio"]))])),
+        ("{ span.code = 999 }", json!([])),
+    ] {
+        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut answer = tempo.json(&format!("/api/v2/search/tags?q={query}")).await;
+        let scopes = answer["scopes"].as_array_mut().expect("a list");
+        assert_eq!(scopes.pop().map(|last| last["name"].clone()), Some(json!("intrinsic")));
+        assert_eq!(answer["scopes"], expected, "{query}");
+    }
+    let names = tempo.json("/api/search/tags?scope=span&q=%7Bspan.ok=true%7D").await;
+    assert_eq!(names["tagNames"], json!(["code", "list", "ok", "ratio"]));
+}
+
+#[tokio::test]
 async fn names_are_bounded_by_time_and_number() {
     let tempo = Tempo::with(&spans()).await;
     let range = format!("start={}&end={}", T0 + 9, T0 + 9);

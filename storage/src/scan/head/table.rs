@@ -10,7 +10,7 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::MOST_VALUES;
 use crate::rows::{Column, ColumnKey, Owner, ShapeList, Slot, Table, ValueType};
-use crate::scan::{NO_CODE, TableView, Test};
+use crate::scan::{Hashes, NO_CODE, TableView, Test};
 
 pub(super) struct HeadTable<'a> {
     table: &'a Table,
@@ -81,6 +81,10 @@ impl TableView for View<'_, '_> {
     fn values(&self, column: u32, rows: &Bitmap, visit: &mut dyn FnMut(usize, ValueView<'_>)) -> Result<(), ReadError> {
         self.0.slots(column, rows).for_each(|(row, slot)| visit(row, self.0.table.value(column, slot)));
         Ok(())
+    }
+
+    fn hashes(&self, column: u32, rows: &Bitmap) -> Result<Hashes, ReadError> {
+        Hashes::of_values(self, column, rows)
     }
 
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError> {

@@ -12,7 +12,7 @@ use super::{Checked, Repaired, repair, verify};
 use crate::conformance::write;
 use crate::store::tests::copy_folder;
 use crate::store::{Config, Integrity, OpenError, Store};
-use crate::{FakeClock, QueryContext, TraceReader};
+use crate::{FakeClock, QueryContext, RollupRequest, RollupSteps, RollupTable, TimeRange, TraceReader};
 
 const NOW: u64 = 1_700_000_000_000_000_000;
 /// Spans of each trace.
@@ -307,4 +307,41 @@ fn a_segment_whose_file_is_gone_does_not_hide_the_others() {
     drop(store);
     assert_eq!(repaired(whole.path()).spans_lost, 2 * SPANS);
     assert_eq!(findings(whole.path()).0, [] as [String; 0]);
+}
+
+/// How many spans are counted for ever.
+fn counted(store: &Store, context: &QueryContext) -> i64 {
+    let steps = RollupSteps::whole(TimeRange { start: 0, end: u64::MAX });
+    let request = RollupRequest { table: RollupTable::Services, steps, service: None };
+    let rollups = store.rollups(&TenantId::single(), &request, context).expect("answered");
+    rollups.series.iter().map(|series| series.total().count).sum()
+}
+
+#[test]
+fn damage_of_a_rollup_costs_no_span_and_is_repaired() {
+    let folder = folder();
+    let all = (SPANS * (SEALED + LOGGED)) as i64;
+    let (segments, mut damaged) = (segments(folder.path()), 0);
+    for file in files(folder.path(), ".sst").iter().filter(|file| !segments.contains(file)) {
+        let copy = copy_of(folder.path());
+        let file = copy.path().join(file.file_name().expect("a name"));
+        // The first block has the pages.
+        flip(&file, 40);
+        if !findings(copy.path()).0.iter().any(|found| found.contains("group")) {
+            continue;
+        }
+        damaged += 1;
+        let (store, context) = (open(copy.path()).expect("opens"), QueryContext::unbounded());
+        assert_eq!(spans(&store), vec![WHOLE; (SEALED + LOGGED) as usize]);
+        let found = counted(&store, &context);
+        assert!(found <= all && (found == all) == context.left_out().is_empty(), "{found} of {all}");
+        drop(store);
+        repaired(copy.path());
+        assert_eq!(findings(copy.path()).0, Vec::<String>::new());
+        let store = open(copy.path()).expect("opens");
+        assert_eq!(spans(&store), vec![WHOLE; (SEALED + LOGGED) as usize]);
+        counted(&store, &QueryContext::unbounded());
+    }
+    assert!(damaged > 1, "the rollups were damaged");
+    assert_eq!(counted(&open(folder.path()).expect("opens"), &QueryContext::unbounded()), all);
 }

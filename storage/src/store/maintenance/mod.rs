@@ -185,6 +185,8 @@ impl Maintenance {
         set(&metrics.segments, segments.len() as u64);
         set(&metrics.segment_spans, segments.values().map(|segment| segment.spans()).sum());
         set(&metrics.segment_bytes, segments.values().map(|segment| segment.bytes).sum());
+        set(&metrics.rollups, state.rollups.len() as u64);
+        set(&metrics.rollup_bytes, state.rollups.values().map(|rollup| rollup.bytes).sum());
         set(&metrics.head_spans, state.head_spans() as u64);
         set(&metrics.head_bytes, state.head_bytes() as u64);
         set(&metrics.memory, self.readers.backend.memory());

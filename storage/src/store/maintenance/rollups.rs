@@ -29,6 +29,7 @@ impl Maintenance {
         received: (u64, u64),
         chunks: &[Arc<Chunk>],
     ) -> Result<Option<RollupEntry>, MaintenanceError> {
+        let started = crate::clock::instant();
         let (_, segments) = self.readers.read_state().snapshot(tenant);
         let (readers, context) = (&self.readers, QueryContext::unbounded());
         let counting = Counting { readers, tenant, chunks, segments: &segments, context: &context };
@@ -38,6 +39,7 @@ impl Maintenance {
         }
         let about = About { tenant: tenant.clone(), received };
         let published = self.publish(Task::Seal, |out| Ok(new.write(&about, out)?))?;
+        self.environment.metrics.rollup_seconds.observe(started.elapsed().as_secs_f64());
         Ok(Some(RollupEntry::new(published.id, published.bytes, about, published.written)))
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hashbrown::{HashMap, HashSet};
-use hoptrail_proto::model::AnyValue;
+use hoptrail_proto::model::{AnyValue, TraceId};
 
 use super::judge::{Judge, Judged};
 use super::rounds::Rounds;
@@ -14,7 +14,7 @@ use crate::names::{Names, service_of};
 use crate::rows::Rows;
 use crate::scan::{RowGroup, matching, values};
 use crate::search::FieldValuesRequest;
-use crate::{CompareOp, Field, Filter, Intrinsic, ReadError, Value};
+use crate::{CompareOp, Field, Filter, Intrinsic, ReadError, TimeRange, Value};
 
 /// What a segment lists.
 enum List<'r> {
@@ -99,7 +99,7 @@ impl Question<'_, '_> {
             values(group, field, &rows, context, &mut |value| here.add(value))?;
             Ok(here)
         };
-        self.each_unit(&units, ask, |here| found.merge(here))?;
+        each_unit(self.loader, &units, ask, |here| found.merge(here))?;
         found.finish()
     }
 
@@ -134,13 +134,7 @@ impl Question<'_, '_> {
     pub(super) fn of_traces(&self) -> Result<Vec<Value>, ReadError> {
         let FieldValuesRequest { field, filter, range, limit } = self.request;
         let context = self.loader.context;
-        let (mut traces, mut memory) = (HashSet::new(), context.reserve(0)?);
-        let ask = |_: &ScanUnit, group: &dyn RowGroup| group.traces_of(&matching(group, filter, *range, context)?);
-        self.each_unit(&self.units, ask, |here| {
-            let before = traces.len();
-            traces.extend(here.into_iter().map(|trace| trace.id));
-            memory.grow((traces.len() - before) * ID_BYTES)
-        })?;
+        let traces = traces_with(self.loader, &self.units, filter, *range)?;
         let spans = filter.clone().into();
         let mut judge = Judge::new(self.loader, &spans, None)?;
         let calc = judge.program.field(field);
@@ -155,22 +149,39 @@ impl Question<'_, '_> {
         }
         found.finish()
     }
+}
 
-    /// Asks each unit, several threads at once, and gives the answers of those that can be read to `take`.
-    fn each_unit<T: Send>(
-        &self,
-        units: &[ScanUnit],
-        ask: impl Fn(&ScanUnit, &dyn RowGroup) -> Result<T, ReadError> + Sync,
-        mut take: impl FnMut(T) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
-        let snapshot = self.loader.snapshot;
-        let rounds = Rounds::new(snapshot, units);
-        let work = |(index, unit): &(usize, &ScanUnit)| {
-            self.loader.context.check()?;
-            rounds.fetch(*index)?;
-            self.loader.on(unit, |group| ask(unit, group))
-        };
-        let take = |_: &(usize, &ScanUnit), here: Result<Option<T>, ReadError>| here?.map_or(Ok(()), &mut take);
-        snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)
-    }
+/// The traces that have a span that may match.
+pub(super) fn traces_with(
+    loader: &TraceLoader<'_, '_>,
+    units: &[ScanUnit],
+    filter: &Filter,
+    range: Option<TimeRange>,
+) -> Result<HashSet<TraceId>, ReadError> {
+    let (mut traces, mut memory) = (HashSet::new(), loader.context.reserve(0)?);
+    let ask = |_: &ScanUnit, group: &dyn RowGroup| group.traces_of(&matching(group, filter, range, loader.context)?);
+    each_unit(loader, units, ask, |here| {
+        let before = traces.len();
+        traces.extend(here.into_iter().map(|trace| trace.id));
+        memory.grow((traces.len() - before) * ID_BYTES)
+    })?;
+    memory.keep();
+    Ok(traces)
+}
+
+/// Asks each unit, several threads at once, and gives the answers of those that can be read to `take`.
+pub(super) fn each_unit<T: Send>(
+    loader: &TraceLoader<'_, '_>,
+    units: &[ScanUnit],
+    ask: impl Fn(&ScanUnit, &dyn RowGroup) -> Result<T, ReadError> + Sync,
+    mut take: impl FnMut(T) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let rounds = Rounds::new(loader.snapshot, units);
+    let work = |(index, unit): &(usize, &ScanUnit)| {
+        loader.context.check()?;
+        rounds.fetch(*index)?;
+        loader.on(unit, |group| ask(unit, group))
+    };
+    let take = |_: &(usize, &ScanUnit), here: Result<Option<T>, ReadError>| here?.map_or(Ok(()), &mut take);
+    loader.snapshot.workers().in_order(&rounds.units(), crate::clock::instant(), |_| true, work, take)
 }

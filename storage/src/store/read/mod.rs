@@ -1,5 +1,6 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
+mod attribute_keys;
 mod duplicates;
 #[cfg(test)]
 mod explain_tests;
@@ -21,6 +22,8 @@ mod ranked;
 #[cfg(test)]
 mod repeated_key_tests;
 mod rounds;
+#[cfg(test)]
+mod ruled_out_tests;
 mod scan_unit;
 mod search;
 mod snapshot;
@@ -31,23 +34,19 @@ mod trace_summary;
 mod unreal_time_tests;
 mod view;
 
-use std::collections::{BTreeSet, HashSet};
-
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
 use super::Store;
 use super::rollups::rollups;
 use crate::rollup::{RollupRequest, Rollups};
-use crate::rows::{Owner, TableKind};
-use crate::scan::RowGroup;
-use crate::search::{FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest, TimeRange};
+use crate::search::{AttributeKeysRequest, FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
+use attribute_keys::KeyQuestion;
 use field_values::Question;
 use metrics::Metrics;
 pub(super) use parallel::Workers;
-use rounds::Rounds;
 use snapshot::Snapshot;
 use trace_loader::TraceLoader;
 
@@ -114,24 +113,14 @@ impl TraceReader for Store {
     fn attribute_keys(
         &self,
         tenant: &TenantId,
-        range: Option<TimeRange>,
+        request: &AttributeKeysRequest,
         context: &QueryContext,
     ) -> Result<Vec<(AttributeScope, String)>, ReadError> {
         let snapshot = Snapshot::take(&self.readers, tenant);
-        let (mut keys, mut seen) = (BTreeSet::new(), HashSet::new());
         let mut units = snapshot.view.units();
-        // All groups of a segment have the same keys.
-        units.retain(|unit| unit.overlaps(range) && unit.segment().is_none_or(|segment| seen.insert(segment)));
-        let rounds = Rounds::new(&snapshot, &units);
-        for (index, unit) in rounds.units() {
-            context.check()?;
-            rounds.fetch(index)?;
-            snapshot.on(unit, context, |group| {
-                add_keys(group, &mut keys);
-                Ok(())
-            })?;
-        }
-        Ok(keys.into_iter().collect())
+        units.retain(|unit| unit.overlaps(request.range));
+        let question = KeyQuestion { loader: &TraceLoader::new(&snapshot, context), units, request };
+        Ok(question.answer()?.into_iter().collect())
     }
 
     fn field_values(
@@ -151,21 +140,4 @@ impl TraceReader for Store {
             question.of_spans()
         }
     }
-}
-
-fn add_keys(group: &dyn RowGroup, keys: &mut BTreeSet<(AttributeScope, String)>) {
-    let tables = [
-        (AttributeScope::Span, TableKind::Span),
-        (AttributeScope::Event, TableKind::Event),
-        (AttributeScope::Link, TableKind::Link),
-    ];
-    for (scope, kind) in tables {
-        let table = group.table(kind);
-        let attributes = table.keys().filter(|key| key.owner == Owner::Attribute);
-        keys.extend(attributes.map(|key| (scope, crate::rows::text(&key.name))));
-    }
-    let resources = group.resources().iter().flat_map(|resource| &resource.attributes);
-    keys.extend(resources.map(|attribute| (AttributeScope::Resource, attribute.key.clone())));
-    let scopes = group.scopes().iter().flat_map(|scope| &scope.attributes);
-    keys.extend(scopes.map(|attribute| (AttributeScope::Instrumentation, attribute.key.clone())));
 }

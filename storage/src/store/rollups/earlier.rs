@@ -8,14 +8,10 @@ use hoptrail_proto::model::{TraceId, TraceSpan};
 
 use crate::catalog::SegmentEntry;
 use crate::codec::fuse;
-use crate::rollup::MINUTE;
 use crate::scan::{Materialize, Projection, TraceIndex};
 use crate::segment::SegmentGroup;
 use crate::store::readers::Readers;
 use crate::{QueryContext, ReadError};
-
-/// How far apart in time two spans of a trace may be that call each other. Only segments with such spans are asked.
-const SLACK: u64 = 10 * MINUTE;
 
 /// A trace with more sealed spans than this is counted as if it began anew: reading them all for each new span would cost too much.
 const MOST_SPANS: usize = 20_000;
@@ -32,9 +28,10 @@ pub(super) struct Earlier<'e> {
 
 impl<'e> Earlier<'e> {
     pub(super) fn new(readers: &'e Readers, segments: &'e [Arc<SegmentEntry>], context: &'e QueryContext) -> Self {
+        let distance = readers.tuning.call_distance;
         let times = |segment: &SegmentEntry| {
             let latest = segment.groups.iter().map(|group| group.latest_end).max();
-            (segment.starts().0.saturating_sub(SLACK), latest.unwrap_or_default().saturating_add(SLACK))
+            (segment.starts().0.saturating_sub(distance), latest.unwrap_or_default().saturating_add(distance))
         };
         let segments = segments.iter().map(|segment| (times(segment), &**segment)).collect();
         Self { readers, context, segments, groups: HashMap::new() }

@@ -1,6 +1,6 @@
 //! Answers of rollups: of what was written, and of the head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hoptrail_proto::model::TenantId;
@@ -8,7 +8,7 @@ use hoptrail_proto::model::TenantId;
 use super::count::Counting;
 use super::write::read_page;
 use crate::catalog::RollupEntry;
-use crate::rollup::{Level, MINUTE, RollupKey, RollupRequest, RollupSeries, Rollups, fold};
+use crate::rollup::{Level, MINUTE, RollupKey, RollupRequest, RollupSeries, Rollups, Tally, fold};
 use crate::store::lock;
 use crate::store::readers::Readers;
 use crate::{Cell, QueryContext, ReadError};
@@ -39,7 +39,7 @@ pub(in crate::store) fn rollups(
     for (index, chunk) in chunks.iter().enumerate() {
         let mut rollup = lock(&chunk.rollup);
         counting.catch_up(index, &mut rollup)?;
-        rollup.tally.cells(request.table).for_each(|(key, time, cell)| answer.add_minute(&key, time, cell));
+        answer.add_counted(&rollup.tally);
         memory.grow(answer.take_cells() * CELL_BYTES)?;
     }
     Ok(answer.finish(readers.rollups.most_names))
@@ -61,23 +61,29 @@ impl Answer<'_> {
         context: &QueryContext,
     ) -> Result<(), ReadError> {
         let (steps, table) = (self.request.steps, self.request.table);
-        let wanted = |key: &RollupKey| self.request.service.as_ref().is_none_or(|service| key.concerns(service));
         for (index, page) in rollup.list.pages.iter().enumerate() {
             if page.table != table || !rollup.may_answer(page.level, page.start, self.request) {
                 continue;
             }
             let mut found = Vec::with_capacity(CELLS);
-            let read = read_page(readers, rollup.id, (*page, index), wanted, |key, time, cell| {
-                if rollup.level_at(time, self.request) == page.level
-                    && let Some(step) = steps.of(time)
-                {
-                    found.push((key.clone(), step, cell));
-                }
-            });
+            let read = read_page(
+                readers,
+                rollup.id,
+                (*page, index),
+                |key| self.is_wanted(key),
+                |key, time, cell| {
+                    if rollup.level_at(time, self.request) == page.level
+                        && let Some(step) = steps.of(time)
+                    {
+                        found.push((key.clone(), step, cell));
+                    }
+                },
+            );
             match read {
                 Err(ReadError::Corrupt { location, reason }) => {
                     readers.note_damage(&location, &reason);
                     context.leave_out(location);
+                    found.clear();
                 }
                 read => read?,
             }
@@ -89,11 +95,22 @@ impl Answer<'_> {
         Ok(())
     }
 
-    fn add_minute(&mut self, key: &RollupKey, time: u64, cell: &Cell) {
-        let is_wanted = self.request.service.as_ref().is_none_or(|service| key.concerns(service));
-        if let Some(step) = self.request.steps.of(time).filter(|_| is_wanted) {
-            self.add(key.clone(), step, cell);
+    /// Adds what was counted of a chunk. Minutes are summed up before keys are looked at.
+    fn add_counted(&mut self, tally: &Tally) {
+        let mut sums: HashMap<(u32, usize), Cell> = HashMap::new();
+        tally.each(self.request.table, |code, time, cell| {
+            if let Some(step) = self.request.steps.of(time) {
+                sums.entry((code, step)).or_default().add(cell);
+            }
+        });
+        for ((code, step), cell) in sums {
+            let key = tally.key_of(code).filter(|key| self.is_wanted(key));
+            key.into_iter().for_each(|key| self.add(key.clone(), step, &cell));
         }
+    }
+
+    fn is_wanted(&self, key: &RollupKey) -> bool {
+        self.request.service.as_ref().is_none_or(|service| key.concerns(service))
     }
 
     fn add(&mut self, key: RollupKey, step: usize, cell: &Cell) {
@@ -119,13 +136,21 @@ impl Answer<'_> {
 impl RollupEntry {
     /// The level that answers for a time: the coarsest that fits, or else the finest that is kept.
     fn level_at(&self, time: u64, request: &RollupRequest) -> Level {
+        if !self.list.is_coarse {
+            return Level::Minute;
+        }
         let level = request.steps.level_at(time);
         let is_kept =
             |level: &Level| self.list.kept_from.get(*level as usize).is_none_or(|from| level.row(time) >= *from);
         Level::ALL.into_iter().filter(|other| *other >= level).find(is_kept).unwrap_or(Level::Ever)
     }
 
+    /// Whether a page of a level may have rows that answer.
     fn may_answer(&self, level: Level, page: u64, request: &RollupRequest) -> bool {
+        if !self.list.is_coarse {
+            let range = request.steps.range();
+            return page < range.end && range.start < page.saturating_add(level.page_length());
+        }
         request.steps.needs(level, page)
     }
 }

@@ -8,7 +8,7 @@ use hoptrail_proto::model::TenantId;
 use super::write::{NewRollup, read_page};
 use crate::ReadError;
 use crate::catalog::{RollupEntry, RollupList};
-use crate::rollup::{DAY, Level, RollupPage, Rows};
+use crate::rollup::{DAY, Level, RollupPage};
 use crate::segment::{About, PageSink, PageSource};
 
 /// Rollups of about one size that are merged at once.
@@ -65,18 +65,24 @@ fn is_kept(page: &RollupPage, kept_from: [u64; 3]) -> bool {
     kept_from.get(page.level as usize).is_none_or(|from| page.start >= *from)
 }
 
-/// Writes one rollup of several, without pages that are too old. One page of each is in memory at a time.
+/// Writes one rollup of several, without pages that are too old. One page of each is in memory at a time, and the minutes of those
+/// that were just sealed.
 pub(in crate::store) fn write_merged<S: PageSink + ?Sized, E: From<S::Error> + From<ReadError>>(
     source: &dyn PageSource,
     run: &[Arc<RollupEntry>],
     (about, kept_from): (&About, [u64; 3]),
     out: &mut S,
 ) -> Result<RollupList, E> {
-    let all: BTreeSet<RollupPage> = run.iter().flat_map(|rollup| &rollup.list.pages).copied().collect();
+    let (coarse, fresh): (Vec<_>, Vec<_>) = run.iter().partition(|rollup| rollup.list.is_coarse);
+    let mut new = NewRollup::default();
+    fresh.into_iter().try_for_each(|rollup| new.add_fresh(source, rollup))?;
+    new.coarsen();
+    let all: BTreeSet<RollupPage> =
+        coarse.iter().flat_map(|rollup| &rollup.list.pages).copied().chain(new.pages()).collect();
     let pages: Vec<RollupPage> = all.into_iter().filter(|page| is_kept(page, kept_from)).collect();
     for (index, page) in pages.iter().enumerate() {
-        let mut rows = Rows::new();
-        for rollup in run {
+        let mut rows = new.take(page);
+        for rollup in &coarse {
             let Ok(at) = rollup.list.pages.binary_search(page) else { continue };
             read_page(
                 source,
@@ -92,7 +98,7 @@ pub(in crate::store) fn write_merged<S: PageSink + ?Sized, E: From<S::Error> + F
         NewRollup::put_page(out, *page, index, &rows)?;
     }
     let merged = run.iter().map(|rollup| rollup.id).collect();
-    Ok(NewRollup::put_list(out, about, RollupList { pages, kept_from, merged })?)
+    Ok(NewRollup::put_list(out, about, RollupList { pages, kept_from, merged, is_coarse: true })?)
 }
 
 /// The later of two times for each level.

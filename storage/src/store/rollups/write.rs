@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::count::{ChunkRollup, Counting};
+use super::count::Counting;
 use crate::catalog::{RollupEntry, RollupList};
-use crate::codec::len_u32;
-use crate::rollup::{Level, RollupPage, RollupTable, Rows, add, at_level, by_page, decode, encode};
-use crate::segment::{About, PageId, PageSink, PageSource, damaged_page, tail};
+use crate::rollup::{Level, RollupPage, RollupTable, Rows, Tally, add, at_level, by_page, decode, encode};
+use crate::segment::{About, PageSink, PageSource, damaged_page, tail};
 use crate::store::lock;
 use crate::{Cell, ReadError, RollupKey};
 
@@ -17,26 +16,51 @@ pub(in crate::store) struct NewRollup(BTreeMap<RollupPage, Rows>);
 impl NewRollup {
     /// What chunks add that are to be sealed. An earlier span that cannot be read counts as missing.
     pub(in crate::store) fn of_chunks(counting: &Counting<'_>) -> Result<Self, ReadError> {
-        let mut new = Self::default();
+        let mut total = Tally::default();
         for (index, chunk) in counting.chunks.iter().enumerate() {
             let mut rollup = lock(&chunk.rollup);
             counting.catch_up(index, &mut rollup)?;
-            new.add(&rollup);
+            total.absorb(&rollup.tally);
         }
-        new.coarsen();
+        let mut new = Self::default();
+        for table in RollupTable::ALL {
+            let pages = by_page(total.by_key(table), Level::Minute);
+            new.0.extend(
+                pages.into_iter().map(|(start, rows)| (RollupPage { level: Level::Minute, table, start }, rows)),
+            );
+        }
         Ok(new)
     }
 
-    fn add(&mut self, rollup: &ChunkRollup) {
-        for table in RollupTable::ALL {
-            for (start, rows) in by_page(rollup.tally.by_key(table), Level::Minute) {
-                add(self.0.entry(RollupPage { level: Level::Minute, table, start }).or_default(), rows);
-            }
+    /// Adds a rollup that has minutes only.
+    pub(super) fn add_fresh(&mut self, source: &dyn PageSource, rollup: &RollupEntry) -> Result<(), ReadError> {
+        for (index, page) in rollup.list.pages.iter().enumerate() {
+            let rows = self.0.entry(*page).or_default();
+            read_page(
+                source,
+                rollup.id,
+                (*page, index),
+                |_| true,
+                |key, time, cell| {
+                    rows.entry((key.clone(), time)).or_default().add(&cell);
+                },
+            )?;
         }
+        Ok(())
+    }
+
+    /// The pages, in their order.
+    pub(super) fn pages(&self) -> impl Iterator<Item = RollupPage> {
+        self.0.keys().copied()
+    }
+
+    /// Takes the rows of a page out.
+    pub(super) fn take(&mut self, page: &RollupPage) -> Rows {
+        self.0.remove(page).unwrap_or_default()
     }
 
     /// Adds the coarser levels.
-    fn coarsen(&mut self) {
+    pub(super) fn coarsen(&mut self) {
         for level in Level::ALL.into_iter().skip(1) {
             let finer = Level::ALL.get(level as usize - 1).copied();
             let pages: Vec<RollupPage> = self.0.keys().copied().filter(|page| Some(page.level) == finer).collect();
@@ -74,7 +98,7 @@ impl NewRollup {
         index: usize,
         rows: &Rows,
     ) -> Result<(), S::Error> {
-        out.put(page_id(page, index), &encode(rows, page.level, page.start))
+        out.put(page.id(index), &encode(rows, page.level, page.start))
     }
 
     /// The last page: which pages there are.
@@ -89,11 +113,6 @@ impl NewRollup {
     }
 }
 
-/// Where a page is, by its index among the pages of its segment.
-pub(super) fn page_id(page: RollupPage, index: usize) -> PageId {
-    PageId { group: page.level as u16, page: len_u32(index) }
-}
-
 /// Adds the rows of a stored page.
 pub(super) fn read_page(
     pages: &dyn PageSource,
@@ -102,7 +121,7 @@ pub(super) fn read_page(
     wanted: impl Fn(&RollupKey) -> bool,
     take: impl FnMut(&RollupKey, u64, Cell),
 ) -> Result<(), ReadError> {
-    let id = page_id(page, index);
+    let id = page.id(index);
     let bytes = pages.page(segment, id)?;
     let read = decode(&bytes, page.table, (page.level, page.start), wanted, take);
     read.map_err(|damaged| damaged_page(segment, id, damaged))

@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 use hoptrail_proto::model::AnyValue;
 use hoptrail_query::pairs::{self, Pair, Word};
 use hoptrail_query::traceql::{self, Stored, field_text};
-use hoptrail_query::{AttributeScope, Field, FieldValuesRequest, Filter, TimeRange, Value, quoted};
+use hoptrail_query::{
+    AttributeKeysRequest, AttributeScope, Field, FieldValuesRequest, Filter, TimeRange, Value, quoted,
+};
 use serde::Serialize;
 
 use super::form::Form;
@@ -141,7 +143,8 @@ async fn stored(visit: &Visit, wanted: &Wanted, range: Option<TimeRange>) -> Res
     match &wanted.stored {
         Stored::Nothing => Ok(vec![]),
         Stored::Keys { scope, of_parent } => {
-            let keys = visit.service().attribute_keys(&visit.tenant, range).await?.value;
+            let request = AttributeKeysRequest { filter: Filter::True, range };
+            let keys = visit.service().attribute_keys(&visit.tenant, request).await?.value;
             let keys = keys.into_iter().filter(|(of, _)| scope.is_none_or(|scope| scope == *of));
             let mut fitting: Vec<(AttributeScope, String)> =
                 keys.filter(|(_, key)| key.len() <= LONGEST && contains(key, &wanted.typed)).collect();

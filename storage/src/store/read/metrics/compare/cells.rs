@@ -1,7 +1,12 @@
 //! The interval and side of each row.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use super::listed::Place;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
+use crate::codec::len_u32;
 use crate::series::MetricsRequest;
 use crate::store::read::metrics::selected::Selected;
 
@@ -11,6 +16,9 @@ pub(super) struct Cells {
     of_rows: Vec<u32>,
     /// The cells that codes stand for.
     of_codes: Vec<u32>,
+    /// The same for those that count, while they are looked for.
+    places: OnceCell<Arc<Vec<Place>>>,
+    rows: Bitmap,
     /// What rows weigh; empty when each counts once.
     weights: Vec<f64>,
     /// Spans whose sampling probability was asked for and is unknown.
@@ -33,7 +41,14 @@ impl Cells {
             }
         }
         let of_codes = intervals.of_codes.iter().flat_map(|interval| [2 * interval, 2 * interval + 1]).collect();
-        Ok(Self { of_rows, of_codes, weights: of_weights, unknown: weights.unknown })
+        Ok(Self {
+            of_rows,
+            of_codes,
+            places: OnceCell::new(),
+            rows: rows.clone(),
+            weights: of_weights,
+            unknown: weights.unknown,
+        })
     }
 
     /// How many codes there are.
@@ -54,24 +69,47 @@ impl Cells {
         distinct: usize,
     ) -> impl Iterator<Item = (usize, u32, f64)> + use<'_> {
         let width = self.len();
-        let mut counts = vec![0.0; distinct * width];
-        let mut add = |row: usize, code: u32| {
-            if (code as usize) < distinct
-                && let Some(count) = counts.get_mut(code as usize * width + self.code(row) as usize)
-            {
-                *count += self.weight(row);
-            }
-        };
-        if rows.is_full() {
-            codes.iter().enumerate().for_each(|(row, code)| add(row, *code));
+        let counts = if self.weights.is_empty() {
+            let mut counts = vec![0u32; distinct * width];
+            self.each(rows, codes, |_, place| {
+                if let Some(count) = counts.get_mut(place) {
+                    *count += 1;
+                }
+            });
+            counts.into_iter().map(f64::from).collect()
         } else {
-            rows.iter().zip(codes).for_each(|(row, code)| add(row, *code));
-        }
-        let counted = counts.into_iter().enumerate().filter(|(_, count)| *count > 0.0);
+            let mut counts = vec![0.0; distinct * width];
+            self.each(rows, codes, |row, place| {
+                if let Some(count) = counts.get_mut(place) {
+                    *count += self.weight(row);
+                }
+            });
+            counts
+        };
+        let counted = Vec::into_iter(counts).enumerate().filter(|(_, count)| *count > 0.0);
         counted.map(move |(place, count)| {
             let cell = self.of_codes.get(place % width).copied().unwrap_or_default();
             (place / width, cell, count)
         })
+    }
+
+    /// The places of all rows that count.
+    pub(super) fn places(&self) -> &Arc<Vec<Place>> {
+        let place = |row: usize| Place::of(self.code(row), len_u32(row));
+        self.places.get_or_init(|| Arc::new(self.rows.iter().map(place).collect()))
+    }
+
+    /// Gives each row with the place of its code and cell.
+    #[inline]
+    fn each(&self, rows: &Bitmap, codes: &[u32], mut visit: impl FnMut(usize, usize)) {
+        let width = self.len();
+        if rows.is_full() {
+            let cells = codes.iter().zip(&self.of_rows).enumerate();
+            cells.for_each(|(row, (code, cell))| visit(row, *code as usize * width + *cell as usize));
+        } else {
+            let cells = rows.iter().zip(codes);
+            cells.for_each(|(row, code)| visit(row, *code as usize * width + self.code(row) as usize));
+        }
     }
 
     /// The code of a row's cell.

@@ -1,12 +1,10 @@
 //! The fields of a unit, and how often its spans have each value.
 
 use std::collections::BTreeSet;
-use std::hash::{Hash, Hasher};
 
 use hoptrail_proto::model::{Attribute, SpanKind, StatusCode};
 use hoptrail_proto::otlp::view::ValueView;
 use rustc_hash::FxHashMap;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::cells::Cells;
 use super::frequent::{Counts, Visit};
@@ -14,7 +12,7 @@ use super::listed::Listed;
 use crate::codec::bits::Bitmap;
 use crate::matcher::values_of;
 use crate::rows::{Owner, TableKind, fields as names, text, to_value};
-use crate::scan::{PartCodes, RowGroup, ShapePart, TableView, part_codes};
+use crate::scan::{Hashes, PartCodes, RowGroup, ShapePart, TableView, ValueHasher, hash_of, used_shapes};
 use crate::store::read::metrics::roots::{RootOf, Roots};
 use crate::store::read::metrics::selected::Selected;
 use crate::{AttributeScope, Field, Intrinsic, ReadError, Value};
@@ -61,14 +59,7 @@ const PARTS: [(ShapePart, PartOf); 5] = [
 /// All fields that any of the rows has.
 pub(super) fn of_unit(selected: &Selected<'_>, cells: &Cells, roots: &Roots<'_, '_>) -> Result<UnitFields, ReadError> {
     let mut found = UnitFields::default();
-    let table = &*selected.group.table(TableKind::Span);
-    for (part, of) in PARTS {
-        let PartCodes { codes, parts } = part_codes(table, part, &selected.rows)?;
-        let counts = cells.counts(&selected.rows, &codes, parts.len());
-        found
-            .parts
-            .extend(counts.map(|(code, cell, count)| (of(parts.get(code).copied().unwrap_or_default()), cell, count)));
-    }
+    of_shapes(selected, cells, &mut found.parts)?;
     of_roots(selected, cells, roots, &mut found)?;
     for (kind, scope) in [
         (TableKind::Span, AttributeScope::Span),
@@ -79,6 +70,23 @@ pub(super) fn of_unit(selected: &Selected<'_>, cells: &Cells, roots: &Roots<'_, 
     }
     found.fields.retain(|field| !field.counts.totals.is_empty());
     Ok(found)
+}
+
+/// Counts the parts of shapes. A unit has far fewer shapes than rows.
+fn of_shapes(selected: &Selected<'_>, cells: &Cells, found: &mut Vec<(Part, u32, f64)>) -> Result<(), ReadError> {
+    let table = &*selected.group.table(TableKind::Span);
+    let shapes = table.shapes()?;
+    let PartCodes { codes, parts: used } = used_shapes(table, &selected.rows)?;
+    let counted: Vec<(usize, u32, f64)> = cells.counts(&selected.rows, &codes, used.len()).collect();
+    for (part, of) in PARTS {
+        let mut counts: FxHashMap<(u32, u32), f64> = FxHashMap::default();
+        for (shape, cell, count) in &counted {
+            let shape = used.get(*shape).and_then(|shape| shapes.get(*shape));
+            *counts.entry((shape.map_or(0, |shape| part.of(shape)), *cell)).or_default() += count;
+        }
+        found.extend(counts.into_iter().map(|((index, cell), count)| (of(index), cell, count)));
+    }
+    Ok(())
 }
 
 /// Gives the values that a group has of the field to `visit`; with `rows` those of some spans. A value may come several times.
@@ -95,9 +103,9 @@ pub(super) fn each_value(
         Field::Attribute { scope: AttributeScope::Link, key } => (TableKind::Link, Owner::Attribute, key.as_bytes()),
         _ => return Ok(()),
     };
-    let table = &*group.table(kind);
+    let (table, mut hasher) = (&*group.table(kind), ValueHasher::default());
     for column in table.columns(owner, name) {
-        let mut give = |value: ValueView<'_>| visit(hash(value), &|| Value::Any(to_value(value)));
+        let mut give = |value: ValueView<'_>| visit(hasher.hash(value), &|| Value::Any(to_value(value)));
         match rows.filter(|_| kind == TableKind::Span) {
             None => table.distinct(column, &Bitmap::all(table.len()), &mut give)?,
             Some(rows) => {
@@ -108,22 +116,6 @@ pub(super) fn each_value(
         }
     }
     Ok(())
-}
-
-/// The hash of a value, the same in whichever column it is.
-#[inline]
-fn hash(value: ValueView<'_>) -> u64 {
-    match value {
-        ValueView::Text(bytes) => xxh3_64_with_seed(bytes, 1),
-        ValueView::Int(number) => xxh3_64_with_seed(&number.to_le_bytes(), 2),
-        value => hash_of(&Value::Any(to_value(value))),
-    }
-}
-
-fn hash_of(value: &Value) -> u64 {
-    let mut hasher = Xxh3::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The fields that a part is, with their values.
@@ -270,8 +262,8 @@ impl Counter<'_> {
     }
 
     fn of_dictionary(&self, column: u32, codes: &[u32]) -> Result<Counts, ReadError> {
-        let mut hashes = Vec::new();
-        self.table.dictionary(column, &mut |_, value| hashes.push(hash(value)))?;
+        let (mut hashes, mut hasher) = (Vec::new(), ValueHasher::default());
+        self.table.dictionary(column, &mut |_, value| hashes.push(hasher.hash(value)))?;
         let mut totals: FxHashMap<u32, f64> = FxHashMap::default();
         let mut counted = Vec::new();
         for (code, cell, count) in self.cells.counts(self.rows, codes, hashes.len()) {
@@ -282,29 +274,22 @@ impl Counter<'_> {
     }
 
     fn listed(&self, column: u32) -> Result<Counts, ReadError> {
-        let mut listed = Listed::with(self.cells.cells().to_vec());
-        let mut totals = vec![0.0; self.cells.len()];
-        self.table.values(column, self.rows, &mut |row, value| {
-            let code = self.cells.code(row);
-            listed.push(hash(value), code, row);
-            if let Some(total) = totals.get_mut(code as usize) {
-                *total += 1.0;
-            }
-        })?;
-        Ok(Counts { totals: self.totals(&totals), listed, ..Counts::default() })
+        let listed = Listed::of(self.table.hashes(column, self.rows)?, self.cells);
+        Ok(Counts { totals: self.totals(&listed.by_code()), listed, ..Counts::default() })
     }
 
     /// A span may have several values. Each counts once.
     fn of_pairs(&self, columns: &[u32]) -> Result<Counts, ReadError> {
         let mut pairs = Vec::new();
         for column in columns {
-            self.table.values(*column, self.rows, &mut |row, value| {
+            let Hashes { rows, hashes } = self.table.hashes(*column, self.rows)?;
+            for (row, hash) in rows.into_iter().zip(hashes) {
                 let span = match self.owners {
                     None => Some(row),
-                    Some(owners) => owners.get(row).map(|owner| *owner as usize),
+                    Some(owners) => owners.get(row as usize).copied(),
                 };
-                pairs.extend(span.map(|span| (span, hash(value))));
-            })?;
+                pairs.extend(span.map(|span| (span as usize, hash)));
+            }
         }
         pairs.sort_unstable();
         pairs.dedup();

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::cut::{Cut, Sides, cuts_of, of_side};
 use super::listed::Listed;
+use super::sieve::{Marks, Seen, sides_of, sifted};
 use crate::first_values::Ranked;
 use crate::{ReadError, Value};
 
@@ -41,9 +43,6 @@ pub(super) struct Shown {
     pub(super) value: Value,
     pub(super) counts: Vec<(u32, f64)>,
 }
-
-/// How often a value is among the others and in the selection.
-type Sides = [f64; 2];
 
 /// Gets values with their hashes.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(u64, &dyn Fn() -> Value);
@@ -90,14 +89,8 @@ impl FieldCounts {
         if top == 0 {
             return Ok(Vec::new());
         }
-        let (items, cuts) = self.frequent(top);
-        let mut wanted: FxHashMap<u64, Wanted> = FxHashMap::default();
-        for (hash, counts) in sides_of(&items) {
-            let own = Wanted::of(&counts, &cuts);
-            if own.is_sure || own.is_tied.contains(&true) {
-                wanted.insert(hash, own);
-            }
-        }
+        let (wanted, cuts) = self.wanted(top);
+        let items = self.items(&wanted);
         let (mut found, mut tied) = (HashMap::new(), [(); 2].map(|()| BTreeSet::new()));
         let mut give = |hash: u64, value: &dyn Fn() -> Value| {
             let Some(wanted) = wanted.get(&hash) else { return };
@@ -147,61 +140,39 @@ impl FieldCounts {
         units
     }
 
-    /// All numbers of the values that are as frequent as the `top` most frequent of a side, and of some others; and where the most frequent
-    /// end.
-    fn frequent(&self, top: usize) -> (Vec<Item>, [Cut; 2]) {
-        if self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>() <= FEW {
-            let items = self.items(|_| true);
-            let cuts = cuts_of(&items, top);
-            return (items, cuts);
-        }
-        let mut slots = [vec![0u16; SLOTS], vec![0u16; SLOTS]];
-        self.each(|item| {
-            let [others, selected] = &mut slots;
-            let own = if item.cell.is_multiple_of(2) { others } else { selected };
-            if let Some(slot) = own.get_mut(slot(item.hash)) {
-                *slot = slot.saturating_add(bound(item.count));
-            }
-        });
-        let [others, selected] = &slots;
-        let mut least = [least_of(others, top * SLOTS_OF_EACH), least_of(selected, top * SLOTS_OF_EACH)];
-        loop {
-            let [of_others, of_selected] = least;
-            let items = self.items(|hash| {
-                let slot = slot(hash);
-                others.get(slot).is_some_and(|count| *count >= of_others)
-                    || selected.get(slot).is_some_and(|count| *count >= of_selected)
-            });
-            let cuts = cuts_of(&items, top);
-            // What was left out is less frequent than `least`.
-            let [known, also_known] = [0, 1].map(|side| cuts.get(side).map_or(1, Cut::known));
-            if of_others <= known && of_selected <= also_known {
-                return (items, cuts);
-            }
-            least = [known.min(of_others), also_known.min(of_selected)];
-        }
+    /// The values that may be shown, and where the most frequent end on each side.
+    fn wanted(&self, top: usize) -> (FxHashMap<u64, Wanted>, [Cut; 2]) {
+        let sides = self.sides_of_frequent(top);
+        let cuts = cuts_of(&sides, top);
+        let wanted = sides.iter().map(|(hash, counts)| (*hash, Wanted::of(counts, &cuts)));
+        (wanted.filter(|(_, own)| own.is_sure || own.is_tied.contains(&true)).collect(), cuts)
     }
 
-    /// The numbers of the values that may count.
-    fn items(&self, may_count: impl Fn(u64) -> bool) -> Vec<Item> {
-        let mut items = Vec::new();
-        self.each(|item| {
-            if may_count(item.hash) {
-                items.push(item);
-            }
-        });
-        items
+    /// How often the values are on each side that are as frequent as the `top` most frequent of one, and some others.
+    fn sides_of_frequent(&self, top: usize) -> FxHashMap<u64, Sides> {
+        let listed = self.listed.iter().map(|(_, listed)| listed.len()).sum::<usize>();
+        if listed <= FEW { sides_of(self.seen()) } else { sifted(|| self.seen(), listed, top) }
     }
 
-    fn each(&self, mut visit: impl FnMut(Item)) {
-        for ((hash, cell), count) in &self.counted {
-            visit(Item { hash: *hash, cell: *cell, count: *count, place: None });
-        }
+    fn seen(&self) -> impl Iterator<Item = Seen> + '_ {
+        let counted = self.counted.iter().map(|((hash, cell), count)| (*hash, side_of(*cell), *count));
+        let of_lists = self.listed.iter().flat_map(|(_, listed)| listed.sides());
+        counted.chain(of_lists.map(|(hash, side)| (hash, side, 1.0)))
+    }
+
+    /// The numbers of these values.
+    fn items(&self, wanted: &FxHashMap<u64, Wanted>) -> Vec<Item> {
+        let of_hashes = Marks::of(wanted.keys());
+        let is_wanted = |hash: u64| of_hashes.may_hold(hash) && wanted.contains_key(&hash);
+        let counted = self.counted.iter().filter(|((hash, _), _)| is_wanted(*hash));
+        let mut items: Vec<Item> = counted
+            .map(|((hash, cell), count)| Item { hash: *hash, cell: *cell, count: *count, place: None })
+            .collect();
         for (unit, listed) in &self.listed {
-            for (hash, cell, row) in listed.each() {
-                visit(Item { hash, cell, count: 1.0, place: Some((*unit, row)) });
-            }
+            let those = listed.those(is_wanted);
+            items.extend(those.map(|(hash, cell, row)| Item { hash, cell, count: 1.0, place: Some((*unit, row)) }));
         }
+        items
     }
 
     /// For each side how many spans have the field in each interval, if any has.
@@ -218,18 +189,9 @@ pub(super) fn by_side(counts: &[(u32, f64)], intervals: usize) -> [Option<Vec<f6
     numbers
 }
 
-fn sides_of(items: &[Item]) -> FxHashMap<u64, Sides> {
-    let mut sides: FxHashMap<u64, Sides> = FxHashMap::default();
-    for Item { hash, cell, count, .. } in items {
-        let [others, selected] = sides.entry(*hash).or_default();
-        *(if cell.is_multiple_of(2) { others } else { selected }) += count;
-    }
-    sides
-}
-
-fn cuts_of(items: &[Item], top: usize) -> [Cut; 2] {
-    let sides = sides_of(items);
-    [0, 1].map(|side| Cut::of(sides.values().map(|counts| of_side(counts, side)).collect(), top))
+/// 0 for the others, 1 for the selection.
+fn side_of(cell: u32) -> usize {
+    usize::from(!cell.is_multiple_of(2))
 }
 
 /// Adds to the number of a cell.
@@ -239,36 +201,6 @@ fn add(numbers: &mut [Option<Vec<f64>>; 2], cell: u32, count: f64, intervals: us
     let own = side.get_or_insert_with(|| vec![0.0; intervals]);
     if let Some(number) = own.get_mut(cell as usize / 2) {
         *number += count;
-    }
-}
-
-fn of_side(counts: &Sides, side: usize) -> f64 {
-    counts.get(side).copied().unwrap_or_default()
-}
-
-/// Where the most frequent values of a side end.
-struct Cut {
-    /// More frequent values are among them.
-    count: f64,
-    /// Of values that are just as frequent, so many are among them; 0 when all values are.
-    places: usize,
-}
-
-impl Cut {
-    /// What is less frequent than this is not among them.
-    fn known(&self) -> u16 {
-        if self.places == 0 { 1 } else { bound(self.count.floor()).max(1) }
-    }
-
-    fn of(mut counts: Vec<f64>, top: usize) -> Self {
-        counts.retain(|count| *count > 0.0);
-        let last = top.saturating_sub(1);
-        if last >= counts.len() {
-            return Self { count: 0.0, places: 0 };
-        }
-        let (above, count, _) = counts.select_nth_unstable_by(last, |one, other| other.total_cmp(one));
-        let above = above.iter().filter(|own| **own > *count).count();
-        Self { count: *count, places: top - above }
     }
 }
 
@@ -288,54 +220,18 @@ impl Wanted {
     }
 }
 
-/// Counters of values with the same first bits of their hashes.
-const SLOTS: usize = 1 << 20;
-/// Counters that are looked at for each value that is shown, the greatest first.
-const SLOTS_OF_EACH: usize = 128;
 /// Up to so many values all are counted.
 const FEW: usize = 1 << 16;
-fn slot(hash: u64) -> usize {
-    usize::try_from(hash >> (u64::BITS - SLOTS.trailing_zeros())).unwrap_or_default()
-}
-
-/// A whole number that is not less.
-fn bound(count: f64) -> u16 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float that is too large becomes the greatest number"
-    )]
-    let bound = count.ceil() as u16;
-    bound
-}
-
-/// A count that so many counters reach, or nearly so; at least 1.
-fn least_of(slots: &[u16], wanted: usize) -> u16 {
-    let mut of_counts = vec![0usize; 1 << u16::BITS];
-    for slot in slots {
-        if let Some(own) = of_counts.get_mut(usize::from(*slot)) {
-            *own += 1;
-        }
-    }
-    let mut reached = 0;
-    let mut counts = (0..=u16::MAX).zip(&of_counts).skip(1).collect::<Vec<_>>().into_iter().rev();
-    let last = counts.find(|(_, own)| {
-        reached += **own;
-        reached >= wanted
-    });
-    last.map_or(1, |(count, _)| count)
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Counts of a field whose values are numbers: `number` comes so often.
-    fn field(counts: &[(i64, u32, usize)]) -> FieldCounts {
+    fn field(counts: &[(i64, u16, usize)]) -> FieldCounts {
         let mut field = FieldCounts::default();
         for (number, cell, count) in counts {
-            let mut listed = Listed::with(vec![0, 1, 2, 3]);
-            (0..*count).for_each(|row| listed.push(hash(*number), *cell, row));
+            let listed = Listed::of_cells(&vec![(hash(*number), *cell); *count]);
             field.add(usize::try_from(*number % 3).expect("small"), Counts { listed, ..Counts::default() });
         }
         field
@@ -375,9 +271,8 @@ mod tests {
 
     #[test]
     fn among_many_values_the_same_are_shown() {
-        let many = SLOTS as i64 + 20_000;
-        let mut listed = Listed::with(vec![0]);
-        (0..many).for_each(|number| listed.push(hash(number), 0, 0));
+        let many = (1 << 20) + 20_000;
+        let listed = Listed::of_cells(&(0..many).map(|number| (hash(number), 0)).collect::<Vec<_>>());
         let mut field = FieldCounts::default();
         field.add(0, Counts { listed, ..Counts::default() });
         for (number, count) in [(900_001, 3.0), (7, 2.0), (70_000, 2.0), (400, 2.0)] {

@@ -1,9 +1,11 @@
 //! Which values are frequent among the spans of a selection, and among the others. A value is a hash until it is known that it is shown.
 
 mod cells;
+mod cut;
 mod fields;
 mod frequent;
 mod listed;
+mod sieve;
 
 use std::collections::BTreeMap;
 
