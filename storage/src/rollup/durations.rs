@@ -134,7 +134,8 @@ impl Durations {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.buckets.iter().all(|(_, times)| *times == 0)
+        // What came instead of something else of the same bucket leaves only a difference of the sums.
+        self.sum_nanos == 0 && self.buckets.iter().all(|(_, times)| *times == 0)
     }
 }
 

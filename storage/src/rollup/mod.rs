@@ -137,6 +137,7 @@ impl Cell {
 
     /// Whether it says nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0 && self.errors == 0 && self.durations.is_empty() && self.caller.is_empty()
+        let is_nothing = self.count == 0 && self.errors == 0 && self.weight == 0.0;
+        is_nothing && self.durations.is_empty() && self.caller.is_empty()
     }
 }

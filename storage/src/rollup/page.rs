@@ -184,10 +184,11 @@ fn put_cell(streams: &mut Streams, cell: &Cell) {
 fn put_durations(streams: &mut Streams, durations: &Durations) {
     let Durations { sum_nanos, bounds, buckets } = durations;
     let buckets: Vec<_> = buckets.iter().filter(|(_, times)| *times != 0).collect();
-    put_varint(&mut streams.buckets, buckets.len() as u64);
-    if buckets.is_empty() {
+    if durations.is_empty() {
+        put_varint(&mut streams.buckets, 0);
         return;
     }
+    put_varint(&mut streams.buckets, buckets.len() as u64 + 1);
     let mut before = 0;
     for (bucket, times) in buckets {
         put_signed(&mut streams.buckets, i64::from(bucket.0) - before);
@@ -229,9 +230,10 @@ impl Cells<'_> {
 
     fn durations(&mut self) -> Result<Durations, Damaged> {
         let mut durations = Durations::default();
-        let (count, mut bucket) = (self.buckets.count(16)?, 0_i64);
-        if count == 0 {
-            return Ok(durations);
+        let mut bucket = 0_i64;
+        let Some(count) = self.buckets.varint()?.checked_sub(1).map(to_usize) else { return Ok(durations) };
+        if count > self.buckets.0.len() / 2 {
+            return Err(Damaged("count larger than the page"));
         }
         durations.buckets.reserve_exact(count);
         for _ in 0..count {
@@ -320,6 +322,9 @@ mod tests {
             cell.durations.note(0, -2);
             cell.caller.note(u64::MAX, 4);
             cell.weight += (number % 2) as f64 / 4.0;
+            if number % 5 == 0 {
+                cell.durations = Durations { sum_nanos: -7, ..Durations::default() };
+            }
             rows.insert((key, DAY + number / 7 * MINUTE), cell);
         }
         rows
