@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod pairs;
 mod place;
 mod quoting;
+pub mod rollups;
 mod search_parts;
 mod service;
 pub mod tempo;

@@ -13,6 +13,7 @@ mod filters;
 mod format;
 mod pages;
 mod plot;
+mod red;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,7 @@ pub fn router_with_clock(
         .route("/search/complete", get(pages::search::complete::show))
         .route("/search/csv", get(pages::search::csv))
         .route("/search/json", get(pages::search::json))
+        .route("/services", get(pages::services::show))
         .route("/trace", get(pages::trace::open))
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))
@@ -64,7 +65,7 @@ fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Header
 }
 
 async fn home() -> Redirect {
-    Redirect::temporary("/search")
+    Redirect::temporary("/services")
 }
 
 /// `GET /assets/{hash}/{name}`.

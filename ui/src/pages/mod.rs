@@ -2,5 +2,6 @@
 
 pub(crate) mod error;
 pub(crate) mod search;
+pub(crate) mod services;
 pub(crate) mod start;
 pub(crate) mod trace;
