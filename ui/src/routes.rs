@@ -41,6 +41,7 @@ pub fn router_with_clock(
         .route("/search/csv", get(pages::search::csv))
         .route("/search/json", get(pages::search::json))
         .route("/services", get(pages::services::show))
+        .route("/services/{name}", get(pages::service::show))
         .route("/trace", get(pages::trace::open))
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))

@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod search;
+pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod start;
 pub(crate) mod trace;

@@ -14,25 +14,25 @@ const SLOWER: f64 = 0.25;
 
 /// A service in a window and at the same time before.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Health {
-    pub(super) service: String,
-    pub(super) now: Cell,
+pub(in crate::pages) struct Health {
+    pub(in crate::pages) service: String,
+    pub(in crate::pages) now: Cell,
     /// The numbers of each step.
-    pub(super) steps: Vec<(usize, Cell)>,
-    pub(super) yesterday: Option<Cell>,
-    pub(super) last_week: Option<Cell>,
+    pub(in crate::pages) steps: Vec<(usize, Cell)>,
+    pub(in crate::pages) yesterday: Option<Cell>,
+    pub(in crate::pages) last_week: Option<Cell>,
 }
 
 /// How long the windows are, in seconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lengths {
-    pub(super) now: f64,
-    pub(super) yesterday: f64,
-    pub(super) last_week: f64,
+pub(in crate::pages) struct Lengths {
+    pub(in crate::pages) now: f64,
+    pub(in crate::pages) yesterday: f64,
+    pub(in crate::pages) last_week: f64,
 }
 
 /// The services that were there in any of the windows, by name.
-pub(super) fn healths(now: &Rollups, yesterday: &Rollups, last_week: &Rollups) -> Vec<Health> {
+pub(in crate::pages) fn healths(now: &Rollups, yesterday: &Rollups, last_week: &Rollups) -> Vec<Health> {
     let mut all: BTreeMap<&str, Windows<'_>> = BTreeMap::new();
     for (window, rollups) in [now, yesterday, last_week].into_iter().enumerate() {
         for series in &rollups.series {
@@ -85,7 +85,7 @@ impl Windows<'_> {
 impl Health {
     /// By how much failures per second rose against yesterday. A service without a yesterday had none. What may be chance is no rise:
     /// as many failures come and go by themselves as three times the square root of those expected.
-    pub(super) fn failure_rise(&self, lengths: Lengths) -> f64 {
+    pub(in crate::pages) fn failure_rise(&self, lengths: Lengths) -> f64 {
         let before = self.yesterday.as_ref().map_or(0.0, |cell| rate(cell.errors, lengths.yesterday));
         let expected = before * lengths.now;
         let more = self.now.errors as f64 - expected;
@@ -93,7 +93,7 @@ impl Health {
     }
 
     /// How many times as long as yesterday the slow ones take; 1 where that is no rise.
-    pub(super) fn latency_rise(&self) -> f64 {
+    pub(in crate::pages) fn latency_rise(&self) -> f64 {
         let now = self.now.durations.quantile(0.95);
         let before = self.yesterday.as_ref().and_then(|cell| cell.durations.quantile(0.95));
         let rise = now.zip(before).map_or(1.0, |(now, before)| now / before.max(1.0));
@@ -101,14 +101,14 @@ impl Health {
     }
 
     /// Whether it sent spans at the same time yesterday or last week, and sends none now.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(in crate::pages) fn is_silent(&self) -> bool {
         self.now.count == 0
     }
 }
 
 /// What rows are ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(in crate::pages) enum Order {
     Wrong,
     Name,
     Rate,
@@ -118,7 +118,7 @@ pub(super) enum Order {
 
 impl Order {
     /// The order of a word of the URL, and whether it is turned round.
-    pub(super) fn read(text: &str) -> Option<(Self, bool)> {
+    pub(in crate::pages) fn read(text: &str) -> Option<(Self, bool)> {
         let word = text.strip_prefix('-').unwrap_or(text);
         let order = match word {
             "" | "wrong" => Self::Wrong,
@@ -136,7 +136,7 @@ impl Order {
 
 /// Sorts: names from A, numbers from the greatest. What is wrong comes first when failures rose most; then by error rate; then by how
 /// much slower it became; then what fell silent; then by rate.
-pub(super) fn sort(healths: &mut [Health], order: Order, lengths: Lengths) {
+pub(in crate::pages) fn sort(healths: &mut [Health], order: Order, lengths: Lengths) {
     let quantile = |health: &Health, percent: u8| health.now.durations.quantile(f64::from(percent) / 100.0).unwrap_or(-1.0);
     let errors = |health: &Health| error_rate(&health.now).unwrap_or(-1.0);
     let key = |health: &Health| match order {

@@ -1,8 +1,8 @@
 //! All services: which one is unwell.
 
-mod health;
-mod json;
-mod rows;
+pub(super) mod health;
+pub(super) mod json;
+pub(super) mod rows;
 
 use askama::Template;
 use axum::http::StatusCode;

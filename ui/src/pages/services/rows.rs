@@ -60,7 +60,7 @@ pub(crate) struct Change {
     pub(crate) is_slower: bool,
 }
 
-pub(super) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> {
+pub(in crate::pages) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> {
     let (current, is_turned) = Order::read(sort).unwrap_or((Order::Wrong, false));
     let header = |(word, label, class): (&'static str, &'static str, &'static str)| {
         let is_current = Order::read(word).is_some_and(|(order, _)| order == current);
@@ -86,7 +86,7 @@ pub(super) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> 
     .collect()
 }
 
-pub(super) fn rows(healths: &[Health], found: &Found, times: &Times) -> Vec<Row> {
+pub(in crate::pages) fn rows(healths: &[Health], found: &Found, times: &Times) -> Vec<Row> {
     let palette = Palette::of(healths.iter().map(|health| health.service.as_str()));
     let highest = healths.iter().map(|health| rate(health.now.count, found.lengths.now)).fold(0.0, f64::max);
     let unit = RateUnit::of(highest);
@@ -121,7 +121,7 @@ fn row(health: &Health, found: &Found, (palette, unit, times): (&Palette, RateUn
     }
 }
 
-fn change(health: &Health, before: &Cell, (seconds, length): (f64, f64), lengths: Lengths) -> Change {
+pub(in crate::pages) fn change(health: &Health, before: &Cell, (seconds, length): (f64, f64), lengths: Lengths) -> Change {
     let now = &health.now;
     let both = error_rate(now).zip(error_rate(before));
     let slow = now.durations.quantile(0.95).zip(before.durations.quantile(0.95));
