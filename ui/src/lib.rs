@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod filters;
 mod format;
+mod layers;
 mod pages;
 mod plot;
 mod red;

@@ -40,6 +40,7 @@ pub fn router_with_clock(
         .route("/search/complete", get(pages::search::complete::show))
         .route("/search/csv", get(pages::search::csv))
         .route("/search/json", get(pages::search::json))
+        .route("/dependencies", get(pages::map::show))
         .route("/services", get(pages::services::show))
         .route("/services/{name}", get(pages::service::show))
         .route("/trace", get(pages::trace::open))

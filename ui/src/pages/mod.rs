@@ -1,6 +1,7 @@
 //! The pages of the web UI, one folder or file each.
 
 pub(crate) mod error;
+pub(crate) mod map;
 pub(crate) mod search;
 pub(crate) mod service;
 pub(crate) mod services;

@@ -11,10 +11,14 @@ use crate::pages::search::series::Example;
 use crate::url::href;
 
 /// How many of each are shown.
-const MOST: &str = "12";
-const SLOWEST: &str = "{ kind = server || kind = consumer } | sort(duration desc) | spans";
-const SLOWEST_OF_ALL: &str = "{ } | sort(duration desc) | spans";
-const FAILED: &str = "{ status = error } | spans";
+const MOST: &str = "8";
+/// First among the spans by which services are called, then among all. Each with whether they failed.
+const QUERIES: [(&str, bool); 4] = [
+    ("{ kind = server || kind = consumer } | sort(duration desc) | spans", false),
+    ("{ } | sort(duration desc) | spans", false),
+    ("{ status = error && (kind = server || kind = consumer) } | spans", true),
+    ("{ status = error } | spans", true),
+];
 
 /// Spans that stand for others.
 #[derive(Debug, Default)]
@@ -40,8 +44,9 @@ pub(super) struct ExampleRow {
 /// Asks for them. A page without examples is still a page.
 pub(super) async fn find(visit: &Visit, question: &Question) -> Examples {
     let mut examples = Examples::default();
-    for (query, is_failed) in [(SLOWEST, false), (SLOWEST_OF_ALL, false), (FAILED, true)] {
-        if query == SLOWEST_OF_ALL && !examples.slowest.is_empty() {
+    for (query, is_failed) in QUERIES {
+        let known = if is_failed { &examples.failed } else { &examples.slowest };
+        if !known.is_empty() {
             continue;
         }
         let Some(request) = request(visit, question, query) else { continue };

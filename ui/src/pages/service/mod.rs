@@ -14,6 +14,7 @@ use hoptrail_query::rollups::{Cell, DAY, RollupKey, RollupRequest, RollupSteps, 
 use self::charts::RedChart;
 use self::examples::{ExampleRow, Examples};
 use self::neighbours::Neighbours;
+pub(super) use self::neighbours::{icon, word};
 use self::spans::SpanRow;
 use self::versions::{InstanceRow, Release, VersionRow};
 use super::search::field_error::FieldError;

@@ -10,6 +10,8 @@ use crate::red::{error_rate, percent};
 
 /// Most instances listed.
 const MOST: usize = 100;
+/// For how many steps with spans a version must lead to have taken over.
+const LASTS: usize = 5;
 /// Longer names are cut on the page.
 const NAME: usize = 80;
 
@@ -69,34 +71,45 @@ fn versions(seen: &Seen) -> BTreeMap<&str, BTreeMap<usize, Cell>> {
     versions
 }
 
-/// When versions came after the first ones, and when another one got most of the spans.
+/// When versions came after the first ones, and when another one got most of the spans, and kept them for some steps.
 pub(super) fn releases(seen: &Seen, steps: &RollupSteps, zone: &TimeZone) -> Vec<Release> {
     let versions = versions(seen);
     let all_steps: BTreeSet<usize> = versions.values().flat_map(|cells| cells.keys().copied()).collect();
-    let (mut known, mut leader) = (BTreeSet::new(), "");
+    let (mut known, mut leader) = (BTreeSet::new(), None);
     let mut releases = Vec::new();
-    for step in all_steps {
-        let here = versions.iter().filter_map(|(version, cells)| Some((*version, cells.get(&step)?.count)));
-        let here: Vec<(&str, i64)> = here.filter(|(version, _)| !version.is_empty()).collect();
+    for step in &all_steps {
         let is_first = known.is_empty();
-        let new: Vec<&str> = here.iter().map(|(version, _)| *version).filter(|version| known.insert(*version)).collect();
-        let first = here.iter().max_by_key(|(version, count)| (*count, *version == leader)).map_or(leader, |(version, _)| *version);
-        let changes = new.iter().map(|version| (*version, false));
-        let taken = (first != leader && !new.contains(&first)).then_some((first, true));
+        let here = versions.iter().filter(|(version, cells)| !version.is_empty() && cells.contains_key(step));
+        let new: Vec<&str> = here.map(|(version, _)| *version).filter(|version| known.insert(*version)).collect();
+        let last = all_steps.range(step..).take(LASTS).last().unwrap_or(step);
+        let first = first_of(&versions, *step..=*last, leader);
+        let taken = (first != leader && !is_first).then_some(first).flatten();
         leader = first;
         if is_first {
             continue;
         }
-        let time = steps.start_of(step);
-        let release = |(version, takes_over): (&str, bool)| Release {
+        let time = steps.start_of(*step);
+        let release = |version: &str, takes_over: bool| Release {
             time,
             text: format::shortened(version, NAME),
             moment: minute(time, zone),
             takes_over,
         };
-        releases.extend(changes.chain(taken).map(release));
+        releases.extend(new.iter().map(|version| release(version, false)));
+        releases.extend(taken.filter(|version| !new.contains(version)).map(|version| release(version, true)));
     }
     releases
+}
+
+/// The version with most spans in some steps; of equals the one that had most before.
+fn first_of<'v>(
+    versions: &BTreeMap<&'v str, BTreeMap<usize, Cell>>,
+    steps: std::ops::RangeInclusive<usize>,
+    leader: Option<&'v str>,
+) -> Option<&'v str> {
+    let count = |cells: &BTreeMap<usize, Cell>| cells.range(steps.clone()).map(|(_, cell)| cell.count).sum::<i64>();
+    let named = versions.iter().filter(|(version, _)| !version.is_empty());
+    named.max_by_key(|(version, cells)| (count(cells), Some(**version) == leader)).map(|(version, _)| *version)
 }
 
 /// The newest first.
@@ -147,10 +160,10 @@ fn row(version: &str, cells: &BTreeMap<usize, Cell>, (total, steps, zone): (i64,
     }
 }
 
-/// A moment to the minute.
+/// A moment to the minute, in this year or the last: `11-29 18:04`.
 fn minute(time: u64, zone: &TimeZone) -> String {
     let text = Moment::new(time, zone).text;
-    text.get(..16).unwrap_or(&text).to_owned()
+    text.get(5..16).unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
@@ -172,11 +185,13 @@ mod tests {
 
     #[test]
     fn a_release_is_a_version_that_comes_or_takes_over() {
-        let canary = found(&[("1", &[(0, 9), (1, 9), (2, 9), (3, 4)]), ("2", &[(2, 1), (3, 5), (4, 9)])]);
+        let canary = found(&[("1", &[(0, 9), (1, 9), (2, 99), (3, 4)]), ("2", &[(2, 1), (3, 5), (4, 9)])]);
         assert_eq!(canary, [(2, "2".to_owned(), false), (3, "2".to_owned(), true)]);
+        let mixed = found(&[("1", &[(0, 9), (1, 9), (3, 9)]), ("2", &[(2, 9), (4, 9), (5, 9)])]);
+        assert_eq!(mixed, [(2, "2".to_owned(), false)]);
         let at_once = found(&[("1", &[(0, 9)]), ("2", &[(1, 9), (2, 9)]), ("", &[(1, 50)])]);
         assert_eq!(at_once, [(1, "2".to_owned(), false)]);
-        let back = found(&[("1", &[(0, 9), (2, 9)]), ("2", &[(1, 9)])]);
+        let back = found(&[("1", &[(0, 9), (2, 9)]), ("2", &[(1, 99)])]);
         assert_eq!(back, [(1, "2".to_owned(), false), (2, "1".to_owned(), true)]);
         assert!(found(&[("1", &[(0, 9), (5, 1)]), ("2", &[(0, 9), (5, 1)])]).len() < 2 && found(&[]).is_empty());
     }
