@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut registry = Registry::default();
     let service = Service::new(&hoptrail_query::Config::default(), Arc::new(shop), &mut registry);
-    let router = hoptrail_ui::router(service, &hoptrail_ui::Config::default(), Arc::new(hoptrail_ui::Notices::default));
+    let router = hoptrail_ui::router(service, &hoptrail_ui::Config::default(), hoptrail_ui::Sources::default());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     eprintln!("http://{}/", listener.local_addr()?);
     axum::serve(listener, router).await?;

@@ -6,4 +6,5 @@ pub(crate) mod search;
 pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod start;
+pub(crate) mod system;
 pub(crate) mod trace;

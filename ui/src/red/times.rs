@@ -90,11 +90,6 @@ impl Times {
 }
 
 impl Window {
-    /// How long it is, as far as it is over.
-    pub(crate) fn seconds(&self) -> f64 {
-        seconds(&self.steps, self.end)
-    }
-
     /// One step that has all of it.
     pub(crate) fn whole(&self) -> RollupSteps {
         RollupSteps::whole(self.range())

@@ -41,18 +41,33 @@ impl RateUnit {
         }
     }
 
-    /// `4.2/s`
-    pub(crate) fn text(self, per_second: f64) -> String {
-        let unit = match self {
+    fn symbol(self) -> &'static str {
+        match self {
             Self::Second => "/s",
             Self::Minute => "/min",
             Self::Hour => "/h",
+        }
+    }
+
+    /// `4.23/s`
+    pub(crate) fn text(self, per_second: f64) -> String {
+        format!("{}{}", self.number(per_second), self.symbol())
+    }
+
+    /// `4.2/s`, where there is little room.
+    pub(crate) fn short(self, per_second: f64) -> String {
+        let value = per_second * self.factor();
+        let text = match value {
+            0.0..0.1 if value > 0.0 => "<0.1".to_owned(),
+            0.0..10.0 => Unit::Plain.text((value * 10.0).round() / 10.0),
+            10.0..10_000.0 => Unit::Plain.text(value.round()),
+            _ => Unit::Count.text((value / 1e3).round()) + " k",
         };
-        format!("{}{unit}", self.number(per_second))
+        format!("{text}{}", self.symbol())
     }
 
     /// Three digits of it.
-    pub(crate) fn number(self, per_second: f64) -> String {
+    fn number(self, per_second: f64) -> String {
         let value = per_second * self.factor();
         let digits = match value {
             0.0..0.1 => 1e3,

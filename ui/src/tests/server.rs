@@ -19,7 +19,7 @@ use prost::Message;
 use scraper::{Html, Selector};
 use tower::ServiceExt;
 
-use crate::{Config, Notices, router_with_clock};
+use crate::{Config, Notices, Sources, router_with_clock};
 
 /// 2025-10-09T08:53:20Z.
 pub(super) const NOW: u64 = 1_760_000_000_000_000_000;
@@ -82,7 +82,7 @@ impl Server {
         Self(router_with_clock(
             service,
             &Config::default(),
-            Arc::new(move || notices.clone()),
+            Sources { notices: Arc::new(move || notices.clone()), ..Sources::default() },
             Arc::new(FakeClock::at(NOW)),
         ))
     }

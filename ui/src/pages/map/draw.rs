@@ -13,11 +13,13 @@ use crate::pages::search::shown_service;
 use crate::pages::service::icon;
 use crate::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 
-const SIZES: Sizes = Sizes { width: 154.0, height: 42.0, gap: 12.0, lane: 10.0, between: 62.0 };
+const SIZES: Sizes = Sizes { width: 170.0, height: 42.0, gap: 12.0, lane: 10.0, between: 50.0 };
 /// Room around the map.
 const MARGIN: f64 = 12.0;
 /// Most characters of a name, beside a symbol and without.
 const NAME: (usize, usize) = (16, 19);
+/// How many of them are the end of a name that is cut.
+const END: usize = 6;
 /// From which part of failed calls on a colour is used.
 const ERRORS: [f64; 4] = [0.0, 0.01, 0.05, 0.2];
 /// From which p95 on, in nanoseconds.
@@ -30,6 +32,8 @@ pub(crate) struct Drawing {
     pub(crate) height: String,
     pub(crate) nodes: Vec<DrawnNode>,
     pub(crate) edges: Vec<DrawnEdge>,
+    /// The class of its colours.
+    pub(crate) class: &'static str,
     /// What each colour means.
     pub(crate) key: Vec<(u8, String)>,
 }
@@ -83,6 +87,7 @@ pub(super) fn drawing(graph: &Graph, question: &Question, seconds: f64) -> Drawi
         height: format!("{:.0}", placed.height + 2.0 * MARGIN),
         edges: edges.collect(),
         nodes: nodes.collect(),
+        class: if question.colour == Colour::Errors { "by-errors" } else { "by-size" },
         key: scale.key(),
     }
 }
@@ -96,11 +101,11 @@ impl Scale<'_> {
         let kind = if is_service { "" } else { node.kind.name() };
         let own = service_href(&node.name, self.question.times.pairs());
         let around = self.question.around(&node.name);
-        let is_chosen = is_service && node.name == self.question.service;
+        let is_chosen = is_service && !node.name.is_empty() && node.name == self.question.service;
         Some(DrawnNode {
             x: format!("{:.1}", x + MARGIN),
             y: format!("{:.1}", y - SIZES.height / 2.0 + MARGIN),
-            name: plain_text(&format::shortened(&name, if icon.is_empty() { NAME.1 } else { NAME.0 })),
+            name: plain_text(&cut(&name, if icon.is_empty() { NAME.1 } else { NAME.0 })),
             numbers: self.short(cell),
             title: format!("{} {kind}: {}", plain_text(&format::shortened(&name, 200)), self.words(cell)),
             href: match (is_service, own.is_empty()) {
@@ -133,7 +138,7 @@ impl Scale<'_> {
     fn short(&self, cell: &Cell) -> String {
         let errors = error_rate(cell).map_or_else(|| "–".to_owned(), percent);
         let p95 = seconds_text(cell.durations.quantile(0.95));
-        format!("{} · {errors} · {p95}", self.unit.text(rate(cell.count, self.seconds)))
+        format!("{} · {errors} · {p95}", self.unit.short(rate(cell.count, self.seconds)))
     }
 
     fn words(&self, cell: &Cell) -> String {
@@ -171,6 +176,16 @@ impl Scale<'_> {
         };
         [nothing].into_iter().chain(texts).zip(0..).map(|(text, level)| (level, text)).collect()
     }
+}
+
+/// The first and the last characters of a name: names often differ at their end.
+fn cut(name: &str, most: usize) -> String {
+    let count = name.chars().count();
+    if count <= most {
+        return name.to_owned();
+    }
+    let first = name.chars().take(most - END - 1);
+    first.chain(['…']).chain(name.chars().skip(count - END)).collect()
 }
 
 /// A line through points that bends between layers and runs straight through them.

@@ -25,6 +25,8 @@ use crate::red::{TimeBar, Times, Window, ask};
 use crate::url::{Params, href};
 use crate::{filters, format};
 
+/// The range begins at a whole step of about so many.
+const STEPS: usize = 60;
 const MAP: &str = "/dependencies";
 /// Most nodes of a drawing. The table has all edges up to its own bound.
 const MOST_NODES: usize = 400;
@@ -83,7 +85,7 @@ struct Question {
 impl Question {
     fn read(params: &Params, visit: &Visit) -> Result<Self, FieldError> {
         let times = Times::read(params, visit);
-        let window = times.window(visit, 1)?;
+        let window = times.window(visit, STEPS)?;
         let words = ["depth", "colour", "errors"].map(|name| (name, params.text(name).to_owned()));
         let [(_, depth), (_, colour), (_, errors)] = &words;
         let depth = match depth.as_str() {

@@ -60,7 +60,7 @@ pub(crate) struct Change {
     pub(crate) is_slower: bool,
 }
 
-pub(in crate::pages) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> {
+pub(super) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> {
     let (current, is_turned) = Order::read(sort).unwrap_or((Order::Wrong, false));
     let header = |(word, label, class): (&'static str, &'static str, &'static str)| {
         let is_current = Order::read(word).is_some_and(|(order, _)| order == current);
@@ -86,7 +86,7 @@ pub(in crate::pages) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Ve
     .collect()
 }
 
-pub(in crate::pages) fn rows(healths: &[Health], found: &Found, times: &Times) -> Vec<Row> {
+pub(super) fn rows(healths: &[Health], found: &Found, times: &Times) -> Vec<Row> {
     let palette = Palette::of(healths.iter().map(|health| health.service.as_str()));
     let highest = healths.iter().map(|health| rate(health.now.count, found.lengths.now)).fold(0.0, f64::max);
     let unit = RateUnit::of(highest);
