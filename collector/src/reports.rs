@@ -130,7 +130,10 @@ impl Reports {
         };
         let mut lines: Vec<Line> = totals.iter().map(line).collect();
         lines.sort_by(|one, other| {
-            other.requests.cmp(&one.requests).then_with(|| (one.reason, &one.sender).cmp(&(other.reason, &other.sender)))
+            other
+                .requests
+                .cmp(&one.requests)
+                .then_with(|| (one.reason, &one.sender).cmp(&(other.reason, &other.sender)))
         });
         lines
     }

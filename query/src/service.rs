@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::Error;
 use crate::slow::{SlowQueries, SlowQuery};
+use crate::{Error, rollups};
 
 /// Bounds of queries.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -310,10 +310,13 @@ impl Service {
         tenants: impl Into<Tenants>,
         requests: Vec<RollupRequest>,
     ) -> Result<Answer<Vec<Rollups>>, Error> {
+        let mut tables: Vec<&str> = requests.iter().map(|request| rollups::table_name(request.table)).collect();
+        tables.dedup();
+        let text = tables.join(", ");
         let rollups = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
             requests.iter().map(|request| reader.rollups(tenant, request, context)).collect()
         };
-        self.run("rollups", tenants.into(), rollups).await
+        self.run_worded("rollups", &text, tenants.into(), rollups).await
     }
 
     /// The attribute keys in use.

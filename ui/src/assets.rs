@@ -11,7 +11,11 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("../assets/plot.css"), include_str!("../assets/red.css"));
+const CSS: &str = concat!(
+    include_str!("../assets/hoptrail.css"),
+    include_str!("../assets/plot.css"),
+    include_str!("../assets/red.css")
+);
 // What the query box does with a key comes first.
 const JS: &str = concat!(include_str!("../assets/complete.js"), include_str!("../assets/hoptrail.js"));
 

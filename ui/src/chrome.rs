@@ -54,8 +54,13 @@ impl Place {
 }
 
 /// The navigation.
-const PAGES: [(&str, &str); 5] =
-    [("/search", "Search"), ("/services", "Services"), ("/dependencies", "Map"), ("/system", "System"), ("/help", "Send spans")];
+const PAGES: [(&str, &str); 5] = [
+    ("/search", "Search"),
+    ("/services", "Services"),
+    ("/dependencies", "Map"),
+    ("/system", "System"),
+    ("/help", "Send spans"),
+];
 
 impl Chrome {
     pub(crate) fn new() -> Self {

@@ -27,12 +27,7 @@ pub fn router(service: Arc<Service>, config: &Config, sources: Sources) -> Route
 }
 
 /// The web UI over `service`, with the time of day from `clock`.
-pub fn router_with_clock(
-    service: Arc<Service>,
-    config: &Config,
-    sources: Sources,
-    clock: Arc<dyn Clock>,
-) -> Router {
+pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Sources, clock: Arc<dyn Clock>) -> Router {
     let app = Arc::new(App::new(service, config, sources, clock));
     Router::new()
         .route("/", get(home))

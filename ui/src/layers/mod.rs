@@ -175,7 +175,9 @@ mod tests {
         for ((from, to), points) in graph.edges.iter().zip(&layout.edges) {
             let passed = points.get(1..points.len().saturating_sub(1)).unwrap_or_default();
             for (x, y) in passed {
-                let near = |(node_x, node_y): &&(f64, f64)| (node_x - x).abs() < 1.0 && (node_y - y).abs() < SIZES.height / 2.0;
+                let near = |(node_x, node_y): &&(f64, f64)| {
+                    (node_x - x).abs() < 1.0 && (node_y - y).abs() < SIZES.height / 2.0
+                };
                 assert!(!layout.nodes.iter().any(|node| near(&node)), "the line from {from} to {to} crosses a node");
             }
         }

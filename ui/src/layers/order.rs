@@ -65,10 +65,13 @@ pub(super) fn crossings(items: &Items, layers: &[Vec<usize>]) -> usize {
     for (left, right) in items.pairs() {
         lines.get_mut(items.layer(left)).into_iter().for_each(|between| between.push((place(left), place(right))));
     }
-    lines.into_iter().map(|mut between| {
-        between.sort_unstable();
-        inversions(&mut between.into_iter().map(|(_, right)| right).collect::<Vec<_>>())
-    }).sum()
+    lines
+        .into_iter()
+        .map(|mut between| {
+            between.sort_unstable();
+            inversions(&mut between.into_iter().map(|(_, right)| right).collect::<Vec<_>>())
+        })
+        .sum()
 }
 
 /// Pairs in the wrong order, counted while sorting.

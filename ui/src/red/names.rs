@@ -34,7 +34,10 @@ mod tests {
         for name in ["cart", "a b", "", ".", "..", "a/b", "ü\"<>#?%&+", "\"x\"", "\u{202e}x", "a\n"] {
             let link = service_href(name, []);
             let path = link.strip_prefix("/services/").expect("a path");
-            assert!(path.is_ascii() && !path.contains(['/', '?', '#', '"', '<', '+']) && !path.starts_with('.'), "{link}");
+            assert!(
+                path.is_ascii() && !path.contains(['/', '?', '#', '"', '<', '+']) && !path.starts_with('.'),
+                "{link}"
+            );
             let decoded: Vec<u8> = decode(path.as_bytes());
             assert_eq!(named(&String::from_utf8(decoded).expect("text")), name);
         }

@@ -68,13 +68,20 @@ impl Times {
     }
 
     /// What the page shows of the range; `kept` are the other parameters of the page.
-    pub(crate) fn bar(&self, visit: &Visit, path: &str, kept: &[(&'static str, &str)], error: Option<&FieldError>) -> TimeBar {
+    pub(crate) fn bar(
+        &self,
+        visit: &Visit,
+        path: &str,
+        kept: &[(&'static str, &str)],
+        error: Option<&FieldError>,
+    ) -> TimeBar {
         let Form { lookback, from, to, .. } = &self.form;
         let link = |value: &str| {
             let own = if value == DEFAULT { "" } else { value };
             href(path, kept.iter().copied().chain([("lookback", own)]))
         };
-        let preset = |(value, label): (&str, &'static str)| Preset { href: link(value), label, chosen: value == lookback };
+        let preset =
+            |(value, label): (&str, &'static str)| Preset { href: link(value), label, chosen: value == lookback };
         let input = |text: &str, edge| range::input(text, &visit.zone, edge);
         TimeBar {
             action: path.to_owned(),

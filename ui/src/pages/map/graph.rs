@@ -47,7 +47,9 @@ impl Graph {
             let (connections, cell) = calls.entry((caller, callee)).or_default();
             connections.insert(*connection);
             cell.add(&total);
-            for (node, is_counted) in [(caller, caller.kind == NodeKind::User), (callee, callee.kind != NodeKind::Service)] {
+            for (node, is_counted) in
+                [(caller, caller.kind == NodeKind::User), (callee, callee.kind != NodeKind::Service)]
+            {
                 let known = cells.entry(node.clone()).or_default();
                 if is_counted && node.kind != NodeKind::Service {
                     known.add(&as_seen(&total));

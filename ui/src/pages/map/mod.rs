@@ -32,7 +32,8 @@ const MAP: &str = "/dependencies";
 const MOST_NODES: usize = 400;
 /// Most rows of the table. The JSON has all.
 const MOST_ROWS: usize = 1_000;
-const DEPTHS: [(&str, &str); 5] = [("", "All steps"), ("1", "1 step"), ("2", "2 steps"), ("3", "3 steps"), ("4", "4 steps")];
+const DEPTHS: [(&str, &str); 5] =
+    [("", "All steps"), ("1", "1 step"), ("2", "2 steps"), ("3", "3 steps"), ("4", "4 steps")];
 const COLOURS: [(&str, &str); 3] = [("", "Errors"), ("latency", "Latency"), ("rate", "Rate")];
 
 /// The page of the map.
@@ -91,7 +92,10 @@ impl Question {
         let depth = match depth.as_str() {
             "" => None,
             text => Some(text.parse().ok().filter(|depth| (1..=20).contains(depth)).ok_or_else(|| {
-                FieldError::new("depth", format!("{:?} is no number of steps. Write 1 to 20.", format::shortened(text, 60)))
+                FieldError::new(
+                    "depth",
+                    format!("{:?} is no number of steps. Write 1 to 20.", format::shortened(text, 60)),
+                )
             })?),
         };
         let colour = match colour.as_str() {
@@ -100,7 +104,10 @@ impl Question {
             "rate" => Colour::Rate,
             other => {
                 let shown = format::shortened(other, 60);
-                return Err(FieldError::new("colour", format!("{shown:?} colours nothing. Choose errors, latency or rate.")));
+                return Err(FieldError::new(
+                    "colour",
+                    format!("{shown:?} colours nothing. Choose errors, latency or rate."),
+                ));
             }
         };
         let only_errors = match errors.as_str() {

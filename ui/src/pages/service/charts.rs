@@ -87,8 +87,7 @@ impl Numbers<'_> {
     fn each(&self, nothing: Option<f64>, number: impl Fn(&Cell, f64) -> Option<f64>) -> Vec<f64> {
         let over = |step| self.window.seconds_of(step);
         let count = self.window.steps.count;
-        let mut values: Vec<f64> =
-            (0..count).map(|step| over(step).and(nothing).unwrap_or(f64::NAN)).collect();
+        let mut values: Vec<f64> = (0..count).map(|step| over(step).and(nothing).unwrap_or(f64::NAN)).collect();
         for (step, cell) in &self.health.steps {
             if let (Some(value), Some(seconds)) = (values.get_mut(*step), over(*step)) {
                 *value = number(cell, seconds).unwrap_or(f64::NAN);

@@ -52,7 +52,9 @@ pub(super) async fn find(visit: &Visit, question: &Question) -> Examples {
         let Some(request) = request(visit, question, query) else { continue };
         match visit.service().search(&visit.tenant, request).await {
             Ok(answer) => examples.add(&answer.value.hits, is_failed, visit),
-            Err(error) => examples.notice = Some(format::sentence(&format!("example traces could not be found: {error}"))),
+            Err(error) => {
+                examples.notice = Some(format::sentence(&format!("example traces could not be found: {error}")))
+            }
         }
     }
     examples

@@ -25,7 +25,9 @@ use super::services::rows::{Change, change};
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::red::{Asked, RateUnit, TimeBar, Times, Window, ask, error_rate, named, percent, rate, seconds_text, service_href};
+use crate::red::{
+    Asked, RateUnit, TimeBar, Times, Window, ask, error_rate, named, percent, rate, seconds_text, service_href,
+};
 use crate::url::{Named, Params, href};
 use crate::{filters, format};
 
@@ -113,7 +115,8 @@ fn requests(question: &Question) -> Vec<RollupRequest> {
 fn service_page(visit: &Visit, question: &Question, asked: &Asked, examples: Examples) -> ServicePage {
     let Question { service, times, window } = question;
     let mut page = empty(visit, service, times, None);
-    page.notices = asked.damage.iter().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))).collect();
+    page.notices =
+        asked.damage.iter().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))).collect();
     let [(steps, now), (_, yesterday), (_, last_week), (instance_steps, instances), (_, spans), (_, edges)] =
         asked.answers.as_slice()
     else {
@@ -196,7 +199,9 @@ fn notices(service: &str, spans: &Rollups, now: &Rollups) -> Vec<String> {
     if (total.weight - total.count as f64).abs() > 0.01 * total.count as f64 {
         let stored = format::count(total.count.unsigned_abs());
         let all = format::count(total.weight.round().max(0.0) as u64);
-        notices.push(format!("Only some traces were sampled: {stored} spans stand for about {all}. Numbers are those of stored spans."));
+        notices.push(format!(
+            "Only some traces were sampled: {stored} spans stand for about {all}. Numbers are those of stored spans."
+        ));
     }
     let is_entered = |key: &RollupKey| matches!(key, RollupKey::Service { entry: true, .. });
     if !now.series.is_empty() && !now.series.iter().any(|series| is_entered(&series.key)) {

@@ -70,7 +70,10 @@ fn rows(edges: &Rollups, question: &Question, seconds: f64, is_caller: bool) -> 
     let unit = RateUnit::of(most);
     let mut sorted: Vec<((&Node, Connection), Cell)> = all.into_iter().filter(|(_, cell)| cell.count > 0).collect();
     sorted.sort_by(|one, other| other.1.count.cmp(&one.1.count).then_with(|| one.0.cmp(&other.0)));
-    sorted.iter().map(|((node, connection), cell)| row(node, *connection, cell, (unit, seconds, is_caller), question)).collect()
+    sorted
+        .iter()
+        .map(|((node, connection), cell)| row(node, *connection, cell, (unit, seconds, is_caller), question))
+        .collect()
 }
 
 fn row(

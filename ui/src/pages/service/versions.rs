@@ -143,7 +143,11 @@ fn total(seen: &Seen) -> i64 {
     seen.values().flat_map(BTreeMap::values).map(|cell| cell.count).sum()
 }
 
-fn row(version: &str, cells: &BTreeMap<usize, Cell>, (total, steps, zone): (i64, &RollupSteps, &TimeZone)) -> VersionRow {
+fn row(
+    version: &str,
+    cells: &BTreeMap<usize, Cell>,
+    (total, steps, zone): (i64, &RollupSteps, &TimeZone),
+) -> VersionRow {
     let mut sum = Cell::default();
     cells.values().for_each(|cell| sum.add(cell));
     let time = |step: Option<&usize>| step.map_or_else(String::new, |step| minute(steps.start_of(*step), zone));

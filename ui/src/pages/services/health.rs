@@ -137,7 +137,8 @@ impl Order {
 /// Sorts: names from A, numbers from the greatest. What is wrong comes first when failures rose most; then by error rate; then by how
 /// much slower it became; then what fell silent; then by rate.
 pub(in crate::pages) fn sort(healths: &mut [Health], order: Order, lengths: Lengths) {
-    let quantile = |health: &Health, percent: u8| health.now.durations.quantile(f64::from(percent) / 100.0).unwrap_or(-1.0);
+    let quantile =
+        |health: &Health, percent: u8| health.now.durations.quantile(f64::from(percent) / 100.0).unwrap_or(-1.0);
     let errors = |health: &Health| error_rate(&health.now).unwrap_or(-1.0);
     let key = |health: &Health| match order {
         Order::Wrong => {
@@ -219,7 +220,13 @@ mod tests {
 
     #[test]
     fn any_column_orders() {
-        let all = || vec![health("b", cell(10, 1, 8), None), health("a", cell(20, 1, 0), None), health("c", Cell::default(), None)];
+        let all = || {
+            vec![
+                health("b", cell(10, 1, 8), None),
+                health("a", cell(20, 1, 0), None),
+                health("c", Cell::default(), None),
+            ]
+        };
         assert_eq!(order(all(), Order::Name), ["a", "b", "c"]);
         assert_eq!(order(all(), Order::Rate), ["a", "b", "c"]);
         assert_eq!(order(all(), Order::Errors), ["b", "a", "c"]);

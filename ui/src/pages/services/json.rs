@@ -22,10 +22,9 @@ fn service(health: &Health, found: &Found) -> Value {
     let lengths = found.lengths;
     let mut out = numbers(&health.now, lengths.now);
     out.insert("name".to_owned(), health.service.clone().into());
-    for (name, before, seconds) in [
-        ("yesterday", &health.yesterday, lengths.yesterday),
-        ("last_week", &health.last_week, lengths.last_week),
-    ] {
+    for (name, before, seconds) in
+        [("yesterday", &health.yesterday, lengths.yesterday), ("last_week", &health.last_week, lengths.last_week)]
+    {
         out.insert(name.to_owned(), before.as_ref().map_or(Value::Null, |cell| Value::Object(numbers(cell, seconds))));
     }
     Value::Object(out)

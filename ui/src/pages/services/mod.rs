@@ -117,12 +117,10 @@ async fn found(visit: &Visit, question: &Question) -> Result<Found, PageError> {
     let requests = vec![request(window.steps), request(window.before(DAY)), request(window.before(7 * DAY))];
     let asked = ask(visit, requests).await?;
     let end = window.end;
-    let lengths = Lengths {
-        now: asked.seconds(0, end),
-        yesterday: asked.seconds(1, end),
-        last_week: asked.seconds(2, end),
-    };
-    let notices = asked.damage.iter().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))).collect();
+    let lengths =
+        Lengths { now: asked.seconds(0, end), yesterday: asked.seconds(1, end), last_week: asked.seconds(2, end) };
+    let notices =
+        asked.damage.iter().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))).collect();
     let Asked { answers, .. } = asked;
     let [(steps, now), (_, yesterday), (_, last_week)] = answers.as_slice() else {
         return Ok(Found { healths: vec![], lengths, window, notices });

@@ -69,7 +69,13 @@ pub(super) fn headers(sort: &str, link: impl Fn(&str) -> String) -> Vec<Header> 
         Header {
             label,
             href: link(if is_current { &again } else { word }),
-            sorted: if !is_current { "" } else if is_turned { natural[1] } else { natural[0] },
+            sorted: if !is_current {
+                ""
+            } else if is_turned {
+                natural[1]
+            } else {
+                natural[0]
+            },
             class,
         }
     };
@@ -121,7 +127,12 @@ fn row(health: &Health, found: &Found, (palette, unit, times): (&Palette, RateUn
     }
 }
 
-pub(in crate::pages) fn change(health: &Health, before: &Cell, (seconds, length): (f64, f64), lengths: Lengths) -> Change {
+pub(in crate::pages) fn change(
+    health: &Health,
+    before: &Cell,
+    (seconds, length): (f64, f64),
+    lengths: Lengths,
+) -> Change {
     let now = &health.now;
     let both = error_rate(now).zip(error_rate(before));
     let slow = now.durations.quantile(0.95).zip(before.durations.quantile(0.95));
@@ -138,7 +149,8 @@ pub(in crate::pages) fn change(health: &Health, before: &Cell, (seconds, length)
 
 fn sparks(health: &Health, window: &Window) -> Spark {
     let count = window.steps.count;
-    let mut rates: Vec<f64> = (0..count).map(|step| if window.seconds_of(step).is_some() { 0.0 } else { f64::NAN }).collect();
+    let mut rates: Vec<f64> =
+        (0..count).map(|step| if window.seconds_of(step).is_some() { 0.0 } else { f64::NAN }).collect();
     let mut errors = vec![0.0; count];
     for (step, cell) in &health.steps {
         if let (Some(rate), Some(seconds)) = (rates.get_mut(*step), window.seconds_of(*step)) {

@@ -125,7 +125,11 @@ fn refused(refused: &Refused) -> RefusedRow {
     let sender: Vec<&str> = parts.collect();
     RefusedRow {
         reason: reason.clone(),
-        sender: if sender.is_empty() { "other senders".to_owned() } else { format::shortened(&sender.join(", "), TEXT) },
+        sender: if sender.is_empty() {
+            "other senders".to_owned()
+        } else {
+            format::shortened(&sender.join(", "), TEXT)
+        },
         requests: format::count(*requests),
         spans: if *spans == 0 { "–".to_owned() } else { format::count(*spans) },
         example: format::shortened(example, TEXT),

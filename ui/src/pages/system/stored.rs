@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hoptrail_query::rollups::{Cell, MINUTE, RollupKey, RollupSteps, Rollups};
 use hoptrail_query::TimeRange;
+use hoptrail_query::rollups::{Cell, MINUTE, RollupKey, RollupSteps, Rollups};
 
 use crate::format;
 use crate::pages::search::shown_service;
@@ -56,9 +56,17 @@ pub(super) fn facts(stored: &Stored, today: &Rollups) -> Vec<Fact> {
     let days = |bytes: u64| (day_bytes > 0.0).then(|| bytes as f64 / day_bytes);
     let mut facts = vec![
         fact("Spans", format::count(spans + in_memory), format!("{} of them in memory", format::count(in_memory))),
-        fact("On disk", size(bytes), format!("{:.0} bytes a span in {}", each, format::counted(segments as usize, "segment", "segments"))),
+        fact(
+            "On disk",
+            size(bytes),
+            format!("{:.0} bytes a span in {}", each, format::counted(segments as usize, "segment", "segments")),
+        ),
         fact("In memory", size(memory), "spans of the last minutes".to_owned()),
-        fact("Last 24 hours", format::count(a_day.unsigned_abs()), format!("spans, about {} on disk", size(day_bytes as u64))),
+        fact(
+            "Last 24 hours",
+            format::count(a_day.unsigned_abs()),
+            format!("spans, about {} on disk", size(day_bytes as u64)),
+        ),
         fact("Kept for", kept(retention), "storage.retention".to_owned()),
     ];
     if retention_bytes > 0 {
@@ -67,7 +75,8 @@ pub(super) fn facts(stored: &Stored, today: &Rollups) -> Vec<Fact> {
     }
     if let Some((free, least)) = disk {
         let room = free.saturating_sub(least);
-        let lasts = days(room).map_or_else(String::new, |days| format!("; room for {} more at today's rate", day_text(days)));
+        let lasts =
+            days(room).map_or_else(String::new, |days| format!("; room for {} more at today's rate", day_text(days)));
         facts.push(fact("Free disk", size(free), format!("{} must stay free{lasts}", size(least))));
     }
     facts
@@ -80,7 +89,11 @@ pub(super) fn intake(intake: &Intake, running: Duration) -> Vec<Fact> {
     vec![
         fact("Running for", since, String::new()),
         fact("Stored since then", format::count(intake.spans), "spans".to_owned()),
-        fact("Refused", format::count(refused), format!("spans in {}", format::counted(requests as usize, "request", "requests"))),
+        fact(
+            "Refused",
+            format::count(refused),
+            format!("spans in {}", format::counted(requests as usize, "request", "requests")),
+        ),
         fact("Repaired", format::count(intake.repaired), "spans with text that is not UTF-8 and the like".to_owned()),
         fact("On their way", size(intake.in_flight), "requests being received or written".to_owned()),
     ]
@@ -148,7 +161,10 @@ mod tests {
 
     #[test]
     fn sizes_and_days_have_three_digits() {
-        assert_eq!([0, 999, 1_500, 48_240_000, 123_400_000_000].map(size), ["0 B", "999 B", "1.50 kB", "48.2 MB", "123 GB"]);
+        assert_eq!(
+            [0, 999, 1_500, 48_240_000, 123_400_000_000].map(size),
+            ["0 B", "999 B", "1.50 kB", "48.2 MB", "123 GB"]
+        );
         assert_eq!([0.4, 1.46, 14.0, 1e9].map(day_text), ["10 hours", "1.5 days", "14 days", "centuries"]);
         assert_eq!(kept(Duration::ZERO), "ever");
     }
@@ -162,7 +178,8 @@ mod tests {
             entry: true,
         };
         let cells = vec![(0, Cell { count: 1_000_000, ..Cell::default() })];
-        let today = Rollups { series: vec![hoptrail_query::rollups::RollupSeries { key, cells }], ..Rollups::default() };
+        let today =
+            Rollups { series: vec![hoptrail_query::rollups::RollupSeries { key, cells }], ..Rollups::default() };
         let stored = Stored { spans: 10, bytes: 400, disk: Some((2_400_000_000, 400_000_000)), ..Stored::default() };
         let facts = facts(&stored, &today);
         let found = facts.iter().find(|fact| fact.name == "Free disk").expect("a disk");

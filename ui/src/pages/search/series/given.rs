@@ -56,7 +56,8 @@ impl Given<'_> {
         let Self { steps, unit, zone, form, lines, examples, events } = self;
         let measure = Measure { shape: Shape::Numbers, unit, buckets: Unit::Plain, sums: Sums::MeanNothing };
         let asked = Asked { steps, measure, zone, narrow: Narrow::new(form, zone) };
-        let series = |line: &GivenLine| LabelledSeries { labels: vec![], values: line.values.clone(), exemplars: vec![] };
+        let series =
+            |line: &GivenLine| LabelledSeries { labels: vec![], values: line.values.clone(), exemplars: vec![] };
         let all: Vec<LabelledSeries> = lines.iter().map(series).collect();
         let entry = |(line, series)| {
             let GivenLine { name, class, .. }: &GivenLine = line;
