@@ -14,7 +14,6 @@ mod format;
 mod layers;
 mod pages;
 mod plot;
-mod red;
 mod routes;
 mod system;
 #[cfg(test)]

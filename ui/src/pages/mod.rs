@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod map;
+pub(crate) mod red;
 pub(crate) mod search;
 pub(crate) mod service;
 pub(crate) mod services;

@@ -9,9 +9,9 @@ use super::{Colour, Question};
 use crate::filters::plain_text;
 use crate::format;
 use crate::layers::{self, Sizes, layout};
+use crate::pages::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 use crate::pages::search::shown_service;
 use crate::pages::service::icon;
-use crate::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 
 const SIZES: Sizes = Sizes { width: 170.0, height: 42.0, gap: 12.0, lane: 10.0, between: 50.0 };
 /// Room around the map.

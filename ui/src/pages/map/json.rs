@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::Question;
 use super::graph::{Graph, as_seen};
 use crate::format;
+use crate::pages::red::milliseconds;
 use crate::pages::services::json::numbers;
-use crate::red::milliseconds;
 
 /// Rates are per second, durations are milliseconds. An edge names its ends by their places in the list of nodes.
 pub(super) fn answer(graph: &Graph, question: &Question, seconds: f64) -> Response {

@@ -21,7 +21,7 @@ use super::start::StartPage;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::red::{TimeBar, Times, Window, ask};
+use crate::pages::red::{TimeBar, Times, Window, ask};
 use crate::url::{Params, href};
 use crate::{filters, format};
 
@@ -157,7 +157,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     }
     // A large map takes some time to draw.
     let window = question.window.text(&visit);
-    let base = wrong_free(&visit, &question, names, window);
+    let base = without_numbers(&visit, &question, names, window);
     let damage = asked.damage.map(|damage| format::sentence(&format!("this is incomplete: {damage}")));
     let drawn = tokio::task::spawn_blocking(move || filled(base, &graph, &question, (seconds, damage)));
     Ok(page(StatusCode::OK, &drawn.await.map_err(PageError::NotDrawn)?))
@@ -182,7 +182,7 @@ fn filled(mut page: MapPage, graph: &Graph, question: &Question, (seconds, damag
 }
 
 /// The page without numbers.
-fn wrong_free(visit: &Visit, question: &Question, names: Vec<String>, about: String) -> MapPage {
+fn without_numbers(visit: &Visit, question: &Question, names: Vec<String>, about: String) -> MapPage {
     let Question { times, service, words, .. } = question;
     let name = write_name(service);
     let own = || words.iter().map(|(name, word)| (*name, word.as_str()));

@@ -5,9 +5,9 @@ use hoptrail_query::rollups::{Node, NodeKind};
 use super::Question;
 use super::graph::{Graph, as_seen};
 use crate::format;
+use crate::pages::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 use crate::pages::search::shown_service;
 use crate::pages::service::{icon, word};
-use crate::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 
 /// Longer names are cut on the page.
 const NAME: usize = 80;

@@ -8,9 +8,9 @@ use super::versions::Release;
 use super::{Health, Question};
 use crate::context::Visit;
 use crate::format::Unit;
+use crate::pages::red::{RateUnit, Window, error_rate};
 use crate::pages::search::form::Form;
 use crate::pages::search::series::{Chart, Example, Given, GivenLine};
-use crate::red::{RateUnit, Window, error_rate};
 
 const NANOS: f64 = 1e9;
 

@@ -25,7 +25,7 @@ use super::services::rows::{Change, change};
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::red::{
+use crate::pages::red::{
     Asked, RateUnit, TimeBar, Times, Window, ask, error_rate, named, percent, rate, seconds_text, service_href,
 };
 use crate::url::{Named, Params, href};

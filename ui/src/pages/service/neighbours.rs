@@ -6,8 +6,8 @@ use hoptrail_query::rollups::{Cell, Connection, Node, NodeKind, RollupKey, Rollu
 
 use super::Question;
 use crate::format;
+use crate::pages::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 use crate::pages::search::shown_service;
-use crate::red::{RateUnit, error_rate, percent, rate, seconds_text, service_href};
 
 /// Longer names are cut on the page.
 const NAME: usize = 80;

@@ -7,8 +7,8 @@ use hoptrail_query::rollups::{Cell, RollupKey, Rollups};
 
 use super::{NAME, Question};
 use crate::format;
+use crate::pages::red::{RateUnit, error_rate, percent, rate, seconds_text};
 use crate::pages::search::form::write_name;
-use crate::red::{RateUnit, error_rate, percent, rate, seconds_text};
 use crate::url::href;
 
 /// Most rows.

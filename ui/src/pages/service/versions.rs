@@ -6,7 +6,7 @@ use hoptrail_query::rollups::{Cell, RollupKey, RollupSteps, Rollups};
 use jiff::tz::TimeZone;
 
 use crate::format::{self, Moment};
-use crate::red::{error_rate, percent};
+use crate::pages::red::{error_rate, percent};
 
 /// Most instances listed.
 const MOST: usize = 100;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hoptrail_query::rollups::{Cell, RollupKey, RollupSeries, Rollups};
 
-use crate::red::{error_rate, rate};
+use crate::pages::red::{error_rate, rate};
 
 /// From how many times what is expected by chance failures are more than chance.
 const CHANCE: f64 = 3.0;

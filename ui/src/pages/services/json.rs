@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Found, Health};
 use crate::format;
-use crate::red::{error_rate, milliseconds, rate};
+use crate::pages::red::{error_rate, milliseconds, rate};
 
 /// Rates are per second, durations are milliseconds.
 pub(super) fn answer(found: &Found) -> Response {

@@ -16,7 +16,7 @@ use super::start::StartPage;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::red::{Asked, SERVICES, TimeBar, Times, Window, ask};
+use crate::pages::red::{Asked, SERVICES, TimeBar, Times, Window, ask};
 use crate::url::{Params, href};
 use crate::{filters, format};
 

@@ -6,10 +6,10 @@ use super::health::{Health, Lengths, Order};
 use super::{Found, Window};
 use crate::colour::Palette;
 use crate::format;
-use crate::pages::search::shown_service;
-use crate::red::{
+use crate::pages::red::{
     RateUnit, Spark, Times, error_rate, percent, points, rate, relative, seconds_text, service_href, spark,
 };
+use crate::pages::search::shown_service;
 use crate::url::href;
 
 /// Longer names are cut on the page.
@@ -24,7 +24,6 @@ pub(crate) struct Header {
     pub(crate) href: String,
     /// `ascending`, `descending` or nothing.
     pub(crate) sorted: &'static str,
-    /// How many columns of the table it is over.
     pub(crate) class: &'static str,
 }
 

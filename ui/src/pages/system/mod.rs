@@ -1,6 +1,7 @@
 //! What the server holds and how it is.
 
 mod stored;
+mod unweighted;
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -14,7 +15,7 @@ use super::search::field_error::FieldError;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::{Notices, Visit};
 use crate::error::PageError;
-use crate::red::{TimeBar, Times, ask};
+use crate::pages::red::{TimeBar, Times, ask};
 use crate::system::{Refused, System};
 use crate::url::Params;
 use crate::{filters, format};
@@ -85,6 +86,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
         let system = (visit.app.system)();
         page_of.stored = system.stored.map(|stored| stored::facts(&stored, today)).unwrap_or_default();
         page_of.fill(&system);
+        page_of.intake.extend(unweighted::fact(&visit).await);
         page_of.slow = visit.service().slow_queries().into_iter().map(slow).collect();
     }
     Ok(page(StatusCode::OK, &page_of))

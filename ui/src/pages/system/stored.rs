@@ -7,8 +7,8 @@ use hoptrail_query::TimeRange;
 use hoptrail_query::rollups::{Cell, MINUTE, RollupKey, RollupSteps, Rollups};
 
 use crate::format;
+use crate::pages::red::{RateUnit, Times, percent, rate, service_href};
 use crate::pages::search::shown_service;
-use crate::red::{RateUnit, Times, percent, rate, service_href};
 use crate::system::{Intake, Stored};
 
 /// Most services listed.

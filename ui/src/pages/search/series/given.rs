@@ -76,7 +76,7 @@ impl Given<'_> {
             lines: lines.iter().rev().map(drawn).collect(),
             marks: examples.iter().map(|example| mark(example, columns, &axis, zone)).collect(),
             events: drawn_events(events, columns),
-            ..chart::chart(&asked, &entries, String::new())
+            ..chart::chart(&asked, &entries, "Series".to_owned())
         }
     }
 }
