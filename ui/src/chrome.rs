@@ -10,6 +10,8 @@ use crate::assets;
 #[derive(Debug, Clone)]
 pub(crate) struct Chrome {
     pub(crate) css: String,
+    /// The style sheet of pages of numbers.
+    pub(crate) numbers_css: String,
     pub(crate) js: String,
     pub(crate) icon: String,
     pub(crate) version: &'static str,
@@ -72,6 +74,7 @@ impl Chrome {
         let link = |(href, label)| Link { href, label, current: if href == here { how } else { "" } };
         Self {
             css: assets::url("hoptrail.css"),
+            numbers_css: assets::url("numbers.css"),
             js: assets::url("hoptrail.js"),
             icon: assets::url("icon.svg"),
             version: env!("CARGO_PKG_VERSION"),

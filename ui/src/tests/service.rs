@@ -43,8 +43,8 @@ async fn a_service_shows_what_it_does_and_with_whom() {
     assert_eq!(page.all("[aria-label='Called by'] tbody th"), ["shop"]);
     assert_eq!(page.all("[aria-label='Called by'] td[data-label=Errors]"), ["20 %"]);
     let called = page.all("section[aria-label=Calls] tbody th");
-    assert_eq!(called, ["mainframe external", "postgresql database"]);
-    assert_eq!(page.attributes("section[aria-label=Calls] th use", "href"), ["#i-service", "#i-database"]);
+    assert_eq!(called, ["postgresql database", "mainframe external"]);
+    assert_eq!(page.attributes("section[aria-label=Calls] th use", "href"), ["#i-database", "#i-service"]);
     assert_eq!(page.all("[aria-labelledby=versions-title] table:not(details table) tbody th"), ["2.0", "1.0"]);
     assert_eq!(page.all(".releases b"), ["2.0"]);
     assert_eq!(page.all("details.more-rows tbody th"), ["host-1.0", "host-2.0"]);

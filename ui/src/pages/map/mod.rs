@@ -150,7 +150,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     if whole.nodes.is_empty() && !is_json && super::search::store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
-    let names = whole.services();
+    let names = whole.services().iter().map(|name| write_name(name)).collect();
     let graph = whole.around(&question.service, question.depth).with_errors(question.only_errors);
     if is_json {
         return Ok(json::answer(&graph, &question, seconds));

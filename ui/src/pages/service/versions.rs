@@ -81,7 +81,7 @@ pub(super) fn releases(seen: &Seen, steps: &RollupSteps, zone: &TimeZone) -> Vec
         let here = versions.iter().filter(|(version, cells)| !version.is_empty() && cells.contains_key(step));
         let new: Vec<&str> = here.map(|(version, _)| *version).filter(|version| known.insert(*version)).collect();
         let last = all_steps.range(step..).take(LASTS).last().unwrap_or(step);
-        let first = first_of(&versions, *step..=*last, leader);
+        let first = first_of(&versions, &known, *step..=*last, leader);
         let taken = (first != leader && !is_first).then_some(first).flatten();
         leader = first;
         if is_first {
@@ -100,15 +100,16 @@ pub(super) fn releases(seen: &Seen, steps: &RollupSteps, zone: &TimeZone) -> Vec
     releases
 }
 
-/// The version with most spans in some steps; of equals the one that had most before.
+/// The known version with most spans in some steps; of equals the one that had most before.
 fn first_of<'v>(
     versions: &BTreeMap<&'v str, BTreeMap<usize, Cell>>,
+    known: &BTreeSet<&str>,
     steps: std::ops::RangeInclusive<usize>,
     leader: Option<&'v str>,
 ) -> Option<&'v str> {
     let count = |cells: &BTreeMap<usize, Cell>| cells.range(steps.clone()).map(|(_, cell)| cell.count).sum::<i64>();
-    let named = versions.iter().filter(|(version, _)| !version.is_empty());
-    named.max_by_key(|(version, cells)| (count(cells), Some(**version) == leader)).map(|(version, _)| *version)
+    let known = versions.iter().filter(|(version, _)| known.contains(*version));
+    known.max_by_key(|(version, cells)| (count(cells), Some(**version) == leader)).map(|(version, _)| *version)
 }
 
 /// The newest first.
