@@ -9,7 +9,7 @@ use hoptrail_ui::{Intake, Refused, Stored, System, SystemSource};
 use crate::config::Config;
 
 /// Reads, whenever it is asked, what store and collector know.
-pub fn source(store: Arc<Store>, collector: Arc<Collector>, config: &Config) -> SystemSource {
+pub(crate) fn source(store: Arc<Store>, collector: Arc<Collector>, config: &Config) -> SystemSource {
     let started = clock::instant();
     let (retention, retention_bytes) = (config.storage.retention, config.storage.retention_size);
     Arc::new(move || System {

@@ -87,7 +87,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
         page_of.stored = system.stored.map(|stored| stored::facts(&stored, today)).unwrap_or_default();
         page_of.fill(&system);
         page_of.intake.extend(unweighted::fact(&visit).await);
-        page_of.slow = visit.service().slow_queries().into_iter().map(slow).collect();
+        page_of.slow = visit.service().slow_queries().iter().map(slow).collect();
     }
     Ok(page(StatusCode::OK, &page_of))
 }
@@ -138,7 +138,7 @@ fn refused(refused: &Refused) -> RefusedRow {
     }
 }
 
-fn slow(query: SlowQuery) -> SlowRow {
+fn slow(query: &SlowQuery) -> SlowRow {
     let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     SlowRow {
         kind: query.kind.replace('_', " "),
