@@ -103,12 +103,14 @@ fn example(hit: &TraceHit, span: &SpanHit, is_failed: bool) -> Example {
 
 fn row(hit: &TraceHit, span: &SpanHit, is_failed: bool, visit: &Visit) -> ExampleRow {
     let (trace, id) = (hit.trace_id.to_string(), span.span_id.to_string());
+    let start = Moment::new(span.start_unix_nano, &visit.zone).text;
     ExampleRow {
         href: href(&format!("/trace/{trace}"), [("span", id.as_str())]),
         trace: trace.chars().take(8).collect(),
         name: format::shortened(&span.name, super::NAME),
         duration: format::duration(span.duration_nanos),
-        time: Moment::new(span.start_unix_nano, &visit.zone).text,
+        // The year is that of the page.
+        time: start.get(5..19).unwrap_or(&start).to_owned(),
         is_failed,
     }
 }
