@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use hoptrail_collector::{Collector, Port};
 use hoptrail_query::Service;
 use hoptrail_storage::{Room, Store, SystemClock, Watch, clock};
-use hoptrail_ui::{NoticeSource, Notices};
+use hoptrail_ui::{NoticeSource, Notices, Sources};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ use crate::config::{Address, Config, hidden_spans};
 use crate::control::Control;
 use crate::endpoints::{Endpoint, Handlers};
 use crate::serve::{Bounds, Connections, Server};
-use crate::status;
+use crate::{status, system};
 
 /// Everything bound and open, not yet serving.
 #[derive(Debug)]
@@ -65,9 +65,12 @@ impl App {
         let connections = Connections::register(&mut registry);
         let of_store = Arc::clone(&store);
         let admin = Admin::new(registry, Arc::new(move || of_store.room()));
-        let notices = notices(Arc::clone(&store), Arc::clone(&collector));
+        let sources = Sources {
+            notices: notices(Arc::clone(&store), Arc::clone(&collector)),
+            system: system::source(Arc::clone(&store), Arc::clone(&collector), &config),
+        };
         let status = status::router(&config);
-        let handlers = Handlers { collector, service, admin, status, ui: config.ui.clone(), notices };
+        let handlers = Handlers { collector, service, admin, status, ui: config.ui.clone(), sources };
         Ok(Self { config, listeners, store, control: control.ok(), handlers, connections })
     }
 

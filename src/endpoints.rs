@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use hoptrail_collector::{Audience, Collector, Port, Transport};
 use hoptrail_query::{Service, tempo};
-use hoptrail_ui::NoticeSource;
+use hoptrail_ui::Sources;
 
 use crate::admin::Admin;
 use crate::input::EndOfInput;
@@ -95,8 +95,8 @@ pub struct Handlers {
     pub status: Router,
     /// Settings of the web UI.
     pub ui: hoptrail_ui::Config,
-    /// What the web UI says to those who send.
-    pub notices: NoticeSource,
+    /// What the web UI tells beside the spans.
+    pub sources: Sources,
 }
 
 impl std::fmt::Debug for Handlers {
@@ -107,7 +107,7 @@ impl std::fmt::Debug for Handlers {
 
 impl Handlers {
     fn web_ui(&self) -> Router {
-        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.ui, Arc::clone(&self.notices));
+        let pages = hoptrail_ui::router(Arc::clone(&self.service), &self.ui, self.sources.clone());
         pages.merge(self.admin.router())
     }
 }

@@ -18,6 +18,7 @@ pub mod output;
 pub mod progress;
 pub mod serve;
 pub mod status;
+mod system;
 pub mod telemetry;
 pub mod terminal;
 pub mod version;

@@ -21,11 +21,13 @@ mod reports;
 mod sender;
 mod signpost;
 mod target;
+mod totals;
 
 pub use collector::Collector;
 pub use config::{Config, OtherSignals};
 pub use metrics::Transport;
 pub use signpost::{Audience, Port};
+pub use totals::{Tallied, Totals};
 
 #[cfg(test)]
 mod tests;

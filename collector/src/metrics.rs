@@ -79,6 +79,8 @@ pub(crate) struct Metrics {
     bytes: Family<ByTransport, Counter>,
     dropped: Family<BySignal, Counter>,
     unread: Family<ByWhat, Counter>,
+    /// Spans of all transports.
+    stored: Counter,
     /// Bytes of requests in flight.
     pub(crate) in_flight: Gauge,
 }
@@ -86,7 +88,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { spans, refused, repaired, requests, bytes, dropped, unread, in_flight } = &metrics;
+        let Self { spans, refused, repaired, requests, bytes, dropped, unread, stored: _, in_flight } = &metrics;
         registry.register("hoptrail_spans_received", "Spans that are durable, by transport", spans.clone());
         registry.register("hoptrail_spans_refused", "Spans refused, by reason", refused.clone());
         registry.register(
@@ -115,7 +117,18 @@ impl Metrics {
 
     pub(crate) fn taken(&self, transport: Protocol, spans: u32, repaired: u32) {
         self.spans.get_or_create(&ByTransport { transport }).inc_by(u64::from(spans));
+        self.stored.inc_by(u64::from(spans));
         self.repaired.inc_by(u64::from(repaired));
+    }
+
+    /// Spans that are durable.
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored.get()
+    }
+
+    /// Spans that were repaired.
+    pub(crate) fn repaired(&self) -> u64 {
+        self.repaired.get()
     }
 
     pub(crate) fn dropped(&self, signal: Signal) {

@@ -20,6 +20,8 @@ const EXAMPLE: usize = 300;
 pub(crate) struct Reports {
     period: Duration,
     tallies: Mutex<HashMap<Key, Tally>>,
+    /// All that was counted since the start; senders are not forgotten.
+    totals: Mutex<HashMap<Key, Total>>,
 }
 
 /// No sender: all those that have no count of their own.
@@ -29,6 +31,13 @@ type Key = (Option<Sender>, &'static str);
 struct Tally {
     /// When the last line was due.
     since: Instant,
+    requests: u64,
+    spans: u64,
+    example: String,
+}
+
+#[derive(Debug, Default)]
+struct Total {
     requests: u64,
     spans: u64,
     example: String,
@@ -64,7 +73,7 @@ impl Line {
 impl Reports {
     /// Reports each sender and reason once in a period.
     pub(crate) fn every(period: Duration) -> Self {
-        Self { period, tallies: Mutex::default() }
+        Self { period, tallies: Mutex::default(), totals: Mutex::default() }
     }
 
     /// Counts one request, and how many of its spans were refused for this reason. A line, when sender and reason are new.
@@ -74,8 +83,9 @@ impl Reports {
         sender: &Sender,
         reason: &'static str,
         spans: u32,
-        example: impl FnOnce() -> String,
+        example: impl Fn() -> String,
     ) -> Option<Line> {
+        self.add_total((Some(sender.clone()), reason), spans, &example);
         let mut tallies = self.lock();
         let mut key = (Some(sender.clone()), reason);
         if !tallies.contains_key(&key) && tallies.len() >= MOST {
@@ -93,6 +103,39 @@ impl Reports {
         let line = first.line(&key);
         tallies.insert(key, Tally::nothing(now));
         Some(line)
+    }
+
+    fn add_total(&self, mut key: Key, spans: u32, example: &dyn Fn() -> String) {
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        if !totals.contains_key(&key) && totals.len() >= MOST {
+            key.0 = None;
+        }
+        let total = totals.entry(key).or_default();
+        if total.requests == 0 {
+            total.example = example().chars().take(EXAMPLE).collect();
+        }
+        total.requests += 1;
+        total.spans += u64::from(spans);
+    }
+
+    /// All since the start, the most requests first.
+    pub(crate) fn totals(&self) -> Vec<Line> {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |((sender, reason), Total { requests, spans, example }): (&Key, &Total)| Line {
+            sender: sender.clone(),
+            reason,
+            requests: *requests,
+            spans: *spans,
+            example: example.clone(),
+        };
+        let mut lines: Vec<Line> = totals.iter().map(line).collect();
+        lines.sort_by(|one, other| {
+            other
+                .requests
+                .cmp(&one.requests)
+                .then_with(|| (one.reason, &one.sender).cmp(&(other.reason, &other.sender)))
+        });
+        lines
     }
 
     /// The lines whose period is over. A sender that has not come again is forgotten.
@@ -202,5 +245,8 @@ mod tests {
         assert_eq!(counts(&due), [("(other senders)", "x", rest, rest), ("(other senders)", "y", rest, rest)]);
         assert_eq!(reports.due(start + 3 * MINUTE), []);
         assert_eq!(reports.lately(), []);
+        let totals = reports.totals();
+        assert_eq!((totals.len(), totals.iter().map(|line| line.requests).sum::<u64>()), (MOST + 2, 50_000));
+        assert_eq!(totals.iter().map(|line| line.example.len()).max(), Some(EXAMPLE));
     }
 }

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::Error;
+use crate::slow::{SlowQueries, SlowQuery};
+use crate::{Error, rollups};
 
 /// Bounds of queries.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -147,6 +148,7 @@ pub struct Service {
     downloading: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     metrics: Metrics,
+    slow: Arc<SlowQueries>,
     /// Gets what the queries of this handle do.
     explanation: Option<Explanation>,
 }
@@ -200,6 +202,7 @@ impl Service {
             downloading: Arc::new(Semaphore::new(DOWNLOADS)),
             waiting: Arc::default(),
             metrics,
+            slow: Arc::default(),
             explanation: None,
         })
     }
@@ -214,8 +217,15 @@ impl Service {
             downloading: Arc::clone(&self.downloading),
             waiting: Arc::clone(&self.waiting),
             metrics: self.metrics.clone(),
+            slow: Arc::clone(&self.slow),
             explanation: Some(explanation.clone()),
         }
+    }
+
+    /// The slowest queries of the last hour, whoever asked them.
+    #[must_use]
+    pub fn slow_queries(&self) -> Vec<SlowQuery> {
+        self.slow.of_late()
     }
 
     /// The bounds in force.
@@ -226,7 +236,10 @@ impl Service {
 
     /// All spans of a trace; `None` when none is known.
     pub async fn trace(&self, tenants: impl Into<Tenants>, id: TraceId) -> Result<Answer<Option<Trace>>, Error> {
-        self.run("trace", tenants.into(), move |reader, tenant, context| reader.trace(tenant, id, context)).await
+        let trace = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.trace(tenant, id, context)
+        };
+        self.run_worded("trace", &id.to_string(), tenants.into(), trace).await
     }
 
     /// All spans of a trace, however many there are, batch by batch: what `make` makes of each batch, and then `end`. Without `end` the
@@ -284,8 +297,11 @@ impl Service {
         tenants: impl Into<Tenants>,
         request: SearchRequest,
     ) -> Result<Answer<SearchAnswer>, Error> {
-        self.run("search", tenants.into(), move |reader, tenant, context| reader.search(tenant, &request, context))
-            .await
+        let text = request.spans.to_string();
+        let search = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.search(tenant, &request, context)
+        };
+        self.run_worded("search", &text, tenants.into(), search).await
     }
 
     /// Numbers of rollups, for each request in turn.
@@ -294,10 +310,13 @@ impl Service {
         tenants: impl Into<Tenants>,
         requests: Vec<RollupRequest>,
     ) -> Result<Answer<Vec<Rollups>>, Error> {
+        let mut tables: Vec<&str> = requests.iter().map(|request| rollups::table_name(request.table)).collect();
+        tables.dedup();
+        let text = tables.join(", ");
         let rollups = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
             requests.iter().map(|request| reader.rollups(tenant, request, context)).collect()
         };
-        self.run("rollups", tenants.into(), rollups).await
+        self.run_worded("rollups", &text, tenants.into(), rollups).await
     }
 
     /// The attribute keys in use.
@@ -318,16 +337,28 @@ impl Service {
         tenants: impl Into<Tenants>,
         request: FieldValuesRequest,
     ) -> Result<Answer<Vec<Value>>, Error> {
+        let text = request.field.to_string();
         let values = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
             reader.field_values(tenant, &request, context)
         };
-        self.run("field_values", tenants.into(), values).await
+        self.run_worded("field_values", &text, tenants.into(), values).await
     }
 
     /// Asks the store for the tenants.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         kind: &'static str,
+        tenants: Tenants,
+        question: impl FnOnce(&dyn TraceReader, &TenantId, &QueryContext) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<Answer<T>, Error> {
+        self.run_worded(kind, "", tenants, question).await
+    }
+
+    /// The same for a question that has words.
+    pub(crate) async fn run_worded<T: Send + 'static>(
+        &self,
+        kind: &'static str,
+        text: &str,
         tenants: Tenants,
         question: impl FnOnce(&dyn TraceReader, &TenantId, &QueryContext) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Answer<T>, Error> {
@@ -340,7 +371,9 @@ impl Service {
         let is_whole = answer.as_ref().map(|answer| answer.left_out.is_empty() && answer.cut.is_none());
         let outcome = outcome(is_whole);
         self.metrics.queries.get_or_create(&QueryLabels { kind, outcome }).inc();
-        self.metrics.seconds.observe(started.elapsed().as_secs_f64());
+        let took = started.elapsed();
+        self.metrics.seconds.observe(took.as_secs_f64());
+        self.slow.note(kind, text, took, outcome);
         answer
     }
 

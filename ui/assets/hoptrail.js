@@ -38,6 +38,20 @@
     });
   }
 
+  // Find as you type: the rows whose name has the text.
+  const filter = $("[data-filter]");
+  if (filter) {
+    const rows = all(`${filter.dataset.filter} tbody tr`);
+    const count = $("[data-count]");
+    const whole = count.textContent;
+    filter.addEventListener("input", () => {
+      const wanted = filter.value.trim().toLowerCase();
+      for (const row of rows) row.hidden = !row.dataset.name.toLowerCase().includes(wanted);
+      const shown = rows.filter((row) => !row.hidden).length;
+      count.textContent = shown === rows.length ? whole : `${shown} of ${whole}`;
+    });
+  }
+
   // Links that change only a part of the page keep the position on the screen and the focus.
   const POSITION = "hoptrail-position";
   const keep = (link) => {

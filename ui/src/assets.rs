@@ -12,12 +12,15 @@ struct Asset {
 }
 
 const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("../assets/plot.css"));
+// Only pages of numbers need it.
+const NUMBERS: &str = include_str!("../assets/numbers.css");
 // What the query box does with a key comes first.
 const JS: &str = concat!(include_str!("../assets/complete.js"), include_str!("../assets/hoptrail.js"));
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: CSS.as_bytes() },
     Asset { name: "hoptrail.js", kind: "text/javascript; charset=utf-8", bytes: JS.as_bytes() },
+    Asset { name: "numbers.css", kind: "text/css; charset=utf-8", bytes: NUMBERS.as_bytes() },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];
 
@@ -43,5 +46,5 @@ pub(crate) fn answer(hash: &str, name: &str) -> Option<Response> {
 
 /// `GET /favicon.ico`, for browsers that ask although the page names its icon.
 pub(crate) async fn favicon() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[2].bytes)
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[3].bytes)
 }

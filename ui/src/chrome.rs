@@ -10,18 +10,75 @@ use crate::assets;
 #[derive(Debug, Clone)]
 pub(crate) struct Chrome {
     pub(crate) css: String,
+    /// The style sheet of pages of numbers.
+    pub(crate) numbers_css: String,
     pub(crate) js: String,
     pub(crate) icon: String,
     pub(crate) version: &'static str,
+    pub(crate) pages: [Link; 5],
 }
+
+/// A page that every page leads to.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) href: &'static str,
+    pub(crate) label: &'static str,
+    /// `page` when it is this one, `true` when this one is below it, else empty.
+    pub(crate) current: &'static str,
+}
+
+/// Where a page stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Search,
+    Services,
+    /// Below the services.
+    Service,
+    Map,
+    System,
+    Help,
+    Elsewhere,
+}
+
+impl Place {
+    /// The page of the navigation, and how this place is on it.
+    fn current(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Search => ("/search", "page"),
+            Self::Services => ("/services", "page"),
+            Self::Service => ("/services", "true"),
+            Self::Map => ("/dependencies", "page"),
+            Self::System => ("/system", "page"),
+            Self::Help => ("/help", "page"),
+            Self::Elsewhere => ("", ""),
+        }
+    }
+}
+
+/// The navigation.
+const PAGES: [(&str, &str); 5] = [
+    ("/search", "Search"),
+    ("/services", "Services"),
+    ("/dependencies", "Map"),
+    ("/system", "System"),
+    ("/help", "Send spans"),
+];
 
 impl Chrome {
     pub(crate) fn new() -> Self {
+        Self::at(Place::Elsewhere)
+    }
+
+    pub(crate) fn at(place: Place) -> Self {
+        let (here, how) = place.current();
+        let link = |(href, label)| Link { href, label, current: if href == here { how } else { "" } };
         Self {
             css: assets::url("hoptrail.css"),
+            numbers_css: assets::url("numbers.css"),
             js: assets::url("hoptrail.js"),
             icon: assets::url("icon.svg"),
             version: env!("CARGO_PKG_VERSION"),
+            pages: PAGES.map(link),
         }
     }
 }

@@ -13,9 +13,31 @@ use jiff::tz::TimeZone;
 
 use crate::Config;
 use crate::error::PageError;
+use crate::system::{System, SystemSource};
 
 /// Gives, whenever it is asked, what those who send spans should read.
 pub type NoticeSource = Arc<dyn Fn() -> Notices + Send + Sync>;
+
+/// What the server tells the pages beside its spans.
+#[derive(Clone)]
+pub struct Sources {
+    /// What those who send should read.
+    pub notices: NoticeSource,
+    /// What the server knows of itself.
+    pub system: SystemSource,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { notices: Arc::new(Notices::default), system: Arc::new(System::default) }
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
 
 /// What those who send spans should read, as of now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +54,7 @@ pub struct Notices {
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) notices: NoticeSource,
+    pub(crate) system: SystemSource,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
@@ -44,14 +67,15 @@ impl fmt::Debug for App {
 }
 
 impl App {
-    pub(crate) fn new(service: Arc<Service>, config: &Config, notices: NoticeSource, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(service: Arc<Service>, config: &Config, sources: Sources, clock: Arc<dyn Clock>) -> Self {
         let zone = (!config.time_zone.is_empty()).then(|| {
             TimeZone::get(&config.time_zone).unwrap_or_else(|error| {
                 tracing::warn!(zone = config.time_zone, %error, "unknown time zone; showing UTC");
                 TimeZone::UTC
             })
         });
-        Self { service, notices, clock, zone }
+        let Sources { notices, system } = sources;
+        Self { service, notices, system, clock, zone }
     }
 }
 

@@ -15,6 +15,9 @@ pub(crate) enum PageError {
     WrongMethod,
     #[error("{0}")]
     BadPath(#[source] PathRejection),
+    /// What is wrong with a parameter of an address that is no form's.
+    #[error("{0}")]
+    BadParameter(String),
     #[error("{text:?} is no trace ID: {reason}")]
     BadTraceId {
         text: String,
@@ -69,7 +72,9 @@ impl PageError {
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
-            Self::BadPath(_) | Self::BadTraceId { .. } | Self::NoTenant(_) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_) | Self::BadParameter(_) | Self::BadTraceId { .. } | Self::NoTenant(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -11,15 +11,18 @@ mod context;
 mod error;
 mod filters;
 mod format;
+mod layers;
 mod pages;
 mod plot;
 mod routes;
+mod system;
 #[cfg(test)]
 mod tests;
 mod url;
 mod waterfall;
 
 pub use config::Config;
-pub use context::{NoticeSource, Notices};
+pub use context::{NoticeSource, Notices, Sources};
 pub use format::duration;
 pub use routes::{router, router_with_clock};
+pub use system::{Intake, Refused, Stored, System, SystemSource};

@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::context::{App, NoticeSource};
+use crate::context::{App, Sources};
 use crate::error::PageError;
 use crate::url::Named;
 use crate::{Config, assets, pages};
@@ -21,25 +21,24 @@ use crate::{Config, assets, pages};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The web UI over `service`. The page for senders also shows what `notices` gives.
-pub fn router(service: Arc<Service>, config: &Config, notices: NoticeSource) -> Router {
-    router_with_clock(service, config, notices, Arc::new(SystemClock))
+/// The web UI over `service`. Pages also show what `sources` give.
+pub fn router(service: Arc<Service>, config: &Config, sources: Sources) -> Router {
+    router_with_clock(service, config, sources, Arc::new(SystemClock))
 }
 
 /// The web UI over `service`, with the time of day from `clock`.
-pub fn router_with_clock(
-    service: Arc<Service>,
-    config: &Config,
-    notices: NoticeSource,
-    clock: Arc<dyn Clock>,
-) -> Router {
-    let app = Arc::new(App::new(service, config, notices, clock));
+pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Sources, clock: Arc<dyn Clock>) -> Router {
+    let app = Arc::new(App::new(service, config, sources, clock));
     Router::new()
         .route("/", get(home))
         .route("/search", get(pages::search::show))
         .route("/search/complete", get(pages::search::complete::show))
         .route("/search/csv", get(pages::search::csv))
         .route("/search/json", get(pages::search::json))
+        .route("/dependencies", get(pages::map::show))
+        .route("/services", get(pages::services::show))
+        .route("/services/{name}", get(pages::service::show))
+        .route("/system", get(pages::system::show))
         .route("/trace", get(pages::trace::open))
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))
@@ -64,7 +63,7 @@ fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Header
 }
 
 async fn home() -> Redirect {
-    Redirect::temporary("/search")
+    Redirect::temporary("/services")
 }
 
 /// `GET /assets/{hash}/{name}`.

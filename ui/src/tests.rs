@@ -3,7 +3,11 @@
 mod bad_input;
 mod headers;
 mod lists;
+mod map;
 mod metrics;
 mod search;
 mod server;
+mod service;
+mod services;
+mod system;
 mod trace;

@@ -71,6 +71,14 @@ pub(crate) fn href<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a
     url
 }
 
+/// Text as one part of a path.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(text, &mut out);
+    // What is plain in a query string divides a path, or stands for itself there.
+    out.replace('/', "%2F").replace('+', "%20")
+}
+
 /// Percent-encodes everything but what is plain in a query string.
 fn escape(text: &str, out: &mut String) {
     for byte in text.bytes() {

@@ -1,11 +1,14 @@
-//! The pages over made-up traces, for work on the pages: `cargo run --example dev [ADDRESS]`, then open the address it names.
+//! The pages over made-up traces, for work on the pages: `cargo run --example dev [ADDRESS [empty|many]]`, then open the address it names.
 
+mod days;
 mod reader;
 mod shop;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoptrail_query::{Clock, Service, SystemClock};
+use hoptrail_ui::{Intake, Refused, Sources, Stored, System};
 use prometheus_client::registry::Registry;
 use reader::Shop;
 
@@ -14,18 +17,56 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:16686".to_owned());
     let mut shop = Shop::default();
     let now = SystemClock.now_unix_nano();
-    let empty = std::env::args().nth(2).is_some_and(|word| word == "empty");
-    if !empty {
-        for trace in shop::traces(now) {
+    let traces = match std::env::args().nth(2).as_deref() {
+        Some("empty") => vec![],
+        Some("many") => days::many(now),
+        _ => days::with_incident(now, shop::traces(now)).into_iter().chain(days::earlier(now)).collect(),
+    };
+    for (number, trace) in traces.into_iter().enumerate() {
+        if number < 6 {
             eprintln!("http://{address}/trace/{} {} spans", trace[0].span.trace_id, trace.len());
-            shop.add(trace).await?;
         }
+        shop.add(trace).await?;
     }
     let mut registry = Registry::default();
     let service = Service::new(&hoptrail_query::Config::default(), Arc::new(shop), &mut registry);
-    let router = hoptrail_ui::router(service, &hoptrail_ui::Config::default(), Arc::new(hoptrail_ui::Notices::default));
+    let router = hoptrail_ui::router(service, &hoptrail_ui::Config::default(), sources());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     eprintln!("http://{}/", listener.local_addr()?);
     axum::serve(listener, router).await?;
     Ok(())
+}
+
+/// A server that refuses a few spans.
+fn sources() -> Sources {
+    let refused = Refused {
+        reason: "span without an id".to_owned(),
+        service: "cart".to_owned(),
+        address: "10.0.7.12".to_owned(),
+        agent: "OTel-OTLP-Exporter-Java/1.49.0".to_owned(),
+        requests: 14,
+        spans: 212,
+        example: "resource_spans[0].scope_spans[0].spans[3]: the span id is all zero".to_owned(),
+    };
+    let dropped =
+        Refused { reason: "metrics".to_owned(), service: "frontend".to_owned(), requests: 1_204, ..Refused::default() };
+    let stored = Stored {
+        spans: 48_211_904,
+        bytes: 1_948_000_000,
+        segments: 41,
+        in_memory: 91_204,
+        memory: 66_000_000,
+        disk: Some((81_400_000_000, 5_000_000_000)),
+        retention: Duration::from_secs(14 * 86_400),
+        retention_bytes: 0,
+    };
+    let intake = Intake {
+        spans: 48_303_108,
+        repaired: 18,
+        in_flight: 1_400_000,
+        refused: vec![refused],
+        dropped: vec![dropped],
+    };
+    let system = System { running: Duration::from_secs(190_000), stored: Some(stored), intake: Some(intake) };
+    Sources { system: Arc::new(move || system.clone()), ..Sources::default() }
 }

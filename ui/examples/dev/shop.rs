@@ -12,26 +12,26 @@ const MS: u64 = 1_000_000;
 const HUGE: u64 = 100_000;
 
 /// Pseudo-random numbers, the same in every run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, most: u64) -> u64 {
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % most.max(1)
     }
 }
 
 /// A trace under construction. Times are microseconds after its start.
-struct Maker {
+pub(crate) struct Maker {
     trace: TraceId,
     start: u64,
     next: u64,
-    spans: Vec<TraceSpan>,
+    pub(crate) spans: Vec<TraceSpan>,
     scope: Arc<InstrumentationScope>,
 }
 
 impl Maker {
-    fn new(number: u64, start: u64) -> Self {
+    pub(crate) fn new(number: u64, start: u64) -> Self {
         let mixed = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let scope = InstrumentationScope {
             name: "io.opentelemetry.shop".into(),
@@ -48,7 +48,7 @@ impl Maker {
     }
 
     /// Adds a span from `from` to `to` and tells its id.
-    fn span(
+    pub(crate) fn span(
         &mut self,
         parent: Option<SpanId>,
         service: &str,
@@ -88,12 +88,12 @@ impl Maker {
         &mut self.spans[at].span
     }
 
-    fn with(&mut self, attributes: &[(&str, AnyValue)]) {
+    pub(crate) fn with(&mut self, attributes: &[(&str, AnyValue)]) {
         let attributes = attributes.iter().map(|(key, value)| Attribute { key: (*key).into(), value: value.clone() });
         self.last().attributes.extend(attributes);
     }
 
-    fn fail(&mut self, message: &str) {
+    pub(crate) fn fail(&mut self, message: &str) {
         self.last().status = Status { code: StatusCode::Error, message: message.to_owned() };
     }
 
@@ -133,7 +133,7 @@ fn small(start: u64) -> Vec<TraceSpan> {
     maker.spans
 }
 
-fn browse(start: u64, number: u64, random: &mut Random) -> Vec<TraceSpan> {
+pub(crate) fn browse(start: u64, number: u64, random: &mut Random) -> Vec<TraceSpan> {
     let mut maker = Maker::new(number, start);
     let slow = 1 + random.below(12) * random.below(9);
     let names = ["GET /product/{id}", "GET /category/{name}", "GET /search", "POST /cart"];
@@ -154,7 +154,7 @@ fn browse(start: u64, number: u64, random: &mut Random) -> Vec<TraceSpan> {
 }
 
 /// An ordinary order: 40 spans, a queue, databases, a retry, a legacy system, an error, a clock that is off.
-fn checkout(start: u64, number: u64) -> Vec<TraceSpan> {
+pub(crate) fn checkout(start: u64, number: u64) -> Vec<TraceSpan> {
     let mut maker = Maker::new(number, start);
     let m = &mut maker;
     use SpanKind::{Client, Consumer, Internal, Producer, Server};

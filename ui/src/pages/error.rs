@@ -87,7 +87,7 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             "No tenant",
             &["This server keeps tenants apart: the proxy in front of it must send the header X-Scope-OrgID."],
         ),
-        PageError::BadPath(_) | PageError::NoTenant(_) => {
+        PageError::BadPath(_) | PageError::BadParameter(_) | PageError::NoTenant(_) => {
             ("The request cannot be understood", &["Change what is named above and try again."])
         }
         PageError::Busy => (

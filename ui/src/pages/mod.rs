@@ -1,6 +1,11 @@
 //! The pages of the web UI, one folder or file each.
 
 pub(crate) mod error;
+pub(crate) mod map;
+pub(crate) mod red;
 pub(crate) mod search;
+pub(crate) mod service;
+pub(crate) mod services;
 pub(crate) mod start;
+pub(crate) mod system;
 pub(crate) mod trace;

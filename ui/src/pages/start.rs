@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::chrome::{Chrome, page};
+use crate::chrome::{Chrome, Place, page};
 use crate::context::{Notices, Visit};
 
 /// The way from nothing to a first trace.
@@ -27,5 +27,5 @@ impl StartPage {
 /// `GET /help`.
 pub(crate) async fn show(visit: Visit) -> Response {
     let notices = (visit.app.notices)();
-    page(StatusCode::OK, &StartPage { chrome: Chrome::new(), empty: false, notices })
+    page(StatusCode::OK, &StartPage { chrome: Chrome::at(Place::Help), empty: false, notices })
 }

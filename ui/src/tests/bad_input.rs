@@ -25,7 +25,12 @@ async fn errors_have_their_status_and_say_what_to_do() {
         (compare, 501, "Comparison is not there yet"),
         ("/nowhere".to_owned(), 404, "No such page"),
         ("/assets/x/nothing.js".to_owned(), 404, "No such page"),
-        ("/dependencies".to_owned(), 404, "No such page"),
+        ("/services?format=xml".to_owned(), 400, "The request cannot be understood"),
+        ("/services?format=json&sort=x".to_owned(), 400, "The request cannot be understood"),
+        ("/services/%ff".to_owned(), 400, "The request cannot be understood"),
+        ("/services/a/b".to_owned(), 404, "No such page"),
+        ("/dependencies?format=xml".to_owned(), 400, "The request cannot be understood"),
+        ("/dependencies?format=json&depth=x".to_owned(), 400, "The request cannot be understood"),
     ];
     for (uri, status, title) in cases {
         let page = server.get(&uri).await;
@@ -74,6 +79,10 @@ async fn no_input_causes_a_fault() {
         "at",
         "zoom",
         "id",
+        "depth",
+        "colour",
+        "errors",
+        "format",
     ];
     let long = "%C3%A9".repeat(3_000);
     let values = [
@@ -117,6 +126,10 @@ async fn no_input_causes_a_fault() {
         trace.as_str(),
         &format!("{trace}/json"),
         "/help",
+        "/services",
+        "/services/payment",
+        "/dependencies",
+        "/system",
         "/nowhere",
     ] {
         for name in names {

@@ -20,7 +20,16 @@ async fn every_answer_forbids_what_pages_do_not_need() {
 #[tokio::test]
 async fn pages_need_no_inline_code_and_no_inline_style() {
     let server = Server::of(order()).await;
-    for uri in ["/search", "/help", "/nowhere", &format!("/trace/{}?span=2&find=a", trace_id(1))] {
+    for uri in [
+        "/search",
+        "/help",
+        "/nowhere",
+        "/services",
+        "/services/payment",
+        "/dependencies",
+        "/system",
+        &format!("/trace/{}?span=2&find=a", trace_id(1)),
+    ] {
         let page = server.get(uri).await;
         assert!(page.attributes("[style], [onclick], style", "class").is_empty(), "{uri}");
         let text = page.text();

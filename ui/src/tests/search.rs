@@ -9,12 +9,6 @@ use crate::Notices;
 use super::server::{NOTICE, Server, order, shop, span, trace_id};
 
 #[tokio::test]
-async fn the_front_page_leads_to_the_search() {
-    let page = Server::of(shop()).await.get("/").await;
-    assert_eq!((page.status.as_u16(), page.headers["location"].to_str().ok()), (307, Some("/search")));
-}
-
-#[tokio::test]
 async fn recent_traces_are_listed_newest_first() {
     let page = Server::of(shop()).await.get("/search").await;
     assert_eq!(page.status, 200);

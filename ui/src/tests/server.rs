@@ -19,7 +19,7 @@ use prost::Message;
 use scraper::{Html, Selector};
 use tower::ServiceExt;
 
-use crate::{Config, Notices, router_with_clock};
+use crate::{Config, Notices, Sources, router_with_clock};
 
 /// 2025-10-09T08:53:20Z.
 pub(super) const NOW: u64 = 1_760_000_000_000_000_000;
@@ -74,17 +74,18 @@ impl Server {
 
     /// Pages that tell this.
     pub(super) async fn with_notices(notices: Notices, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
+        let sources = Sources { notices: Arc::new(move || notices.clone()), ..Sources::default() };
+        Self::with_sources(sources, config, spans).await
+    }
+
+    /// Pages that tell this beside the spans.
+    pub(super) async fn with_sources(sources: Sources, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
         let store = MemoryStore::default();
         let body = Bytes::from(otlp::to_request(&spans).encode_to_vec());
         let count = u32::try_from(spans.len()).expect("few spans");
         store.write(SpanBatch { tenant: TenantId::single(), body, spans: count }).await.expect("written");
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
-        Self(router_with_clock(
-            service,
-            &Config::default(),
-            Arc::new(move || notices.clone()),
-            Arc::new(FakeClock::at(NOW)),
-        ))
+        Self(router_with_clock(service, &Config::default(), sources, Arc::new(FakeClock::at(NOW))))
     }
 
     pub(super) async fn get(&self, uri: &str) -> Page {

@@ -9,7 +9,7 @@ pub(crate) struct Choice {
 }
 
 /// The choices, with the chosen value among them even when it is not on the list.
-pub(super) fn choices<'a>(offered: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
+pub(crate) fn choices<'a>(offered: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
     let mut choices: Vec<Choice> = offered
         .into_iter()
         .map(|(value, label)| Choice { value: value.into(), label: label.into(), chosen: value == chosen })

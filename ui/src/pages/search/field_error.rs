@@ -42,7 +42,7 @@ pub(crate) struct Excerpt {
 }
 
 impl FieldError {
-    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into(), faults: vec![], more: 0 }
     }
 

@@ -145,12 +145,12 @@ fn read_name(text: &str) -> String {
 }
 
 /// A name for a field or a link.
-pub(super) fn write_name(name: &str) -> String {
+pub(crate) fn write_name(name: &str) -> String {
     if name == ANY { quoted(name) } else { pairs::write_name(name) }
 }
 
 /// A duration as TraceQL writes it, or as pages show it: `1.5 s`, `2 min 5 s`.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
+pub(crate) fn duration(text: &str) -> Result<i64, String> {
     let joined: String = text.split_whitespace().collect();
     traceql::parse_duration(&joined.replace("min", "m"))
 }

@@ -1,15 +1,15 @@
 //! Find traces: the form, what it found, and what to do when it found nothing.
 
 mod attributes;
-mod choice;
+pub(crate) mod choice;
 pub(crate) mod complete;
-mod field_error;
-mod form;
-mod question;
-mod range;
+pub(crate) mod field_error;
+pub(crate) mod form;
+pub(crate) mod question;
+pub(crate) mod range;
 mod results;
 mod scatter;
-mod series;
+pub(crate) mod series;
 mod sets;
 mod text;
 mod traces;
@@ -28,7 +28,7 @@ use self::range::{Edge, TimeInput};
 use self::series::Plotted;
 use self::traces::Found;
 use super::start::StartPage;
-use crate::chrome::{Chrome, page};
+use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
 use crate::url::Params;
@@ -245,7 +245,7 @@ fn typed_trace_id(form: &Form) -> Option<Response> {
 }
 
 /// Whether there is no span at all; spans without a service name are spans, too.
-async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
+pub(crate) async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
     Ok(values(visit, Field::Intrinsic(Intrinsic::Name), Filter::True).await?.names.is_empty())
 }
 
@@ -309,7 +309,7 @@ fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outco
     let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
     let time = |text, edge| range::input(text, &visit.zone, edge);
     SearchPage {
-        chrome: Chrome::new(),
+        chrome: Chrome::at(Place::Search),
         services: choices(std::iter::once(("", "All services")).chain(choosable), &write_name(&form.service)),
         service: write_name(&form.service),
         services_cut: services.count_when_cut(),

@@ -151,7 +151,7 @@ impl Form {
         }
     }
 
-    pub(super) fn range(&self, now: u64, zone: &TimeZone) -> Result<Option<TimeRange>, FieldError> {
+    pub(crate) fn range(&self, now: u64, zone: &TimeZone) -> Result<Option<TimeRange>, FieldError> {
         match self.lookback.as_str() {
             "all" => Ok(None),
             "custom" => range::between(&self.from, &self.to, zone).map(Some),

@@ -12,7 +12,7 @@ use crate::format;
 
 /// Which end of the range a time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
+pub(crate) enum Edge {
     From,
     To,
 }
@@ -41,7 +41,7 @@ pub(super) fn normal(text: &str, zone: &TimeZone, edge: Edge) -> String {
 }
 
 /// The input for a time: the browser's own where a time without offset says enough.
-pub(super) fn input(text: &str, zone: &TimeZone, edge: Edge) -> TimeInput {
+pub(crate) fn input(text: &str, zone: &TimeZone, edge: Edge) -> TimeInput {
     if text.is_empty() {
         return TimeInput { kind: "datetime-local", value: String::new() };
     }

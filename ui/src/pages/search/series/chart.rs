@@ -30,6 +30,7 @@ pub(crate) struct Chart {
     pub(crate) bands: Vec<Band>,
     pub(crate) ends: Vec<End>,
     pub(crate) marks: Vec<Mark>,
+    pub(crate) events: Vec<Event>,
     pub(crate) key: String,
     pub(crate) legend: Vec<LegendRow>,
     pub(crate) folded: Vec<LegendRow>,
@@ -78,6 +79,17 @@ pub(crate) struct End {
     pub(crate) at: String,
     pub(crate) name: String,
     pub(crate) class: String,
+}
+
+/// What happened at a time.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) at: String,
+    /// Whether its label stands before it.
+    pub(crate) is_late: bool,
+    /// Empty where there is no room.
+    pub(crate) label: String,
+    pub(crate) title: String,
 }
 
 /// An exemplar.
@@ -142,7 +154,7 @@ pub(super) fn bars(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Cha
 }
 
 /// What lines and bars share.
-fn chart(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Chart {
+pub(super) fn chart(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Chart {
     let row = |entry: &Entry<'_>| legend(entry, entry.class.clone(), asked.measure.unit);
     let open = entries.len().min(OPEN);
     Chart {
@@ -152,6 +164,7 @@ fn chart(asked: &Asked<'_>, entries: &[Entry<'_>], key: String) -> Chart {
         bands: (0..asked.steps.count).map(|interval| band(asked, entries, interval)).collect(),
         ends: vec![],
         marks: vec![],
+        events: vec![],
         key,
         legend: entries[..open].iter().map(row).collect(),
         folded: entries[open..].iter().map(row).collect(),
