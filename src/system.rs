@@ -20,7 +20,7 @@ pub(crate) fn source(store: Arc<Store>, collector: Arc<Collector>, config: &Conf
 }
 
 fn stored(store: &Store) -> Stored {
-    let Sizes { segments, segment_spans, segment_bytes, head_spans, head_bytes } = store.sizes();
+    let Sizes { segments, segment_spans, segment_bytes, head_spans, head_bytes, .. } = store.sizes();
     let Room { disk, .. } = store.room();
     Stored {
         spans: segment_spans,
