@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::Config;
 use crate::error::PageError;
+use crate::links::Links;
 
 /// Gives, whenever it is asked, what those who send spans should read.
 pub type NoticeSource = Arc<dyn Fn() -> Notices + Send + Sync>;
@@ -32,6 +33,7 @@ pub struct Notices {
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) notices: NoticeSource,
+    pub(crate) links: Links,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
@@ -51,7 +53,11 @@ impl App {
                 TimeZone::UTC
             })
         });
-        Self { service, notices, clock, zone }
+        let links = Links::new(&config.links).unwrap_or_else(|reason| {
+            tracing::warn!(reason, "links cannot be shown");
+            Links::default()
+        });
+        Self { service, notices, links, clock, zone }
     }
 }
 
