@@ -11,6 +11,9 @@ use prometheus_client::registry::Registry;
 use crate::config::Config;
 use crate::remote_write::{Parts, Writers};
 
+/// What `/metrics/spans` must remember, in the data folder.
+const FLOORS: &str = "span_metrics.json";
+
 /// The routes for Prometheus and its clients, and what is written to receivers.
 pub fn of_prometheus(
     config: &Config,
@@ -22,6 +25,7 @@ pub fn of_prometheus(
     let metrics = &config.metrics;
     // Whoever scrapes is not told what is new: Prometheus begins a series with its first sample.
     let exporter = Exporter::new(Arc::clone(service), Arc::clone(&clock), metrics, (0, &overflowed));
+    let exporter = exporter.remembering(&config.data.join(FLOORS));
     let routes = prom::router(Arc::clone(service), Arc::clone(&clock), &metrics.dimensions);
     let routes = routes.merge(prom::export::router(Arc::new(exporter)));
     let parts = Parts { service, clock: &clock, config: metrics, overflowed: &overflowed };

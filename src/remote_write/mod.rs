@@ -40,6 +40,8 @@ use send::{Outcome, Sender};
 
 /// The folder of the queues, in the data folder.
 const FOLDER: &str = "remote_write";
+/// What the exporter remembers, in the folder of the queue.
+const FLOORS: &str = "floors.json";
 /// Most series of a request.
 const MOST_SERIES: usize = 2000;
 
@@ -101,6 +103,7 @@ impl Writers {
 impl Writer {
     fn open(target: Target, data: &Path, parts: &Parts<'_>, metrics: TargetMetrics) -> anyhow::Result<Self> {
         let folder = data.join(FOLDER).join(target.folder());
+        let floors = folder.join(FLOORS);
         let queue = Queue::open(folder, target.queue_size as u64, metrics.clone())?;
         // What was counted in the minute of the last snapshot may be in it.
         let now = parts.clock.now_unix_nano() / MINUTE * MINUTE;
@@ -110,7 +113,8 @@ impl Writer {
             Arc::clone(parts.clock),
             parts.config,
             (since, parts.overflowed),
-        );
+        )
+        .remembering(&floors);
         let sender = Sender::new(target.clone()).map_err(|reason| anyhow!(reason))?;
         Ok(Self {
             tenants: TenantId::new(&target.tenant)?.into(),

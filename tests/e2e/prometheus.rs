@@ -137,7 +137,7 @@ impl Hoptrail {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (routes, _) = of_prometheus(&Config::default(), &service, &mut Registry::default()).expect("routes");
-        let pages = hoptrail_ui::router(Arc::clone(&service), &hoptrail_ui::Config::default(), Arc::new(Default::default));
+        let pages = hoptrail_ui::router(Arc::clone(&service), &hoptrail_ui::Config::default(), Arc::new(hoptrail_ui::Notices::default));
         let router: Router = routes.merge(pages);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { store, service, address, data, next: 1 }

@@ -23,5 +23,5 @@ mod waterfall;
 pub use config::Config;
 pub use context::{NoticeSource, Notices};
 pub use format::duration;
-pub use links::{LinkConfig, On, check_links};
+pub use links::{LinkConfig, On, Preset, check_links};
 pub use routes::{router, router_with_clock};

@@ -1,7 +1,5 @@
 //! The metrics that rollups answer, with Tempo's names and labels.
 
-use std::borrow::Cow;
-
 use hoptrail_proto::model::{SpanKind, StatusCode};
 use hoptrail_storage::{Bucket, Cell, Connection, Durations, Node, NodeKind, RollupKey, RollupTable};
 
@@ -277,10 +275,10 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// All names of series, for messages.
-pub(super) fn all_names() -> Cow<'static, str> {
+pub(super) fn all_names() -> String {
     let names: Vec<String> =
         FAMILIES.iter().map(|family| format!("{}{}", family.name, if family.is_histogram() { "_*" } else { "" })).collect();
-    names.join(", ").into()
+    names.join(", ")
 }
 
 #[cfg(test)]

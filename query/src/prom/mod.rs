@@ -79,6 +79,11 @@ pub fn router(service: Arc<Service>, clock: Arc<dyn Clock>, dimensions: &[String
         .with_state(api)
 }
 
+/// Says why a query is not answered.
+pub fn check(query: &str) -> Result<(), String> {
+    Plan::of(query).map(|_| ()).map_err(|error| error.to_string())
+}
+
 async fn query(State(api): State<Api>, ask: Ask) -> Result<Response, PromError> {
     let times = ask.instant(api.clock.now_unix_nano())?;
     let (value, warnings) = evaluated(&api, &ask, times).await?;

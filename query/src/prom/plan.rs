@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use promql_parser::label::Matcher;
 use promql_parser::parser::{
-    AggregateExpr, AtModifier, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector,
+    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector,
     token, value::ValueType,
 };
 
@@ -201,7 +201,7 @@ fn select(selector: &VectorSelector) -> Result<Selector, PromError> {
     if !selector.matchers.or_matchers.is_empty() {
         return Err(PromError::unsupported("`or` between matchers"));
     }
-    if matches!(selector.at, Some(AtModifier::Start | AtModifier::End | AtModifier::At(_))) {
+    if selector.at.is_some() {
         return Err(PromError::unsupported("the modifier @"));
     }
     let mut matchers = selector.matchers.matchers.clone();

@@ -8,7 +8,7 @@ mod template;
 
 use serde::{Deserialize, Serialize};
 
-use preset::Preset;
+pub use preset::Preset;
 use template::{Template, Value};
 
 /// A link of the settings.

@@ -74,6 +74,16 @@ impl Server {
 
     /// Pages that tell this.
     pub(super) async fn with_notices(notices: Notices, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
+        Self::with_settings(&Config::default(), notices, config, spans).await
+    }
+
+    /// Pages with other settings of the web UI.
+    pub(super) async fn with_settings(
+        settings: &Config,
+        notices: Notices,
+        config: hoptrail_query::Config,
+        spans: Vec<TraceSpan>,
+    ) -> Self {
         let store = MemoryStore::default();
         let body = Bytes::from(otlp::to_request(&spans).encode_to_vec());
         let count = u32::try_from(spans.len()).expect("few spans");
@@ -81,7 +91,7 @@ impl Server {
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
         Self(router_with_clock(
             service,
-            &Config::default(),
+            settings,
             Arc::new(move || notices.clone()),
             Arc::new(FakeClock::at(NOW)),
         ))

@@ -9,7 +9,7 @@ use super::Exported;
 use crate::metrics::{LabelledExemplar, LabelledSeries, RangeRequest};
 use crate::prom::labels::Labels;
 use crate::traceql::compile_metrics;
-use crate::{Error, Service};
+use crate::Service;
 
 /// The longest span of each series, and some others.
 const QUESTION: &str = "{ } | max_over_time(duration) by (resource.service.name, name, kind, status)";
@@ -41,17 +41,16 @@ pub(super) async fn add(
     tenants: &Tenants,
     now: u64,
     series: &mut [Exported],
-) -> Result<(), Error> {
-    let Ok(query) = compile_metrics(QUESTION) else { return Ok(()) };
+) {
+    let Ok(query) = compile_metrics(QUESTION) else { return };
     let step = RECENT / INTERVALS as u64;
     let steps = Steps { start: now.saturating_sub(RECENT), step, count: INTERVALS };
     let request = RangeRequest { query, steps, exemplars: MOST, max_series: MOST_SERIES };
     let found = match service.metrics(tenants.clone(), request).await {
         Ok(answer) => answer.value.series,
-        Err(Error::Busy) => return Ok(()),
         Err(error) => {
             tracing::debug!(%error, "there are no exemplars this time");
-            return Ok(());
+            return;
         }
     };
     let mut by_labels: HashMap<Labels, Vec<Exemplar>> = HashMap::new();
@@ -63,7 +62,6 @@ pub(super) async fn add(
         let of_span = one.labels.only(|name| ["service", "span_name", "span_kind", "status_code"].contains(&name));
         one.exemplars = by_labels.remove(&of_span).unwrap_or_default();
     }
-    Ok(())
 }
 
 /// The labels of span metrics for a series of the question.

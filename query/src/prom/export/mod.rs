@@ -6,12 +6,14 @@
 //! ```
 
 mod exemplars;
+mod floors;
 mod page;
 mod protobuf;
 mod text;
 mod totals;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -100,7 +102,7 @@ impl Exported {
 /// # Contract
 ///
 /// Numbers never fall from one snapshot to the next, as Prometheus would take that for a restart and count everything again. What
-/// spans that come late take back is left out when it comes again.
+/// spans that come late take back is left out when it comes again. So it is after a restart, where there is a file to remember it.
 #[derive(Debug)]
 pub struct Exporter {
     service: Arc<Service>,
@@ -109,8 +111,14 @@ pub struct Exporter {
     dimensions: Vec<String>,
     /// What was counted before is not new.
     since: u64,
-    states: Mutex<HashMap<String, State>>,
+    states: Mutex<States>,
     overflowed: Gauge,
+}
+
+#[derive(Debug, Default)]
+struct States {
+    by_tenants: HashMap<String, State>,
+    file: floors::File,
 }
 
 /// The metric of what did not fit.
@@ -147,6 +155,14 @@ impl Exporter {
         }
     }
 
+    /// The same, which keeps in a file what must not fall after a restart.
+    #[must_use]
+    pub fn remembering(self, path: &Path) -> Self {
+        let (file, floors) = floors::File::read(path);
+        let by_tenants = floors.into_iter().map(|(tenants, floors)| (tenants, State::new(floors))).collect();
+        Self { states: Mutex::new(States { by_tenants, file }), ..self }
+    }
+
     /// What is counted now.
     pub async fn snapshot(&self, tenants: &Tenants) -> Result<Snapshot, Error> {
         let now = self.clock.now_unix_nano();
@@ -160,7 +176,7 @@ impl Exporter {
         let before = self.before(tenants, &found, times).await?;
         let mut snapshot = self.remember(tenants, found, before);
         snapshot.time = now;
-        exemplars::add(&self.service, tenants, now, &mut snapshot.series).await?;
+        exemplars::add(&self.service, tenants, now, &mut snapshot.series).await;
         self.overflowed.set(i64::try_from(snapshot.overflowed).unwrap_or(i64::MAX));
         Ok(snapshot)
     }
@@ -214,7 +230,7 @@ impl Exporter {
         }
         let (unknown, back) = {
             let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-            let state = states.get(&name(tenants));
+            let state = states.by_tenants.get(&name(tenants));
             let absent = found.keys().filter(|key| state.is_none_or(|state| !state.had(key)));
             absent.cloned().partition::<Vec<Key>, _>(|key| state.is_none_or(|state| !state.knows(key)))
         };
@@ -235,11 +251,15 @@ impl Exporter {
 
     fn remember(&self, tenants: &Tenants, found: BTreeMap<Key, Cell>, before: BTreeMap<Key, Cell>) -> Snapshot {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let States { by_tenants, file } = &mut *states;
         let name = name(tenants);
-        let mut unremembered = State::default();
-        let has_room = states.contains_key(&name) || states.len() < MOST_TENANTS && !found.is_empty();
-        let state = if has_room { states.entry(name).or_default() } else { &mut unremembered };
-        state.snapshot(found, before, self.config.max_series)
+        let has_room = by_tenants.contains_key(&name) || by_tenants.len() < MOST_TENANTS && !found.is_empty();
+        if !has_room {
+            return State::default().snapshot(found, before, self.config.max_series);
+        }
+        let snapshot = by_tenants.entry(name).or_default().snapshot(found, before, self.config.max_series);
+        file.write(by_tenants.iter().map(|(name, state)| (name, state.floors())));
+        snapshot
     }
 }
 

@@ -15,6 +15,8 @@ const OVERFLOW: &str = "metric_overflow";
 pub(super) struct State {
     /// The sets of labels that have a place.
     known: HashMap<Key, Known>,
+    /// Totals that were said, of which something was taken back.
+    floors: HashMap<Key, Cell>,
     /// How many snapshots there were.
     snapshots: u64,
 }
@@ -29,6 +31,15 @@ struct Known {
 }
 
 impl State {
+    /// A state that begins with these floors.
+    pub(super) fn new(floors: HashMap<Key, Cell>) -> Self {
+        Self { floors, ..Self::default() }
+    }
+
+    pub(super) fn floors(&self) -> &HashMap<Key, Cell> {
+        &self.floors
+    }
+
     pub(super) fn knows(&self, key: &Key) -> bool {
         self.known.contains_key(key)
     }
@@ -72,13 +83,19 @@ impl State {
         snapshot
     }
 
-    fn exported(&mut self, key: Key, mut total: Cell, before: Option<Cell>) -> Exported {
+    fn exported(&mut self, key: Key, counted: Cell, mut before: Option<Cell>) -> Exported {
         let can_fall = key.0 == RollupTable::Edges || !key.1.get(OVERFLOW).is_empty();
         let known = self.known.entry(key.clone()).or_default();
         known.snapshot = self.snapshots;
+        let mut total = counted.clone();
         if can_fall {
-            known.total.iter().for_each(|last| raise(&mut total, last));
+            let floor = self.floors.remove(&key);
+            known.total.iter().chain(&floor).for_each(|last| raise(&mut total, last));
+            before.iter_mut().for_each(|before| floor.iter().for_each(|floor| raise(before, floor)));
             known.total = Some(total.clone());
+            if total != counted {
+                self.floors.insert(key.clone(), total.clone());
+            }
         }
         Exported { table: key.0, labels: key.1, total, exemplars: Vec::new(), before }
     }
@@ -130,6 +147,9 @@ mod tests {
             counts.push((total.count, total.durations.sum_nanos, total.durations.count_all()));
         }
         assert_eq!(counts, [(10, 10_000, 10), (10, 10_000, 11), (12, 12_000, 15)]);
+        let mut again = State::new(state.floors().clone());
+        let snapshot = again.snapshot(BTreeMap::from([(key, cell(9, &[(1, 9)]))]), BTreeMap::new(), 1000);
+        assert_eq!((snapshot.series[0].total.count, again.floors().len()), (12, 1), "also after a restart");
     }
 
     #[test]

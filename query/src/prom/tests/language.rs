@@ -111,6 +111,22 @@ async fn the_queries_of_the_service_map_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_queries_of_the_shipped_dashboard_are_answered() {
+    const DASHBOARD: &str = include_str!("../../../../deploy/grafana/dashboards/services.json");
+    let prom = Prom::new().await;
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets: Vec<&Value> = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets")).collect();
+    assert_eq!(targets.len(), 8);
+    for target in targets {
+        let query = target["expr"].as_str().expect("a query");
+        let query = query.replace("$__rate_interval", "30m").replace("$__range", "2h").replace("$service", ".*");
+        let found = prom.instant(&query, T0 + 7200).await;
+        assert!(found.len() >= 3 && found.iter().all(|(_, number)| *number >= 0.0), "{query}: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn series_are_computed_with_one_another() {
     let prom = Prom::new().await;
     let end = T0 + 7200;
