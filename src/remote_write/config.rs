@@ -176,7 +176,8 @@ impl Target {
             }
             (None, None) => return Ok(None),
         };
-        let mut value = HeaderValue::try_from(text).map_err(|_| format!("{} has signs in it that cannot be sent", header::AUTHORIZATION))?;
+        let mut value = HeaderValue::try_from(text)
+            .map_err(|_| format!("{} has signs in it that cannot be sent", header::AUTHORIZATION))?;
         value.set_sensitive(true);
         Ok(Some(value))
     }

@@ -170,11 +170,8 @@ impl Symbols {
 
 fn series1(one: &Written<'_>, moments: Moments) -> Series1 {
     let label = |(name, value): (&str, &str)| Label { name: name.to_owned(), value: value.to_owned() };
-    let exemplar = |of: &&Exemplar| Exemplar1 {
-        labels: ids(of).map(label).into(),
-        value: of.seconds,
-        timestamp: millis(of.time),
-    };
+    let exemplar =
+        |of: &&Exemplar| Exemplar1 { labels: ids(of).map(label).into(), value: of.seconds, timestamp: millis(of.time) };
     let (samples, histograms) = values(one, moments);
     Series1 {
         labels: one.labels.iter().map(label).collect(),

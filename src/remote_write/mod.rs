@@ -108,13 +108,9 @@ impl Writer {
         // What was counted in the minute of the last snapshot may be in it.
         let now = parts.clock.now_unix_nano() / MINUTE * MINUTE;
         let since = queue.last().map_or(now, |last| (last / MINUTE + 1) * MINUTE);
-        let exporter = Exporter::new(
-            Arc::clone(parts.service),
-            Arc::clone(parts.clock),
-            parts.config,
-            (since, parts.overflowed),
-        )
-        .remembering(&floors);
+        let exporter =
+            Exporter::new(Arc::clone(parts.service), Arc::clone(parts.clock), parts.config, (since, parts.overflowed))
+                .remembering(&floors);
         let sender = Sender::new(target.clone()).map_err(|reason| anyhow!(reason))?;
         Ok(Self {
             tenants: TenantId::new(&target.tenant)?.into(),
@@ -168,7 +164,12 @@ impl Writer {
                     self.metrics.request("failed");
                     let pause = send::pause(failures, pause);
                     let seconds = pause.as_secs_f64();
-                    tracing::warn!(reason, seconds, target = self.target.url, "metrics were not taken: sending them again");
+                    tracing::warn!(
+                        reason,
+                        seconds,
+                        target = self.target.url,
+                        "metrics were not taken: sending them again"
+                    );
                     tokio::time::sleep(pause).await;
                 }
                 Ok(Some(_)) => failures = 0,

@@ -26,9 +26,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) enum Outcome {
     Taken,
     /// It will never be taken.
-    Refused { status: StatusCode, text: String },
+    Refused {
+        status: StatusCode,
+        text: String,
+    },
     /// It is sent again, after the pause if the receiver names one.
-    Failed { reason: String, pause: Option<Duration> },
+    Failed {
+        reason: String,
+        pause: Option<Duration>,
+    },
 }
 
 /// A connection to a receiver.

@@ -47,10 +47,8 @@ impl Receiver {
     async fn start(answers: &[u16]) -> (Arc<Self>, SocketAddr) {
         let receiver = Arc::new(Self { answers: Mutex::new(answers.to_vec()), ..Self::default() });
         let of_route = Arc::clone(&receiver);
-        let router = Router::new().route(
-            "/write",
-            post(move |headers: HeaderMap, body: Body| async move { of_route.take(headers, &body) }),
-        );
+        let router = Router::new()
+            .route("/write", post(move |headers: HeaderMap, body: Body| async move { of_route.take(headers, &body) }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -93,8 +91,7 @@ impl Fixture {
     }
 
     fn writer(&mut self, address: SocketAddr, more: &str) -> Writer {
-        let target: Target =
-            serde_saphyr::from_str(&format!("url: http://{address}/write\n{more}")).expect("a target");
+        let target: Target = serde_saphyr::from_str(&format!("url: http://{address}/write\n{more}")).expect("a target");
         let overflowed = Overflowed::default();
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let config = export::Config::default();
@@ -155,7 +152,10 @@ async fn nothing_is_lost_while_the_receiver_is_away() {
     assert_eq!(numbers, [vec![0.0, 2.0], vec![5.0], vec![6.0]]);
     let (headers, _) = &got[0];
     assert_eq!(headers["x-prometheus-remote-write-version"], "0.1.0");
-    assert_eq!((&headers["content-type"], &headers["content-encoding"]), (&"application/x-protobuf".parse().unwrap(), &"snappy".parse().unwrap()));
+    assert_eq!(
+        (&headers["content-type"], &headers["content-encoding"]),
+        (&"application/x-protobuf".parse().unwrap(), &"snappy".parse().unwrap())
+    );
     assert_eq!(headers["x-team"], "a");
     assert_eq!(receiver.asked.load(Ordering::Relaxed), 6);
 }
@@ -201,7 +201,10 @@ async fn what_is_refused_for_good_is_dropped_and_counted() {
     drain(&writer).await;
     assert_eq!((receiver.asked.load(Ordering::Relaxed), receiver.got.lock().expect("unpoisoned").len()), (2, 1));
     let metrics = fixture.metrics();
-    assert!(metrics.contains(&format!("hoptrail_remote_write_dropped_total{{target=\"{address}\",reason=\"400\"}} 1")), "{metrics}");
+    assert!(
+        metrics.contains(&format!("hoptrail_remote_write_dropped_total{{target=\"{address}\",reason=\"400\"}} 1")),
+        "{metrics}"
+    );
     assert!(metrics.contains(&format!("hoptrail_remote_write_waiting_bytes{{target=\"{address}\"}} 0")), "{metrics}");
 }
 

@@ -60,7 +60,8 @@ impl Prometheus {
 
     async fn ready(&self) {
         let url = format!("{}/-/ready", self.url());
-        let ask = async || self.http.send(http::Method::GET, &url, &[], "").await.ok().filter(|answer| answer.status == 200);
+        let ask =
+            async || self.http.send(http::Method::GET, &url, &[], "").await.ok().filter(|answer| answer.status == 200);
         eventually("Prometheus", ask).await;
     }
 
@@ -132,12 +133,17 @@ struct Hoptrail {
 impl Hoptrail {
     async fn start() -> Self {
         let store = Arc::new(MemoryStore::default());
-        let service = Service::new(&hoptrail_query::Config::default(), Arc::clone(&store) as _, &mut Registry::default());
+        let service =
+            Service::new(&hoptrail_query::Config::default(), Arc::clone(&store) as _, &mut Registry::default());
         let data = tempfile::tempdir().expect("a temporary folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (routes, _) = of_prometheus(&Config::default(), &service, &mut Registry::default()).expect("routes");
-        let pages = hoptrail_ui::router(Arc::clone(&service), &hoptrail_ui::Config::default(), Arc::new(hoptrail_ui::Notices::default));
+        let pages = hoptrail_ui::router(
+            Arc::clone(&service),
+            &hoptrail_ui::Config::default(),
+            Arc::new(hoptrail_ui::Notices::default),
+        );
         let router: Router = routes.merge(pages);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { store, service, address, data, next: 1 }

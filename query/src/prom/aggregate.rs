@@ -82,7 +82,8 @@ fn ranked(op: AggregateOp, count: &[f64], mut members: Vec<Series>) -> Vec<Serie
     for (at, count) in count.iter().enumerate() {
         present.clear();
         let numbers = members.iter().enumerate();
-        present.extend(numbers.filter_map(|(member, series)| Some((series.values.get(at).copied().flatten()?, member))));
+        present
+            .extend(numbers.filter_map(|(member, series)| Some((series.values.get(at).copied().flatten()?, member))));
         present.sort_by(|one, other| match op {
             AggregateOp::Bottom => one.0.total_cmp(&other.0),
             _ => other.0.total_cmp(&one.0),

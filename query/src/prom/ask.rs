@@ -119,7 +119,10 @@ impl Ask {
             Err(_) => parse_duration(text).ok().and_then(|nanos| u64::try_from(nanos).ok()),
         };
         let invalid = || {
-            PromError::bad_data(format!("invalid step {}: expected seconds or a duration such as 30s, above 0", shown(text)))
+            PromError::bad_data(format!(
+                "invalid step {}: expected seconds or a duration such as 30s, above 0",
+                shown(text)
+            ))
         };
         nanos.filter(|step| *step >= 1_000_000).map(Some).ok_or_else(invalid)
     }

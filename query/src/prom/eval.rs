@@ -47,9 +47,7 @@ pub(super) fn value(plan: &Plan, reading: &mut Reading<'_>) -> Result<Value, Eva
     match plan {
         Plan::Number(number) => Ok(Value::Scalar(vec![*number; reading.times.count])),
         Plan::Select(selector) => Ok(Value::Series(reading.counters(selector)?)),
-        Plan::Window(window, selector, length) => {
-            Ok(Value::Series(reading.windows(selector, *window, *length)?))
-        }
+        Plan::Window(window, selector, length) => Ok(Value::Series(reading.windows(selector, *window, *length)?)),
         Plan::Aggregate(of) => {
             let count = of.count.as_ref().map(|count| numbers(count, reading)).transpose()?;
             let series = series(&of.of, reading)?;

@@ -10,8 +10,7 @@ const EXPONENTS: std::ops::RangeInclusive<i16> = -9..=4;
 /// Stored buckets for each power of two.
 const PER_OCTAVE: i16 = 8;
 /// Labels that no dimension may take.
-const OWN_LABELS: [&str; 8] =
-    ["service", "span_name", "span_kind", "status_code", "le", "overflow", "job", "instance"];
+const OWN_LABELS: [&str; 8] = ["service", "span_name", "span_kind", "status_code", "le", "overflow", "job", "instance"];
 
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,11 +199,7 @@ pub(super) fn sample_labels(of_key: &Labels, name: &str, sample: Sample) -> Labe
 pub fn labels_of(key: &RollupKey, dimensions: &[String]) -> Option<Labels> {
     match key {
         RollupKey::Span { service, name, kind, status, dimensions: values, .. } => {
-            let labels = Labels::default()
-                .with("service", service)
-                .with("span_name", name)
-                .with("span_kind", kind_label(*kind))
-                .with("status_code", status_label(*status));
+            let labels = service_labels(service, *kind, *status).with("span_name", name);
             let named = dimensions.iter().zip(values);
             Some(named.fold(labels, |labels, (label, value)| labels.with(label.clone(), value)))
         }
@@ -215,8 +210,16 @@ pub fn labels_of(key: &RollupKey, dimensions: &[String]) -> Option<Labels> {
                 .with("connection_type", connection_label(*connection))
                 .with("virtual_node", virtual_label(caller, callee, *connection)),
         ),
-        RollupKey::Service { .. } | RollupKey::Instance { .. } => None,
+        RollupKey::Service { service, kind, status, .. } => Some(service_labels(service, *kind, *status)),
+        RollupKey::Instance { .. } => None,
     }
+}
+
+fn service_labels(service: &str, kind: SpanKind, status: StatusCode) -> Labels {
+    Labels::default()
+        .with("service", service)
+        .with("span_kind", kind_label(kind))
+        .with("status_code", status_label(status))
 }
 
 /// The labels of dimensions: names of attributes with `_` for what no label may have.
@@ -276,8 +279,10 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// All names of series, for messages.
 pub(super) fn all_names() -> String {
-    let names: Vec<String> =
-        FAMILIES.iter().map(|family| format!("{}{}", family.name, if family.is_histogram() { "_*" } else { "" })).collect();
+    let names: Vec<String> = FAMILIES
+        .iter()
+        .map(|family| format!("{}{}", family.name, if family.is_histogram() { "_*" } else { "" }))
+        .collect();
     names.join(", ")
 }
 

@@ -88,7 +88,8 @@ pub(super) async fn labels(State(api): State<Api>, ask: Ask) -> Result<Response,
 pub(super) async fn label_values(State(api): State<Api>, uri: Uri, ask: Ask) -> Result<Response, PromError> {
     let name = uri.path().split('/').rev().nth(1).unwrap_or_default();
     let (found, warnings) = all(&api, &ask).await?;
-    let values: BTreeSet<&str> = found.iter().map(|labels| labels.get(name)).filter(|value| !value.is_empty()).collect();
+    let values: BTreeSet<&str> =
+        found.iter().map(|labels| labels.get(name)).filter(|value| !value.is_empty()).collect();
     listed(&ask, values.into_iter(), warnings)
 }
 

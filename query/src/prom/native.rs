@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn runs_of_buckets_are_written_by_their_differences() {
-        let buckets = [(Bucket::ZERO, 4), (Bucket(-7), 2), (Bucket(-6), 5), (Bucket(-5), 0), (Bucket(3), 1), (Bucket(4), 1)];
+        let buckets =
+            [(Bucket::ZERO, 4), (Bucket(-7), 2), (Bucket(-6), 5), (Bucket(-5), 0), (Bucket(3), 1), (Bucket(4), 1)];
         let durations = Durations { buckets: buckets.into(), ..Durations::default() };
         let native = Native::of(&durations).expect("counts");
         assert_eq!((native.count, native.zero_count), (13, 4));

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use promql_parser::label::Matcher;
 use promql_parser::parser::{
-    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector,
-    token, value::ValueType,
+    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality, VectorSelector, token,
+    value::ValueType,
 };
 
 use super::error::PromError;
+use super::labels::{LE, NAME};
 
 /// Longest text of a query.
 const MOST_TEXT: usize = 16 << 10;
@@ -16,6 +17,9 @@ const MOST_TEXT: usize = 16 << 10;
 const MOST_DEPTH: usize = 64;
 /// Longest range and offset: ten years.
 const MOST_TIME: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// Labels that do not tell the spans of a service apart by name or dimension.
+const OF_SERVICES: [&str; 5] = [NAME, "service", "span_kind", "status_code", LE];
 
 /// A checked query.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) struct Selector {
     pub(super) matchers: Vec<Matcher>,
     /// How much earlier than asked for, in nanoseconds.
     pub(super) offset: i64,
+    /// Whether names of spans and dimensions may be added up already where the store reads: then there are far fewer numbers.
+    pub(super) by_service: bool,
 }
 
 /// What is made of a window.
@@ -134,10 +140,7 @@ pub(super) enum BinaryOp {
 
 impl BinaryOp {
     pub(super) fn compares(self) -> bool {
-        matches!(
-            self,
-            Self::Equal | Self::Different | Self::Less | Self::AtMost | Self::More | Self::AtLeast
-        )
+        matches!(self, Self::Equal | Self::Different | Self::Less | Self::AtMost | Self::More | Self::AtLeast)
     }
 
     pub(super) fn joins_sets(self) -> bool {
@@ -172,7 +175,9 @@ impl Selector {
     pub(super) fn of(text: &str) -> Result<Self, PromError> {
         match Plan::of(text)? {
             Plan::Select(selector) if selector.offset == 0 => Ok(selector),
-            _ => Err(PromError::bad_data(format!("invalid match[] {text:?}: expected a selector such as {{service=\"shop\"}}"))),
+            _ => Err(PromError::bad_data(format!(
+                "invalid match[] {text:?}: expected a selector such as {{service=\"shop\"}}"
+            ))),
         }
     }
 }
@@ -214,7 +219,7 @@ fn select(selector: &VectorSelector) -> Result<Selector, PromError> {
         Some(Offset::Pos(length)) => signed(*length)?,
         Some(Offset::Neg(length)) => -signed(*length)?,
     };
-    Ok(Selector { matchers, offset })
+    Ok(Selector { matchers, offset, by_service: false })
 }
 
 fn signed(length: Duration) -> Result<i64, PromError> {
@@ -237,12 +242,19 @@ fn plan_aggregate(
         token::T_BOTTOMK => AggregateOp::Bottom,
         _ => return Err(PromError::unsupported(&format!("the aggregation {}", aggregate.op))),
     };
-    let of = series(&aggregate.expr, &within)?;
+    let mut of = series(&aggregate.expr, &within)?;
     let count = aggregate.param.as_deref().map(&within).transpose()?;
     if count.as_ref().is_some_and(|count| !count.is_scalar()) {
         return Err(PromError::bad_data("topk and bottomk need a number"));
     }
     let grouping = aggregate.modifier.clone().unwrap_or_else(|| LabelModifier::include(Vec::new()));
+    if op == AggregateOp::Sum
+        && let LabelModifier::Include(labels) = &grouping
+        && let Plan::Window(_, selector, _) | Plan::Select(selector) = &mut of
+    {
+        let mut named = labels.labels.iter().chain(selector.matchers.iter().map(|matcher| &matcher.name));
+        selector.by_service = named.all(|label| OF_SERVICES.contains(&label.as_str()));
+    }
     Ok(Plan::Aggregate(Box::new(Aggregate { op, grouping, count, of })))
 }
 

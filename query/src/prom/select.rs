@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hoptrail_proto::model::TenantId;
-use hoptrail_storage::{DAY, MINUTE, QueryContext, ReadError, RollupRequest, RollupSeries, RollupSteps, RollupTable, Rollups, TraceReader};
+use hoptrail_storage::{
+    DAY, MINUTE, QueryContext, ReadError, RollupRequest, RollupSeries, RollupSteps, RollupTable, Rollups, TraceReader,
+};
 use promql_parser::label::{MatchOp, Matcher};
 
 use super::counter::{Counter, Grid, PRESENT, Times};
@@ -90,12 +92,13 @@ impl<'r> Reading<'r> {
         let mut found = Vec::new();
         for chosen in self.chosen(selector) {
             let service = service(&selector.matchers);
-            let read = self.rollups(chosen.family.table, steps, service.as_ref())?;
+            let table = table(chosen.family, selector);
+            let read = self.rollups(table, steps, service.as_ref())?;
             let grid = Grid::new(steps, read.resolution, self.times.now);
             self.note_coarse(&grid, read.resolution);
             let mut before = Vec::new();
             for steps in beginning(steps).into_iter().filter(|_| from_the_beginning) {
-                before.push(self.rollups(chosen.family.table, steps, service.as_ref())?);
+                before.push(self.rollups(table, steps, service.as_ref())?);
             }
             let before: Vec<&RollupSeries> = before.iter().flat_map(|rollups| &rollups.series).collect();
             let counters = self.counters_of(&chosen, selector, &grid, &read.series, &before)?;
@@ -189,7 +192,7 @@ impl<'r> Reading<'r> {
         steps: RollupSteps,
         service: Option<&String>,
     ) -> Result<Rc<Rollups>, ReadError> {
-        let service = service.filter(|_| table == RollupTable::Spans).cloned();
+        let service = service.filter(|_| table != RollupTable::Edges).cloned();
         let is_known = |known: &RollupRequest| known.table == table && known.steps == steps && known.service == service;
         if let Some((_, rollups)) = self.known.iter().find(|(known, _)| is_known(known)) {
             return Ok(Rc::clone(rollups));
@@ -203,17 +206,14 @@ impl<'r> Reading<'r> {
     fn note_coarse(&mut self, grid: &Grid, resolution: u64) {
         if grid.is_coarse() {
             let minutes = resolution / MINUTE;
-            self.warnings.push(format!("the counts of this time are kept by {minutes} minutes and are spread evenly in them"));
+            self.warnings
+                .push(format!("the counts of this time are kept by {minutes} minutes and are spread evenly in them"));
         }
     }
 
     /// The labels of all series of a time that one of the selectors chooses; of all that there are when there is none.
-    pub(super) fn labels_in(
-        &mut self,
-        selectors: &[Selector],
-        steps: RollupSteps,
-    ) -> Result<Vec<Labels>, ReadError> {
-        let all = [Selector { matchers: Vec::new(), offset: 0 }];
+    pub(super) fn labels_in(&mut self, selectors: &[Selector], steps: RollupSteps) -> Result<Vec<Labels>, ReadError> {
+        let all = [Selector { matchers: Vec::new(), offset: 0, by_service: false }];
         let selectors = if selectors.is_empty() { &all } else { selectors };
         let mut found = BTreeSet::new();
         for selector in selectors {
@@ -228,6 +228,14 @@ impl<'r> Reading<'r> {
             }
         }
         Ok(found.into_iter().collect())
+    }
+}
+
+/// Where the numbers of a family are.
+fn table(family: &Family, selector: &Selector) -> RollupTable {
+    match family.table {
+        RollupTable::Spans if selector.by_service => RollupTable::Services,
+        table => table,
     }
 }
 

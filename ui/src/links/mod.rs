@@ -199,10 +199,7 @@ mod tests {
             ("https://h/?from={{start_ms - 5m}}&to={{end_s+1h}}", "https://h/?from=1767225300500&to=1767229201"),
             ("https://h/{{start_iso}}", "https://h/2026-01-01T00%3A00%3A00.500Z"),
             ("https://h/{{resource.k8s.pod.name}}?n={{name}}", "https://h/pod-1?n=GET%20%2F"),
-            (
-                "https://h/{{span.hostile}}",
-                "https://h/%22%3E%3Cscript%3E%26x%3D1%23%2F..%2F%5C%20javascript%3A",
-            ),
+            ("https://h/{{span.hostile}}", "https://h/%22%3E%3Cscript%3E%26x%3D1%23%2F..%2F%5C%20javascript%3A"),
         ] {
             assert_eq!(href(config(url)).as_deref(), Some(expected));
         }

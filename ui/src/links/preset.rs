@@ -52,15 +52,20 @@ impl Preset {
                 explore(base, source, &json!({"refId": "A", "queryType": "traceql", "query": query}), known)
             }
             Self::Elastic => kibana(base, "app/discover#/", "_a", ("trace.id", "service.name"), known),
-            Self::Opensearch => {
-                kibana(base, "app/data-explorer/discover#", "_q", ("traceId", "resource.attributes.service@name"), known)
-            }
+            Self::Opensearch => kibana(
+                base,
+                "app/data-explorer/discover#",
+                "_q",
+                ("traceId", "resource.attributes.service@name"),
+                known,
+            ),
             Self::Victorialogs => {
                 let query = trace.map_or_else(
                     || format!("service.name:={}", quoted(service)),
                     |id| format!("trace_id:={}", quoted(id)),
                 );
-                let (start, end) = (known.start.saturating_add_signed(-AROUND), known.end.saturating_add_signed(AROUND));
+                let (start, end) =
+                    (known.start.saturating_add_signed(-AROUND), known.end.saturating_add_signed(AROUND));
                 let seconds = end.saturating_sub(start) / 1_000_000_000;
                 let end = Moment { unit: Unit::Iso, shift: AROUND }.text(known.end)?;
                 Some(format!(

@@ -89,12 +89,7 @@ impl Server {
         let count = u32::try_from(spans.len()).expect("few spans");
         store.write(SpanBatch { tenant: TenantId::single(), body, spans: count }).await.expect("written");
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
-        Self(router_with_clock(
-            service,
-            settings,
-            Arc::new(move || notices.clone()),
-            Arc::new(FakeClock::at(NOW)),
-        ))
+        Self(router_with_clock(service, settings, Arc::new(move || notices.clone()), Arc::new(FakeClock::at(NOW))))
     }
 
     pub(super) async fn get(&self, uri: &str) -> Page {

@@ -6,10 +6,10 @@ use hoptrail_proto::model::{AnyValue, Tenants};
 use hoptrail_storage::{MINUTE, RollupTable, Steps};
 
 use super::Exported;
+use crate::Service;
 use crate::metrics::{LabelledExemplar, LabelledSeries, RangeRequest};
 use crate::prom::labels::Labels;
 use crate::traceql::compile_metrics;
-use crate::Service;
 
 /// The longest span of each series, and some others.
 const QUESTION: &str = "{ } | max_over_time(duration) by (resource.service.name, name, kind, status)";
@@ -36,12 +36,7 @@ pub struct Exemplar {
 }
 
 /// Gives the series of spans their exemplars. Where the store fails or has no time, there are none.
-pub(super) async fn add(
-    service: &Service,
-    tenants: &Tenants,
-    now: u64,
-    series: &mut [Exported],
-) {
+pub(super) async fn add(service: &Service, tenants: &Tenants, now: u64, series: &mut [Exported]) {
     let Ok(query) = compile_metrics(QUESTION) else { return };
     let step = RECENT / INTERVALS as u64;
     let steps = Steps { start: now.saturating_sub(RECENT), step, count: INTERVALS };

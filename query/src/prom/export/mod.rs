@@ -129,7 +129,8 @@ impl Overflowed {
     /// The metric, in a registry.
     pub fn register(registry: &mut Registry) -> Self {
         let gauge = Gauge::default();
-        let help = "Label sets of span metrics that were counted together because of metrics.max_series, when last asked for";
+        let help =
+            "Label sets of span metrics that were counted together because of metrics.max_series, when last asked for";
         registry.register("hoptrail_span_metrics_overflowed", help, gauge.clone());
         Self(gauge)
     }

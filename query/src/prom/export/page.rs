@@ -49,7 +49,8 @@ mod tests {
     fn protobuf_is_for_those_who_ask_for_it_first() {
         let native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,\
                       application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-        let text = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1";
+        let text =
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1";
         let later = "text/plain, application/vnd.google.protobuf;encoding=delimited";
         for (accept, expected) in [(native, true), (text, false), (later, false), ("*/*", false)] {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);

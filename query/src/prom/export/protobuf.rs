@@ -156,7 +156,11 @@ fn histogram(family: &Family, series: &Exported) -> Option<Histogram> {
         schema: Some(Native::SCHEMA),
         zero_threshold: Some(Native::ZERO_THRESHOLD),
         zero_count: Some(native.zero_count),
-        positive_span: native.spans.iter().map(|(offset, length)| BucketSpan { offset: *offset, length: *length }).collect(),
+        positive_span: native
+            .spans
+            .iter()
+            .map(|(offset, length)| BucketSpan { offset: *offset, length: *length })
+            .collect(),
         positive_delta: native.deltas,
         exemplars: series.exemplars.iter().map(exemplar).collect(),
     })

@@ -17,7 +17,11 @@ pub(super) fn write(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         let name = family.name.trim_end_matches("_total");
         writeln!(out, "# HELP {name} {}.\n# TYPE {name} {kind}", family.help)?;
         for series in snapshot.series.iter().filter(|series| series.table == family.table) {
-            if family.is_histogram() { histogram(&mut out, family, series)? } else { counter(&mut out, family, series)? }
+            if family.is_histogram() {
+                histogram(&mut out, family, series)?
+            } else {
+                counter(&mut out, family, series)?
+            }
         }
     }
     out.push_str("# EOF\n");

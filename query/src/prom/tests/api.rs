@@ -31,7 +31,9 @@ async fn a_form_is_read_like_the_address() {
 async fn labels_and_values_are_listed() {
     let prom = Prom::new().await;
     let labels = prom.data("labels", &[]).await;
-    for label in ["__name__", "service", "span_name", "span_kind", "status_code", "client", "server", "connection_type", "le"] {
+    for label in
+        ["__name__", "service", "span_name", "span_kind", "status_code", "client", "server", "connection_type", "le"]
+    {
         assert!(labels.as_array().expect("a list").iter().any(|known| known == label), "{label} is not in {labels}");
     }
     assert_eq!(prom.data("label/service/values", &[]).await, serde_json::json!(["cart", "pay", "shop", "web"]));

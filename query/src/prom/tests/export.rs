@@ -39,7 +39,11 @@ async fn totals_are_what_was_counted_and_grow() {
     let prom = Prom::new().await;
     let samples = prom.samples().await;
     let calls = |samples: &BTreeMap<String, f64>| -> f64 {
-        samples.iter().filter(|(name, _)| name.starts_with("traces_spanmetrics_calls_total")).map(|(_, number)| number).sum()
+        samples
+            .iter()
+            .filter(|(name, _)| name.starts_with("traces_spanmetrics_calls_total"))
+            .map(|(_, number)| number)
+            .sum()
     };
     assert_eq!(calls(&samples), prom.spans.len() as f64);
     let shop = "service=\"shop\",span_kind=\"SPAN_KIND_SERVER\",span_name=\"GET /\",status_code=\"STATUS_CODE_UNSET\"";
@@ -55,7 +59,10 @@ async fn totals_are_what_was_counted_and_grow() {
     let within = |nanos: u64| {
         prom.count((0, 7300), |span| is_so(span) && span.span.end_unix_nano - span.span.start_unix_nano <= nanos)
     };
-    assert_eq!((bucket("1.0"), bucket("0.125"), bucket("+Inf")), (within(1_000_000_000), within(125_000_000), expected));
+    assert_eq!(
+        (bucket("1.0"), bucket("0.125"), bucket("+Inf")),
+        (within(1_000_000_000), within(125_000_000), expected)
+    );
     prom.keep(&[span(9000, "shop", "GET /", SpanKind::Server, (7_205_000, 5))]).await;
     let later = prom.samples().await;
     assert_eq!(of(&later, &format!("traces_spanmetrics_calls_total{{{shop}}}")), expected + 1.0);
@@ -93,7 +100,9 @@ async fn calls_count_when_both_sides_are_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_names_are_escaped_and_series_are_bounded() {
-    let names: Vec<String> = (0..100).map(|n| format!("{}\"\\\n{{}} # EOF", char::from(b'a' + n % 26).to_string().repeat(usize::from(n) + 1))).collect();
+    let names: Vec<String> = (0..100)
+        .map(|n| format!("{}\"\\\n{{}} # EOF", char::from(b'a' + n % 26).to_string().repeat(usize::from(n) + 1)))
+        .collect();
     let spans = names.iter().enumerate();
     let spans = spans.map(|(n, name)| span(n as u64 + 1, "shop", name, SpanKind::Internal, (7_100_000, 5))).collect();
     let prom = Prom::with(spans).await;
@@ -113,11 +122,15 @@ async fn recent_spans_are_exemplars_in_both_forms() {
     let exemplar = " # {trace_id=\"00000000000000000000000000001235\",span_id=\"0000000000001234\"} 0.7 1767232790.000";
     assert!(line.ends_with(exemplar), "{line}");
     assert_eq!(text.matches("trace_id=").count(), 3, "of calls, size and one bucket: {text}");
-    let (kind, body) = prom.scrape("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited").await;
+    let (kind, body) =
+        prom.scrape("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited").await;
     assert!(kind.starts_with("application/vnd.google.protobuf"));
     let families = families(&body);
     let names: Vec<&str> = families.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["traces_spanmetrics_calls_total", "traces_spanmetrics_latency", "traces_spanmetrics_size_total"]);
+    assert_eq!(
+        names,
+        ["traces_spanmetrics_calls_total", "traces_spanmetrics_latency", "traces_spanmetrics_size_total"]
+    );
     let message = &families[1].1;
     assert!(message.windows(16).any(|part| part == b"0000000000001234"), "the exemplar is there");
 }

@@ -57,8 +57,12 @@ async fn counters_count_from_the_beginning_and_have_what_came_a_second_ago() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quantiles_are_within_their_buckets() {
     let prom = Prom::new().await;
-    let mut lengths: Vec<u64> =
-        prom.spans.iter().filter(|span| is_server(span, "pay")).map(|span| span.span.end_unix_nano - span.span.start_unix_nano).collect();
+    let mut lengths: Vec<u64> = prom
+        .spans
+        .iter()
+        .filter(|span| is_server(span, "pay"))
+        .map(|span| span.span.end_unix_nano - span.span.start_unix_nano)
+        .collect();
     lengths.sort_unstable();
     let exact = lengths[lengths.len() * 9 / 10] as f64 / 1e9;
     let query = "histogram_quantile(.9, sum(rate(traces_spanmetrics_latency_bucket{service=\"pay\", \
@@ -102,7 +106,8 @@ async fn the_queries_of_the_service_map_are_answered() {
     assert_eq!(kinds.len(), 4, "{kinds:?}");
     let of_database = kinds.iter().find(|(labels, _)| labels.contains("redis")).expect("the database");
     assert!(of_database.0.contains("\"connection_type\":\"database\"") && of_database.1 == 1.0);
-    let table = "topk(5, sum(rate(traces_spanmetrics_calls_total{span_kind=\"SPAN_KIND_SERVER\"}[7200s])) by (span_name))";
+    let table =
+        "topk(5, sum(rate(traces_spanmetrics_calls_total{span_kind=\"SPAN_KIND_SERVER\"}[7200s])) by (span_name))";
     let rates = prom.instant(table, T0 + 7200).await;
     assert!(rates.len() == 3 && rates.windows(2).all(|pair| pair[0].1 >= pair[1].1), "{rates:?}");
     let errors = "topk(5, sum(rate(traces_spanmetrics_calls_total{status_code=\"STATUS_CODE_ERROR\", \
@@ -155,7 +160,8 @@ async fn series_are_computed_with_one_another() {
     ] {
         assert_eq!(prom.instant(&query, end).await.len(), series, "{query}");
     }
-    let (status, answer) = prom.get("query", &[("query", &format!("rate({CALLS}[2h]) / {all}")), ("time", &end.to_string())]).await;
+    let (status, answer) =
+        prom.get("query", &[("query", &format!("rate({CALLS}[2h]) / {all}")), ("time", &end.to_string())]).await;
     assert_eq!((status.as_u16(), &answer["errorType"]), (200, &Value::Null), "no labels match: {answer}");
     let many = format!("{all} * on () {all}");
     let (status, answer) = prom.get("query", &[("query", &many), ("time", &end.to_string())]).await;

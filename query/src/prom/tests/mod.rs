@@ -9,7 +9,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use hoptrail_proto::model::{Attribute, Resource, Span, SpanId, SpanKind, StatusCode as SpanStatus, TenantId, TraceId, TraceSpan};
+use hoptrail_proto::model::{
+    Attribute, Resource, Span, SpanId, SpanKind, StatusCode as SpanStatus, TenantId, TraceId, TraceSpan,
+};
 use hoptrail_proto::otlp;
 use hoptrail_storage::{FakeClock, MemoryStore, SpanBatch, SpanWriter};
 use prometheus_client::registry::Registry;
@@ -98,7 +100,13 @@ impl Prom {
         let parts = (Arc::clone(&service), Arc::clone(&clock) as _);
         let exporter = super::export::Exporter::new(parts.0, parts.1, &config, (0, &overflowed));
         let page = super::export::router(Arc::new(exporter));
-        let prom = Self { routes: super::router(service, Arc::clone(&clock) as _, &[]), page, clock, store, spans: Vec::new() };
+        let prom = Self {
+            routes: super::router(service, Arc::clone(&clock) as _, &[]),
+            page,
+            clock,
+            store,
+            spans: Vec::new(),
+        };
         prom.keep(&spans).await;
         Self { spans, ..prom }
     }
@@ -166,7 +174,8 @@ fn form(params: &[(&str, &str)]) -> String {
         };
         text.bytes().map(one).collect()
     };
-    let pairs: Vec<String> = params.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    let pairs: Vec<String> =
+        params.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     pairs.join("&")
 }
 
