@@ -282,3 +282,15 @@ async fn exemplars_open(prometheus: &Prometheus, hoptrail: &Hoptrail) {
         assert!(page.status == 200 && page.text().contains("GET /"), "{id}: {}", page.status);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_of_grafana_passes_and_a_receiver_that_is_not_there_stops_nobody() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let target = "remote_write=[{\"url\": \"http://127.0.0.1:9/write\"}]";
+    let server = crate::harness::Server::start_with(data.path(), &["--set", target]);
+    let url = format!("http://{}/api/prom/api/v1/query", server.tempo);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let answer = Http::new().post(&url, &form, "query=1%2B1&time=4").await;
+    assert_eq!(answer.json()["data"]["result"], serde_json::json!([4.0, "2"]));
+    server.stop();
+}

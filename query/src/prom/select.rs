@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use hoptrail_proto::model::TenantId;
 use hoptrail_storage::{
-    DAY, MINUTE, QueryContext, ReadError, RollupRequest, RollupSeries, RollupSteps, RollupTable, Rollups, TraceReader,
+    MINUTE, QueryContext, ReadError, RollupRequest, RollupSeries, RollupSteps, RollupTable, Rollups, TimeRange,
+    TraceReader,
 };
 use promql_parser::label::{MatchOp, Matcher};
 
@@ -97,10 +98,9 @@ impl<'r> Reading<'r> {
             let grid = Grid::new(steps, read.resolution, self.times.now);
             self.note_coarse(&grid, read.resolution);
             let mut before = Vec::new();
-            for steps in beginning(steps).into_iter().filter(|_| from_the_beginning) {
-                before.push(self.rollups(table, steps, service.as_ref())?);
+            for (sign, steps) in beginning(steps).into_iter().filter(|_| from_the_beginning) {
+                before.push((sign, self.rollups(table, steps, service.as_ref())?));
             }
-            let before: Vec<&RollupSeries> = before.iter().flat_map(|rollups| &rollups.series).collect();
             let counters = self.counters_of(&chosen, selector, &grid, &read.series, &before)?;
             self.reserve(found.len() + counters.len())?;
             for (labels, (counter, spans)) in counters {
@@ -144,20 +144,22 @@ impl<'r> Reading<'r> {
         selector: &Selector,
         grid: &Grid,
         read: &[RollupSeries],
-        before: &[&RollupSeries],
+        before: &[(f64, Rc<Rollups>)],
     ) -> Result<BTreeMap<Labels, (Counter, Counter)>, ReadError> {
         let is_chosen = |labels: &Labels, matcher: &Matcher| matcher.is_match(labels.get(&matcher.name));
         let (of_sample, of_key): (Vec<&Matcher>, Vec<&Matcher>) =
             selector.matchers.iter().filter(|matcher| matcher.name != NAME).partition(|matcher| matcher.name == LE);
-        let mut by_key: BTreeMap<Labels, (Vec<&RollupSeries>, Vec<&RollupSeries>)> = BTreeMap::new();
-        for (series, is_before) in read.iter().map(|one| (one, false)).chain(before.iter().map(|one| (*one, true))) {
+        let mut by_key: BTreeMap<Labels, (Vec<&RollupSeries>, Vec<(f64, &RollupSeries)>)> = BTreeMap::new();
+        for series in read {
             let Some(labels) = labels_of(&series.key, self.dimensions) else { continue };
             if of_key.iter().all(|matcher| is_chosen(&labels, matcher)) {
-                let (here, earlier) = by_key.entry(labels).or_default();
-                if is_before { earlier.push(series) } else { here.push(series) }
+                by_key.entry(labels).or_default().0.push(series);
             }
         }
-        by_key.retain(|_, (here, _)| !here.is_empty());
+        for (sign, series) in before.iter().flat_map(|(sign, read)| read.series.iter().map(move |one| (*sign, one))) {
+            let labels = labels_of(&series.key, self.dimensions).unwrap_or_default();
+            by_key.entry(labels).and_modify(|(_, earlier)| earlier.push((sign, series)));
+        }
         let mut counters = BTreeMap::new();
         for (of_key, (here, earlier)) in &by_key {
             self.context.check()?;
@@ -167,7 +169,8 @@ impl<'r> Reading<'r> {
                 let labels = sample_labels(of_key, &chosen.name, *sample);
                 if of_sample.iter().all(|matcher| is_chosen(&labels, matcher)) {
                     let mut numbers = counter(chosen.family, *sample, grid, here);
-                    numbers.before = earlier.iter().map(|series| total(chosen.family, *sample, series)).sum();
+                    let before = earlier.iter().map(|(sign, series)| sign * total(chosen.family, *sample, series));
+                    numbers.before = before.sum();
                     counters.insert(labels, (numbers, spans.clone()));
                 }
             }
@@ -266,11 +269,9 @@ fn service(matchers: &[Matcher]) -> Option<String> {
     named.map(|matcher| matcher.value.clone()).filter(|name| !name.is_empty())
 }
 
-/// Everything before the steps: whole days, which are read from counts by day, and what is left of the last one.
-fn beginning(steps: RollupSteps) -> [RollupSteps; 2] {
-    let day = steps.start / DAY * DAY;
-    [(0, day), (day, steps.start)].map(|(start, end)| {
-        let step = end - start;
-        RollupSteps { start, step: step.max(MINUTE), count: usize::from(step > 0) }
-    })
+/// What is before the steps: everything, without what came since. The store keeps everything as one number.
+fn beginning(steps: RollupSteps) -> [(f64, RollupSteps); 2] {
+    let ever = RollupSteps::whole(TimeRange { start: 0, end: u64::MAX });
+    let step = (u64::MAX - steps.start) / MINUTE * MINUTE;
+    [(1.0, ever), (-1.0, RollupSteps { start: steps.start, step, count: 1 })]
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use hoptrail_proto::model::Tenants;
 use hoptrail_proto::units;
-use hoptrail_storage::{Cell, Clock, DAY, MINUTE, RollupKey, RollupRequest, RollupSteps, RollupTable, Rollups};
+use hoptrail_storage::{Cell, Clock, MINUTE, RollupKey, RollupRequest, RollupSteps, RollupTable, Rollups, TimeRange};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::family::{FAMILIES, Numbers, bounds, dimension_labels, labels_of};
 use super::labels::Labels;
 use crate::{Error, Service};
-use totals::State;
+use totals::{State, subtract};
 
 pub use exemplars::Exemplar;
 pub use page::router;
@@ -182,24 +182,27 @@ impl Exporter {
         Ok(snapshot)
     }
 
-    /// What was counted of each table until a time.
+    /// What was counted of each table until a time: everything without what came later. The store keeps everything as one number, also
+    /// when it has forgotten when it was.
     async fn totals_until(
         &self,
         tenants: &Tenants,
         ends: [(RollupTable, u64); 2],
     ) -> Result<BTreeMap<Key, Cell>, Error> {
-        // Whole days are read from counts by day, of which there are few.
-        let of = |(table, end): (RollupTable, u64)| {
-            let day = end / DAY * DAY;
-            [request(table, 0, day), request(table, day, end)]
-        };
+        let of = |(table, end): (RollupTable, u64)| [ever(table), request(table, end, u64::MAX)];
         let requests = ends.into_iter().flat_map(of).collect();
+        let read = self.service.rollups(tenants.clone(), requests).await?.value;
         let mut totals: BTreeMap<Key, Cell> = BTreeMap::new();
-        for rollups in self.service.rollups(tenants.clone(), requests).await?.value {
-            for (key, total) in self.totals(&rollups) {
-                totals.entry(key).or_default().add(&total);
+        for (rollups, is_later) in read.iter().zip([false, true].into_iter().cycle()) {
+            for (key, total) in self.totals(rollups) {
+                match totals.get_mut(&key) {
+                    Some(known) if is_later => subtract(known, &total),
+                    None if is_later => {}
+                    _ => totals.entry(key).or_default().add(&total),
+                }
             }
         }
+        totals.retain(|_, total| total.count > 0);
         Ok(totals)
     }
 
@@ -288,6 +291,12 @@ type Key = (RollupTable, Labels);
 
 fn name(tenants: &Tenants) -> String {
     format!("{tenants:?}")
+}
+
+/// All times.
+fn ever(table: RollupTable) -> RollupRequest {
+    let steps = RollupSteps::whole(TimeRange { start: 0, end: u64::MAX });
+    RollupRequest { table, steps, service: None }
 }
 
 /// One step from a time to another.

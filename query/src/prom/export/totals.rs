@@ -110,6 +110,23 @@ fn raise(total: &mut Cell, last: &Cell) {
     raise_durations(&mut total.caller, &last.caller);
 }
 
+/// Takes away what is part of a total.
+pub(super) fn subtract(total: &mut Cell, part: &Cell) {
+    total.count -= part.count;
+    total.errors -= part.errors;
+    total.weight -= part.weight;
+    total.bytes -= part.bytes;
+    subtract_durations(&mut total.durations, &part.durations);
+    subtract_durations(&mut total.caller, &part.caller);
+}
+
+fn subtract_durations(total: &mut Durations, part: &Durations) {
+    total.sum_nanos -= part.sum_nanos;
+    let mut buckets: BTreeMap<_, _> = total.buckets.iter().copied().collect();
+    part.buckets.iter().for_each(|(bucket, count)| *buckets.entry(*bucket).or_default() -= count);
+    total.buckets = buckets.into_iter().filter(|(_, count)| *count > 0).collect();
+}
+
 fn raise_durations(total: &mut Durations, last: &Durations) {
     total.sum_nanos = total.sum_nanos.max(last.sum_nanos);
     let mut buckets: BTreeMap<_, _> = total.buckets.iter().copied().collect();
@@ -130,6 +147,13 @@ mod tests {
         let buckets = buckets.iter().map(|(bucket, count)| (Bucket(*bucket), *count)).collect();
         let durations = Durations { sum_nanos: i128::from(count) * 1000, bounds: None, buckets };
         Cell { count, durations, ..Cell::default() }
+    }
+
+    #[test]
+    fn a_part_is_taken_away() {
+        let mut total = cell(10, &[(1, 6), (2, 4)]);
+        subtract(&mut total, &cell(4, &[(2, 4)]));
+        assert_eq!(total, cell(6, &[(1, 6)]));
     }
 
     fn key(table: RollupTable, name: &'static str) -> Key {

@@ -21,7 +21,7 @@ impl Prom {
         assert!(text.ends_with("\n# EOF\n"), "{text}");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let sample = |line: &str| {
-            let line = line.split(" # ").next().expect("a part");
+            let line = line.split(" # {trace_id").next().expect("a part");
             let (name, number) = line.rsplit_once(' ').expect("a number");
             (name.to_owned(), number.parse().expect("a number"))
         };
