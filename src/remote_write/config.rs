@@ -237,7 +237,8 @@ mod tests {
         for (url, reason) in [
             ("https://h/w", "no TLS yet"),
             ("ftp://h", "must begin with http://"),
-            ("h", "names no host"),
+            ("h", "must begin with http://"),
+            ("/w", "names no host"),
             ("http://a:b@h/", "belong in basic_auth"),
         ] {
             let error = target(&format!("url: {url:?}")).check().expect_err(url);

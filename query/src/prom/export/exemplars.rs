@@ -56,6 +56,8 @@ pub(super) async fn add(service: &Service, tenants: &Tenants, now: u64, series: 
         // With dimensions several series have these labels; the first one gets the spans, so that each is there once.
         let of_span = one.labels.only(|name| ["service", "span_name", "span_kind", "status_code"].contains(&name));
         one.exemplars = by_labels.remove(&of_span).unwrap_or_default();
+        // Receivers take them in this order only.
+        one.exemplars.sort_by_key(|exemplar| exemplar.time);
     }
 }
 

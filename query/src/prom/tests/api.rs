@@ -65,7 +65,7 @@ async fn what_is_not_understood_is_said() {
         ("x atan2 x", "the operator atan2 is not supported"),
         ("\"x\"", "a text as a query is not supported"),
         ("{a=\"b\" or c=\"d\"}", "`or` between matchers is not supported"),
-        ("1 > 2", "need"),
+        ("1 > 2", "must use BOOL modifier"),
         (&deep, "within one another"),
         (&long, "longer than"),
     ] {
