@@ -20,6 +20,8 @@ use crate::admin::Admin;
 use crate::config::{Address, Config, hidden_spans};
 use crate::control::Control;
 use crate::endpoints::{Endpoint, Handlers};
+use crate::prometheus::of_prometheus;
+use crate::remote_write::Writers;
 use crate::serve::{Bounds, Connections, Server};
 use crate::{status, system};
 
@@ -32,6 +34,7 @@ pub struct App {
     control: Option<Control>,
     handlers: Handlers,
     connections: Connections,
+    writers: Writers,
 }
 
 /// An endpoint that is bound.
@@ -62,6 +65,7 @@ impl App {
         );
         let collector = Collector::new(&config.collector, store.clone(), &mut registry);
         let service = Service::new(&config.query, store.clone(), &mut registry);
+        let (prometheus, writers) = of_prometheus(&config, &service, &mut registry)?;
         let connections = Connections::register(&mut registry);
         let of_store = Arc::clone(&store);
         let admin = Admin::new(registry, Arc::new(move || of_store.room()));
@@ -70,8 +74,8 @@ impl App {
             system: system::source(Arc::clone(&store), Arc::clone(&collector), &config),
         };
         let status = status::router(&config);
-        let handlers = Handlers { collector, service, admin, status, ui: config.ui.clone(), sources };
-        Ok(Self { config, listeners, store, control: control.ok(), handlers, connections })
+        let handlers = Handlers { collector, service, admin, status, prometheus, ui: config.ui.clone(), sources };
+        Ok(Self { config, listeners, store, control: control.ok(), handlers, connections, writers })
     }
 
     /// Each endpoint, and where it really listens.
@@ -119,6 +123,7 @@ impl App {
             tasks.spawn(control.serve(Arc::clone(&self.store), stop.clone()));
         }
         tasks.spawn(Arc::clone(&self.handlers.collector).keep_reporting(stop.clone()));
+        std::mem::take(&mut self.writers).spawn(&mut tasks, stop);
         let bounds = self.bounds();
         let listeners = std::mem::take(&mut self.listeners);
         let ports: Arc<[Port]> = listeners.iter().map(Listener::port).collect();

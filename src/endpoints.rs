@@ -67,7 +67,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         calls: tempo::STREAMING_SERVICE,
         audience: Audience::Queries,
         router: |handlers| {
-            tempo::router(Arc::clone(&handlers.service), handlers.admin.router().merge(handlers.status.clone()))
+            let beside = handlers.admin.router().merge(handlers.status.clone()).merge(handlers.prometheus.clone());
+            tempo::router(Arc::clone(&handlers.service), beside)
         },
     },
     Endpoint {
@@ -93,6 +94,8 @@ pub struct Handlers {
     pub admin: Arc<Admin>,
     /// Tells them about versions and settings.
     pub status: Router,
+    /// Answers what Prometheus and its clients ask.
+    pub prometheus: Router,
     /// Settings of the web UI.
     pub ui: hoptrail_ui::Config,
     /// What the web UI tells beside the spans.

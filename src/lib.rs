@@ -16,6 +16,8 @@ pub mod kill_at;
 pub mod machine;
 pub mod output;
 pub mod progress;
+pub mod prometheus;
+pub mod remote_write;
 pub mod serve;
 pub mod status;
 mod system;

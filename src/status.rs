@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use hoptrail_proto::model::TenantId;
-use hoptrail_query::tempo::ADDRESSES;
+use hoptrail_query::{prom, tempo};
 
 use crate::config::{Config, to_yaml, to_yaml_changed};
 use crate::endpoints::ENDPOINTS;
@@ -79,8 +79,9 @@ fn endpoints() -> String {
     let own = own.chain(
         ["/status", "/status/overrides", "/status/overrides/{tenant}", "/status/usage-stats"].map(str::to_owned),
     );
-    let admin = ["/health", "/metrics", "/ready"].map(str::to_owned);
-    let mut all: Vec<String> = ADDRESSES.iter().map(|address| (*address).to_owned()).chain(own).chain(admin).collect();
+    let admin = ["/health", "/metrics", "/metrics/spans", "/ready"].map(str::to_owned);
+    let apis = tempo::ADDRESSES.iter().chain(&prom::ADDRESSES).map(|address| (*address).to_owned());
+    let mut all: Vec<String> = apis.chain(own).chain(admin).collect();
     all.sort();
     all.join("\n") + "\n"
 }

@@ -12,6 +12,7 @@ mod invisible;
 pub mod metrics;
 pub mod pairs;
 mod place;
+pub mod prom;
 mod quoting;
 pub mod rollups;
 mod search_parts;

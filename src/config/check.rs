@@ -3,6 +3,7 @@
 //! What is impossible is an error, and nothing starts. What is questionable is a warning in the log. Settings that contradict what is
 //! stored, or the disk, are found where the store is opened.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const MOST_TIME: Duration = Duration::from_secs(1_000_000_000);
 /// More than any machine has, of anything.
 const MOST: u64 = 1 << 40;
 const MIB: u64 = 1 << 20;
+/// Less would lose series between two scrapes.
+const LEAST_ACTIVE: Duration = Duration::from_secs(300);
 /// The most tenants that are named.
 const NAMED: usize = 3;
 
@@ -90,11 +93,20 @@ pub(super) fn contradictions(config: &Config) -> Result<(), Error> {
         );
         return Err(impossible(&format!("listen.{}", one.key), message));
     }
+    hoptrail_ui::check_links(&config.ui.links).map_err(|reason| impossible("ui.links", reason))?;
+    let mut folders = BTreeSet::new();
+    for target in &config.remote_write {
+        target.check().map_err(|reason| impossible("remote_write", reason))?;
+        if !folders.insert(target.folder()) {
+            let twice = format!("{} is there twice for tenant {} and one version", target.url, target.tenant);
+            return Err(impossible("remote_write", twice));
+        }
+    }
     Ok(())
 }
 
 fn bounds(config: &Config) -> Vec<Bound> {
-    let Config { listen, collector, storage, query, .. } = config;
+    let Config { listen, collector, storage, query, metrics, .. } = config;
     vec![
         Bound::time("shutdown_grace", config.shutdown_grace),
         Bound::count("listen.max_connections", listen.max_connections, 1, "every connection would be closed at once"),
@@ -117,6 +129,12 @@ fn bounds(config: &Config) -> Vec<Bound> {
         Bound::size("query.memory", query.memory, MIB, "every query would need more"),
         Bound::count("query.concurrency", query.concurrency, 1, "no query would ever run"),
         Bound::count("query.max_limit", query.max_limit, 1, "every search would ask for too much"),
+        Bound::count("metrics.max_series", metrics.max_series, 1000, "most would be counted together"),
+        Bound {
+            least: Value::Time(Time(LEAST_ACTIVE)),
+            below: "series would come and go with each span",
+            ..Bound::time("metrics.active_for", metrics.active_for)
+        },
     ]
 }
 
@@ -278,7 +296,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_an_error_that_names_keys_and_values() {
         let (huge, huge_size, huge_time) = (u64::MAX.to_string(), "2TiB", "20000d");
-        let cases: [(Pairs, &[&str]); 18] = [
+        let cases: [(Pairs, &[&str]); 22] = [
             (&[("listen.ui", "127.0.0.1:3200")], &["listen.tempo: is 127.0.0.1:3200, and listen.ui is 127.0.0.1:3200"]),
             (&[("listen.otlp_http", ":4317")], &["listen.otlp_grpc", "listen.otlp_http is [::]:4317"]),
             (&[("listen.max_connections", "0")], &["listen.max_connections: is 0", "1 or more"]),
@@ -297,6 +315,10 @@ mod tests {
             (&[("query.timeout", huge_time)], &["query.timeout: is 20000d", "the most is 1000000000s"]),
             (&[("shutdown_grace", huge_time)], &["shutdown_grace"]),
             (&[("listen.idle_timeout", huge_time)], &["listen.idle_timeout"]),
+            (&[("metrics.active_for", "1m")], &["metrics.active_for: is 1m", "come and go"]),
+            (&[("metrics.max_series", "10")], &["metrics.max_series: is 10"]),
+            (&[("remote_write", "[{\"url\": \"https://h/w\"}]")], &["remote_write: url", "no TLS yet"]),
+            (&[("ui.links", "[{\"name\": \"a\"}]")], &["ui.links: the link \"a\"", "either url, or preset"]),
         ];
         for (pairs, texts) in cases {
             let error = contradictions(&with(pairs)).expect_err(pairs[0].0).to_string();

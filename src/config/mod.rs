@@ -18,6 +18,8 @@ use hoptrail_proto::model::Tenancy;
 use hoptrail_proto::units;
 use serde::{Deserialize, Serialize};
 
+use crate::remote_write::Target;
+
 pub use address::Address;
 pub use check::{hidden_spans, warnings};
 pub use docs::{KeyDoc, keys};
@@ -47,6 +49,10 @@ pub struct Config {
     pub storage: hoptrail_storage::Config,
     /// Answering queries.
     pub query: hoptrail_query::Config,
+    /// Span metrics for Prometheus.
+    pub metrics: hoptrail_query::prom::export::Config,
+    /// Receivers of span metrics.
+    pub remote_write: Vec<Target>,
     /// The web UI.
     pub ui: hoptrail_ui::Config,
 }
@@ -62,6 +68,8 @@ impl Default for Config {
             collector: hoptrail_collector::Config::default(),
             storage: hoptrail_storage::Config::default(),
             query: hoptrail_query::Config::default(),
+            metrics: hoptrail_query::prom::export::Config::default(),
+            remote_write: Vec::new(),
             ui: hoptrail_ui::Config::default(),
         }
     }

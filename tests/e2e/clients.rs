@@ -63,7 +63,8 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     found
 }
 
-fn missing(what: &str) {
+/// Skips a test for which something is missing, and fails in CI.
+pub(crate) fn missing(what: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{what}");
     eprintln!("skipped: {what}");
 }

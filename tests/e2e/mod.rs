@@ -20,5 +20,6 @@ mod journey;
 mod life;
 mod listeners;
 mod matrix;
+mod prometheus;
 mod streaming;
 mod torture;

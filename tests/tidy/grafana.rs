@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::root;
 use crate::harness::{Server, get};
 
-const DASHBOARDS: [&str; 2] = ["hoptrail.json", "red.json"];
+const DASHBOARDS: [&str; 3] = ["hoptrail.json", "red.json", "services.json"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join("deploy/grafana").join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -116,6 +116,9 @@ fn provisioning_points_to_what_is_there() {
     assert_eq!(tempo["url"], "http://localhost:3200");
     assert_eq!(tempo["jsonData"]["streamingEnabled"], serde_json::json!({"search": true, "metrics": true}));
     let uids: Vec<&str> = sources.iter().filter_map(|source| source["uid"].as_str()).collect();
+    let graph = tempo["jsonData"]["serviceMap"]["datasourceUid"].as_str().expect("a uid");
+    let metrics = sources.iter().find(|source| source["uid"] == graph).expect("the source of the service graph");
+    assert_eq!((&metrics["type"], &metrics["url"]), (&"prometheus".into(), &"http://localhost:3200/api/prom".into()));
     for name in DASHBOARDS {
         let dashboard = dashboard(name);
         let variables = dashboard["templating"]["list"].as_array().expect("variables");
@@ -128,4 +131,16 @@ fn provisioning_points_to_what_is_there() {
     let rules = prometheus["rule_files"][0].as_str().expect("a file");
     assert!(!read(&format!("prometheus/{rules}")).is_empty());
     assert_eq!(prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0], "localhost:3200");
+}
+
+/// The queries of the dashboard over span metrics are among those that `/api/prom` answers.
+#[test]
+fn hoptrail_understands_the_queries_of_its_dashboard() {
+    let dashboard = dashboard("services.json");
+    let expressions = asked(&dashboard, "expr");
+    assert_eq!(expressions.len(), 8);
+    for expression in expressions {
+        let query = expression.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$service", ".*");
+        hoptrail_query::prom::check(&query).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    }
 }

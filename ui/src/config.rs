@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::links::LinkConfig;
+
 /// Settings of the web UI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -9,4 +11,6 @@ pub struct Config {
     /// IANA name of the zone in which times are shown, for example `Europe/Berlin`. Empty: the browser's zone, which its
     /// script sends in a cookie, and UTC without it.
     pub time_zone: String,
+    /// Links to where more is known of a span or a service.
+    pub links: Vec<LinkConfig>,
 }

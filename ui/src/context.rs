@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::Config;
 use crate::error::PageError;
+use crate::links::Links;
 use crate::system::{System, SystemSource};
 
 /// Gives, whenever it is asked, what those who send spans should read.
@@ -55,6 +56,7 @@ pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) notices: NoticeSource,
     pub(crate) system: SystemSource,
+    pub(crate) links: Links,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
@@ -74,8 +76,12 @@ impl App {
                 TimeZone::UTC
             })
         });
+        let links = Links::new(&config.links).unwrap_or_else(|reason| {
+            tracing::warn!(reason, "links cannot be shown");
+            Links::default()
+        });
         let Sources { notices, system } = sources;
-        Self { service, notices, system, clock, zone }
+        Self { service, notices, system, links, clock, zone }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod headers;
+mod links;
 mod lists;
 mod map;
 mod metrics;

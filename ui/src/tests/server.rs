@@ -80,12 +80,22 @@ impl Server {
 
     /// Pages that tell this beside the spans.
     pub(super) async fn with_sources(sources: Sources, config: hoptrail_query::Config, spans: Vec<TraceSpan>) -> Self {
+        Self::with_settings(&Config::default(), sources, config, spans).await
+    }
+
+    /// Pages with other settings of the web UI.
+    pub(super) async fn with_settings(
+        settings: &Config,
+        sources: Sources,
+        config: hoptrail_query::Config,
+        spans: Vec<TraceSpan>,
+    ) -> Self {
         let store = MemoryStore::default();
         let body = Bytes::from(otlp::to_request(&spans).encode_to_vec());
         let count = u32::try_from(spans.len()).expect("few spans");
         store.write(SpanBatch { tenant: TenantId::single(), body, spans: count }).await.expect("written");
         let service = Service::new(&config, Arc::new(store), &mut Registry::default());
-        Self(router_with_clock(service, &Config::default(), sources, Arc::new(FakeClock::at(NOW))))
+        Self(router_with_clock(service, settings, sources, Arc::new(FakeClock::at(NOW))))
     }
 
     pub(super) async fn get(&self, uri: &str) -> Page {

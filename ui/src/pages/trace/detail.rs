@@ -1,6 +1,6 @@
 //! Everything known of one node.
 
-use hoptrail_proto::model::{SpanEvent, SpanId, SpanLink, StatusCode, TraceId, TraceSpan};
+use hoptrail_proto::model::{AnyValue, SpanEvent, SpanId, SpanLink, StatusCode, TraceId, TraceSpan};
 use hoptrail_query::AttributeScope;
 use hoptrail_query::assemble::{Node, NodeKind, Peer, TraceTree};
 use jiff::tz::TimeZone;
@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::value::{Pair, SearchTime, pairs};
 use crate::context::Visit;
 use crate::format::{self, Moment};
+use crate::links::{self, Known, On};
 use crate::pages::search::shown_service;
 use crate::waterfall::View;
 
@@ -36,6 +37,8 @@ pub(crate) struct Detail {
     pub(crate) share: String,
     /// Why an inferred or missing node is there.
     pub(crate) note: String,
+    /// Where more is known, by the settings.
+    pub(crate) elsewhere: Vec<links::Link>,
 }
 
 /// A name with its value.
@@ -133,6 +136,7 @@ fn empty(title: String, service: String) -> Detail {
         zoom: String::new(),
         share: String::new(),
         note: String::new(),
+        elsewhere: vec![],
     }
 }
 
@@ -187,6 +191,7 @@ fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, vi
     };
     detail.status_message.clone_from(&model.status.message);
     detail.sections = sections(span, &time);
+    detail.elsewhere = elsewhere(span, visit);
     let shift = node.shift_nanos;
     let mut events: Vec<&SpanEvent> = model.events.iter().collect();
     events.sort_by_key(|event| event.time_unix_nano);
@@ -234,6 +239,30 @@ fn facts(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone
         facts.push(Fact::code("Trace state", format::shortened(&model.trace_state, 600)));
     }
     facts
+}
+
+/// The links of the settings that fit the span.
+fn elsewhere(span: &TraceSpan, visit: &Visit) -> Vec<links::Link> {
+    let model = &span.span;
+    let attribute = |scope: &str, key: &str| {
+        let value = if scope == "span" { model.attribute(key) } else { span.resource.attribute(key) };
+        match value? {
+            AnyValue::String(text) => Some(text.clone()),
+            AnyValue::Int(number) => Some(number.to_string()),
+            AnyValue::Bool(truth) => Some(truth.to_string()),
+            _ => None,
+        }
+    };
+    let known = Known {
+        trace_id: Some(model.trace_id.to_string()),
+        span_id: Some(model.span_id.to_string()),
+        service: span.resource.service_name(),
+        name: Some(&model.name),
+        start: model.start_unix_nano,
+        end: model.end_unix_nano.max(model.start_unix_nano),
+        attribute: &attribute,
+    };
+    visit.app.links.of(On::Span, &known)
 }
 
 fn sections(span: &TraceSpan, time: &SearchTime) -> Vec<Section> {
