@@ -20,6 +20,7 @@ mod journey;
 mod life;
 mod listeners;
 mod matrix;
+mod numbers;
 mod prometheus;
 mod streaming;
 mod torture;
