@@ -87,8 +87,7 @@ impl Prometheus {
     /// The only number of a query; `None` while there is none.
     async fn number(&self, query: &str) -> Option<f64> {
         let data = self.ask(&format!("query?query={}", escape(query))).await;
-        let value = data["result"].as_array()?.first()?["value"][1].as_str()?.parse().ok();
-        value
+        data["result"].as_array()?.first()?["value"][1].as_str()?.parse().ok()
     }
 
     /// Waits until a query gives a number.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use hoptrail_storage::QueryContext;
 use promql_parser::parser::LabelModifier;
 
-use super::eval::{EvalError, sort_by_first};
 use super::labels::{Labels, NAME};
 use super::plan::{Aggregate, AggregateOp, Sort};
 use super::select::Series;
+use super::value::{EvalError, sort_by_first};
 
 /// One series for each group, or the first of each group for `topk` and `bottomk`, which need `count`.
 pub(super) fn aggregate(

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::counter::Times;
 use super::error::PromError;
-use super::eval::Value;
 use super::labels::Labels;
 use super::select::Series;
+use super::value::Value;
 use crate::http::json;
 
 /// A successful answer.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::aggregate::group;
-use super::eval::{EvalError, Value, each};
 use super::labels::{Labels, NAME};
 use super::plan::{Binary, BinaryOp, Many};
 use super::select::Series;
+use super::value::{EvalError, Value, each};
 
 /// What the operator makes of both sides.
 pub(super) fn value(of: &Binary, left: Value, right: Value) -> Result<Value, EvalError> {
@@ -22,7 +22,7 @@ pub(super) fn value(of: &Binary, left: Value, right: Value) -> Result<Value, Eva
         (Value::Scalar(left), Value::Series(series)) => {
             Ok(choice.of_each(series, |value, at| (left.get(at).copied().unwrap_or(f64::NAN), value)))
         }
-        (Value::Series(left), Value::Series(right)) if of.op.joins_sets() => Ok(Value::Series(sets(of, left, right))),
+        (Value::Series(left), Value::Series(right)) if of.op.joins_sets() => Ok(Value::Series(sets(of, &left, &right))),
         (Value::Series(left), Value::Series(right)) => Ok(Value::Series(joined(of, left, right)?)),
     }
 }
@@ -139,8 +139,8 @@ fn result_labels(of: &Binary, choice: Choice, own: &Labels, matched: &Labels, pa
 }
 
 /// `and`, `or` and `unless`.
-fn sets(of: &Binary, left: Vec<Series>, right: Vec<Series>) -> Vec<Series> {
-    let (base, other) = if of.op == BinaryOp::Or { (&left, &right) } else { (&right, &left) };
+fn sets(of: &Binary, left: &[Series], right: &[Series]) -> Vec<Series> {
+    let (base, other) = if of.op == BinaryOp::Or { (left, right) } else { (right, left) };
     let mut present: BTreeMap<Labels, Vec<bool>> = BTreeMap::new();
     for series in base {
         let known = present.entry(group(&of.matching, &series.labels)).or_default();

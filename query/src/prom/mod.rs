@@ -19,6 +19,7 @@ mod native;
 mod plan;
 mod quantile;
 mod select;
+mod value;
 
 use std::sync::Arc;
 
@@ -34,9 +35,9 @@ use crate::Service;
 use ask::Ask;
 use counter::Times;
 use error::PromError;
-use eval::{EvalError, Value};
 use plan::Plan;
 use select::Reading;
+use value::{EvalError, Value};
 
 pub use family::{FAMILIES, Family, Number, Numbers, Sample, bounds, dimension_labels, labels_of, le, seconds};
 pub use labels::Labels;

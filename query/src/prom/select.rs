@@ -46,6 +46,9 @@ struct Chosen {
     samples: Vec<Sample>,
 }
 
+/// What was read for one set of labels: in the steps, and of what was before them, with its sign.
+type OfKey<'r> = (Vec<&'r RollupSeries>, Vec<(f64, &'r RollupSeries)>);
+
 impl<'r> Reading<'r> {
     pub(super) fn new(
         reader: &'r dyn TraceReader,
@@ -149,7 +152,7 @@ impl<'r> Reading<'r> {
         let is_chosen = |labels: &Labels, matcher: &Matcher| matcher.is_match(labels.get(&matcher.name));
         let (of_sample, of_key): (Vec<&Matcher>, Vec<&Matcher>) =
             selector.matchers.iter().filter(|matcher| matcher.name != NAME).partition(|matcher| matcher.name == LE);
-        let mut by_key: BTreeMap<Labels, (Vec<&RollupSeries>, Vec<(f64, &RollupSeries)>)> = BTreeMap::new();
+        let mut by_key: BTreeMap<Labels, OfKey<'_>> = BTreeMap::new();
         for series in read {
             let Some(labels) = labels_of(&series.key, self.dimensions) else { continue };
             if of_key.iter().all(|matcher| is_chosen(&labels, matcher)) {

@@ -46,17 +46,17 @@ pub enum On {
 }
 
 /// What is known of a span or a service.
-pub(crate) struct Known<'k> {
+pub(crate) struct Subject<'s> {
     pub(crate) trace_id: Option<String>,
     pub(crate) span_id: Option<String>,
-    pub(crate) service: &'k str,
+    pub(crate) service: &'s str,
     /// The name of the span.
-    pub(crate) name: Option<&'k str>,
+    pub(crate) name: Option<&'s str>,
     /// Its time, or that of the page, in nanoseconds since 1970 UTC.
     pub(crate) start: u64,
     pub(crate) end: u64,
     /// The text of an attribute by its scope, `span` or `resource`, and its key.
-    pub(crate) attribute: &'k dyn Fn(&str, &str) -> Option<String>,
+    pub(crate) attribute: &'s dyn Fn(&str, &str) -> Option<String>,
 }
 
 /// A link on a page.
@@ -98,12 +98,12 @@ impl Links {
     }
 
     /// The links of a span or a service, in the order of the settings.
-    pub(crate) fn of(&self, on: On, known: &Known<'_>) -> Vec<Link> {
+    pub(crate) fn of(&self, on: On, subject: &Subject<'_>) -> Vec<Link> {
         let wanted = self.0.iter().filter(|entry| entry.on == on);
         let link = |entry: &Entry| {
             let href = match &entry.target {
-                Target::Template(template) => template.filled(|variable| known.text(variable)),
-                Target::Preset { preset, base, source } => preset.address(base, source, known),
+                Target::Template(template) => template.filled(|variable| subject.text(variable)),
+                Target::Preset { preset, base, source } => preset.address(base, source, subject),
             };
             Some(Link { name: entry.name.clone(), href: href? })
         };
@@ -129,7 +129,7 @@ fn target(config: &LinkConfig) -> Result<Target, String> {
     }
 }
 
-impl Known<'_> {
+impl Subject<'_> {
     /// The text of a variable.
     fn text(&self, value: &Value) -> Option<String> {
         match value {
@@ -179,7 +179,7 @@ mod tests {
             ("span", "hostile") => Some("\"><script>&x=1#/../\\ javascript:".to_owned()),
             _ => None,
         };
-        let known = Known {
+        let subject = Subject {
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
             span_id: Some("b7ad6b7169203331".to_owned()),
             service: "shop\"} |= \"'",
@@ -188,7 +188,7 @@ mod tests {
             end: 1_767_225_601_000_000_000,
             attribute: &attribute,
         };
-        let links = Links::new(&[config]).expect("a link").of(On::Span, &known);
+        let links = Links::new(&[config]).expect("a link").of(On::Span, &subject);
         links.into_iter().next().map(|link| link.href)
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::template::{Moment, Unit};
-use super::{Known, encoded};
+use super::{Subject, encoded};
 
 /// What is looked at before and after a span.
 const AROUND: i64 = 5 * 60 * 1_000_000_000;
@@ -34,8 +34,8 @@ impl Preset {
     }
 
     /// The address for what is known; `None` when something is missing.
-    pub(super) fn address(self, base: &str, source: &str, known: &Known<'_>) -> Option<String> {
-        let (service, trace) = (known.service, known.trace_id.as_deref());
+    pub(super) fn address(self, base: &str, source: &str, subject: &Subject<'_>) -> Option<String> {
+        let (service, trace) = (subject.service, subject.trace_id.as_deref());
         if service.is_empty() && trace.is_none() {
             return None;
         }
@@ -44,20 +44,20 @@ impl Preset {
             Self::Loki => {
                 let with_trace = trace.map(|id| format!(" |= {}", quoted(id))).unwrap_or_default();
                 let query = json!({"refId": "A", "expr": format!("{selector}{with_trace}")});
-                explore(base, source, &query, known)
+                explore(base, source, &query, subject)
             }
             Self::Grafana => {
                 let of_service = || format!("{{resource.service.name={}}}", quoted(service));
                 let query = trace.map_or_else(of_service, str::to_owned);
-                explore(base, source, &json!({"refId": "A", "queryType": "traceql", "query": query}), known)
+                explore(base, source, &json!({"refId": "A", "queryType": "traceql", "query": query}), subject)
             }
-            Self::Elastic => kibana(base, "app/discover#/", "_a", ("trace.id", "service.name"), known),
+            Self::Elastic => kibana(base, "app/discover#/", "_a", ("trace.id", "service.name"), subject),
             Self::Opensearch => kibana(
                 base,
                 "app/data-explorer/discover#",
                 "_q",
                 ("traceId", "resource.attributes.service@name"),
-                known,
+                subject,
             ),
             Self::Victorialogs => {
                 let query = trace.map_or_else(
@@ -65,9 +65,9 @@ impl Preset {
                     |id| format!("trace_id:={}", quoted(id)),
                 );
                 let (start, end) =
-                    (known.start.saturating_add_signed(-AROUND), known.end.saturating_add_signed(AROUND));
+                    (subject.start.saturating_add_signed(-AROUND), subject.end.saturating_add_signed(AROUND));
                 let seconds = end.saturating_sub(start) / 1_000_000_000;
-                let end = Moment { unit: Unit::Iso, shift: AROUND }.text(known.end)?;
+                let end = Moment { unit: Unit::Iso, shift: AROUND }.text(subject.end)?;
                 Some(format!(
                     "{base}/select/vmui/#/?query={}&g0.range_input={seconds}s&g0.end_input={}",
                     encoded(&query),
@@ -76,7 +76,7 @@ impl Preset {
             }
             Self::Pyroscope => {
                 let query = format!("process_cpu:cpu:nanoseconds:cpu:nanoseconds{selector}");
-                let (from, until) = times(Unit::Seconds, known)?;
+                let (from, until) = times(Unit::Seconds, subject)?;
                 Some(format!("{base}/?query={}&from={from}&until={until}", encoded(&query)))
             }
         }
@@ -84,25 +84,25 @@ impl Preset {
 }
 
 /// The time around, written in a unit.
-fn times(unit: Unit, known: &Known<'_>) -> Option<(String, String)> {
-    let from = Moment { unit, shift: -AROUND }.text(known.start)?;
-    let until = Moment { unit, shift: AROUND }.text(known.end)?;
+fn times(unit: Unit, subject: &Subject<'_>) -> Option<(String, String)> {
+    let from = Moment { unit, shift: -AROUND }.text(subject.start)?;
+    let until = Moment { unit, shift: AROUND }.text(subject.end)?;
     Some((from, until))
 }
 
 /// Grafana's Explore with one query.
-fn explore(base: &str, source: &str, query: &serde_json::Value, known: &Known<'_>) -> Option<String> {
-    let (from, to) = times(Unit::Millis, known)?;
+fn explore(base: &str, source: &str, query: &serde_json::Value, subject: &Subject<'_>) -> Option<String> {
+    let (from, to) = times(Unit::Millis, subject)?;
     let panes = json!({"a": {"datasource": source, "queries": [query], "range": {"from": from, "to": to}}});
     Some(format!("{base}/explore?schemaVersion=1&panes={}", encoded(&panes.to_string())))
 }
 
 /// Kibana or what came of it, which keep their state in Rison. `fields`: that of the trace, and that of the service.
-fn kibana(base: &str, page: &str, place: &str, fields: (&str, &str), known: &Known<'_>) -> Option<String> {
-    let (from, to) = times(Unit::Iso, known)?;
-    let query = match &known.trace_id {
+fn kibana(base: &str, page: &str, place: &str, fields: (&str, &str), subject: &Subject<'_>) -> Option<String> {
+    let (from, to) = times(Unit::Iso, subject)?;
+    let query = match &subject.trace_id {
         Some(id) => format!("{}:{}", fields.0, quoted(id)),
-        None => format!("{}:{}", fields.1, quoted(known.service)),
+        None => format!("{}:{}", fields.1, quoted(subject.service)),
     };
     let time = format!("(time:(from:{},to:{}))", rison(&from), rison(&to));
     let state = format!("(query:(language:kuery,query:{}))", rison(&query));

@@ -214,7 +214,7 @@ impl Exporter {
             let total = series.total();
             if total.count > 0 {
                 let known = totals.entry((series.key.table(), labels)).or_default();
-                known.add(&as_exported(&series.key, total));
+                known.add(&as_exported(&series.key, &total));
             }
         }
         totals
@@ -307,10 +307,11 @@ fn request(table: RollupTable, start: u64, end: u64) -> RollupRequest {
 }
 
 /// The cell with the durations that metrics have.
-fn as_exported(key: &RollupKey, cell: Cell) -> Cell {
-    let numbers = Numbers::of(key, &cell);
+fn as_exported(key: &RollupKey, cell: &Cell) -> Cell {
+    let numbers = Numbers::of(key, cell);
     let (durations, caller) = (numbers.by_callee.clone(), numbers.by_caller.clone());
-    Cell { durations, caller, ..cell }
+    let Cell { count, errors, weight, bytes, .. } = *cell;
+    Cell { count, errors, weight, bytes, durations, caller }
 }
 
 /// How many series of Prometheus a set of labels is.

@@ -83,12 +83,12 @@ impl State {
         snapshot
     }
 
-    fn exported(&mut self, key: Key, counted: Cell, mut before: Option<Cell>) -> Exported {
+    fn exported(&mut self, key: Key, mut total: Cell, mut before: Option<Cell>) -> Exported {
         let can_fall = key.0 == RollupTable::Edges || !key.1.get(OVERFLOW).is_empty();
         let known = self.known.entry(key.clone()).or_default();
         known.snapshot = self.snapshots;
-        let mut total = counted.clone();
         if can_fall {
+            let counted = total.clone();
             let floor = self.floors.remove(&key);
             known.total.iter().chain(&floor).for_each(|last| raise(&mut total, last));
             before.iter_mut().for_each(|before| floor.iter().for_each(|floor| raise(before, floor)));

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::value::{Pair, SearchTime, pairs};
 use crate::context::Visit;
 use crate::format::{self, Moment};
-use crate::links::{self, Known, On};
+use crate::links::{self, On, Subject};
 use crate::pages::search::shown_service;
 use crate::waterfall::View;
 
@@ -253,7 +253,7 @@ fn elsewhere(span: &TraceSpan, visit: &Visit) -> Vec<links::Link> {
             _ => None,
         }
     };
-    let known = Known {
+    let subject = Subject {
         trace_id: Some(model.trace_id.to_string()),
         span_id: Some(model.span_id.to_string()),
         service: span.resource.service_name(),
@@ -262,7 +262,7 @@ fn elsewhere(span: &TraceSpan, visit: &Visit) -> Vec<links::Link> {
         end: model.end_unix_nano.max(model.start_unix_nano),
         attribute: &attribute,
     };
-    visit.app.links.of(On::Span, &known)
+    visit.app.links.of(On::Span, &subject)
 }
 
 fn sections(span: &TraceSpan, time: &SearchTime) -> Vec<Section> {
