@@ -55,7 +55,9 @@ impl App {
             listeners.push(Listener::bind(endpoint, address).await?);
         }
         let mut registry = Registry::default();
-        let store = Store::open_watched(&config.data, &config.storage, Arc::new(SystemClock), watch, &mut registry)
+        let mut storage = config.storage.clone();
+        storage.rollup_dimensions.clone_from(&config.metrics.dimensions);
+        let store = Store::open_watched(&config.data, &storage, Arc::new(SystemClock), watch, &mut registry)
             .with_context(|| format!("cannot open the store in {}", config.data.display()))?;
         if let Some(warning) = hidden_spans(&config, &store.tenants()) {
             tracing::warn!("{warning}");

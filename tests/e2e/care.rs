@@ -108,10 +108,13 @@ async fn damage_is_found_served_around_and_repaired() {
     drop(writers);
 }
 
-/// The largest file of the store, once there is one that a segment fills.
+/// The largest file with spans, once there is one that a segment fills. A rollup has no key of a resource.
 fn largest_table(data: &Path) -> Option<std::path::PathBuf> {
     let entries = std::fs::read_dir(data).ok()?.filter_map(Result::ok);
     let tables = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sst"));
-    let sized = tables.filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path())));
+    let holds =
+        |path: &Path| std::fs::read(path).is_ok_and(|bytes| bytes.windows(12).any(|key| key == b"service.name"));
+    let spans = tables.filter(|entry| holds(&entry.path()));
+    let sized = spans.filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path())));
     sized.max().filter(|(bytes, _)| *bytes > 10_000).map(|(_, path)| path)
 }

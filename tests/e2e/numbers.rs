@@ -35,11 +35,11 @@ fn trace(number: u64, base: u64) -> Vec<(&'static str, Span)> {
     let mut spans = vec![
         ("shop", span(1, 0, SpanKind::Server, false)),
         ("shop", span(2, 1, SpanKind::Client, false)),
-        ("cart", span(3, 2, SpanKind::Server, number % 7 == 0)),
+        ("cart", span(3, 2, SpanKind::Server, number.is_multiple_of(7))),
     ];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         spans.push(("cart", span(4, 3, SpanKind::Client, false)));
-        spans.push(("stock", span(5, 4, SpanKind::Server, number % 7 == 0)));
+        spans.push(("stock", span(5, 4, SpanKind::Server, number.is_multiple_of(7))));
     }
     spans
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hoptrail_proto::model::{InstrumentationScope, Resource, SpanId, TraceId};
 use hoptrail_proto::otlp::view::ValueView;
 
-use super::{Hashes, Test};
+use super::{Hashes, Test, ValueHasher};
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::rows::{ColumnKey, Owner, Shape, ShapeList, TableKind};
@@ -127,4 +127,11 @@ impl ShapePart {
             Self::Status => u32::from(shape.status),
         }
     }
+}
+
+/// Hashes by looking at each value.
+pub(crate) fn hashes_of_values(table: &dyn TableView, column: u32, rows: &Bitmap) -> Result<Hashes, ReadError> {
+    let (mut hashes, mut hasher) = (Hashes::default(), ValueHasher::default());
+    table.values(column, rows, &mut |row, value| hashes.push(row, hasher.hash(value)))?;
+    Ok(hashes)
 }

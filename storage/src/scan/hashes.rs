@@ -5,12 +5,10 @@ use std::hash::{Hash, Hasher};
 use hoptrail_proto::otlp::view::ValueView;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::TableView;
-use crate::codec::bits::Bitmap;
+use crate::Value;
 use crate::codec::hash::{TextHasher, mixed};
 use crate::codec::len_u32;
 use crate::rows::to_value;
-use crate::{ReadError, Value};
 
 /// Before a number is mixed in: the hash of no text.
 const OF_NUMBERS: u64 = 0x517C_C1B7_2722_0A95;
@@ -53,13 +51,6 @@ pub(crate) struct Hashes {
 }
 
 impl Hashes {
-    /// Looks at each value.
-    pub(crate) fn of_values(table: &dyn TableView, column: u32, rows: &Bitmap) -> Result<Self, ReadError> {
-        let (mut hashes, mut hasher) = (Self::default(), ValueHasher::default());
-        table.values(column, rows, &mut |row, value| hashes.push(row, hasher.hash(value)))?;
-        Ok(hashes)
-    }
-
     pub(crate) fn push(&mut self, row: usize, hash: u64) {
         self.rows.push(len_u32(row));
         self.hashes.push(hash);

@@ -20,7 +20,7 @@ mod values;
 mod weights;
 
 pub(crate) use coded::{Coded, coded};
-pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView};
+pub(crate) use columns::{NO_CODE, ShapePart, SpanColumns, TableView, hashes_of_values};
 pub(crate) use eval::expr::{both, computed};
 pub(crate) use eval::{matching, matching_among};
 pub(crate) use hashes::{Hashes, ValueHasher, hash_of, hash_of_int};

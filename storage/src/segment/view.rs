@@ -11,7 +11,7 @@ use crate::codec::ints::{Ints, unordered};
 use crate::codec::strings::Strings;
 use crate::codec::{Damaged, to_u32, to_usize};
 use crate::rows::{ColumnKey, Owner, ShapeList, TableKind, ValueType};
-use crate::scan::{Hashes, NO_CODE, TableView, Test, hash_of_int, searched};
+use crate::scan::{Hashes, NO_CODE, TableView, Test, hash_of_int, hashes_of_values, searched};
 
 /// The spans, events or links of a segment group.
 pub(super) struct View<'g, 'a> {
@@ -195,7 +195,7 @@ impl TableView for View<'_, '_> {
             };
             return self.group.hashes_of_rows(self.kind, column, rows, held.map_err(self.corrupt(column))?);
         }
-        Hashes::of_values(self, column, rows)
+        hashes_of_values(self, column, rows)
     }
 
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError> {

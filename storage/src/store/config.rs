@@ -40,7 +40,9 @@ pub struct Config {
     pub rollup_retention: Duration,
     /// Span names of a service that have series of their own. Further ones are put together: `GET /order/{}`, and in the end `other`.
     pub rollup_names: usize,
-    /// Attributes of spans or resources whose values divide the series of spans, such as `http.request.method`.
+    /// Attributes of spans or resources whose values divide the series of spans, such as `http.request.method`. No setting of its own: the
+    /// program says what its span metrics need.
+    #[serde(skip)]
     pub rollup_dimensions: Vec<String>,
     /// What must stay free on the disk. With less, writes are refused for a while, and nothing is merged.
     pub min_free: MinFree,

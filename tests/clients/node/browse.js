@@ -16,7 +16,10 @@ function watch(page) {
 }
 
 async function search(page) {
+  // The start shows how the services are.
   await page.goto(ui);
+  await page.getByRole('link', { name: service, exact: true }).first().waitFor();
+  await page.getByRole('link', { name: 'Search', exact: true }).click();
   await page.getByLabel('Service', { exact: true }).selectOption(service);
   // With scripts the choice itself searches.
   if (!withScript) await page.getByRole('button', { name: 'Apply' }).click();

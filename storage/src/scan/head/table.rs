@@ -10,7 +10,7 @@ use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::matcher::MOST_VALUES;
 use crate::rows::{Column, ColumnKey, Owner, ShapeList, Slot, Table, ValueType};
-use crate::scan::{Hashes, NO_CODE, TableView, Test};
+use crate::scan::{Hashes, NO_CODE, TableView, Test, hashes_of_values};
 
 pub(super) struct HeadTable<'a> {
     table: &'a Table,
@@ -84,7 +84,7 @@ impl TableView for View<'_, '_> {
     }
 
     fn hashes(&self, column: u32, rows: &Bitmap) -> Result<Hashes, ReadError> {
-        Hashes::of_values(self, column, rows)
+        hashes_of_values(self, column, rows)
     }
 
     fn codes(&self, column: u32, rows: &Bitmap) -> Result<Option<Vec<u32>>, ReadError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
 
+use super::counted::ChunkRollup;
 use super::earlier::Earlier;
 use crate::catalog::SegmentEntry;
 use crate::copies::Contents;
@@ -17,18 +18,6 @@ use crate::{QueryContext, ReadError};
 
 /// Where a span is: sealed, in one of the chunks before, or in the chunk that is counted.
 const SEALED: usize = 0;
-
-/// What was counted of a chunk so far.
-#[derive(Debug, Default)]
-pub(in crate::store) struct ChunkRollup {
-    pub(in crate::store) tally: Tally,
-    /// Rows and links that are counted.
-    rows: usize,
-    links: usize,
-    /// The spans that these links are to, when they are of the same trace.
-    linked: HashSet<(TraceId, u64)>,
-    reader: RowReader,
-}
 
 /// What chunks of a tenant add, one after the other.
 pub(in crate::store) struct Counting<'c> {

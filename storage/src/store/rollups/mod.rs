@@ -4,6 +4,7 @@
 //! chunks and all rollups is what all spans together say, whatever came late, and however often it is asked.
 
 mod count;
+mod counted;
 mod earlier;
 mod read;
 #[cfg(test)]
@@ -18,7 +19,8 @@ use hoptrail_proto::model::TenantId;
 
 use super::{Config, lock};
 use crate::rollup::SpanNames;
-pub(in crate::store) use count::{ChunkRollup, Counting};
+pub(in crate::store) use count::Counting;
+pub(in crate::store) use counted::ChunkRollup;
 pub(in crate::store) use read::rollups;
 pub(in crate::store) use upkeep::{MINUTES_KEPT, kept_from, later, next_run, next_to_age, write_merged};
 pub(in crate::store) use write::{NewRollup, check_page, write_readable};

@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::listed::Place;
 use crate::ReadError;
 use crate::codec::bits::Bitmap;
 use crate::codec::len_u32;
@@ -23,6 +22,21 @@ pub(super) struct Cells {
     weights: Vec<f64>,
     /// Spans whose sampling probability was asked for and is unknown.
     pub(super) unknown: u64,
+}
+
+/// The code of a row's cell, and the row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) code: u16,
+    pub(super) row: u16,
+}
+
+impl Place {
+    /// Of a small unit.
+    pub(super) fn of(code: u32, row: u32) -> Self {
+        let small = |number: u32| u16::try_from(number).unwrap_or_default();
+        Self { code: small(code), row: small(row) }
+    }
 }
 
 impl Cells {

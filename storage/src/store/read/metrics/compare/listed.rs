@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cells::Cells;
+use super::cells::{Cells, Place};
 use crate::scan::Hashes;
 
 /// Values by hash, each with the cell and row of the span that has it.
@@ -12,21 +12,6 @@ pub(super) struct Listed {
     places: Arc<Vec<Place>>,
     /// The cells that codes stand for.
     cells: Vec<u32>,
-}
-
-/// The code of a row's cell, and the row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    code: u16,
-    row: u16,
-}
-
-impl Place {
-    /// Of a small unit.
-    pub(super) fn of(code: u32, row: u32) -> Self {
-        let small = |number: u32| u16::try_from(number).unwrap_or_default();
-        Self { code: small(code), row: small(row) }
-    }
 }
 
 impl Listed {
