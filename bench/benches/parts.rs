@@ -13,6 +13,6 @@ use criterion::{Criterion, criterion_group, criterion_main};
 criterion_group! {
     name = parts;
     config = Criterion::default().sample_size(20).warm_up_time(std::time::Duration::from_secs(1));
-    targets = spans::walk, spans::append, spans::segment, spans::scan, rollups::count, rollups::month, codecs::integers, codecs::text, codecs::filter
+    targets = rollups::count, rollups::month, spans::walk, spans::append, spans::segment, spans::scan, codecs::integers, codecs::text, codecs::filter
 }
 criterion_main!(parts);
