@@ -121,7 +121,7 @@ fn filters() -> [(&'static str, Filter); 6] {
     let long = Value::Duration(100_000_000);
     [
         ("equality, dictionary column", equals(span("http.request.method"), "GET")),
-        ("equality, template column", equals(span("url.path"), "/api/cart/items/17/details")),
+        ("equality, template column", equals(span("url.path"), "/api/cart/items/10018/details")),
         ("equality, template column, nobody", equals(span("user.id"), "nobody-000001")),
         ("regex, template column", Filter::Matches { field: span("url.path"), pattern, negated: false }),
         ("order, integer column", Filter::compare(span("http.response.status_code"), CompareOp::Ge, int(500))),
