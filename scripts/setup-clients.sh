@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the end-to-end tests drive: OpenTelemetry SDKs for Python, Node, Go and Java, and a browser.
 #
-#   scripts/setup-clients.sh [python] [node] [chromium] [go] [java]      (no argument: all of them)
+#   scripts/setup-clients.sh [python] [node] [chromium] [prometheus] [go] [java]      (no argument: all of them)
 #
 # Everything lands in ${HOPTRAIL_CLIENTS:-$HOME/.cache/hoptrail-clients}, one folder a language, and is left alone while the pinned
 # versions and sources under tests/clients/ stay the same. Missing Debian packages are installed with apt; Go and Java are left out
@@ -73,6 +73,12 @@ setup_chromium() {
     say "chromium: ready"
 }
 
+# Tests start it themselves, so the package need not.
+setup_prometheus() {
+    command -v prometheus >/dev/null || RUNLEVEL=1 install prometheus
+    say "prometheus: ready"
+}
+
 # Whether `go` is there and new enough for go.mod, or may fetch a newer one by itself.
 go_fits() {
     command -v go >/dev/null && (cd "$here/go" && go list -m >/dev/null 2>&1)
@@ -102,10 +108,10 @@ setup_java() {
     echo "$stamp" >"$cache/java/.stamp"
 }
 
-[ $# -gt 0 ] || set -- python node chromium go java
+[ $# -gt 0 ] || set -- python node chromium prometheus go java
 for part in "$@"; do
     case $part in
-        python | node | chromium | go | java) "setup_$part" ;;
-        *) die "unknown part \"$part\": python, node, chromium, go or java" ;;
+        python | node | chromium | prometheus | go | java) "setup_$part" ;;
+        *) die "unknown part \"$part\": python, node, chromium, prometheus, go or java" ;;
     esac
 done
