@@ -1,7 +1,8 @@
 //! The plain store: spans in a map, and every question answered by looking at every span.
 //!
 //! It defines the right answers: tests compare the real store with it. So it evaluates everything by itself. It shares with the real store
-//! only the model, filters as data, regular expressions, and the hash that orders spans of one start and id.
+//! only the model, filters as data, regular expressions, the hash that orders spans of one start and id, and what a whole trace adds to
+//! rollups: the real store has to get there piece by piece.
 
 #![expect(
     clippy::indexing_slicing,

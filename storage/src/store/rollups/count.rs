@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use hoptrail_proto::model::{TenantId, TraceId, TraceSpan};
+use hoptrail_proto::model::{SpanKind, TenantId, TraceId, TraceSpan};
 
 use super::counted::ChunkRollup;
 use super::earlier::Earlier;
@@ -61,11 +61,10 @@ impl Counting<'_> {
         for trace in &mut news.traces {
             trace.add_sealed(&mut sealed, &mut rollup.tally)?;
         }
+        news.traces.iter_mut().try_for_each(|trace| self.leave_out_copies(trace))?;
+        // Nothing fails from here on: what is counted once would be counted again by the next attempt.
         let mut hops = Hops::default();
-        for trace in &mut news.traces {
-            self.leave_out_copies(trace)?;
-            self.count(trace, &news.linked, &mut hops, rollup);
-        }
+        news.traces.iter().for_each(|trace| self.count(trace, &news.linked, &mut hops, rollup));
         rollup.rows = news.rows;
         rollup.links = news.links;
         rollup.linked.extend(news.linked);
@@ -156,7 +155,7 @@ impl Counting<'_> {
 
     /// The spans of a trace that its earlier spans link to. Only a producer is asked for.
     fn earlier_links(&self, trace: &Touched, own: &HashSet<(TraceId, u64)>) -> HashSet<u64> {
-        let produced = trace.spans.iter().filter(|span| span.hop.kind == hoptrail_proto::model::SpanKind::Producer);
+        let produced = trace.spans.iter().filter(|span| span.hop.kind == SpanKind::Producer);
         let own_index = trace.spans.iter().map(|span| span.at.0).max().unwrap_or(SEALED);
         let mut links = linked(trace.sealed.iter());
         for id in produced.map(|span| span.hop.id) {

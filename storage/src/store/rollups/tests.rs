@@ -183,3 +183,20 @@ fn edges_tell_how_they_are_made() {
     assert_eq!((&series[0].key, total.count, total.errors), (&key, 1, 1));
     assert_eq!((total.durations.sum_nanos, total.caller.sum_nanos), (9_000_000, 1_000_000));
 }
+
+#[test]
+fn a_question_that_ends_early_counts_nothing_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &small(), &Arc::new(FakeClock::at(NOW)));
+    let plain = (0..50).map(|trace| client(trace, NOW));
+    // Spans of one start and id have to be compared, and that asks whether there is time left.
+    let alike = (0..5).map(|trace| span("cart", SpanKind::Client, (trace, 1, 0), NOW));
+    write(&*store, &tenant(), &plain.chain(alike).collect::<Vec<_>>());
+    let request = RollupRequest { table: RollupTable::Services, steps: ever(), service: None };
+    for _ in 0..3 {
+        let late = QueryContext::new(Duration::ZERO, usize::MAX, Arc::default());
+        assert!(store.rollups(&tenant(), &request, &late).is_err());
+    }
+    assert_eq!(counts(&store, ever()), [(0, 55)]);
+    assert_eq!(edges(&store), ["cart > erp: 5", "shop > erp: 50"]);
+}

@@ -5,6 +5,7 @@ use hoptrail_query::rollups::{MINUTE, RollupRequest, RollupSteps, Rollups};
 use super::times::seconds;
 use crate::context::Visit;
 use crate::error::PageError;
+use crate::url::Params;
 
 /// What the store said.
 #[derive(Debug, Default)]
@@ -62,6 +63,15 @@ fn around(steps: &RollupSteps, resolution: u64) -> RollupSteps {
     let start = range.start / step * step;
     let count = range.end.saturating_sub(start).div_ceil(step).max(1);
     RollupSteps { start, step, count: usize::try_from(count).unwrap_or(usize::MAX) }
+}
+
+/// Whether the numbers are asked for as JSON.
+pub(crate) fn is_json(params: &Params) -> Result<bool, PageError> {
+    match params.text("format") {
+        "" | "html" => Ok(false),
+        "json" => Ok(true),
+        other => Err(PageError::BadParameter(format!("format {other:?} is unknown: it is json, or left out"))),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod spark;
 mod times;
 mod words;
 
-pub(crate) use ask::{Asked, ask};
+pub(crate) use ask::{Asked, ask, is_json};
 pub(crate) use names::{SERVICES, named, service_href};
 pub(crate) use spark::{Spark, spark};
 pub(crate) use times::{TimeBar, Times, Window};

@@ -16,7 +16,7 @@ use super::start::StartPage;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
-use crate::pages::red::{Asked, SERVICES, TimeBar, Times, Window, ask};
+use crate::pages::red::{Asked, SERVICES, TimeBar, Times, Window, ask, is_json};
 use crate::url::{Params, href};
 use crate::{filters, format};
 
@@ -91,11 +91,7 @@ struct Found {
 
 /// `GET /services`.
 pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageError> {
-    let is_json = match params.text("format") {
-        "" | "html" => false,
-        "json" => true,
-        other => return Err(PageError::BadParameter(format!("format {other:?} is unknown: it is json, or left out"))),
-    };
+    let is_json = is_json(&params)?;
     let question = match Question::read(&params, &visit) {
         Ok(question) => question,
         Err(error) if is_json => return Err(PageError::BadParameter(error.message)),
