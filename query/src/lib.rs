@@ -5,6 +5,7 @@
 pub mod assemble;
 #[doc(hidden)]
 pub mod checks;
+pub mod conventions;
 pub mod diff;
 mod error;
 mod http;

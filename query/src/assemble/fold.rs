@@ -38,11 +38,31 @@ impl TraceTree<'_> {
     /// the latest, has attributes that say how many and how long they were, and no events or links. What was below the others is gone.
     #[must_use]
     pub fn folded(&self, folding: &Folding) -> Vec<TraceSpan> {
+        let groups = self.alike(folding);
+        let mut fate = vec![Fate::Stays; self.nodes.len()];
+        for group in &groups {
+            let [first, others @ ..] = group.as_slice() else { continue };
+            fate[*first] = Fate::StandsFor(group);
+            others.iter().for_each(|other| fate[*other] = Fate::Goes);
+        }
+        self.spared(&fate)
+    }
+
+    /// The indexes of siblings that are alike, in the order of the tree: those of each group, and the groups by their first.
+    #[must_use]
+    pub fn alike(&self, folding: &Folding) -> Vec<Vec<usize>> {
+        let least = folding.least.max(2);
+        let siblings = self.siblings();
+        // Most spans have too few siblings.
+        if siblings.iter().all(|count| *count < least) {
+            return Vec::new();
+        }
         let below = self.below();
         let heights = self.heights();
         let mut groups: HashMap<Likeness<'_>, Vec<usize>> = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let Some(span) = node.span().filter(|_| heights[index] <= folding.levels) else { continue };
+            let has_enough = siblings[index] >= least && heights[index] <= folding.levels;
+            let Some(span) = node.span().filter(|_| has_enough) else { continue };
             let value = |key: &String| span.span.attribute(key).or_else(|| span.resource.attribute(key));
             let likeness = Likeness {
                 parent: node.parent,
@@ -55,13 +75,16 @@ impl TraceTree<'_> {
             };
             groups.entry(likeness).or_default().push(index);
         }
-        let mut fate = vec![Fate::Stays; self.nodes.len()];
-        for group in groups.values().filter(|group| group.len() >= folding.least.max(2)) {
-            let [first, others @ ..] = group.as_slice() else { continue };
-            fate[*first] = Fate::StandsFor(group);
-            others.iter().for_each(|other| fate[*other] = Fate::Goes);
-        }
-        self.spared(&fate)
+        let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() >= least).collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// For each node how many children its parent has; for a root how many roots there are.
+    fn siblings(&self) -> Vec<usize> {
+        let (mut roots, mut children) = (0, vec![0; self.nodes.len()]);
+        self.nodes.iter().for_each(|node| *node.parent.map_or(&mut roots, |parent| &mut children[parent]) += 1);
+        self.nodes.iter().map(|node| node.parent.map_or(roots, |parent| children[parent])).collect()
     }
 
     /// The spans that are left.
