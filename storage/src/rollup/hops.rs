@@ -4,7 +4,7 @@
 //! answered is a hop to the peer that its attributes name. A server whose caller is unknown was called by a user, and a consumer whose
 //! producer is unknown takes from a queue.
 
-use std::collections::HashSet;
+use std::borrow::Borrow;
 
 use hoptrail_proto::model::SpanKind;
 
@@ -52,17 +52,22 @@ pub(crate) struct Hops {
 
 impl Hops {
     /// Calls `each` with the hops of a trace, whose spans are in the order of their starts and without copies. `user` is the code of the
-    /// user, and `linked` are the spans that others of the trace link to.
-    pub(crate) fn of(&mut self, spans: &[HopSpan], user: u32, linked: &HashSet<u64>, mut each: impl FnMut(&Hop)) {
+    /// user, and `is_linked` tells whether others of the trace link to a span.
+    pub(crate) fn of<S: Borrow<HopSpan>>(
+        &mut self,
+        spans: &[S],
+        user: u32,
+        is_linked: impl Fn(u64) -> bool,
+        mut each: impl FnMut(&Hop),
+    ) {
         let Self { by_id, answered } = self;
         by_id.clear();
-        by_id.extend(spans.iter().zip(0_u32..).map(|(span, index)| (span.id, index)));
+        by_id.extend(spans.iter().zip(0_u32..).map(|(span, index)| (span.borrow().id, index)));
         by_id.sort_unstable();
         answered.clear();
         answered.resize(spans.len(), false);
-        for (index, child) in spans.iter().enumerate() {
-            let parent = parent_of(by_id, spans, index);
-            match parent {
+        for (index, child) in spans.iter().map(Borrow::borrow).enumerate() {
+            match parent_of(by_id, spans, index) {
                 Some((at, parent)) => {
                     if let Some(known) = answered.get_mut(at) {
                         *known |= !is_call(parent.kind) || takes_over(parent, child);
@@ -74,23 +79,27 @@ impl Hops {
                 None => entered(child, user).iter().for_each(&mut each),
             }
         }
-        let unanswered = spans.iter().enumerate().filter(|(index, span)| {
-            !matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && answered.get(*index) == Some(&false)
+        let unanswered = spans.iter().map(Borrow::borrow).zip(answered).filter(|(span, answered)| {
+            !matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && !**answered
         });
-        for (_, span) in unanswered {
-            let is_linked = span.kind == SpanKind::Producer && linked.contains(&span.id);
-            span.peer.filter(|_| !is_linked).into_iter().for_each(|peer| each(&unanswered_call(span, peer)));
+        for (span, _) in unanswered {
+            let peer = span.peer.filter(|_| span.kind != SpanKind::Producer || !is_linked(span.id));
+            peer.into_iter().for_each(|peer| each(&unanswered_call(span, peer)));
         }
     }
 }
 
 /// The parent of a span: the first with that id that is not the span itself.
-fn parent_of<'s>(by_id: &[(u64, u32)], spans: &'s [HopSpan], child: usize) -> Option<(usize, &'s HopSpan)> {
-    let wanted = spans.get(child).map(|span| span.parent).filter(|parent| *parent != 0)?;
+fn parent_of<'s, S: Borrow<HopSpan>>(
+    by_id: &[(u64, u32)],
+    spans: &'s [S],
+    child: usize,
+) -> Option<(usize, &'s HopSpan)> {
+    let wanted = spans.get(child).map(|span| span.borrow().parent).filter(|parent| *parent != 0)?;
     let first = by_id.partition_point(|(id, _)| *id < wanted);
     let alike = by_id.get(first..)?.iter().take_while(|(id, _)| *id == wanted);
     let at = alike.map(|(_, index)| *index as usize).find(|index| *index != child)?;
-    Some((at, spans.get(at)?))
+    Some((at, spans.get(at)?.borrow()))
 }
 
 fn is_call(kind: SpanKind) -> bool {

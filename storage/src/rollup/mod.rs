@@ -21,6 +21,7 @@ mod of_rows;
 mod of_spans;
 mod page;
 mod peer;
+mod rows;
 mod steps;
 mod tally;
 
@@ -32,12 +33,14 @@ pub use of_spans::peer_of_span;
 pub use peer::{Peer, PeerKind};
 pub use steps::RollupSteps;
 
-pub(crate) use hops::{HopSpan, Hops};
+pub(crate) use hops::{Hop, HopSpan, Hops};
 pub(crate) use level::Level;
-pub(crate) use names::{SpanNames, fold};
+use names::fold;
+pub(crate) use names::SpanNames;
 pub(crate) use of_rows::{RowReader, RowSpan, linked_from};
 pub(crate) use of_spans::{add_spans, hop_span, linked};
-pub(crate) use page::{RollupPage, Rows, add, at_level, by_page, decode, encode};
+pub(crate) use page::{RollupPage, decode, encode};
+pub(crate) use rows::{Rows, push};
 pub(crate) use tally::{Counted, Tally};
 
 /// A minute in nanoseconds: the finest step of rollups.
@@ -58,6 +61,16 @@ pub struct RollupRequest {
     pub service: Option<String>,
 }
 
+impl RollupRequest {
+    /// Whether the answer has this key.
+    pub(crate) fn wants(&self, key: &RollupKey) -> bool {
+        self.service.as_ref().is_none_or(|service| key.concerns(service))
+    }
+}
+
+/// The cells of each key by their steps.
+pub(crate) type Series = BTreeMap<RollupKey, BTreeMap<usize, Cell>>;
+
 /// Numbers of rollups.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rollups {
@@ -71,6 +84,16 @@ pub struct Rollups {
 }
 
 impl Rollups {
+    /// The answer with these series. Services with more than `most_names` span names have some of them put together.
+    pub(crate) fn of(mut series: Series, resolution: u64, most_names: usize) -> Self {
+        // What was taken back whole was never there.
+        series.values_mut().for_each(|cells| cells.retain(|_, cell| !cell.is_empty()));
+        series.retain(|_, cells| !cells.is_empty());
+        let folded = fold(&mut series, most_names);
+        let of = |(key, cells): (_, BTreeMap<_, _>)| RollupSeries { key, cells: cells.into_iter().collect() };
+        Self { series: series.into_iter().map(of).collect(), resolution, folded }
+    }
+
     /// Adds those of the same request from elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
         let mut known: BTreeMap<RollupKey, Vec<(usize, Cell)>> =

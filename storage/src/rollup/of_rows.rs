@@ -1,8 +1,9 @@
 //! Reads from rows of the head what rollups count.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode, TraceId, sampling};
@@ -23,7 +24,13 @@ pub(crate) struct RowSpan {
     pub(crate) bytes: u32,
     pub(crate) place: Option<Place>,
     /// The chunk, by the caller's count, and the row in it.
-    pub(crate) at: (usize, u32),
+    pub(crate) at: (u32, u32),
+}
+
+impl Borrow<HopSpan> for RowSpan {
+    fn borrow(&self) -> &HopSpan {
+        &self.hop
+    }
 }
 
 /// Reads rows of one chunk for a tally. What spans of one shape share is worked out once.
@@ -148,8 +155,11 @@ impl RowReader {
             return None;
         }
         let slots = rows.span_table.slots(row as usize);
-        let named = layout.peers.iter().filter(|(key, _)| *key < FIRST_URL).map(|(_, at)| slots.get(*at));
-        let hash = self.hasher.hash_one((facts.layout, facts.kind, named.collect::<Vec<_>>()));
+        let mut hasher = self.hasher.build_hasher();
+        (facts.layout, facts.kind).hash(&mut hasher);
+        let named = layout.peers.iter().filter(|(key, _)| *key < FIRST_URL);
+        named.for_each(|(_, at)| slots.get(*at).hash(&mut hasher));
+        let hash = hasher.finish();
         if let Some(known) = self.peers.get(&hash) {
             return *known;
         }

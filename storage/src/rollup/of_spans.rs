@@ -11,8 +11,6 @@ use super::tally::Counted;
 use super::{Connection, NodeKind, Peer, PeerKind, RollupKey, SpanNames, Tally};
 use crate::copies::Contents;
 
-/// The node of a caller that sends no spans.
-const USER: &str = "user";
 /// OTLP's flags: whether the sender says if the parent is remote, and that it is.
 const REMOTE: u32 = 0x300;
 
@@ -72,10 +70,6 @@ impl Tally {
         };
         (self.node(peer.kind.into(), &peer.name), connection)
     }
-
-    pub(crate) fn user(&mut self) -> u32 {
-        self.node(NodeKind::User, USER)
-    }
 }
 
 /// Counts all spans of a trace, which are without copies, and its hops.
@@ -107,7 +101,7 @@ fn add_hops(tally: &mut Tally, spans: &[TraceSpan]) {
     let mut services = HashMap::new();
     let light: Vec<HopSpan> = spans.iter().map(|span| hop_span(span, tally, &mut services)).collect();
     let (mut hops, user, linked) = (Vec::new(), tally.user(), linked(spans.iter().copied()));
-    Hops::default().of(&light, user, &linked, |hop| hops.push(*hop));
+    Hops::default().of(&light, user, |span| linked.contains(&span), |hop| hops.push(*hop));
     hops.iter().for_each(|hop| tally.add_hop(hop, 1));
 }
 

@@ -2,25 +2,13 @@
 //!
 //! A page is divided into streams of one kind of number each, which zstd then packs. Rows are by key, and by time within a key.
 
-use std::collections::BTreeMap;
-
 use hoptrail_proto::model::{SpanKind, StatusCode};
 
 use super::level::Level;
-use super::{Bucket, Cell, Connection, Durations, Node, NodeKind, RollupKey, RollupTable};
+use super::{Bucket, Cell, Connection, Durations, Node, NodeKind, RollupKey, RollupTable, Rows};
 use crate::codec::bytes::{Input, put_bytes, put_varint};
 use crate::codec::{Damaged, len_u32, pack, to_usize};
 use crate::segment::PageId;
-
-/// Cells by key and by the start of their row.
-pub(crate) type Rows = BTreeMap<(RollupKey, u64), Cell>;
-
-/// Adds the rows of others.
-pub(crate) fn add(rows: &mut Rows, others: Rows) {
-    for (key, cell) in others {
-        rows.entry(key).or_default().add(&cell);
-    }
-}
 
 /// The streams of a page.
 #[derive(Default)]
@@ -43,14 +31,12 @@ impl Streams {
 /// The bytes of a page.
 pub(crate) fn encode(rows: &Rows, level: Level, start: u64) -> Vec<u8> {
     let mut streams = Streams::default();
-    let rows: Vec<(&RollupKey, u64, &Cell)> = rows.iter().map(|((key, time), cell)| (key, *time, cell)).collect();
-    let keys: Vec<_> = rows.chunk_by(|one, other| one.0 == other.0).collect();
-    put_varint(&mut streams.keys, keys.len() as u64);
-    for of_key in keys {
-        of_key.iter().take(1).for_each(|(key, ..)| put_key(&mut streams.keys, key));
-        put_varint(&mut streams.times, of_key.len() as u64);
+    put_varint(&mut streams.keys, rows.keys() as u64);
+    for (key, cells) in rows.iter() {
+        put_key(&mut streams.keys, key);
+        put_varint(&mut streams.times, cells.len() as u64);
         let mut before = start;
-        for (_, time, cell) in of_key {
+        for (time, cell) in cells {
             put_varint(&mut streams.times, time.saturating_sub(before) / level.length());
             before = *time;
             put_cell(&mut streams, cell);
@@ -64,13 +50,13 @@ pub(crate) fn encode(rows: &Rows, level: Level, start: u64) -> Vec<u8> {
     out
 }
 
-/// Calls `take` with the rows of a page whose key is wanted. `wanted` is asked once for each key.
+/// Calls `take` with each wanted key of a page and its rows, by the times of their starts.
 pub(crate) fn decode(
     page: &[u8],
     table: RollupTable,
     (level, start): (Level, u64),
     wanted: impl Fn(&RollupKey) -> bool,
-    mut take: impl FnMut(&RollupKey, u64, Cell),
+    mut take: impl FnMut(&RollupKey, &[(u64, Cell)]),
 ) -> Result<(), Damaged> {
     let mut input = Input(page);
     let raw_len = input.u32()? as usize;
@@ -79,15 +65,19 @@ pub(crate) fn decode(
     let mut next = || input.bytes().map(Input);
     let (mut keys, mut times) = (next()?, next()?);
     let mut cells = Cells { counts: next()?, weights: next()?, bytes: next()?, durations: next()?, buckets: next()? };
+    // The memory of rows is used for one key after the other.
+    let mut rows: Vec<(u64, Cell)> = Vec::new();
     for _ in 0..keys.count(8)? {
-        let key = read_key(&mut keys, table)?;
-        let (is_wanted, mut time) = (wanted(&key), start);
-        for _ in 0..times.count(8)? {
+        let (key, count, mut time) = (read_key(&mut keys, table)?, times.count(8)?, start);
+        rows.resize_with(count.max(rows.len()), Default::default);
+        let own = rows.get_mut(..count).unwrap_or_default();
+        for (at, cell) in &mut *own {
             time = time.saturating_add(times.varint()?.saturating_mul(level.length()));
-            let cell = cells.next()?;
-            if is_wanted {
-                take(&key, time, cell);
-            }
+            *at = time;
+            cells.read(cell)?;
+        }
+        if wanted(&key) {
+            take(&key, own);
         }
     }
     Ok(())
@@ -221,56 +211,42 @@ struct Cells<'p> {
 }
 
 impl Cells<'_> {
-    fn next(&mut self) -> Result<Cell, Damaged> {
-        let (count, errors) = (signed(&mut self.counts)?, signed(&mut self.counts)?);
-        let weight = if self.weights.byte()? == 0 { count as f64 } else { f64::from_le_bytes(self.weights.array()?) };
-        let (bytes, durations, caller) = (signed(&mut self.bytes)?, self.durations()?, self.durations()?);
-        Ok(Cell { count, errors, weight, bytes, durations, caller })
+    fn read(&mut self, cell: &mut Cell) -> Result<(), Damaged> {
+        (cell.count, cell.errors) = (signed(&mut self.counts)?, signed(&mut self.counts)?);
+        let is_plain = self.weights.byte()? == 0;
+        cell.weight = if is_plain { cell.count as f64 } else { f64::from_le_bytes(self.weights.array()?) };
+        cell.bytes = signed(&mut self.bytes)?;
+        self.durations(&mut cell.durations)?;
+        self.durations(&mut cell.caller)
     }
 
-    fn durations(&mut self) -> Result<Durations, Damaged> {
-        let mut durations = Durations::default();
+    fn durations(&mut self, durations: &mut Durations) -> Result<(), Damaged> {
+        let Durations { sum_nanos, bounds, buckets } = durations;
+        (*sum_nanos, *bounds) = (0, None);
+        buckets.clear();
         let mut bucket = 0_i64;
-        let Some(count) = self.buckets.varint()?.checked_sub(1).map(to_usize) else { return Ok(durations) };
+        let Some(count) = self.buckets.varint()?.checked_sub(1).map(to_usize) else { return Ok(()) };
         if count > self.buckets.0.len() / 2 {
             return Err(Damaged("count larger than the page"));
         }
-        durations.buckets.reserve_exact(count);
+        buckets.reserve_exact(count);
         for _ in 0..count {
             bucket = bucket.saturating_add(signed(&mut self.buckets)?);
             let number = i16::try_from(bucket).map_err(|_| Damaged("no bucket"))?;
-            durations.buckets.push((Bucket(number), signed(&mut self.buckets)?));
+            buckets.push((Bucket(number), signed(&mut self.buckets)?));
         }
         let (low, high) = (signed(&mut self.durations)?, signed(&mut self.durations)?);
-        durations.sum_nanos = i128::from(high) << 64 | i128::from(low.cast_unsigned());
-        durations.bounds = match self.durations.byte()? {
+        *sum_nanos = i128::from(high) << 64 | i128::from(low.cast_unsigned());
+        *bounds = match self.durations.byte()? {
             0 => None,
-            1 => u64::try_from(durations.sum_nanos).ok().map(|only| (only, only)),
+            1 => u64::try_from(*sum_nanos).ok().map(|only| (only, only)),
             _ => {
                 let least = self.durations.varint()?;
                 Some((least, least.saturating_add(self.durations.varint()?)))
             }
         };
-        Ok(durations)
+        Ok(())
     }
-}
-
-/// The rows of a level, of rows of minutes.
-pub(crate) fn at_level(rows: &Rows, level: Level) -> Rows {
-    let mut coarse = Rows::new();
-    for ((key, time), cell) in rows {
-        coarse.entry((key.clone(), level.row(*time))).or_default().add(cell);
-    }
-    coarse
-}
-
-/// Rows by the starts of their pages.
-pub(crate) fn by_page(rows: Rows, level: Level) -> BTreeMap<u64, Rows> {
-    let mut pages: BTreeMap<u64, Rows> = BTreeMap::new();
-    for ((key, time), cell) in rows {
-        pages.entry(level.page(time)).or_default().insert((key, time), cell);
-    }
-    pages
 }
 
 /// A page of a rollup.
@@ -304,43 +280,13 @@ impl RollupPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DAY, HOUR, MINUTE};
+    use super::super::rows::tests::some_rows;
+    use super::super::DAY;
     use super::*;
 
-    fn some_rows() -> Rows {
-        let node = |kind, name: &str| Node { kind, name: name.to_owned() };
-        let mut rows = Rows::new();
-        for number in 0..200_u64 {
-            let key = RollupKey::Edge {
-                caller: node(NodeKind::User, "user"),
-                callee: node(NodeKind::Service, &format!("s{}", number % 7)),
-                connection: Connection::Virtual,
-            };
-            let mut cell = Cell { count: 3, errors: -1, weight: 3.0, bytes: 77, ..Cell::default() };
-            cell.durations.note(number * 1_000_000, 1);
-            cell.durations.note(number * number, 2);
-            cell.durations.note(0, -2);
-            cell.caller.note(u64::MAX, 4);
-            cell.weight += (number % 2) as f64 / 4.0;
-            if number % 5 == 0 {
-                cell.durations = Durations { sum_nanos: -7, ..Durations::default() };
-            }
-            rows.insert((key, DAY + number / 7 * MINUTE), cell);
-        }
-        rows
-    }
-
     fn read(page: &[u8], level: Level) -> Result<Rows, Damaged> {
-        let mut rows = Rows::new();
-        decode(
-            page,
-            RollupTable::Edges,
-            (level, DAY),
-            |_| true,
-            |key, time, cell| {
-                rows.insert((key.clone(), time), cell);
-            },
-        )?;
+        let mut rows = Rows::default();
+        decode(page, RollupTable::Edges, (level, DAY), |_| true, |key, cells| rows.add(key, cells))?;
         Ok(rows)
     }
 
@@ -348,14 +294,8 @@ mod tests {
     fn pages_come_back_and_damaged_ones_are_refused() {
         let rows = some_rows();
         let page = encode(&rows, Level::Minute, DAY);
-        assert_eq!(read(&page, Level::Minute), Ok(rows.clone()));
+        assert_eq!(read(&page, Level::Minute), Ok(rows));
         (0..page.len()).for_each(|end| assert!(read(&page[..end], Level::Minute).is_err(), "{end}"));
-        assert_eq!(read(&encode(&Rows::new(), Level::Day, 0), Level::Day), Ok(Rows::new()));
-        let hours = at_level(&rows, Level::Hour);
-        assert_eq!(hours.len(), 7);
-        assert_eq!(hours.values().map(|cell| cell.count).sum::<i64>(), 600);
-        let pages = by_page(rows, Level::Minute);
-        assert_eq!(pages.keys().copied().collect::<Vec<_>>(), [DAY]);
-        assert!(at_level(&some_rows(), Level::Ever).keys().all(|(_, time)| *time == 0) && HOUR > MINUTE);
+        assert_eq!(read(&encode(&Rows::default(), Level::Day, 0), Level::Day), Ok(Rows::default()));
     }
 }

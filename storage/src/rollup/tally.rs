@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::hops::Hop;
-use super::page::Rows;
+use super::rows::{Rows, push};
 use super::{Cell, Connection, MINUTE, Node, NodeKind, RollupKey, RollupTable};
 use crate::codec::len_u32;
 
@@ -12,6 +12,8 @@ const MOST_EDGES: usize = 10_000;
 /// The code of no key.
 const NONE: u32 = u32::MAX;
 const OTHER: &str = "other";
+/// The node of a caller that sends no spans.
+const USER: &str = "user";
 
 /// A span as it is counted.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +33,15 @@ pub(crate) struct Tally {
     services: Vec<u32>,
     codes: HashMap<RollupKey, u32>,
     nodes: Vec<Node>,
+    /// The code of the caller that sends no spans.
+    user: Option<u32>,
     node_codes: HashMap<Node, u32>,
     edges: HashMap<(u32, u32, Connection), u32>,
-    /// By key and minute since 1970.
-    cells: HashMap<(u32, u32), Cell>,
+    /// The cells by key and minute since 1970.
+    places: HashMap<(u32, u32), u32>,
+    cells: Vec<((u32, u32), Cell)>,
+    /// For each key the minute and the cell that it had last.
+    last: Vec<(u32, u32)>,
 }
 
 impl Tally {
@@ -46,6 +53,7 @@ impl Tally {
         let service = key.of_service().map_or(NONE, |service| self.key(service));
         let code = len_u32(self.keys.len());
         self.services.push(service);
+        self.last.push((0, NONE));
         self.keys.push(key.clone());
         self.codes.insert(key, code);
         code
@@ -60,22 +68,32 @@ impl Tally {
         })
     }
 
+    /// The code of the caller that sends no spans.
+    pub(crate) fn user(&mut self) -> u32 {
+        let known = self.user.unwrap_or_else(|| self.node(NodeKind::User, USER));
+        self.user = Some(known);
+        known
+    }
+
     /// Counts a span for a key that counts durations.
     pub(crate) fn add(&mut self, key: u32, span: &Counted) {
-        let cell = self.cell(key, span.start);
-        cell.durations.note(span.duration, 1);
-        note(cell, span);
+        if let Some(cell) = self.cell(key, span.start) {
+            cell.durations.note(span.duration, 1);
+            note(cell, span);
+        }
     }
 
     /// Counts a span for an instance.
     pub(crate) fn add_to_instance(&mut self, key: u32, span: &Counted) {
-        note(self.cell(key, span.start), span);
+        if let Some(cell) = self.cell(key, span.start) {
+            note(cell, span);
+        }
     }
 
     /// Counts a hop `times` times; -1 takes it back.
     pub(crate) fn add_hop(&mut self, hop: &Hop, times: i64) {
         let key = self.edge(hop.caller, hop.callee, hop.connection);
-        let cell = self.cell(key, hop.start);
+        let Some(cell) = self.cell(key, hop.start) else { return };
         cell.count += times;
         cell.errors += times * i64::from(hop.failed);
         cell.weight += hop.weight * times as f64;
@@ -83,9 +101,24 @@ impl Tally {
         hop.by_caller.into_iter().for_each(|nanos| cell.caller.note(nanos, times));
     }
 
-    fn cell(&mut self, key: u32, time: u64) -> &mut Cell {
+    fn cell(&mut self, key: u32, time: u64) -> Option<&mut Cell> {
         // 32 bits of minutes are 8,000 years; 64 bits of nanoseconds are 584.
-        self.cells.entry((key, u32::try_from(time / MINUTE).unwrap_or(u32::MAX))).or_default()
+        let minute = u32::try_from(time / MINUTE).unwrap_or(u32::MAX);
+        self.cell_of(key, minute)
+    }
+
+    /// The cell of a key that there is.
+    fn cell_of(&mut self, key: u32, minute: u32) -> Option<&mut Cell> {
+        let Self { places, cells, last, .. } = self;
+        let last = last.get_mut(key as usize)?;
+        if *last != (minute, last.1) || last.1 == NONE {
+            let new = || {
+                cells.push(((key, minute), Cell::default()));
+                len_u32(cells.len() - 1)
+            };
+            *last = (minute, *places.entry((key, minute)).or_insert_with(new));
+        }
+        cells.get_mut(last.1 as usize).map(|(_, cell)| cell)
     }
 
     fn edge(&mut self, caller: u32, callee: u32, connection: Connection) -> u32 {
@@ -106,9 +139,8 @@ impl Tally {
     }
 
     /// Calls `visit` with everything that was counted of a table: the code of the key, the start of the minute, the cell.
-    pub(crate) fn each(&self, table: RollupTable, mut visit: impl FnMut(u32, u64, &Cell)) {
-        let of_table = self.keys.iter().map(|key| key.table() == table);
-        let of_table: Vec<bool> = of_table.collect();
+    pub(crate) fn each<'t>(&'t self, table: RollupTable, mut visit: impl FnMut(u32, u64, &'t Cell)) {
+        let of_table: Vec<bool> = self.keys.iter().map(|key| key.table() == table).collect();
         for ((key, minute), cell) in &self.cells {
             let code = if table == RollupTable::Services { self.services.get(*key as usize) } else { Some(key) };
             let Some(code) = code.filter(|code| of_table.get(**code as usize) == Some(&true)) else { continue };
@@ -126,27 +158,25 @@ impl Tally {
         let codes: Vec<u32> = other.keys.iter().map(|key| self.key(key.clone())).collect();
         for ((key, minute), cell) in &other.cells {
             let Some(code) = codes.get(*key as usize) else { continue };
-            self.cells.entry((*code, *minute)).or_default().add(cell);
+            self.cell_of(*code, *minute).into_iter().for_each(|known| known.add(cell));
         }
     }
 
-    /// Everything that was counted of a table, by key and by the start of the minute. What was taken back whole is not in it.
-    pub(crate) fn by_key(&self, table: RollupTable) -> Rows {
-        let mut by_code: HashMap<(u32, u64), Cell> = HashMap::new();
-        self.each(table, |code, minute, cell| by_code.entry((code, minute)).or_default().add(cell));
-        by_code.retain(|_, cell| !cell.is_empty());
-        // Keys are compared once for each key, and not for each row.
-        let mut order: Vec<u32> = (0..len_u32(self.keys.len())).collect();
-        order.sort_unstable_by_key(|code| self.key_of(*code));
-        let mut ranks = vec![0; order.len()];
-        for (rank, code) in (0_u32..).zip(&order) {
-            ranks.get_mut(*code as usize).into_iter().for_each(|own| *own = rank);
+    /// Everything that was counted of a table. What was taken back whole is not in it.
+    pub(crate) fn rows(&self, table: RollupTable) -> Rows {
+        let mut by_code: Vec<Vec<(u64, &Cell)>> = vec![Vec::new(); self.keys.len()];
+        self.each(table, |code, minute, cell| {
+            by_code.get_mut(code as usize).into_iter().for_each(|cells| cells.push((minute, cell)));
+        });
+        let mut rows = Rows::default();
+        for (key, mut cells) in self.keys.iter().zip(by_code).filter(|(_, cells)| !cells.is_empty()) {
+            cells.sort_by_key(|(minute, _)| *minute);
+            let mut summed = Vec::with_capacity(cells.len());
+            cells.into_iter().for_each(|(minute, cell)| push(&mut summed, minute, cell));
+            rows.insert(key.clone(), summed);
         }
-        let mut rows: Vec<((u32, u64), Cell)> = by_code.into_iter().collect();
-        rows.sort_unstable_by_key(|((code, minute), _)| (ranks.get(*code as usize), *minute));
-        rows.into_iter()
-            .filter_map(|((code, minute), cell)| Some(((self.key_of(code)?.clone(), minute), cell)))
-            .collect()
+        rows.leave_out_nothings();
+        rows
     }
 }
 

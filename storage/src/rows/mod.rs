@@ -5,6 +5,7 @@
 
 mod append;
 mod arena;
+mod by_trace;
 mod dictionary;
 mod materialize;
 mod per_table;

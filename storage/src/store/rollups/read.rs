@@ -1,6 +1,7 @@
 //! Answers of rollups: of what was written, and of the head.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use hoptrail_proto::model::TenantId;
@@ -8,15 +9,13 @@ use hoptrail_proto::model::TenantId;
 use super::count::Counting;
 use super::write::read_page;
 use crate::catalog::RollupEntry;
-use crate::rollup::{Level, MINUTE, RollupKey, RollupRequest, RollupSeries, Rollups, Tally, fold};
+use crate::rollup::{Level, MINUTE, RollupKey, RollupRequest, Rollups, Series, Tally, push};
 use crate::store::lock;
 use crate::store::readers::Readers;
 use crate::{Cell, QueryContext, ReadError};
 
 /// Memory of a cell, about.
 const CELL_BYTES: usize = 512;
-/// Cells that are counted at once.
-const CELLS: usize = 1024;
 
 /// The numbers that a request asks for.
 pub(in crate::store) fn rollups(
@@ -28,7 +27,7 @@ pub(in crate::store) fn rollups(
     let state = readers.read_state();
     let ((chunks, segments), written) = (state.snapshot(tenant), state.rollups_of(tenant));
     drop(state);
-    let mut answer = Answer { request, series: BTreeMap::new(), resolution: MINUTE, cells: 0 };
+    let mut answer = Answer { request, series: Series::new(), resolution: MINUTE, cells: 0 };
     let mut memory = context.reserve(0)?;
     for rollup in &written {
         context.check()?;
@@ -42,12 +41,12 @@ pub(in crate::store) fn rollups(
         answer.add_counted(&rollup.tally);
         memory.grow(answer.take_cells() * CELL_BYTES)?;
     }
-    Ok(answer.finish(readers.rollups.most_names))
+    Ok(Rollups::of(answer.series, answer.resolution, readers.rollups.most_names))
 }
 
 struct Answer<'r> {
     request: &'r RollupRequest,
-    series: BTreeMap<RollupKey, BTreeMap<usize, Cell>>,
+    series: Series,
     resolution: u64,
     /// New cells since they were counted last.
     cells: usize,
@@ -65,18 +64,18 @@ impl Answer<'_> {
             if page.table != table || !rollup.may_answer(page.level, page.start, self.request) {
                 continue;
             }
-            let mut found = Vec::with_capacity(CELLS);
+            let mut found: Vec<(RollupKey, Vec<(usize, Cell)>)> = Vec::new();
             let read = read_page(
                 readers,
                 rollup.id,
                 (*page, index),
-                |key| self.is_wanted(key),
-                |key, time, cell| {
-                    if rollup.level_at(time, self.request) == page.level
-                        && let Some(step) = steps.of(time)
-                    {
-                        found.push((key.clone(), step, cell));
+                |key| self.request.wants(key),
+                |key, cells| {
+                    let mut own = Vec::new();
+                    for (time, cell) in cells.iter().filter(|(time, _)| rollup.answers(*time, page.level, self.request)) {
+                        steps.of(*time).into_iter().for_each(|step| push(&mut own, step, cell));
                     }
+                    found.extend((!own.is_empty()).then(|| (key.clone(), own)));
                 },
             );
             match read {
@@ -90,7 +89,7 @@ impl Answer<'_> {
             if !found.is_empty() && page.level != Level::Ever && steps.step % page.level.length() != 0 {
                 self.resolution = self.resolution.max(page.level.length());
             }
-            found.into_iter().for_each(|(key, step, cell)| self.add(key, step, &cell));
+            found.into_iter().for_each(|(key, cells)| self.add(key, cells));
         }
         Ok(())
     }
@@ -104,32 +103,25 @@ impl Answer<'_> {
             }
         });
         for ((code, step), cell) in sums {
-            let key = tally.key_of(code).filter(|key| self.is_wanted(key));
-            key.into_iter().for_each(|key| self.add(key.clone(), step, &cell));
+            let key = tally.key_of(code).filter(|key| self.request.wants(key));
+            key.into_iter().for_each(|key| self.add(key.clone(), vec![(step, cell.clone())]));
         }
     }
 
-    fn is_wanted(&self, key: &RollupKey) -> bool {
-        self.request.service.as_ref().is_none_or(|service| key.concerns(service))
-    }
-
-    fn add(&mut self, key: RollupKey, step: usize, cell: &Cell) {
-        let known = self.series.entry(key).or_default().entry(step);
-        self.cells += usize::from(matches!(known, std::collections::btree_map::Entry::Vacant(_)));
-        known.or_default().add(cell);
+    fn add(&mut self, key: RollupKey, cells: Vec<(usize, Cell)>) {
+        let known = self.series.entry(key).or_default();
+        let before = known.len();
+        for (step, cell) in cells {
+            match known.entry(step) {
+                Entry::Vacant(entry) => _ = entry.insert(cell),
+                Entry::Occupied(mut entry) => entry.get_mut().add(&cell),
+            }
+        }
+        self.cells += known.len() - before;
     }
 
     fn take_cells(&mut self) -> usize {
         std::mem::take(&mut self.cells)
-    }
-
-    fn finish(mut self, most_names: usize) -> Rollups {
-        // What was taken back whole was never there.
-        self.series.values_mut().for_each(|cells| cells.retain(|_, cell| !cell.is_empty()));
-        self.series.retain(|_, cells| !cells.is_empty());
-        let folded = fold(&mut self.series, most_names);
-        let of = |(key, cells): (_, BTreeMap<_, _>)| RollupSeries { key, cells: cells.into_iter().collect() };
-        Rollups { series: self.series.into_iter().map(of).collect(), resolution: self.resolution, folded }
     }
 }
 
@@ -143,6 +135,11 @@ impl RollupEntry {
         let is_kept =
             |level: &Level| self.list.kept_from.get(*level as usize).is_none_or(|from| level.row(time) >= *from);
         Level::ALL.into_iter().filter(|other| *other >= level).find(is_kept).unwrap_or(Level::Ever)
+    }
+
+    /// Whether the rows of a level answer for a time.
+    fn answers(&self, time: u64, level: Level, request: &RollupRequest) -> bool {
+        self.level_at(time, request) == level
     }
 
     /// Whether a page of a level may have rows that answer.

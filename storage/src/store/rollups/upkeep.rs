@@ -89,12 +89,10 @@ pub(in crate::store) fn write_merged<S: PageSink + ?Sized, E: From<S::Error> + F
                 rollup.id,
                 (*page, at),
                 |_| true,
-                |key, time, cell| {
-                    rows.entry((key.clone(), time)).or_default().add(&cell);
-                },
+                |key, cells| rows.add(key, cells),
             )?;
         }
-        rows.retain(|_, cell| !cell.is_empty());
+        rows.leave_out_nothings();
         NewRollup::put_page(out, *page, index, &rows)?;
     }
     let merged = run.iter().map(|rollup| rollup.id).collect();

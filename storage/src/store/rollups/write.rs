@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::count::Counting;
 use crate::catalog::{RollupEntry, RollupList};
-use crate::rollup::{Level, RollupPage, RollupTable, Rows, Tally, add, at_level, by_page, decode, encode};
+use crate::rollup::{Level, RollupPage, RollupTable, Rows, Tally, decode, encode};
 use crate::segment::{About, PageSink, PageSource, damaged_page, tail};
 use crate::store::lock;
 use crate::{Cell, ReadError, RollupKey};
@@ -24,7 +24,7 @@ impl NewRollup {
         }
         let mut new = Self::default();
         for table in RollupTable::ALL {
-            let pages = by_page(total.by_key(table), Level::Minute);
+            let pages = total.rows(table).by_page(Level::Minute);
             new.0.extend(
                 pages.into_iter().map(|(start, rows)| (RollupPage { level: Level::Minute, table, start }, rows)),
             );
@@ -41,9 +41,7 @@ impl NewRollup {
                 rollup.id,
                 (*page, index),
                 |_| true,
-                |key, time, cell| {
-                    rows.entry((key.clone(), time)).or_default().add(&cell);
-                },
+                |key, cells| rows.add(key, cells),
             )?;
         }
         Ok(())
@@ -65,9 +63,9 @@ impl NewRollup {
             let finer = Level::ALL.get(level as usize - 1).copied();
             let pages: Vec<RollupPage> = self.0.keys().copied().filter(|page| Some(page.level) == finer).collect();
             for page in pages {
-                let Some(coarse) = self.0.get(&page).map(|rows| at_level(rows, level)) else { continue };
-                for (start, rows) in by_page(coarse, level) {
-                    add(self.0.entry(RollupPage { level, table: page.table, start }).or_default(), rows);
+                let Some(coarse) = self.0.get(&page).map(|rows| rows.at_level(level)) else { continue };
+                for (start, rows) in coarse.by_page(level) {
+                    self.0.entry(RollupPage { level, table: page.table, start }).or_default().absorb(rows);
                 }
             }
         }
@@ -119,7 +117,7 @@ pub(super) fn read_page(
     segment: u64,
     (page, index): (RollupPage, usize),
     wanted: impl Fn(&RollupKey) -> bool,
-    take: impl FnMut(&RollupKey, u64, Cell),
+    take: impl FnMut(&RollupKey, &[(u64, Cell)]),
 ) -> Result<(), ReadError> {
     let id = page.id(index);
     let bytes = pages.page(segment, id)?;
@@ -133,7 +131,7 @@ pub(in crate::store) fn check_page(
     segment: u64,
     page: (RollupPage, usize),
 ) -> Result<(), ReadError> {
-    read_page(pages, segment, page, |_| true, |_, _, _| ())
+    read_page(pages, segment, page, |_| true, |_, _| ())
 }
 
 /// Writes the pages of a rollup that can be read.
@@ -145,15 +143,13 @@ pub(in crate::store) fn write_readable<S: PageSink + ?Sized>(
 ) -> Result<RollupList, S::Error> {
     let mut pages = Vec::new();
     for (index, page) in old.list.pages.iter().enumerate() {
-        let mut rows = Rows::new();
+        let mut rows = Rows::default();
         let read = read_page(
             source,
             old.id,
             (*page, index),
             |_| true,
-            |key, time, cell| {
-                rows.insert((key.clone(), time), cell);
-            },
+            |key, cells| rows.add(key, cells),
         );
         if read.is_ok() {
             NewRollup::put_page(out, *page, pages.len(), &rows)?;
