@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use crate::codec::to_usize;
+
 /// Buckets for each power of two.
 const PER_OCTAVE: i16 = 8;
 /// The bucket of 1 ns, and that of the longest duration.
@@ -22,10 +24,15 @@ static LONGEST: LazyLock<Vec<u64>> = LazyLock::new(|| {
     (FIRST..=LAST).map(|bucket| longest(bucket).floor() as u64).collect()
 });
 
-/// For each number of leading zeros the first bucket that a duration may be in.
-static BY_LEADING_ZEROS: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let least = |zeros: u32| 1_u64 << 63 >> zeros;
-    (0..64).map(|zeros| LONGEST.partition_point(|longest| *longest < least(zeros))).collect()
+/// Leading bits of a duration, after the first, that tell nearly which bucket it is in.
+const BITS: u32 = 4;
+
+/// For each number of leading zeros and the bits after the first one that is set: the first bucket that such a duration may be in.
+static BY_LEADING_BITS: LazyLock<Vec<u16>> = LazyLock::new(|| {
+    let bucket_of = |least: u64| LONGEST.partition_point(|longest| *longest < least);
+    let least = |zeros: u32, bits: u64| ((1 << BITS | bits) << (63 - BITS)) >> zeros;
+    let all = (0..64).flat_map(|zeros| (0..1 << BITS).map(move |bits| bucket_of(least(zeros, bits).max(1))));
+    all.map(|bucket| u16::try_from(bucket).unwrap_or(u16::MAX)).collect()
 });
 
 impl Bucket {
@@ -35,8 +42,16 @@ impl Bucket {
     /// The bucket of a duration.
     #[must_use]
     pub fn of(nanos: u64) -> Self {
-        let Some(first) = BY_LEADING_ZEROS.get(nanos.leading_zeros() as usize) else { return Self::ZERO };
-        let further = LONGEST.iter().skip(*first).take_while(|longest| **longest < nanos).count();
+        if nanos == 0 {
+            return Self::ZERO;
+        }
+        let zeros = nanos.leading_zeros();
+        let bits = nanos << zeros << 1 >> (64 - BITS);
+        let first =
+            BY_LEADING_BITS.get(((zeros as usize) << BITS) | to_usize(bits)).map_or(0, |first| usize::from(*first));
+        let longest = LONGEST.get(first..).unwrap_or_default();
+        // A bucket is wider than the durations with the same leading bits, so the next one is the last that may have it.
+        let further = longest.iter().position(|longest| nanos <= *longest).unwrap_or(longest.len());
         Self(i16::try_from(first + further).map_or(LAST, |at| (FIRST + at).min(LAST)))
     }
 

@@ -79,9 +79,11 @@ impl Hops {
                 None => entered(child, user).iter().for_each(&mut each),
             }
         }
-        let unanswered = spans.iter().map(Borrow::borrow).zip(answered).filter(|(span, answered)| {
-            !matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && !**answered
-        });
+        let unanswered = spans
+            .iter()
+            .map(Borrow::borrow)
+            .zip(answered)
+            .filter(|(span, answered)| !matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && !**answered);
         for (span, _) in unanswered {
             let peer = span.peer.filter(|_| span.kind != SpanKind::Producer || !is_linked(span.id));
             peer.into_iter().for_each(|peer| each(&unanswered_call(span, peer)));

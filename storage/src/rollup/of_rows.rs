@@ -38,10 +38,15 @@ impl Borrow<HopSpan> for RowSpan {
 pub(crate) struct RowReader {
     shapes: Vec<Option<ShapeFacts>>,
     layouts: Vec<Option<LayoutFacts>>,
+    /// Places by what [`Tally::place`] looks at, when no dimension is asked for.
+    places: HashMap<PlaceKey, Place>,
     /// Peers by layout, kind and the slots that name them.
     peers: HashMap<u64, Option<(u32, Connection)>>,
     hasher: DefaultHashBuilder,
 }
+
+/// The resource and the name by their codes, kind, status and flags of the shape, and whether the span is a root.
+type PlaceKey = (u32, u32, u8, u8, u32, bool);
 
 #[derive(Debug, Clone, Copy)]
 struct ShapeFacts {
@@ -96,14 +101,12 @@ impl RowReader {
         }
         let index = rows.span_table.shape_of(row as usize);
         let shape = rows.span_table.shape(index)?;
-        let resource = rows.resources.decoded.get(shape.resource as usize)?;
-        let name = String::from_utf8_lossy(rows.span_table.names.get(shape.name));
-        let parts = KeyParts { name: &name, kind: facts.kind, status: facts.status, flags: shape.flags, is_root };
-        let value = |key: &String| {
-            let own = attribute(rows, row, key.as_bytes());
-            own.or_else(|| resource.attribute(key).cloned()).and_then(|value| text(&value)).unwrap_or_default()
+        let key = (shape.resource, shape.name, shape.kind, shape.status, shape.flags, is_root);
+        let place = match self.places.get(&key).filter(|_| dimensions.is_empty()) {
+            Some(known) => *known,
+            None => new_place(rows, (row, is_root), dimensions, (tally, names))?,
         };
-        let place = tally.place(&parts, resource, dimensions.iter().map(value).collect(), names);
+        self.places.insert(key, place);
         let known = self.shapes.get_mut(index as usize)?.as_mut()?.places.get_mut(usize::from(is_root))?;
         *known = Some(place);
         Some(place)
@@ -199,6 +202,25 @@ impl LayoutFacts {
         }
         facts
     }
+}
+
+fn new_place(
+    rows: &Rows,
+    (row, is_root): (u32, bool),
+    dimensions: &[String],
+    (tally, names): (&mut Tally, &mut SpanNames),
+) -> Option<Place> {
+    let shape = rows.span_table.shape(rows.span_table.shape_of(row as usize))?;
+    let resource = rows.resources.decoded.get(shape.resource as usize)?;
+    let name = String::from_utf8_lossy(rows.span_table.names.get(shape.name));
+    let kind = SpanKind::from_otlp(i32::from(shape.kind));
+    let status = StatusCode::from_otlp(i32::from(shape.status));
+    let parts = KeyParts { name: &name, kind, status, flags: shape.flags, is_root };
+    let value = |key: &String| {
+        let own = attribute(rows, row, key.as_bytes());
+        own.or_else(|| resource.attribute(key).cloned()).and_then(|value| text(&value)).unwrap_or_default()
+    };
+    Some(tally.place(&parts, resource, dimensions.iter().map(value).collect(), names))
 }
 
 /// The column and slot of a row at a place of its layout.

@@ -280,8 +280,8 @@ impl RollupPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::some_rows;
     use super::super::DAY;
+    use super::super::rows::tests::some_rows;
     use super::*;
 
     fn read(page: &[u8], level: Level) -> Result<Rows, Damaged> {

@@ -178,7 +178,8 @@ pub(super) mod tests {
         let before = rows.clone();
         for (key, cells) in before.iter() {
             let back = |(time, cell): &(u64, Cell)| {
-                let mut back = Cell { count: -cell.count, errors: -cell.errors, weight: -cell.weight, ..Cell::default() };
+                let mut back =
+                    Cell { count: -cell.count, errors: -cell.errors, weight: -cell.weight, ..Cell::default() };
                 back.durations.sum_nanos = -cell.durations.sum_nanos;
                 back.durations.buckets = cell.durations.buckets.iter().map(|(at, times)| (*at, -times)).collect();
                 back.caller.sum_nanos = -cell.caller.sum_nanos;

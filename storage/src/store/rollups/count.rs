@@ -175,8 +175,7 @@ impl Counting<'_> {
         };
         found.clear();
         if spans.iter().any(|span| span.place.is_none()) {
-            let earlier: Vec<HopSpan> =
-                spans.iter().filter(|span| span.place.is_none()).map(|span| span.hop).collect();
+            let earlier: Vec<HopSpan> = spans.iter().filter(|span| span.place.is_none()).map(|span| span.hop).collect();
             hops.of(&earlier, user, was_linked, |hop| found.push((*hop, -1)));
         }
         let is_linked = |span: u64| new_links.contains(&(trace.id, span)) || was_linked(span);
@@ -220,12 +219,7 @@ impl Touched {
         &mut self.whole
     }
 
-    fn add_sealed(
-        &mut self,
-        own: &[RowSpan],
-        sealed: &mut Earlier<'_>,
-        tally: &mut Tally,
-    ) -> Result<(), ReadError> {
+    fn add_sealed(&mut self, own: &[RowSpan], sealed: &mut Earlier<'_>, tally: &mut Tally) -> Result<(), ReadError> {
         let ends = || self.whole.iter().chain(own).map(|span| span.hop.start.saturating_add(span.hop.duration));
         let first = self.whole.iter().chain(own).map(|span| span.hop.start).min().unwrap_or_default();
         self.sealed = sealed.spans(self.id, (first, ends().max().unwrap_or(u64::MAX)))?;

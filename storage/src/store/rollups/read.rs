@@ -72,7 +72,8 @@ impl Answer<'_> {
                 |key| self.request.wants(key),
                 |key, cells| {
                     let mut own = Vec::new();
-                    for (time, cell) in cells.iter().filter(|(time, _)| rollup.answers(*time, page.level, self.request)) {
+                    for (time, cell) in cells.iter().filter(|(time, _)| rollup.answers(*time, page.level, self.request))
+                    {
                         steps.of(*time).into_iter().for_each(|step| push(&mut own, step, cell));
                     }
                     found.extend((!own.is_empty()).then(|| (key.clone(), own)));

@@ -84,13 +84,7 @@ pub(in crate::store) fn write_merged<S: PageSink + ?Sized, E: From<S::Error> + F
         let mut rows = new.take(page);
         for rollup in &coarse {
             let Ok(at) = rollup.list.pages.binary_search(page) else { continue };
-            read_page(
-                source,
-                rollup.id,
-                (*page, at),
-                |_| true,
-                |key, cells| rows.add(key, cells),
-            )?;
+            read_page(source, rollup.id, (*page, at), |_| true, |key, cells| rows.add(key, cells))?;
         }
         rows.leave_out_nothings();
         NewRollup::put_page(out, *page, index, &rows)?;

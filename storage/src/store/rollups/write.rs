@@ -36,13 +36,7 @@ impl NewRollup {
     pub(super) fn add_fresh(&mut self, source: &dyn PageSource, rollup: &RollupEntry) -> Result<(), ReadError> {
         for (index, page) in rollup.list.pages.iter().enumerate() {
             let rows = self.0.entry(*page).or_default();
-            read_page(
-                source,
-                rollup.id,
-                (*page, index),
-                |_| true,
-                |key, cells| rows.add(key, cells),
-            )?;
+            read_page(source, rollup.id, (*page, index), |_| true, |key, cells| rows.add(key, cells))?;
         }
         Ok(())
     }
@@ -144,13 +138,7 @@ pub(in crate::store) fn write_readable<S: PageSink + ?Sized>(
     let mut pages = Vec::new();
     for (index, page) in old.list.pages.iter().enumerate() {
         let mut rows = Rows::default();
-        let read = read_page(
-            source,
-            old.id,
-            (*page, index),
-            |_| true,
-            |key, cells| rows.add(key, cells),
-        );
+        let read = read_page(source, old.id, (*page, index), |_| true, |key, cells| rows.add(key, cells));
         if read.is_ok() {
             NewRollup::put_page(out, *page, pages.len(), &rows)?;
             pages.push(*page);
