@@ -49,7 +49,7 @@ async fn dashboard(connections: Vec<Connection>, panels: Arc<Vec<Numbered>>) -> 
     let took = begun.elapsed();
     for (number, body) in answers {
         let panel = panels.get(number).context("no such panel")?;
-        panel.check(&body).with_context(|| format!("wrong answer: {}", panel.path))?;
+        panel.check(&body).with_context(|| format!("wrong answer: {}", panel.path()))?;
     }
     Ok(took)
 }
@@ -64,6 +64,6 @@ async fn some_panels(
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(panel) = panels.get(number) else { return Ok(answers) };
-        answers.push((number, connection.get(&panel.path, "application/json").await?.0));
+        answers.push((number, connection.get(&panel.path(), "application/json").await?.0));
     }
 }

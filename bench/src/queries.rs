@@ -111,7 +111,10 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
     let numbers = &truth.numbers;
     let often = |name, question: Option<Numbered>, times: usize| Kind {
         name,
-        asked: question.into_iter().cycle().take(times).map(Ask::Numbers).collect(),
+        asked: question.iter().cycle().take(times).enumerate().map(|(n, own)| Ask::Numbers(own.anew(n))).collect(),
+    };
+    let opened = |panels: &Vec<Numbered>, number| {
+        Ask::Dashboards(Arc::new(panels.iter().map(|panel| panel.anew(number)).collect()))
     };
     let values = numbers.values();
     // Answers about thousands of keys are bounded.
@@ -129,7 +132,7 @@ pub(crate) fn kinds(shape: Shape, truth: &Truth, repetitions: usize) -> Vec<Kind
         ),
         Kind {
             name: "10 dashboards of 12 panels at once, each until its last panel",
-            asked: boards.into_iter().map(Arc::new).cycle().take(scans).map(Ask::Dashboards).collect(),
+            asked: boards.iter().flat_map(|panels| (0..scans).map(|number| opened(panels, number))).collect(),
         },
         often("tag names", Some(numbers.keys()).filter(|_| has_few_keys), repetitions),
         Kind {
@@ -249,7 +252,7 @@ impl Ask {
                 (format!("/api/search?limit={LIMIT}&q={}", escape(&question.query)), "application/json")
             }
             Self::Values { path, .. } => (path.clone(), "application/json"),
-            Self::Numbers(question) => (question.path.clone(), "application/json"),
+            Self::Numbers(question) => (question.path(), "application/json"),
             Self::Dashboards(_) => (String::new(), "application/json"),
         }
     }

@@ -44,9 +44,21 @@ pub(crate) struct Numbers {
 /// A question, and what its answer must be.
 #[derive(Debug, Clone)]
 pub(crate) struct Numbered {
-    /// Path and query.
-    pub(crate) path: String,
+    /// Path and query, without what makes the intervals.
+    path: String,
+    intervals: Intervals,
     expected: Expected,
+}
+
+/// What makes the intervals of a question.
+#[derive(Debug, Clone, Copy)]
+enum Intervals {
+    /// It has none.
+    No,
+    /// Their length in milliseconds.
+    Step(u64),
+    /// The end of the only one, seconds since 1970.
+    End(u64),
 }
 
 /// What an answer must say.
@@ -122,12 +134,13 @@ impl Numbers {
         let (start, end) = (first / SECOND - 1, last / SECOND + 2);
         let step = (end - start).div_ceil(INTERVALS);
         let query = escape(query);
-        let path = if in_intervals {
-            format!("/api/metrics/query_range?q={query}&start={start}&end={end}&step={step}s&exemplars=0&maxSeries=0")
+        let (path, intervals) = if in_intervals {
+            let path = format!("/api/metrics/query_range?q={query}&start={start}&end={end}&exemplars=0&maxSeries=0");
+            (path, Intervals::Step(step * 1000))
         } else {
-            format!("/api/metrics/query?q={query}&start={start}&end={end}&maxSeries=0")
+            (format!("/api/metrics/query?q={query}&start={start}&maxSeries=0"), Intervals::End(end))
         };
-        Some(Numbered { path, expected: expected(step as f64) })
+        Some(Numbered { path, intervals, expected: expected(step as f64) })
     }
 
     /// The spans of each service over time.
@@ -171,7 +184,7 @@ impl Numbers {
     /// The keys of span attributes.
     pub(crate) fn keys(&self) -> Numbered {
         let expected = Expected::Keys(self.values.keys().cloned().collect());
-        Numbered { path: "/api/v2/search/tags?scope=span".to_owned(), expected }
+        Numbered { path: "/api/v2/search/tags?scope=span".to_owned(), intervals: Intervals::No, expected }
     }
 
     /// Span attributes of few values, with these.
@@ -181,6 +194,29 @@ impl Numbers {
 }
 
 impl Numbered {
+    /// Path and query.
+    pub(crate) fn path(&self) -> String {
+        let path = &self.path;
+        match self.intervals {
+            Intervals::No => path.clone(),
+            Intervals::Step(milliseconds) => format!("{path}&step={milliseconds}ms"),
+            Intervals::End(seconds) => format!("{path}&end={seconds}"),
+        }
+    }
+
+    /// The same question with other intervals for each number, so that nothing is kept of its answer.
+    pub(crate) fn anew(&self, number: usize) -> Self {
+        let mut anew = self.clone();
+        match &mut anew.intervals {
+            Intervals::No => {}
+            Intervals::Step(length) | Intervals::End(length) => *length += number as u64,
+        }
+        if let (Expected::Spans(_, _, seconds), Intervals::Step(length)) = (&mut anew.expected, anew.intervals) {
+            *seconds = length as f64 / 1000.0;
+        }
+        anew
+    }
+
     /// Fails when the answer is wrong.
     pub(crate) fn check(&self, body: &[u8]) -> Result<()> {
         let answer: Json = serde_json::from_slice(body)?;

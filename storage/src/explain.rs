@@ -17,6 +17,8 @@ pub enum Counted {
     OutsideRange,
     /// Those passed over since filters over values say that nothing in them matches.
     RuledOut,
+    /// Those of which numbers were kept from an earlier question.
+    Kept,
     /// Those that were looked into. What is left was not needed: the answer was certain before.
     Scanned,
     /// Pages of segments that were read.
@@ -30,10 +32,11 @@ pub enum Counted {
 }
 
 impl Counted {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Units,
         Self::OutsideRange,
         Self::RuledOut,
+        Self::Kept,
         Self::Scanned,
         Self::Pages,
         Self::Bytes,
@@ -46,6 +49,7 @@ impl Counted {
             Self::Units => "units",
             Self::OutsideRange => "outside of the time range",
             Self::RuledOut => "ruled out by filters over values",
+            Self::Kept => "answered by numbers that were kept",
             Self::Scanned => "looked into",
             Self::Pages => "pages read",
             Self::Bytes => "bytes of pages read",

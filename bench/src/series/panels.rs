@@ -95,7 +95,7 @@ mod tests {
         let mut numbers = Numbers::default();
         shape.traces_from(0).take(500).for_each(|trace| trace.spans.iter().for_each(|span| numbers.add(span)));
         let panels = numbers.panels(shape).expect("few durations");
-        let paths: std::collections::BTreeSet<&str> = panels.iter().map(|panel| panel.path.as_str()).collect();
+        let paths: std::collections::BTreeSet<String> = panels.iter().map(Numbered::path).collect();
         assert_eq!(paths.len(), 12);
     }
 

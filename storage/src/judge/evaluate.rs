@@ -64,12 +64,14 @@ struct Trace<'s> {
 }
 
 impl<'s> Trace<'s> {
+    /// The spansets that are left, in the order of their earliest spans.
     fn run(&self, steps: &[Step], mut spansets: Vec<Spanset>) -> Result<Vec<Spanset>, ReadError> {
         for step in steps {
             if spansets.is_empty() {
                 break;
             }
             spansets = self.step(step, spansets)?;
+            spansets.sort_by_key(|spanset| spanset.rows.first().copied());
         }
         Ok(spansets)
     }
@@ -86,7 +88,6 @@ impl<'s> Trace<'s> {
             Step::By { value, label } => {
                 let values = self.calc(value)?;
                 spansets.into_iter().for_each(|spanset| left.extend(divide(spanset, &values, label)));
-                left.sort_by_key(|spanset: &Spanset| spanset.rows.first().copied());
             }
             Step::Coalesce => left.extend(Spanset::of(&self.union(&spansets), Vec::new())),
             Step::Keep { left: one, op, right: other } => {

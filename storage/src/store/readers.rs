@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 
 use super::Config;
 use super::damage::DamageLog;
-use super::read::Workers;
+use super::read::{KeptNumbers, Workers};
 use super::rollups::RollupRules;
 use super::state::{SharedState, State};
 use super::tuning::Tuning;
@@ -148,6 +148,7 @@ pub(super) struct ReadCaches {
     names: Cache<u64, Option<Arc<Names>>, MemoryOf>,
     /// By older segment, segment and group: the rows of the group that are copies. No segment changes, and no id is given twice.
     copies: Cache<(u64, u64, u16), Arc<[u32]>, MemoryOf>,
+    pub(super) numbers: KeptNumbers,
 }
 
 impl ReadCaches {
@@ -160,6 +161,7 @@ impl ReadCaches {
             group_filters: Cache::with_weighter(1024, bytes, MemoryOf),
             names: Cache::with_weighter(1024, bytes, MemoryOf),
             copies: Cache::with_weighter(1024, bytes, MemoryOf),
+            numbers: KeptNumbers::new(2 * bytes),
         }
     }
 

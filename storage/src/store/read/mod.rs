@@ -45,6 +45,7 @@ use crate::traits::TraceReader;
 use crate::{AttributeScope, QueryContext, ReadError, Value};
 use attribute_keys::KeyQuestion;
 use field_values::Question;
+pub(super) use metrics::KeptNumbers;
 use metrics::Metrics;
 pub(super) use parallel::Workers;
 use snapshot::Snapshot;

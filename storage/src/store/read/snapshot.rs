@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hoptrail_proto::model::TenantId;
 
 use super::group_cache::GroupCache;
+use super::metrics::KeptNumbers;
 use super::parallel::Workers;
 use super::scan_unit::ScanUnit;
 use super::view::View;
@@ -123,6 +124,11 @@ impl<'a> Snapshot<'a> {
     /// The groups of a segment that may hold the trace with this hash.
     pub(super) fn groups_of(&self, segment: &SegmentEntry, trace: u64) -> Vec<u16> {
         self.readers.groups_of(segment, trace, |_| true)
+    }
+
+    /// Numbers of groups that are kept.
+    pub(super) fn kept_numbers(&self) -> &'a KeptNumbers {
+        &self.readers.caches.numbers
     }
 
     /// The rows of a group that an older segment has as well: older segment, segment and group. They are found once.

@@ -68,18 +68,23 @@ impl<'s, 'a> Copies<'s, 'a> {
                 remove(&mut rows, copies);
             }
             ScanUnit::Group(segment, index) => {
-                for older in self.segments.iter().take_while(|older| older.id < segment.id) {
-                    if overlap(older.starts(), unit.starts()).is_some() {
-                        let copies = self
-                            .loader
-                            .snapshot
-                            .copies((older.id, segment.id, *index), || self.of_pair(older, unit, group))?;
-                        remove(&mut rows, &copies);
-                    }
+                for older in self.older(segment.id, unit) {
+                    let copies = self
+                        .loader
+                        .snapshot
+                        .copies((older.id, segment.id, *index), || self.of_pair(older, unit, group))?;
+                    remove(&mut rows, &copies);
                 }
             }
         }
         Ok(rows)
+    }
+
+    /// The older segments that may have spans of a unit as well.
+    pub(super) fn older(&self, segment: u64, unit: &ScanUnit) -> impl Iterator<Item = &Arc<SegmentEntry>> {
+        let older = self.segments.iter().take_while(move |older| older.id < segment);
+        let starts = unit.starts();
+        older.filter(move |older| overlap(older.starts(), starts).is_some())
     }
 
     /// The rows of a unit that are copies of spans in an older segment.

@@ -65,6 +65,12 @@ impl Groups {
         Ok(number)
     }
 
+    /// The number of a group of values.
+    pub(super) fn of_values(&mut self, values: &[Option<Value>]) -> Result<u32, ReadError> {
+        let numbers = values.iter().map(|value| self.value(value)).collect::<Result<Vec<_>, _>>()?;
+        self.group(&numbers)
+    }
+
     fn group(&mut self, values: &[u32]) -> Result<u32, ReadError> {
         if let Some(number) = self.groups.get(values) {
             return Ok(*number);

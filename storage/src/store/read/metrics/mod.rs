@@ -6,6 +6,7 @@ mod compare;
 mod copies;
 mod division;
 mod groups;
+mod kept;
 mod quantiles;
 mod roots;
 mod selected;
@@ -26,6 +27,7 @@ use crate::{Exemplar, Expr, Field, Filter, Intrinsic, ReadError, Series, SeriesP
 use compare::Comparison;
 use division::Division;
 use groups::Groups;
+pub(in crate::store) use kept::KeptNumbers;
 use quantiles::{Room, Values};
 use roots::Roots;
 use selected::Selected;
@@ -71,7 +73,8 @@ impl<'s, 'a> Metrics<'s, 'a> {
     }
 
     fn of_tallies(&self) -> Result<MetricsAnswer, ReadError> {
-        let (table, mut answer) = self.table(|selected| self.tallies(selected))?;
+        let (table, mut answer) =
+            self.table(&self.loader.snapshot.kept_numbers().tallies, |found| found, |selected| self.tallies(selected))?;
         answer.series = self.series(table, |part, row| {
             let values = row.contents.iter().map(|tally| tally.value(&self.request.function)).collect();
             vec![(self.part(part), values)]
@@ -81,7 +84,11 @@ impl<'s, 'a> Metrics<'s, 'a> {
 
     fn of_values(&self, quantiles: &[f64]) -> Result<MetricsAnswer, ReadError> {
         let room = Room::of(self.loader.context);
-        let (table, mut answer) = self.table(|selected| self.values(selected, &room))?;
+        let (table, mut answer) = self.table(
+            &self.loader.snapshot.kept_numbers().values,
+            |found| room.fit(found),
+            |selected| self.values(selected),
+        )?;
         let mut all = table.rows.values().flat_map(|row| &row.contents);
         answer.quantile_error = if all.all(Values::is_exact) { 0.0 } else { quantiles::ERROR };
         answer.series = self.series(table, |_, row| {
@@ -130,7 +137,7 @@ impl<'s, 'a> Metrics<'s, 'a> {
     }
 
     /// The cells of a unit with their values.
-    fn values(&self, selected: &Selected<'_>, room: &Room) -> Result<Found<Values>, ReadError> {
+    fn values(&self, selected: &Selected<'_>) -> Result<Found<Values>, ReadError> {
         let numbers = self.arguments(selected)?.unwrap_or_default();
         let (cells, intervals) = self.cells(selected, Some(&numbers))?;
         let weights = selected.weights(self.request.weighted)?;
@@ -143,11 +150,9 @@ impl<'s, 'a> Metrics<'s, 'a> {
                 values.add_number(number.as_f64(), weight);
             }
         });
-        let is_room = room.take(numbers.len() * size_of::<u64>() * (1 + usize::from(is_weighted)));
         let exemplars = selected.exemplars(&cells, Some(&numbers), self.request.exemplars)?;
         let place = |cell: usize| place(cells.keys.get(cell)?, &intervals);
         let contents = values.into_iter().enumerate().filter(|(_, values)| !values.is_empty());
-        let contents = contents.map(|(cell, values)| (cell, if is_room { values } else { values.in_buckets() }));
         Ok(Found {
             contents: contents.filter_map(|(cell, values)| Some((place(cell)?, values))).collect(),
             exemplars: exemplars.into_iter().filter_map(|(cell, exemplar)| Some((place(cell)?, exemplar))).collect(),

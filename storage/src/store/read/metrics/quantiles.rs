@@ -1,9 +1,10 @@
 //! Quantiles: of the values themselves as long as they take little memory, then of narrow buckets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::table::Content;
+use super::table::{Content, Found};
 use crate::QueryContext;
 
 /// Memory that values may take: all quantiles of a query are exact up to 8 million numbers.
@@ -29,17 +30,23 @@ impl Room {
         Self(AtomicUsize::new(EXACT_BYTES.min(context.memory_left() / 2)))
     }
 
-    /// Whether so many bytes are left. They are taken.
-    pub(super) fn take(&self, bytes: usize) -> bool {
-        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    /// The values themselves while there is room for them, or else buckets.
+    pub(super) fn fit(&self, found: Found<Values>) -> Found<Values> {
+        let bytes = found.contents.iter().map(|(_, values)| values.bytes()).sum();
+        if self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left: usize| left.checked_sub(bytes)).is_ok() {
+            return found;
+        }
+        let contents = found.contents.into_iter().map(|(place, values)| (place, values.in_buckets()));
+        Found { contents: contents.collect(), ..found }
     }
 }
 
 /// The values of some spans.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Values {
-    /// The values, mapped to integers of the same order, with what they weigh; weights are left out when all are 1. A list comes of a unit.
-    exact: Vec<(Vec<u64>, Vec<f64>)>,
+    /// The values, mapped to integers of the same order, with what they weigh; weights are left out when all are 1. A list comes of a unit,
+    /// and may be kept for other queries.
+    exact: Vec<Arc<(Vec<u64>, Vec<f64>)>>,
     /// Weights by bucket.
     buckets: BTreeMap<u64, f64>,
 }
@@ -50,10 +57,13 @@ impl Content for Values {
         for (bucket, weight) in other.buckets {
             *self.buckets.entry(bucket).or_default() += weight;
         }
-        let exact = other.exact.iter().map(|(values, weights)| (values.len() + weights.len()) * 8 + LIST_BYTES);
-        let bytes = exact.sum::<usize>() + (self.buckets.len() - known) * BUCKET_BYTES;
+        let bytes = bytes_of(&other.exact) + (self.buckets.len() - known) * BUCKET_BYTES;
         self.exact.extend(other.exact);
         bytes
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(&self.exact) + self.buckets.len() * BUCKET_BYTES
     }
 }
 
@@ -62,20 +72,20 @@ impl Values {
     pub(super) fn with_capacity(count: u64, is_weighted: bool) -> Self {
         let count = usize::try_from(count).unwrap_or_default();
         let weights = if is_weighted { Vec::with_capacity(count) } else { Vec::new() };
-        Self { exact: vec![(Vec::with_capacity(count), weights)], buckets: BTreeMap::new() }
+        Self { exact: vec![Arc::new((Vec::with_capacity(count), weights))], buckets: BTreeMap::new() }
     }
 
     /// Adds a number, which counts so many times.
     #[inline]
     pub(super) fn add_number(&mut self, number: f64, weight: Option<f64>) {
-        if let Some((values, weights)) = self.exact.last_mut() {
+        if let Some((values, weights)) = self.exact.last_mut().and_then(Arc::get_mut) {
             values.push(ordered(number));
             weights.extend(weight);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.exact.iter().all(|(values, _)| values.is_empty()) && self.buckets.is_empty()
+        self.exact.iter().all(|list| list.0.is_empty()) && self.buckets.is_empty()
     }
 
     /// The same in buckets.
@@ -95,13 +105,13 @@ impl Values {
         if !self.is_exact() {
             return self.of_buckets(quantiles);
         }
-        if self.exact.iter().any(|(_, weights)| !weights.is_empty()) {
+        if self.exact.iter().any(|list| !list.1.is_empty()) {
             let mut sorted: Vec<(u64, f64)> = self.exact.iter().flat_map(weighed).collect();
             sorted.sort_unstable_by_key(|(value, _)| *value);
             return quantiles.iter().map(|quantile| at(&sorted, *quantile, unordered)).collect();
         }
-        let mut values: Vec<u64> = Vec::with_capacity(self.exact.iter().map(|(values, _)| values.len()).sum());
-        self.exact.iter().for_each(|(own, _)| values.extend_from_slice(own));
+        let mut values: Vec<u64> = Vec::with_capacity(self.exact.iter().map(|list| list.0.len()).sum());
+        self.exact.iter().for_each(|list| values.extend_from_slice(&list.0));
         quantiles.iter().map(|quantile| select(&mut values, *quantile)).collect()
     }
 
@@ -115,8 +125,13 @@ impl Values {
     }
 }
 
+fn bytes_of(lists: &[Arc<(Vec<u64>, Vec<f64>)>]) -> usize {
+    lists.iter().map(|list| (list.0.len() + list.1.len()) * 8 + LIST_BYTES).sum()
+}
+
 /// Values with their weights.
-fn weighed((values, weights): &(Vec<u64>, Vec<f64>)) -> impl Iterator<Item = (u64, f64)> {
+fn weighed(list: &Arc<(Vec<u64>, Vec<f64>)>) -> impl Iterator<Item = (u64, f64)> {
+    let (values, weights) = &**list;
     let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
     values.iter().copied().zip(weights)
 }

@@ -25,17 +25,37 @@ pub(super) struct Place {
 }
 
 /// What is known of the spans of a place.
-pub(super) trait Content: Default + Send + Sync {
+pub(super) trait Content: Default + Clone + Send + Sync {
     /// Adds what is known of other spans of the place. Returns the memory that this takes, about.
     fn add(&mut self, other: Self) -> usize;
+
+    /// Memory beside that of the type itself, about.
+    fn bytes(&self) -> usize;
 }
 
 /// What a unit knows: places with their contents, and one span of each.
+#[derive(Debug)]
 pub(super) struct Found<C> {
     pub(super) contents: Vec<(Place, C)>,
     pub(super) exemplars: Vec<(Place, Exemplar)>,
     /// Spans whose sampling probability was asked for and is unknown.
     pub(super) unweighted: u64,
+}
+
+impl<C: Content> Found<C> {
+    /// The same at other places.
+    pub(super) fn at(&self, place: impl Fn(&Place) -> Option<Place>) -> Self {
+        let contents = self.contents.iter().filter_map(|(own, content)| Some((place(own)?, content.clone())));
+        let exemplars = self.exemplars.iter().filter_map(|(own, exemplar)| Some((place(own)?, exemplar.clone())));
+        Self { contents: contents.collect(), exemplars: exemplars.collect(), unweighted: self.unweighted }
+    }
+
+    /// Memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let contents =
+            self.contents.iter().map(|(place, content)| size_of_val(place) + size_of::<C>() + content.bytes());
+        contents.sum::<usize>() + self.exemplars.len() * EXEMPLAR_BYTES
+    }
 }
 
 /// The contents of a series, one for each interval, and a span of each interval.

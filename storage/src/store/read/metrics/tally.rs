@@ -27,6 +27,10 @@ impl Content for Tally {
         self.greatest = self.greatest.max(other.greatest);
         0
     }
+
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Tally {

@@ -81,3 +81,46 @@ fn spans_in_head_and_segments_are_counted_once() {
         }
     }
 }
+
+#[test]
+fn numbers_that_are_kept_are_those_of_the_intervals_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, tenant) = (open(folder.path()), TenantId::single());
+    for first in [0, 600] {
+        let spans: Vec<TraceSpan> = (first..first + 700).map(span).collect();
+        write(&*store, &tenant, &spans);
+        store.settle().expect("settled");
+    }
+    let duration = || Expr::Field(Field::Intrinsic(Intrinsic::Duration));
+    let by_service = || vec![Expr::Field(Field::service())];
+    let functions = [
+        MetricsFunction::Count,
+        MetricsFunction::Max(duration()),
+        MetricsFunction::Quantiles(duration(), vec![0.5, 0.9]),
+        MetricsFunction::Histogram(duration()),
+    ];
+    for function in functions {
+        let kept = |request: &MetricsRequest| {
+            let explanation = Explanation::default();
+            let context = QueryContext::unbounded().explained(explanation.clone());
+            store.metrics(&tenant, request, &context).expect("answer");
+            explanation.count(Counted::Kept)
+        };
+        let mut whole = request(function.clone(), by_service());
+        // One interval of the question has nothing, so that all spans are within.
+        whole.steps.count = 14;
+        let first = numbers(&*store, &whole);
+        assert_eq!(format!("{:?}", numbers(&*store, &whole)), format!("{first:?}"), "{function:?}");
+        assert!(kept(&whole) > 0, "{function:?}");
+        let mut later = whole.clone();
+        later.steps = Steps { start: whole.steps.start - 3 * whole.steps.step, count: 17, ..whole.steps };
+        let shifted = |(key, values): (String, Vec<f64>)| (key, values[3..].to_vec());
+        let numbers_later: BTreeMap<String, Vec<f64>> = numbers(&*store, &later).into_iter().map(shifted).collect();
+        assert_eq!(format!("{numbers_later:?}"), format!("{first:?}"), "{function:?}");
+        assert!(kept(&later) > 0, "{function:?}");
+        later.steps.start += 1;
+        assert_eq!(kept(&later), 0, "other intervals");
+        let fewer = MetricsRequest { spans: Filter::True.into(), ..whole };
+        assert_eq!(kept(&fewer), 0, "other spans");
+    }
+}

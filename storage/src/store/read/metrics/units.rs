@@ -1,11 +1,15 @@
 //! The units of a query about numbers, and which of their rows count.
 
-use super::Metrics;
+use rustc_hash::FxHashMap;
+
 use super::copies::Copies;
+use super::kept::{Keep, Kept, Key, Question, kept};
 use super::selected::Selected;
-use super::table::{Content, Found, Table};
+use super::table::{Content, Found, Place, Table};
 use super::whole::WholeRows;
+use super::{Metrics, argument};
 use crate::codec::bits::Bitmap;
+use crate::codec::len_u32;
 use crate::explain::Counted;
 use crate::rows::TableKind;
 use crate::scan::{RowGroup, matching_among};
@@ -15,20 +19,30 @@ use crate::store::read::newest::Possible;
 use crate::store::read::rounds::Rounds;
 use crate::store::read::scan_unit::ScanUnit;
 use crate::store::read::trace_loader::TraceLoader;
-use crate::{Filter, ReadError};
+use crate::{Filter, ReadError, Steps};
 
 /// Memory of a row while its unit is computed, about.
 const ROW_BYTES: usize = 64;
 
 impl Metrics<'_, '_> {
-    /// What `of_unit` makes of the rows of all units that count.
+    /// What `of_unit` makes of the rows of all units that count. `fit` fits it into the memory of the query.
     pub(super) fn table<C: Content>(
         &self,
+        keep: &Keep<C>,
+        fit: impl Fn(Found<C>) -> Found<C> + Sync,
         of_unit: impl Fn(&Selected<'_>) -> Result<Found<C>, ReadError> + Sync,
     ) -> Result<(Table<C>, MetricsAnswer), ReadError> {
         let mut table = Table::new(self.request.steps.count, self.loader.context)?;
         let mut answer = MetricsAnswer::default();
-        self.each_unit(of_unit, |spans, found| {
+        let question = self.question().map(|question| self.loader.snapshot.kept_numbers().number(question));
+        let around = |unit: &ScanUnit, counting: &Counting<'_, '_, '_>, make: &Make<'_, Found<C>>| {
+            let found = match question.and_then(|question| self.key(question, unit, counting)) {
+                Some(key) => self.kept(keep, &key, make),
+                None => make(),
+            };
+            Ok(found?.map(|(spans, found)| (spans, fit(found))))
+        };
+        self.each_unit(around, of_unit, |spans, found| {
             answer.inspected.segments += 1;
             answer.inspected.spans += spans as u64;
             answer.unweighted += found.unweighted;
@@ -37,9 +51,77 @@ impl Metrics<'_, '_> {
         Ok((table, answer))
     }
 
-    /// Gives what `of_unit` makes of the rows of each unit that count, and how many spans the unit has, to `take`.
+    /// What numbers that are kept depend on; `None` when whole traces tell which rows count.
+    fn question(&self) -> Option<Question> {
+        let Steps { start, step, .. } = self.request.steps;
+        Some(Question {
+            filter: self.filter()?.clone(),
+            argument: argument(&self.request.function).cloned(),
+            is_histogram: self.is_histogram(),
+            by: self.request.by.clone(),
+            intervals: (step, start.checked_rem(step)?),
+            has_exemplars: self.request.exemplars > 0,
+            is_weighted: self.request.weighted,
+        })
+    }
+
+    /// The key of the numbers of a group that the question asks for whole.
+    fn key(&self, question: u64, unit: &ScanUnit, counting: &Counting<'_, '_, '_>) -> Option<Key> {
+        let (ScanUnit::Group(segment, group), Counting::Satisfying(_, copies)) = (unit, counting) else { return None };
+        let older = copies.older(segment.id, unit).map(|older| older.id).collect();
+        let is_whole = self.request.steps.range().covers(unit.starts());
+        is_whole.then_some(Key { question, group: (segment.id, *group), older })
+    }
+
+    /// The numbers that are kept of a group, or those that `make` makes.
+    fn kept<C: Content>(
+        &self,
+        keep: &Keep<C>,
+        key: &Key,
+        make: &Make<'_, Found<C>>,
+    ) -> Result<Option<(usize, Found<C>)>, ReadError> {
+        let Steps { start, step, .. } = self.request.steps;
+        let first = start.checked_div(step).unwrap_or_default();
+        let mut is_new = false;
+        let made = || {
+            is_new = true;
+            Ok(make()?.map(|(spans, found)| self.to_keep(spans, first, &found)))
+        };
+        let Some(kept) = kept(keep, key, made)? else { return Ok(None) };
+        self.loader.context.count(Counted::Kept, usize::from(!is_new));
+        let mut groups = self.groups();
+        let numbers = kept.groups.iter().map(|values| groups.of_values(values)).collect::<Result<Vec<_>, _>>()?;
+        let found = kept.found.at(|place| {
+            let interval = u32::try_from((kept.first + u64::from(place.interval)).checked_sub(first)?).ok()?;
+            Some(Place { group: *numbers.get(place.group as usize)?, interval, ..*place })
+        });
+        Ok(Some((kept.spans, found)))
+    }
+
+    fn to_keep<C: Content>(&self, spans: usize, first: u64, found: &Found<C>) -> Kept<C> {
+        let (mut own, mut numbers) = (FxHashMap::default(), Vec::new());
+        let places =
+            found.contents.iter().map(|(place, _)| place).chain(found.exemplars.iter().map(|(place, _)| place));
+        for place in places {
+            own.entry(place.group).or_insert_with(|| {
+                numbers.push(place.group);
+                len_u32(numbers.len() - 1)
+            });
+        }
+        let groups = self.groups();
+        Kept {
+            spans,
+            groups: numbers.iter().map(|number| groups.of(*number)).collect(),
+            first,
+            found: found.at(|place| Some(Place { group: *own.get(&place.group)?, ..*place })),
+        }
+    }
+
+    /// Gives what `of_unit` makes of the rows of each unit that count, and how many spans the unit has, to `take`. `around` is called for each
+    /// unit and says whether to make it.
     pub(super) fn each_unit<T: Send>(
         &self,
+        around: impl Fn(&ScanUnit, &Counting<'_, '_, '_>, &Make<'_, T>) -> Result<Option<(usize, T)>, ReadError> + Sync,
         of_unit: impl Fn(&Selected<'_>) -> Result<T, ReadError> + Sync,
         mut take: impl FnMut(usize, T) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
@@ -65,8 +147,10 @@ impl Metrics<'_, '_> {
                 context.count(Counted::RuledOut, 1);
                 return Ok(None);
             }
-            rounds.fetch(*index)?;
-            self.loader.on(unit, |group| self.of_unit(unit, group, counting, &of_unit))
+            around(unit, counting, &|| {
+                rounds.fetch(*index)?;
+                self.loader.on(unit, |group| self.of_unit(unit, group, counting, &of_unit))
+            })
         };
         let take = |_: &(usize, &ScanUnit), found: Result<Option<(usize, T)>, ReadError>| {
             let Some((spans, found)) = found? else { return Ok(()) };
@@ -107,8 +191,11 @@ impl Metrics<'_, '_> {
     }
 }
 
+/// How many spans a unit has, and what is made of it; `None` when it is damaged.
+type Make<'m, T> = dyn Fn() -> Result<Option<(usize, T)>, ReadError> + 'm;
+
 /// Which rows count.
-enum Counting<'m, 's, 'a> {
+pub(super) enum Counting<'m, 's, 'a> {
     /// Those that satisfy a condition and are no copies.
     Satisfying(&'m Filter, Copies<'s, 'a>),
     /// Those that whole traces tell.

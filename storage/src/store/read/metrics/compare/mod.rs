@@ -45,21 +45,25 @@ impl Metrics<'_, '_> {
             let cells = Cells::of(selected, self.request, &self.selection(selected, comparison)?)?;
             Ok((selected.unit.clone(), fields::of_unit(selected, &cells, &self.roots)?, cells.unknown))
         };
-        self.each_unit(of_unit, |spans, (unit, found, unknown): (ScanUnit, UnitFields, u64)| {
-            answer.inspected.segments += 1;
-            answer.inspected.spans += spans as u64;
-            answer.unweighted += unknown;
-            for UnitField { field, counts } in found.fields {
-                memory.grow(fields.entry(field).or_default().add(units.len(), counts))?;
-            }
-            let (source, known) = (source(&unit), parts.len());
-            for (part, cell, count) in found.parts {
-                parts.entry((source, part, cell)).or_insert((units.len(), 0.0)).1 += count;
-            }
-            memory.grow((parts.len() - known) * PART_BYTES)?;
-            units.push(unit);
-            Ok(())
-        })?;
+        self.each_unit(
+            |_, _, make| make(),
+            of_unit,
+            |spans, (unit, found, unknown): (ScanUnit, UnitFields, u64)| {
+                answer.inspected.segments += 1;
+                answer.inspected.spans += spans as u64;
+                answer.unweighted += unknown;
+                for UnitField { field, counts } in found.fields {
+                    memory.grow(fields.entry(field).or_default().add(units.len(), counts))?;
+                }
+                let (source, known) = (source(&unit), parts.len());
+                for (part, cell, count) in found.parts {
+                    parts.entry((source, part, cell)).or_insert((units.len(), 0.0)).1 += count;
+                }
+                memory.grow((parts.len() - known) * PART_BYTES)?;
+                units.push(unit);
+                Ok(())
+            },
+        )?;
         self.add_parts(parts, &units, &mut fields)?;
         let fields: Vec<(Field, FieldCounts)> = fields.into_iter().collect();
         let workers = self.loader.snapshot.workers();
