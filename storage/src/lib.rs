@@ -76,8 +76,8 @@ pub use series::{Exemplar, MetricsAnswer, MetricsFunction, MetricsRequest, Serie
 pub use step::{Done, Step, Task, Watch};
 #[cfg(feature = "rocksdb")]
 pub use store::{
-    Checked, Checkpoint, Config, DiskSpace, Integrity, MOST_REQUEST_BYTES, MinFree, OpenError, Repaired, Room, Sizes,
-    Store, repair, verify,
+    AttributeSizes, Checked, Checkpoint, Config, DiskSpace, Integrity, MOST_REQUEST_BYTES, MinFree, OpenError,
+    Repaired, Room, Sizes, Store, repair, verify,
 };
 pub use traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
 pub use union::Union;

@@ -27,4 +27,4 @@ pub use context::{NoticeSource, Notices, Sources};
 pub use format::duration;
 pub use links::{LinkConfig, On, Preset, check_links};
 pub use routes::{router, router_with_clock};
-pub use system::{Intake, Refused, Stored, System, SystemSource};
+pub use system::{Attributes, Intake, Refused, Stored, System, SystemSource};

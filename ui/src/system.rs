@@ -15,6 +15,19 @@ pub struct System {
     pub stored: Option<Stored>,
     /// What was taken in and refused since the start.
     pub intake: Option<Intake>,
+    /// What attributes take on the disk.
+    pub attributes: Attributes,
+}
+
+/// What the attributes of the newest spans take on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attributes {
+    /// Attributes as TraceQL writes them, and their bytes; the largest first.
+    pub keys: Vec<(String, u64)>,
+    /// Bytes of everything that is stored of these spans.
+    pub bytes: u64,
+    /// How many spans these are.
+    pub spans: u64,
 }
 
 /// What a store holds, and for how long.
@@ -30,6 +43,8 @@ pub struct Stored {
     pub in_memory: u64,
     /// Bytes of memory of these.
     pub memory: u64,
+    /// Bytes of rollups.
+    pub rollups: u64,
     /// Bytes that are free on the disk, and how many must stay free.
     pub disk: Option<(u64, u64)>,
     /// How long spans are kept; zero is for ever.

@@ -23,6 +23,7 @@
 //!
 //! Only [`crate::backend`] knows where bytes are stored.
 
+mod attribute_sizes;
 mod chunk;
 mod config;
 mod damage;
@@ -52,6 +53,7 @@ pub(crate) mod tests;
 mod tuning;
 
 pub use crate::backend::{Integrity, OpenError};
+pub use attribute_sizes::AttributeSizes;
 pub use config::{Config, MinFree};
 pub use integrity::{Checked, Checkpoint, Repaired, repair, verify};
 pub(crate) use tuning::Tuning;
@@ -67,6 +69,7 @@ use crate::backend::{self, Backend, MemoryBackend};
 use crate::rows::LONGEST;
 use crate::traits::{SpanBatch, SpanWriter, WriteFuture};
 use crate::{Cause, Clock, Watch, WriteError};
+use attribute_sizes::KnownSizes;
 use damage::DamageLog;
 use disk::{Disk, DiskConfig};
 use environment::Environment;
@@ -89,6 +92,7 @@ pub struct Store {
     ingest: Arc<Ingest>,
     maintenance: Arc<Maintenance>,
     environment: Environment,
+    attribute_sizes: KnownSizes,
     /// Guards the threads that still run.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -182,7 +186,8 @@ impl Store {
             recovered.next_segment,
         );
         let (ingest, maintenance) = (Arc::new(ingest), Arc::new(maintenance));
-        Ok(Self { readers, ingest, maintenance, environment, threads: Mutex::default() })
+        let (attribute_sizes, threads) = (KnownSizes::default(), Mutex::default());
+        Ok(Self { readers, ingest, maintenance, environment, attribute_sizes, threads })
     }
 
     fn start(&self) -> std::io::Result<()> {

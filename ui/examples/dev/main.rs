@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoptrail_query::{Clock, Service, SystemClock};
-use hoptrail_ui::{Intake, Refused, Sources, Stored, System};
+use hoptrail_ui::{Attributes, Intake, Refused, Sources, Stored, System};
 use prometheus_client::registry::Registry;
 use reader::Shop;
 
@@ -51,6 +51,7 @@ fn sources() -> Sources {
     let dropped =
         Refused { reason: "metrics".to_owned(), service: "frontend".to_owned(), requests: 1_204, ..Refused::default() };
     let stored = Stored {
+        rollups: 3_600_000,
         spans: 48_211_904,
         bytes: 1_948_000_000,
         segments: 41,
@@ -67,6 +68,11 @@ fn sources() -> Sources {
         refused: vec![refused],
         dropped: vec![dropped],
     };
-    let system = System { running: Duration::from_secs(190_000), stored: Some(stored), intake: Some(intake) };
+    let keys =
+        [("span.db.query.text", 5_200_000), ("span.http.route", 310_000), ("event.exception.stacktrace", 90_000)];
+    let keys = keys.map(|(key, bytes)| (key.to_owned(), bytes)).into();
+    let attributes = Attributes { keys, bytes: 37_000_000, spans: 1_000_000 };
+    let running = Duration::from_secs(190_000);
+    let system = System { running, stored: Some(stored), intake: Some(intake), attributes };
     Sources { system: Arc::new(move || system.clone()), ..Sources::default() }
 }

@@ -33,4 +33,6 @@ async fn a_span_has_the_links_that_fit_it_and_no_value_leads_elsewhere() {
     );
     assert_eq!(page.attributes(".elsewhere a", "href"), [expected]);
     assert!(!page.text().contains("<script>alert"), "{}", page.text());
+    let page = server.get("/services/frontend").await;
+    assert_eq!(page.attributes(".ways a[rel]", "href"), ["https://other.example/frontend"]);
 }

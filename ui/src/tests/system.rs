@@ -7,7 +7,7 @@ use hoptrail_proto::model::Tenancy;
 
 use super::server::{MS, Server};
 use super::services::request;
-use crate::{Intake, Notices, Refused, Sources, Stored, System};
+use crate::{Attributes, Intake, Notices, Refused, Sources, Stored, System};
 
 const MINUTE: u64 = 60_000 * MS;
 
@@ -28,6 +28,11 @@ fn system() -> System {
             dropped: vec![Refused { reason: "metrics".into(), requests: 7, ..Refused::default() }],
             ..Intake::default()
         }),
+        attributes: Attributes {
+            keys: vec![("span.url".into(), 9_000), ("span.<i>".into(), 1_000)],
+            bytes: 40_000,
+            spans: 1_000,
+        },
     }
 }
 
@@ -56,6 +61,12 @@ async fn the_page_says_what_is_stored_and_what_is_refused() {
     assert_eq!(page.all("[aria-labelledby=dropped-title] td"), ["7"]);
     assert_eq!(page.all("[aria-labelledby=services-title] tbody th"), ["a", "b"]);
     assert_eq!(page.all("[aria-labelledby=services-title] td[data-label=Spans]"), ["7", "3"]);
+    assert_eq!(page.all("[aria-labelledby=attributes-title] th code"), ["span.url", "span.<i>"]);
+    assert_eq!(
+        page.all("[aria-labelledby=attributes-title] td.num"),
+        ["9.00 kB", "9.00", "22 %", "1.00 kB", "1.00", "2.5 %"]
+    );
+    assert!(page.one("[aria-labelledby=clocks-title] .none").contains("no clock is wrong"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod versions;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
+use hoptrail_query::TimeRange;
 use hoptrail_query::rollups::{Cell, DAY, RollupKey, RollupRequest, RollupSteps, RollupTable, Rollups};
 
 use self::charts::RedChart;
@@ -25,6 +26,7 @@ use super::services::rows::{Change, change};
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
+use crate::links::{Link, On, Subject};
 use crate::pages::red::{
     Asked, RateUnit, TimeBar, Times, Window, ask, error_rate, named, percent, rate, seconds_text, service_href,
 };
@@ -46,6 +48,8 @@ struct ServicePage {
     /// What is wrong with the address; then nothing was asked.
     wrong: Option<String>,
     links: Vec<(String, &'static str)>,
+    /// Where more is known of the service, as the settings say.
+    elsewhere: Vec<Link>,
     about: String,
     notices: Vec<String>,
     /// Whether the service has spans here.
@@ -130,6 +134,7 @@ fn service_page(visit: &Visit, question: &Question, asked: &Asked, examples: Exa
     let unit = RateUnit::of(rate(health.now.count, lengths.now));
     let seen = versions::seen(instances, instance_steps);
     page.about = window.text(visit);
+    page.elsewhere = elsewhere(visit, service, &window);
     page.is_there = !now.series.is_empty() || !edges.series.is_empty();
     page.notices.extend(notices(service, spans, now));
     page.facts = facts(&health, lengths, unit);
@@ -154,6 +159,7 @@ fn empty(visit: &Visit, service: &str, times: &Times, error: Option<&FieldError>
         name: format::shortened(&shown_service(service), NAME),
         wrong: error.map(|error| error.message.clone()),
         links: links(service, times),
+        elsewhere: vec![],
         about: String::new(),
         notices: vec![],
         is_there: false,
@@ -169,6 +175,14 @@ fn empty(visit: &Visit, service: &str, times: &Times, error: Option<&FieldError>
         instances: vec![],
         more_instances: 0,
     }
+}
+
+/// The links of the settings that fit the service, with the time of the page.
+fn elsewhere(visit: &Visit, service: &str, window: &Window) -> Vec<Link> {
+    let TimeRange { start, end } = window.steps.range();
+    let attribute = |scope: &str, key: &str| (scope == "resource" && key == "service.name").then(|| service.to_owned());
+    let subject = Subject { trace_id: None, span_id: None, service, name: None, start, end, attribute: &attribute };
+    visit.app.links.of(On::Service, &subject)
 }
 
 fn links(service: &str, times: &Times) -> Vec<(String, &'static str)> {

@@ -1,7 +1,10 @@
 //! What the server holds and how it is.
 
+mod clocks;
 mod stored;
 mod unweighted;
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -10,7 +13,8 @@ use hoptrail_proto::model::Tenancy;
 use hoptrail_query::SlowQuery;
 use hoptrail_query::rollups::{DAY, RollupRequest, RollupTable};
 
-use self::stored::{Fact, ServiceRow};
+use self::clocks::Skews;
+use self::stored::{AttributeRow, Fact, ServiceRow};
 use super::search::field_error::FieldError;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::{Notices, Visit};
@@ -43,6 +47,9 @@ struct SystemPage {
     about: String,
     services: Vec<ServiceRow>,
     more_services: usize,
+    attributes: Vec<AttributeRow>,
+    about_attributes: String,
+    clocks: Skews,
     slow: Vec<SlowRow>,
 }
 
@@ -82,8 +89,11 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     page_of.about = window.text(&visit);
     page_of.damage = asked.damage.as_ref().map(|damage| format::sentence(&format!("this is incomplete: {damage}")));
     (page_of.services, page_of.more_services) = stored::services(range, &times, asked.seconds(0, window.end));
+    page_of.clocks = clocks::find(&visit, window.range()).await;
     if page_of.is_whole {
-        let system = (visit.app.system)();
+        // It may read from the disk: not on a thread that serves others.
+        let source = Arc::clone(&visit.app.system);
+        let system = tokio::task::spawn_blocking(move || source()).await.map_err(PageError::NotDrawn)?;
         page_of.stored = system.stored.map(|stored| stored::facts(&stored, today)).unwrap_or_default();
         page_of.fill(&system);
         page_of.intake.extend(unweighted::fact(&visit).await);
@@ -94,6 +104,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
 
 impl SystemPage {
     fn fill(&mut self, system: &System) {
+        (self.attributes, self.about_attributes) = stored::attributes(&system.attributes);
         let Some(intake) = &system.intake else { return };
         self.intake = stored::intake(intake, system.running);
         self.refused = intake.refused.iter().map(refused).collect();
@@ -117,6 +128,9 @@ fn empty(visit: &Visit, times: &Times, error: Option<&FieldError>) -> SystemPage
         about: String::new(),
         services: vec![],
         more_services: 0,
+        attributes: vec![],
+        about_attributes: String::new(),
+        clocks: Skews::default(),
         slow: vec![],
     }
 }

@@ -9,10 +9,12 @@ use hoptrail_query::rollups::{Cell, MINUTE, RollupKey, RollupSteps, Rollups};
 use crate::format;
 use crate::pages::red::{RateUnit, Times, percent, rate, service_href};
 use crate::pages::search::shown_service;
-use crate::system::{Intake, Stored};
+use crate::system::{Attributes, Intake, Stored};
 
 /// Most services listed.
 const MOST: usize = 500;
+/// Most attributes listed.
+const MOST_ATTRIBUTES: usize = 30;
 const NAME: usize = 80;
 const SECONDS_OF_DAY: f64 = 86_400.0;
 
@@ -49,7 +51,7 @@ pub(super) fn last(now: u64, length: u64) -> RollupSteps {
 }
 
 pub(super) fn facts(stored: &Stored, today: &Rollups) -> Vec<Fact> {
-    let Stored { spans, bytes, segments, in_memory, memory, disk, retention, retention_bytes } = *stored;
+    let Stored { spans, bytes, segments, in_memory, memory, rollups, disk, retention, retention_bytes } = *stored;
     let each = bytes as f64 / spans.max(1) as f64;
     let a_day: i64 = today.series.iter().map(|series| series.total().count).sum();
     let day_bytes = each * a_day as f64;
@@ -62,6 +64,7 @@ pub(super) fn facts(stored: &Stored, today: &Rollups) -> Vec<Fact> {
             format!("{:.0} bytes a span in {}", each, format::counted(segments as usize, "segment", "segments")),
         ),
         fact("In memory", size(memory), "spans of the last minutes".to_owned()),
+        fact("Rollups", size(rollups), "the numbers of services, also of spans that are gone".to_owned()),
         fact(
             "Last 24 hours",
             format::count(a_day.unsigned_abs()),
@@ -97,6 +100,40 @@ pub(super) fn intake(intake: &Intake, running: Duration) -> Vec<Fact> {
         fact("Repaired", format::count(intake.repaired), "spans with text that is not UTF-8 and the like".to_owned()),
         fact("On their way", size(intake.in_flight), "requests being received or written".to_owned()),
     ]
+}
+
+/// An attribute and what it takes on the disk.
+#[derive(Debug)]
+pub(super) struct AttributeRow {
+    pub(super) name: String,
+    pub(super) bytes: String,
+    pub(super) each: String,
+    pub(super) share: String,
+    /// Width of the bar, percent.
+    pub(super) width: String,
+}
+
+/// The attributes that take most, and a sentence about all.
+pub(super) fn attributes(attributes: &Attributes) -> (Vec<AttributeRow>, String) {
+    let Attributes { keys, bytes, spans } = attributes;
+    let most = keys.iter().map(|(_, bytes)| *bytes).max().unwrap_or(1).max(1);
+    let row = |(name, own): &(String, u64)| AttributeRow {
+        name: format::shortened(name, NAME),
+        bytes: size(*own),
+        each: format!("{:.2}", *own as f64 / (*spans).max(1) as f64),
+        share: percent(*own as f64 / (*bytes).max(1) as f64),
+        width: format!("{:.1}", 100.0 * *own as f64 / most as f64),
+    };
+    let all: u64 = keys.iter().map(|(_, bytes)| bytes).sum();
+    let about = format!(
+        "On disk, with the filters that find values, in the newest {} spans. {} take {} of {}; the rest is ids, times and \
+         names. Attributes of resources are stored once for many spans.",
+        format::count(*spans),
+        format::counted(keys.len(), "attribute", "attributes"),
+        size(all),
+        size(*bytes)
+    );
+    (keys.iter().take(MOST_ATTRIBUTES).map(row).collect(), about)
 }
 
 /// The services by the bytes that they sent, and how many are left out.
