@@ -15,6 +15,8 @@ mod growth;
 mod half_full;
 mod http;
 mod ingest;
+#[cfg(test)]
+mod late_calls;
 mod progress;
 mod queries;
 mod report;
