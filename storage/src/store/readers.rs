@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 
 use super::Config;
 use super::damage::DamageLog;
-use super::read::{KeptNumbers, Workers};
+use super::read::{HeadCopies, KeptNumbers, Workers};
 use super::rollups::RollupRules;
 use super::state::{SharedState, State};
 use super::tuning::Tuning;
@@ -149,6 +149,7 @@ pub(super) struct ReadCaches {
     /// By older segment, segment and group: the rows of the group that are copies. No segment changes, and no id is given twice.
     copies: Cache<(u64, u64, u16), Arc<[u32]>, MemoryOf>,
     pub(super) numbers: KeptNumbers,
+    pub(super) head_copies: HeadCopies,
 }
 
 impl ReadCaches {
@@ -162,6 +163,7 @@ impl ReadCaches {
             names: Cache::with_weighter(1024, bytes, MemoryOf),
             copies: Cache::with_weighter(1024, bytes, MemoryOf),
             numbers: KeptNumbers::new(2 * bytes),
+            head_copies: HeadCopies::default(),
         }
     }
 

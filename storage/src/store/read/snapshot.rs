@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hoptrail_proto::model::TenantId;
 
 use super::group_cache::GroupCache;
-use super::metrics::KeptNumbers;
+use super::metrics::{HeadCopies, KeptNumbers};
 use super::parallel::Workers;
 use super::scan_unit::ScanUnit;
 use super::view::View;
@@ -129,6 +129,11 @@ impl<'a> Snapshot<'a> {
     /// Numbers of groups that are kept.
     pub(super) fn kept_numbers(&self) -> &'a KeptNumbers {
         &self.readers.caches.numbers
+    }
+
+    /// Copies in heads that are known.
+    pub(super) fn head_copies(&self) -> &'a HeadCopies {
+        &self.readers.caches.head_copies
     }
 
     /// The rows of a group that an older segment has as well: older segment, segment and group. They are found once.

@@ -1,9 +1,9 @@
 //! Rows whose span another unit has as well. A span that was sent again counts once.
 //!
-//! One segment has no copies. Those of two segments never change, so they are looked for once and remembered. The head changes all the
-//! time: few of its spans can have copies, and a look at the bits of a hash tells which.
+//! One segment has no copies. Those of two segments never change, so they are looked for once and remembered. The head changes often: few
+//! of its spans can have copies, and a look at the bits of a hash tells which. What was found stays known until something changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::{HashMap, HashSet};
 use hoptrail_proto::model::{SpanId, TraceId};
@@ -21,29 +21,75 @@ use crate::store::read::trace_loader::{KeyedRow, TraceLoader};
 /// Memory of a span of the head while it is looked at, about.
 const SPAN_BYTES: usize = 16;
 
+/// Heads that are remembered: there is one for each tenant.
+const MOST_HEADS: usize = 16;
+
 /// The copies among the units of a query.
 pub(super) struct Copies<'s, 'a> {
     loader: &'s TraceLoader<'s, 'a>,
     segments: Vec<Arc<SegmentEntry>>,
-    /// For each chunk how many rows count, and which of them are copies.
-    chunks: HashMap<UnitId, (usize, Vec<u32>)>,
+    chunks: Arc<InChunks>,
+}
+
+/// For each chunk how many rows count, and which of them are copies.
+type InChunks = HashMap<UnitId, (usize, Vec<u32>)>;
+
+/// The copies in heads, as they were when somebody looked for them.
+#[derive(Debug, Default)]
+pub(in crate::store) struct HeadCopies(Mutex<Vec<KnownHead>>);
+
+/// A head, and its copies.
+#[derive(Debug)]
+struct KnownHead {
+    /// Its chunks with their lengths. Names that are weak: the head is sealed meanwhile.
+    chunks: Vec<(Weak<Chunk>, usize)>,
+    segments: Vec<u64>,
+    copies: Arc<InChunks>,
+}
+
+impl HeadCopies {
+    fn get(&self, chunks: &[(UnitId, &Arc<Chunk>, usize)], segments: &[u64]) -> Option<Arc<InChunks>> {
+        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |known: &&KnownHead| {
+            let pairs = || known.chunks.iter().zip(chunks);
+            known.segments == segments
+                && known.chunks.len() == chunks.len()
+                && pairs().all(|((chunk, len), (_, other, now))| chunk.as_ptr() == Arc::as_ptr(other) && len == now)
+        };
+        heads.iter().find(is_same).map(|known| Arc::clone(&known.copies))
+    }
+
+    fn keep(&self, chunks: &[(UnitId, &Arc<Chunk>, usize)], segments: Vec<u64>, copies: &Arc<InChunks>) {
+        let chunks = chunks.iter().map(|(_, chunk, len)| (Arc::downgrade(chunk), *len)).collect();
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|known| known.chunks.iter().all(|(chunk, _)| chunk.strong_count() > 0));
+        if heads.len() >= MOST_HEADS {
+            heads.remove(0);
+        }
+        heads.push(KnownHead { chunks, segments, copies: Arc::clone(copies) });
+    }
 }
 
 impl<'s, 'a> Copies<'s, 'a> {
-    /// Looks for copies in the head.
+    /// Looks for copies in the head, unless they are known.
     pub(super) fn of(loader: &'s TraceLoader<'s, 'a>, units: &[ScanUnit]) -> Result<Self, ReadError> {
         let mut segments: Vec<Arc<SegmentEntry>> = Vec::new();
         let mut chunks = Vec::new();
         for unit in units {
             match unit {
-                ScanUnit::Chunk(_, chunk) => chunks.push((unit.id(), &**chunk, chunk.read().len())),
+                ScanUnit::Chunk(_, chunk) => chunks.push((unit.id(), chunk, chunk.read().len())),
                 ScanUnit::Group(segment, _) => segments.push(Arc::clone(segment)),
             }
         }
         segments.sort_unstable_by_key(|segment| segment.id);
         segments.dedup_by_key(|segment| segment.id);
-        let lengths = chunks.iter().map(|(id, _, len)| (*id, (*len, Vec::new()))).collect();
-        let mut copies = Self { loader, segments, chunks: lengths };
+        let ids: Vec<u64> = segments.iter().map(|segment| segment.id).collect();
+        let known = loader.snapshot.head_copies();
+        if let Some(chunks) = known.get(&chunks, &ids) {
+            return Ok(Self { loader, segments, chunks });
+        }
+        let none = chunks.iter().map(|(id, _, len)| (*id, (*len, Vec::new()))).collect();
+        let mut copies = Self { loader, segments, chunks: Arc::new(none) };
         let _memory = loader.context.reserve(chunks.iter().map(|(.., len)| *len).sum::<usize>() * SPAN_BYTES)?;
         let mut suspects = suspects_among(&chunks);
         for (id, chunk, _) in &chunks {
@@ -52,6 +98,7 @@ impl<'s, 'a> Copies<'s, 'a> {
         for trace in suspects {
             copies.add_of_trace(trace)?;
         }
+        known.keep(&chunks, ids, &copies.chunks);
         Ok(copies)
     }
 
@@ -184,7 +231,7 @@ impl<'s, 'a> Copies<'s, 'a> {
         keys.retain(|key| self.counts(&units, key));
         let duplicates = self.loader.duplicates(id, &units, &keys, &mut memory)?;
         for (index, unit) in units.iter().enumerate() {
-            if let Some((_, copies)) = self.chunks.get_mut(&unit.id()) {
+            if let Some((_, copies)) = Arc::make_mut(&mut self.chunks).get_mut(&unit.id()) {
                 copies.extend_from_slice(duplicates.copies_in(index));
             }
         }
@@ -213,7 +260,7 @@ fn overlap(one: (u64, u64), other: (u64, u64)) -> Option<(u64, u64)> {
 }
 
 /// The traces of the head that have two spans of one key.
-fn suspects_among(chunks: &[(UnitId, &Chunk, usize)]) -> HashSet<TraceId> {
+fn suspects_among(chunks: &[(UnitId, &Arc<Chunk>, usize)]) -> HashSet<TraceId> {
     let spans: usize = chunks.iter().map(|(.., len)| *len).sum();
     // So many bits for each span that hardly two share one.
     let places = (spans * 32).next_power_of_two();

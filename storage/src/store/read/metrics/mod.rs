@@ -25,6 +25,7 @@ use crate::scan::{Coded, Number, coded, numbers};
 use crate::series::{MetricsAnswer, MetricsFunction, MetricsRequest};
 use crate::{Exemplar, Expr, Field, Filter, Intrinsic, ReadError, Series, SeriesPart, Value};
 use compare::Comparison;
+pub(in crate::store) use copies::HeadCopies;
 use division::Division;
 use groups::Groups;
 pub(in crate::store) use kept::KeptNumbers;
