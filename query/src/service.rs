@@ -228,6 +228,12 @@ impl Service {
         self.slow.of_late()
     }
 
+    /// Whether a query that can wait would keep nobody else waiting: half of the slots are free.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.running.available_permits() * 2 >= self.config.concurrency
+    }
+
     /// The bounds in force.
     #[must_use]
     pub fn config(&self) -> &Config {

@@ -63,6 +63,12 @@ pub enum Intrinsic {
     ParentId,
     /// Latest end minus earliest start of all spans of the trace, in nanoseconds.
     TraceDuration,
+    /// Earliest start of all spans of the trace, in nanoseconds since 1970 UTC, an int.
+    TraceStart,
+    /// How many spans the trace has, an int.
+    TraceSpans,
+    /// How many of them have status error, an int.
+    TraceErrors,
     /// Name of the trace's root span; missing when it has not arrived.
     RootName,
     /// Service of the trace's root span; missing when it has not arrived.
@@ -104,6 +110,9 @@ impl Intrinsic {
             Self::SpanId => "span:id",
             Self::ParentId => "span:parentID",
             Self::TraceDuration => "traceDuration",
+            Self::TraceStart => "trace:start",
+            Self::TraceSpans => "trace:spanCount",
+            Self::TraceErrors => "trace:errorCount",
             Self::RootName => "rootName",
             Self::RootService => "rootServiceName",
             Self::EventName => "event:name",
@@ -125,6 +134,9 @@ impl Intrinsic {
         matches!(
             self,
             Self::TraceDuration
+                | Self::TraceStart
+                | Self::TraceSpans
+                | Self::TraceErrors
                 | Self::RootName
                 | Self::RootService
                 | Self::ChildCount

@@ -30,6 +30,11 @@ pub(crate) fn values_of<'a>(attributes: &'a [Attribute], key: &str) -> impl Iter
 pub(crate) struct TraceIntrinsics {
     /// Latest end minus earliest start, by the rule of [`Extent`](hoptrail_proto::model::Extent).
     pub(crate) duration_nanos: u64,
+    /// Earliest start, by the same rule.
+    pub(crate) start: u64,
+    /// How many spans it has, and how many of them failed.
+    pub(crate) spans: u64,
+    pub(crate) errors: u64,
     /// Service and name of the root span.
     pub(crate) root: Option<(String, String)>,
 }
@@ -104,6 +109,9 @@ impl<'a> Candidate<'a> {
             Intrinsic::SpanId => visit_text(&span.span_id.to_string(), visit),
             Intrinsic::ParentId => span.parent_span_id.iter().for_each(|id| visit_text(&id.to_string(), visit)),
             Intrinsic::TraceDuration => visit(Value::Duration(self.trace.duration_nanos)),
+            Intrinsic::TraceStart => visit(int(self.trace.start)),
+            Intrinsic::TraceSpans => visit(int(self.trace.spans)),
+            Intrinsic::TraceErrors => visit(int(self.trace.errors)),
             Intrinsic::RootName => self.trace.root.iter().for_each(|(_, name)| visit(Value::string(name.as_str()))),
             Intrinsic::RootService => {
                 self.trace.root.iter().for_each(|(service, _)| visit(Value::string(service.as_str())));
@@ -128,6 +136,11 @@ impl<'a> Candidate<'a> {
             | Intrinsic::NestedSetParent => {}
         }
     }
+}
+
+/// A number as an int.
+pub(crate) fn int(number: u64) -> Value {
+    Value::Any(AnyValue::Int(i64::try_from(number).unwrap_or(i64::MAX)))
 }
 
 /// Visits the values of a key that are searched. Answers whether there are any.

@@ -68,6 +68,8 @@ pub struct SearchRequest {
     pub rows: Rows,
     /// Only what comes after this place.
     pub after: Option<Place>,
+    /// Only these traces; all of them when `None`. Nothing else is read.
+    pub traces: Option<Vec<TraceId>>,
 }
 
 impl Default for SearchRequest {
@@ -81,6 +83,7 @@ impl Default for SearchRequest {
             order: Order::Newest,
             rows: Rows::Traces,
             after: None,
+            traces: None,
         }
     }
 }

@@ -15,7 +15,11 @@ const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("
 // Only pages of numbers need it.
 const NUMBERS: &str = include_str!("../assets/numbers.css");
 // What the query box does with a key comes first.
-const JS: &str = concat!(include_str!("../assets/complete.js"), include_str!("../assets/hoptrail.js"));
+const JS: &str = concat!(
+    include_str!("../assets/complete.js"),
+    include_str!("../assets/find.js"),
+    include_str!("../assets/hoptrail.js")
+);
 
 const ASSETS: [Asset; 4] = [
     Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: CSS.as_bytes() },

@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod filters;
 mod format;
+mod ids;
 mod layers;
 mod links;
 mod pages;

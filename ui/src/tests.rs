@@ -1,6 +1,7 @@
 //! Routes, asked like a browser asks: status, headers, and what stands on the page.
 
 mod bad_input;
+mod find;
 mod headers;
 mod links;
 mod lists;

@@ -63,6 +63,7 @@ pub(super) fn request(api: &Api, params: &Params) -> Result<SearchRequest, ApiEr
         order: compiled.order,
         rows: compiled.rows,
         after,
+        traces: None,
     })
 }
 

@@ -104,6 +104,9 @@ fn known_values(intrinsic: Intrinsic) -> Option<Vec<TagValue>> {
         Intrinsic::Kind => Some(keywords(&SpanKind::ALL.map(SpanKind::name))),
         Intrinsic::Duration
         | Intrinsic::TraceDuration
+        | Intrinsic::TraceStart
+        | Intrinsic::TraceSpans
+        | Intrinsic::TraceErrors
         | Intrinsic::EventTimeSinceStart
         | Intrinsic::TraceId
         | Intrinsic::SpanId

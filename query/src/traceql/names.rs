@@ -21,11 +21,14 @@ const WORDS: [(&str, Name); 12] = [
 ];
 
 /// Names with `scope:`.
-const SCOPED: [(&str, Name); 18] = [
+const SCOPED: [(&str, Name); 21] = [
     ("trace:duration", Name::ScopedTraceDuration),
     ("trace:rootName", Name::ScopedRootName),
     ("trace:rootService", Name::ScopedRootService),
     ("trace:id", Name::TraceId),
+    ("trace:start", Name::TraceStart),
+    ("trace:spanCount", Name::TraceSpans),
+    ("trace:errorCount", Name::TraceErrors),
     ("span:duration", Name::ScopedDuration),
     ("span:name", Name::ScopedName),
     ("span:kind", Name::ScopedKind),
@@ -160,6 +163,9 @@ impl Name {
             Self::RootServiceName | Self::ScopedRootService => Intrinsic::RootService,
             Self::TraceDuration | Self::ScopedTraceDuration => Intrinsic::TraceDuration,
             Self::TraceId => Intrinsic::TraceId,
+            Self::TraceStart => Intrinsic::TraceStart,
+            Self::TraceSpans => Intrinsic::TraceSpans,
+            Self::TraceErrors => Intrinsic::TraceErrors,
             Self::SpanId => Intrinsic::SpanId,
             Self::Parent | Self::ParentId => Intrinsic::ParentId,
             Self::EventName => Intrinsic::EventName,

@@ -31,6 +31,7 @@ async fn hits(service: &Service, case: &Case, compiled: Compiled) -> Vec<String>
         limit: limit.unwrap_or(1000),
         spans_per_set: spans_per_set.unwrap_or(1000),
         after: None,
+        traces: None,
     };
     let in_order = !case.expected.iter().any(|line| line.starts_with('='));
     let mut pages = case.expected.split(|line| line == "+").filter(|page| !page.is_empty()).count().max(1);

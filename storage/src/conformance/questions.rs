@@ -1,6 +1,6 @@
 //! Questions of every form.
 
-use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode};
+use hoptrail_proto::model::{AnyValue, SpanKind, StatusCode, TraceId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -57,6 +57,9 @@ fn own_field() -> impl Strategy<Value = Field> {
 pub(super) fn field() -> impl Strategy<Value = Field> {
     let of_trace = select(vec![
         Intrinsic::TraceDuration,
+        Intrinsic::TraceStart,
+        Intrinsic::TraceSpans,
+        Intrinsic::TraceErrors,
         Intrinsic::RootName,
         Intrinsic::RootService,
         Intrinsic::ChildCount,
@@ -217,8 +220,9 @@ pub(super) fn search() -> impl Strategy<Value = SearchRequest> {
     ];
     let rows = prop_oneof![3 => Just(Rows::Traces), 1 => Just(Rows::Spans)];
     let shown = (0usize..5, 0usize..4, vec(field(), 0..3));
-    (pipeline(2), range(), shown, order, rows).prop_map(
-        |(spans, range, (limit, spans_per_set, select), order, rows)| SearchRequest {
+    let only = prop_oneof![3 => Just(None), 1 => vec((0u8..6).prop_map(|id| TraceId([id; 16])), 0..4).prop_map(Some)];
+    (pipeline(2), range(), shown, order, rows, only).prop_map(
+        |(spans, range, (limit, spans_per_set, select), order, rows, traces)| SearchRequest {
             spans,
             range,
             limit,
@@ -227,6 +231,7 @@ pub(super) fn search() -> impl Strategy<Value = SearchRequest> {
             order,
             rows,
             after: None,
+            traces,
         },
     )
 }

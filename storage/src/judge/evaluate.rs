@@ -11,7 +11,7 @@ use super::Subject;
 use super::program::{Calc, Cond, Program, Sets, Step};
 use crate::arithmetic::{arithmetic, negated};
 use crate::codec::len_u32;
-use crate::matcher::{matches, relation};
+use crate::matcher::{int, matches, relation};
 use crate::scan::both;
 use crate::{Intrinsic, ReadError, Relation, StructuralMode, Value};
 
@@ -237,6 +237,9 @@ impl<'s> Trace<'s> {
         let root = || Ok::<_, ReadError>(self.subject.whole()?.root.as_ref());
         Ok(match intrinsic {
             Intrinsic::TraceDuration => of_all(Some(Value::Duration(self.subject.whole()?.duration_nanos))),
+            Intrinsic::TraceStart => of_all(Some(int(self.subject.whole()?.start))),
+            Intrinsic::TraceSpans => of_all(Some(int(self.subject.whole()?.spans))),
+            Intrinsic::TraceErrors => of_all(Some(int(self.subject.whole()?.errors))),
             Intrinsic::RootName => of_all(root()?.map(|(_, name)| Value::string(name.as_str()))),
             Intrinsic::RootService => of_all(root()?.map(|(service, _)| Value::string(service.as_str()))),
             _ => {

@@ -118,7 +118,9 @@ impl TraceReader for MemoryStore {
     ) -> Result<SearchAnswer, ReadError> {
         let tenants = self.tenants();
         let (mut answer, mut rows) = (SearchAnswer::default(), Vec::new());
-        for (id, StoredTrace { spans, .. }) in tenants.get(tenant).into_iter().flatten() {
+        let is_asked = |id: &TraceId| request.traces.as_ref().is_none_or(|only| only.contains(id));
+        for (id, StoredTrace { spans, .. }) in tenants.get(tenant).into_iter().flatten().filter(|(id, _)| is_asked(id))
+        {
             answer.inspected.traces += 1;
             answer.inspected.spans += spans.len() as u64;
             rows.extend(search::rows(*id, spans, request, context)?);

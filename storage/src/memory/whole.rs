@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use hoptrail_proto::model::TraceSpan;
+use hoptrail_proto::model::{StatusCode, TraceSpan};
 
 use super::parents::{Parent, parents};
 use crate::copies::Contents;
@@ -45,6 +45,11 @@ impl<'a> WholeTrace<'a> {
         let root = roots.min_by_key(|root| root.span.extent().order_start());
         let root = root.map(|root| (root.resource.service_name().to_owned(), root.span.name.clone()));
         Self { spans, start, duration: end - start, root, tree: OnceCell::new() }
+    }
+
+    /// How many spans failed.
+    pub(super) fn errors(&self) -> usize {
+        self.spans.iter().filter(|span| span.span.status.code == StatusCode::Error).count()
     }
 
     pub(super) fn tree(&self) -> &Tree {

@@ -294,6 +294,9 @@ impl Scan<'_> {
             Intrinsic::LinkTraceId => self.links(|(trace, _)| test.holds_text(trace.to_string().as_bytes())),
             Intrinsic::LinkSpanId => self.links(|(_, span)| test.holds_text(span.to_string().as_bytes())),
             Intrinsic::TraceDuration
+            | Intrinsic::TraceStart
+            | Intrinsic::TraceSpans
+            | Intrinsic::TraceErrors
             | Intrinsic::RootName
             | Intrinsic::RootService
             | Intrinsic::ChildCount

@@ -181,6 +181,9 @@ fn intrinsic_values(
             })?;
         }
         Intrinsic::TraceDuration
+        | Intrinsic::TraceStart
+        | Intrinsic::TraceSpans
+        | Intrinsic::TraceErrors
         | Intrinsic::RootName
         | Intrinsic::RootService
         | Intrinsic::ChildCount

@@ -140,6 +140,16 @@ pub(crate) fn exact_time(unix_nano: u64, zone: &TimeZone) -> String {
     timestamp(unix_nano).to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
 }
 
+/// The day of a moment: `9 Oct 2025`.
+pub(crate) fn day(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%-d %b %Y").to_string()
+}
+
+/// The time of day, to the millisecond: `08:52:20.000`.
+pub(crate) fn time_of_day(unix_nano: u64, zone: &TimeZone) -> String {
+    timestamp(unix_nano).to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+}
+
 /// The name of a zone.
 pub(crate) fn zone_name(zone: &TimeZone) -> String {
     zone.iana_name().unwrap_or("the server's time zone").to_owned()
@@ -149,18 +159,6 @@ pub(crate) fn zone_name(zone: &TimeZone) -> String {
 pub(crate) fn zone_between(first: u64, last: u64, zone: &TimeZone) -> String {
     let [before, after] = [first, last].map(|time| Moment::new(time, zone).zone);
     if before == after { before } else { format!("{before} to {after}") }
-}
-
-/// Time of day alone, for the labels of an axis; with the day when the axis spans more than one.
-pub(crate) fn axis_time(unix_nano: u64, range: u64, zone: &TimeZone) -> String {
-    let zoned = timestamp(unix_nano).to_zoned(zone.clone());
-    let form = match range {
-        0..SECOND => "%H:%M:%S%.3f",
-        SECOND..600_000_000_000 => "%H:%M:%S",
-        _ if range <= DAY => "%H:%M",
-        _ => "%m-%d %H:%M",
-    };
-    zoned.strftime(form).to_string()
 }
 
 fn timestamp(unix_nano: u64) -> Timestamp {

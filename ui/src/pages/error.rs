@@ -70,6 +70,7 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             "Not a trace ID",
             &[
                 "A trace ID has 32 hex digits, for example 4bf92f3577b34da6a3ce929d0e0e4736. Leading zeros may be left out.",
+                "Its first 8 digits or more will do. So will base64, a UUID, a traceparent or b3 header, a log line, or an address with one of these.",
                 "Copy it from a log line (trace_id), from the traceparent header (its second part), or from the search.",
             ],
         ),

@@ -12,12 +12,12 @@ use super::server::{NOTICE, Server, order, shop, span, trace_id};
 async fn recent_traces_are_listed_newest_first() {
     let page = Server::of(shop()).await.get("/search").await;
     assert_eq!(page.status, 200);
-    assert_eq!(page.one("h2:not(dialog h2)"), "All 2 traces");
+    assert_eq!(page.one(".results-head h2"), "All 2 traces");
     assert_eq!(page.all(".hit-name"), ["frontend POST /order", "catalog GET /items"]);
     assert_eq!(page.attributes(".hit-name", "href")[0], format!("/trace/{}", trace_id(1)));
     assert_eq!(page.all(".hit-took .dur"), ["100 ms", "5 ms"]);
     assert_eq!(page.all(".hit-errors"), ["1 error"]);
-    assert_eq!(page.all(".hit-when time")[0], "2025-10-09 08:52:20.000 UTC");
+    assert_eq!(page.all(".hit-when time")[0], "08:52:20.000");
     assert!(page.all(".hit-when .muted")[0].starts_with("1 min ago"));
     assert_eq!(page.all(".chip")[0], "payment 3 1 error");
     assert_eq!(page.attributes(".points a", "href").len(), 2, "a point for each");
@@ -194,7 +194,7 @@ async fn a_cut_list_of_names_says_so_and_takes_others() {
 #[tokio::test]
 async fn nothing_found_offers_wider_searches() {
     let page = Server::of(shop()).await.get("/search?service=catalog&lookback=1m").await;
-    assert_eq!(page.one("h2:not(dialog h2)"), "No traces found");
+    assert_eq!(page.one(".results-head h2"), "No traces found");
     assert_eq!(page.attributes(".nothing a", "href")[0], "/search?service=catalog&lookback=24h&limit=20");
 }
 

@@ -181,6 +181,6 @@ async fn list_and_page_agree_on_a_trace_with_times_that_cannot_be() {
         let facts = page.all(".trace-head dd");
         assert_eq!(list.all(".hit-took .dur"), facts[..1], "{start} {end}");
         assert_eq!(facts[..2], ["100 ms", "2025-10-09 08:52:20.000 UTC 1 min ago"], "{start} {end}");
-        assert_eq!(list.all(".hit-when time"), ["2025-10-09 08:52:20.000 UTC"], "{start} {end}");
+        assert_eq!(list.all(".hit-when time"), ["08:52:20.000"], "{start} {end}");
     }
 }

@@ -92,6 +92,12 @@ pub enum Name {
     NestedSetParent,
     /// `trace:duration`
     ScopedTraceDuration,
+    /// `trace:start`
+    TraceStart,
+    /// `trace:spanCount`
+    TraceSpans,
+    /// `trace:errorCount`
+    TraceErrors,
     /// `trace:rootName`
     ScopedRootName,
     /// `trace:rootService`

@@ -211,7 +211,13 @@ fn field_type(field: &FieldRef) -> Type {
         | Name::EventTimeSinceStart => Type::Duration,
         Name::Status | Name::ScopedStatus => Type::Status,
         Name::Kind | Name::ScopedKind => Type::Kind,
-        Name::NestedSetLeft | Name::NestedSetRight | Name::NestedSetParent | Name::ChildCount => Type::Int,
+        Name::NestedSetLeft
+        | Name::NestedSetRight
+        | Name::NestedSetParent
+        | Name::ChildCount
+        | Name::TraceStart
+        | Name::TraceSpans
+        | Name::TraceErrors => Type::Int,
         _ => Type::String,
     }
 }

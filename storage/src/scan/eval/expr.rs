@@ -187,6 +187,9 @@ fn of_intrinsic(group: &dyn SpanColumns, intrinsic: Intrinsic, rows: &Bitmap) ->
         | Intrinsic::ScopeName
         | Intrinsic::ScopeVersion
         | Intrinsic::TraceDuration
+        | Intrinsic::TraceStart
+        | Intrinsic::TraceSpans
+        | Intrinsic::TraceErrors
         | Intrinsic::RootName
         | Intrinsic::RootService
         | Intrinsic::ChildCount

@@ -1,6 +1,7 @@
 //! Traces or spans in any order: all units are read, and only the first answers are kept.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
@@ -121,6 +122,25 @@ struct Progress<'j, 's, 'a> {
 
 impl RankedSearch<'_, '_, '_> {
     pub(super) fn run(&self) -> Result<Ranked, ReadError> {
+        match &self.request.traces {
+            Some(traces) => self.run_on(traces),
+            None => self.run_on_all(),
+        }
+    }
+
+    /// The places of these traces; no others are read.
+    fn run_on(&self, traces: &[TraceId]) -> Result<Ranked, ReadError> {
+        let context = self.judge.loader.context;
+        let mut best = Best::new(self, context.reserve(0)?);
+        for id in traces.iter().collect::<BTreeSet<_>>() {
+            context.check()?;
+            best.add(self.places_of_trace(*id)?)?;
+        }
+        let inspected = Inspected { traces: traces.len() as u64, ..Inspected::default() };
+        Ok(Ranked { places: best.finish()?, inspected })
+    }
+
+    fn run_on_all(&self) -> Result<Ranked, ReadError> {
         let (snapshot, context) = (self.judge.loader.snapshot, self.judge.loader.context);
         let units = self.judge.units();
         let progress = Progress {

@@ -30,7 +30,9 @@ pub(super) fn search(
     let needed = &NeededColumns::of(request);
     judge.explain(request);
     match (request.rows, &request.order) {
-        (Rows::Traces, Order::Newest) => newest(&Hits { judge: &judge, request, needed, of_tree }, take),
+        (Rows::Traces, Order::Newest) if request.traces.is_none() => {
+            newest(&Hits { judge: &judge, request, needed, of_tree }, take)
+        }
         (rows, order) => {
             let rank = &Rank::new(order, &mut judge);
             let (search, found) =
@@ -43,7 +45,14 @@ pub(super) fn search(
 /// Whether only the tree of its trace tells a field of a span.
 fn is_of_tree(field: &Field) -> bool {
     match field {
-        Field::Intrinsic(Intrinsic::TraceDuration | Intrinsic::RootName | Intrinsic::RootService) => false,
+        Field::Intrinsic(
+            Intrinsic::TraceDuration
+            | Intrinsic::TraceStart
+            | Intrinsic::TraceSpans
+            | Intrinsic::TraceErrors
+            | Intrinsic::RootName
+            | Intrinsic::RootService,
+        ) => false,
         field => field.is_of_trace(),
     }
 }

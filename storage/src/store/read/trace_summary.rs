@@ -31,7 +31,14 @@ pub(super) struct TraceSummary {
 impl TraceSummary {
     /// What trace-level intrinsics say.
     pub(super) fn intrinsics(&self) -> TraceIntrinsics {
-        TraceIntrinsics { duration_nanos: self.extent.nanos(), root: self.root.clone() }
+        let sum = |of: fn(&ServiceStats) -> u32| self.services.iter().map(|stats| u64::from(of(stats))).sum();
+        TraceIntrinsics {
+            duration_nanos: self.extent.nanos(),
+            start: self.extent.start,
+            spans: sum(|stats| stats.spans),
+            errors: sum(|stats| stats.errors),
+            root: self.root.clone(),
+        }
     }
 }
 

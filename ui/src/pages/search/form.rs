@@ -11,7 +11,7 @@ use crate::url::{Params, href};
 /// The page.
 pub(super) const SEARCH: &str = "/search";
 const DEFAULT_LIMIT: &str = "20";
-const DEFAULT_LOOKBACK: &str = "1h";
+pub(super) const DEFAULT_LOOKBACK: &str = "1h";
 /// What Jaeger calls any service and any span name.
 const ANY: &str = "all";
 const SECOND: u64 = 1_000_000_000;
@@ -32,6 +32,14 @@ pub(crate) struct Form {
     pub(crate) to: String,
     pub(crate) limit: String,
     pub(crate) sort: String,
+    /// What a row is: `spans`, or traces when empty.
+    pub(crate) rows: String,
+    /// How rows are shown.
+    pub(crate) view: String,
+    /// Whether the overview of all matches is waited for, however long it takes: any text means yes.
+    pub(crate) overview: String,
+    /// An attribute whose values are counted in the overview besides the usual ones.
+    pub(crate) facet: String,
     /// How numbers are drawn.
     pub(crate) plot: String,
     /// The length of an interval.
@@ -40,6 +48,8 @@ pub(crate) struct Form {
     pub(crate) after: String,
     /// Whether the page says how it was answered: any text means yes.
     pub(crate) explain: String,
+    /// Whether nobody chose the time.
+    pub(crate) any_time: bool,
 }
 
 impl Form {
@@ -61,10 +71,15 @@ impl Form {
             to: time(Edge::To, "to"),
             limit: text_or(params.text("limit"), DEFAULT_LIMIT),
             sort: params.text("sort").to_owned(),
+            rows: params.text("rows").to_owned(),
+            view: params.text("view").to_owned(),
+            overview: params.text("overview").to_owned(),
+            facet: params.text("facet").to_owned(),
             plot: params.text("plot").to_owned(),
             step: params.text("step").to_owned(),
             after: params.text("after").to_owned(),
             explain: params.text("explain").to_owned(),
+            any_time: ["lookback", "from", "to", "start", "end"].iter().all(|name| params.text(name).is_empty()),
         };
         if form.query.is_empty() {
             let tags: Vec<String> = params.all("tags").chain(params.all("tag")).map(attributes::of_jaeger).collect();
@@ -119,9 +134,13 @@ impl Form {
             ("to", &self.to),
             ("limit", &self.limit),
             ("sort", &self.sort),
+            ("rows", &self.rows),
+            ("view", &self.view),
+            ("facet", &self.facet),
             ("plot", &self.plot),
             ("step", &self.step),
             ("after", ""),
+            ("overview", ""),
             ("explain", ""),
         ];
         // Another lookback replaces a custom range.

@@ -3,9 +3,13 @@
 mod attributes;
 pub(crate) mod choice;
 pub(crate) mod complete;
+mod entry;
 pub(crate) mod field_error;
 pub(crate) mod form;
+mod order;
+mod overview;
 pub(crate) mod question;
+mod quiet;
 pub(crate) mod range;
 mod results;
 mod scatter;
@@ -17,7 +21,7 @@ mod traces;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use hoptrail_proto::model::{AnyValue, TraceId};
+use hoptrail_proto::model::AnyValue;
 use hoptrail_query::{CompareOp, Explanation, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Value};
 
 use self::choice::{Choice, choices};
@@ -31,6 +35,7 @@ use super::start::StartPage;
 use crate::chrome::{Chrome, Place, page};
 use crate::context::Visit;
 use crate::error::PageError;
+use crate::ids::{self, Named};
 use crate::url::Params;
 use crate::{filters, format};
 
@@ -106,7 +111,6 @@ struct SearchPage {
     kinds: Vec<Choice>,
     lookbacks: Vec<Choice>,
     limits: Vec<Choice>,
-    orders: Vec<(String, Choice)>,
     from: TimeInput,
     to: TimeInput,
     zone: String,
@@ -149,6 +153,11 @@ impl SearchPage {
         }
     }
 
+    /// Whether the page has the field that adds an attribute to count.
+    fn has_facets(&self) -> bool {
+        self.traces().is_some_and(|found| found.overview.is_asked)
+    }
+
     fn series(&self) -> Option<&Plotted> {
         match &self.outcome {
             Outcome::Series(plotted) => Some(plotted),
@@ -168,7 +177,7 @@ impl SearchPage {
 
 /// `GET /search`.
 pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageError> {
-    let form = Form::read(&params, &visit.zone);
+    let mut form = Form::read(&params, &visit.zone);
     if let Some(redirect) = typed_trace_id(&form) {
         return Ok(redirect);
     }
@@ -182,7 +191,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let outcome = match form.question(visit.now, &visit.zone) {
         Err(errors) => Outcome::Errors(errors),
         Ok(Question::Traces(question)) => {
-            Outcome::Traces(Box::new(traces::found(&visit, service, &form, question, &services.names).await?))
+            Outcome::Traces(Box::new(traces::found(&visit, service, &mut form, question, &services.names).await?))
         }
         Ok(Question::Series(question)) => {
             Outcome::Series(Box::new(series::plotted(&visit, service, &form, &question).await?))
@@ -240,7 +249,7 @@ async fn answer(
 
 /// A trace id typed into the query box opens the trace.
 fn typed_trace_id(form: &Form) -> Option<Response> {
-    let id: TraceId = form.query.parse().ok().filter(|_| form.query.len() == 32)?;
+    let Named::Trace(id, _) = ids::word(&form.query)? else { return None };
     Some(Redirect::to(&format!("/trace/{id}")).into_response())
 }
 
@@ -320,10 +329,6 @@ fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outco
         kinds: choices(KINDS, &form.kind),
         lookbacks: choices(LOOKBACKS, &form.lookback),
         limits: choices(LIMITS.map(|limit| (limit, limit)), &form.limit),
-        orders: choices(results::ORDERS, &form.sort)
-            .into_iter()
-            .map(|choice| (form.with("sort", &choice.value), choice))
-            .collect(),
         from: time(&form.from, Edge::From),
         to: time(&form.to, Edge::To),
         zone: format::zone_name(&visit.zone),

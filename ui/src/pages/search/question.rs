@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::attributes;
 use super::field_error::FieldError;
 use super::form::{Form, duration};
+use super::order;
 use super::range;
 use super::text;
 use crate::{format, plot};
@@ -35,6 +36,10 @@ pub(crate) struct Traces {
     pub(crate) request: SearchRequest,
     /// The same question as TraceQL.
     pub(crate) traceql: String,
+    /// The question without order and rows.
+    pub(crate) matching: String,
+    /// Whether the reader may choose order and rows: a query that says its own has those.
+    pub(crate) is_free: bool,
 }
 
 /// Numbers over time.
@@ -49,7 +54,7 @@ pub(crate) struct Series {
 impl Form {
     /// What to ask the store at the moment `now`.
     pub(crate) fn question(&self, now: u64, zone: &TimeZone) -> Result<Question, Vec<FieldError>> {
-        let mut errors = Vec::new();
+        let mut errors = order::check(self);
         let traceql = self.traceql(&mut errors);
         let question = match traceql {
             Some(traceql) if traceql::is_metrics(&traceql) => self.series(traceql, now, zone, &mut errors),
@@ -67,9 +72,16 @@ impl Form {
     ) -> Option<Question> {
         let range = self.range(now, zone).map_err(|error| errors.push(error));
         let limit = self.limit().map_err(|error| errors.push(error));
-        let traceql = traceql?;
-        let compiled =
-            traceql::compile(&traceql).map_err(|faults| errors.push(FieldError::of_query(&traceql, &faults))).ok()?;
+        let matching = traceql?;
+        let mut compile = |traceql: &str| {
+            traceql::compile(traceql).map_err(|faults| errors.push(FieldError::of_query(traceql, &faults))).ok()
+        };
+        let mut compiled = compile(&matching)?;
+        let is_free = order::is_free(&compiled);
+        let traceql = if is_free { order::with_stages(&matching, self) } else { matching.clone() };
+        if traceql != matching {
+            compiled = compile(&traceql)?;
+        }
         let after = Some(self.after.as_str()).filter(|after| !after.is_empty());
         let after = after.map(|after| place_from_text(after, &compiled.order, compiled.rows)).transpose();
         let after = after
@@ -93,8 +105,9 @@ impl Form {
             order: compiled.order,
             rows: compiled.rows,
             after,
+            traces: None,
         };
-        Some(Question::Traces(Traces { request, traceql }))
+        Some(Question::Traces(Traces { request, traceql, matching, is_free }))
     }
 
     fn series(&self, traceql: String, now: u64, zone: &TimeZone, errors: &mut Vec<FieldError>) -> Option<Question> {

@@ -1,8 +1,12 @@
 //! What was found, as rows.
 
+use std::collections::HashMap;
+
+use hoptrail_proto::model::TraceId;
 use hoptrail_query::{Field, Rows, ServiceStats, TraceHit, Value};
 use jiff::tz::TimeZone;
 
+use super::entry::Entry;
 use super::sets::{self, SetRow};
 
 use crate::colour::Palette;
@@ -10,10 +14,6 @@ use crate::format::{self, Moment};
 
 /// Most services shown on a row.
 const CHIPS: usize = 4;
-
-/// How the rows are ordered. All orders are of the traces found, which are the newest that match.
-pub(super) const ORDERS: [(&str, &str); 4] =
-    [("", "Newest first"), ("longest", "Longest first"), ("spans", "Most spans"), ("errors", "Most errors")];
 
 /// A trace on the list, or a span.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) service: String,
     pub(crate) name: String,
     pub(crate) rootless: bool,
+    /// Whom the request came through, when the name is not that of the root.
+    pub(crate) via: String,
     pub(crate) colour: usize,
     pub(crate) spans: String,
     pub(crate) errors: usize,
@@ -32,12 +34,23 @@ pub(crate) struct Row {
     /// Width of the bar, in percent.
     pub(crate) width: String,
     pub(crate) start: Moment,
+    /// The time of day, with the day where rows of other days stand between.
+    pub(crate) time: String,
+    /// The day, when it is another one than that of the row before.
+    pub(crate) day: String,
     pub(crate) age: String,
     /// What the query says of the trace.
     pub(crate) sets: Vec<SetRow>,
     pub(crate) more_sets: usize,
     /// What the query lists of the span.
     pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Row {
+    /// What the query lists of the span under a name.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+    }
 }
 
 /// A service on a row.
@@ -56,31 +69,63 @@ pub(super) fn totals(hit: &TraceHit) -> (u64, u64) {
         .fold((0, 0), |(spans, errors), service| (spans + u64::from(service.spans), errors + u64::from(service.errors)))
 }
 
-pub(super) fn sort(hits: &mut [TraceHit], order: &str) {
-    match order {
-        "longest" => hits.sort_by_key(|hit| std::cmp::Reverse(hit.duration_nanos)),
-        "spans" => hits.sort_by_key(|hit| std::cmp::Reverse(totals(hit).0)),
-        "errors" => hits.sort_by_key(|hit| std::cmp::Reverse(totals(hit).1)),
-        _ => {}
-    }
-}
-
 pub(super) fn palette(hits: &[TraceHit], services: &[String]) -> Palette {
     let found = hits.iter().flat_map(|hit| hit.services.iter().map(|service| service.service.as_str()));
     Palette::of(services.iter().map(String::as_str).chain(found))
 }
 
-pub(super) fn rows(hits: &[TraceHit], rows: Rows, palette: &Palette, zone: &TimeZone, now: u64) -> Vec<Row> {
-    let row_of = |hit: &TraceHit, full| match rows {
-        Rows::Traces => row(hit, palette, zone, now, full),
-        Rows::Spans => span_row(hit, palette, zone, now, full),
+/// What all rows need.
+pub(super) struct Shown<'a> {
+    pub(super) rows: Rows,
+    pub(super) palette: &'a Palette,
+    pub(super) entries: &'a HashMap<TraceId, Entry>,
+    pub(super) zone: &'a TimeZone,
+    pub(super) now: u64,
+    /// Whether rows are in the order of time.
+    pub(super) by_time: bool,
+}
+
+pub(super) fn rows(hits: &[TraceHit], shown: &Shown<'_>) -> Vec<Row> {
+    let row_of = |hit: &TraceHit, full| match shown.rows {
+        Rows::Traces => row(hit, shown, full),
+        Rows::Spans => span_row(hit, shown, full),
     };
-    let duration = |hit: &TraceHit| match rows {
+    let duration = |hit: &TraceHit| match shown.rows {
         Rows::Traces => hit.duration_nanos,
         Rows::Spans => hit.spans().next().map_or(0, |span| span.duration_nanos),
     };
     let full = full_bar(hits.iter().map(duration).collect());
-    hits.iter().map(|hit| row_of(hit, full)).collect()
+    let mut rows: Vec<Row> = hits.iter().map(|hit| row_of(hit, full)).collect();
+    name_days(&mut rows, shown.by_time);
+    rows
+}
+
+/// The names of what the query lists, in the order in which they come.
+pub(super) fn columns(rows: &[Row]) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for (name, _) in rows.iter().flat_map(|row| &row.fields) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    columns
+}
+
+/// A day is written once: above its rows, or in each row when days alternate.
+fn name_days(rows: &mut [Row], by_time: bool) {
+    let is_one = rows.iter().all(|row| Some(&row.day) == rows.first().map(|first| &first.day));
+    let mut before = String::new();
+    for row in rows {
+        if is_one || by_time {
+            let day = std::mem::take(&mut row.day);
+            if day != before {
+                row.day.clone_from(&day);
+                before = day;
+            }
+        } else {
+            row.time = format!("{} {}", std::mem::take(&mut row.day), row.time);
+        }
+    }
 }
 
 /// The duration whose bar is full: the longest, unless it is so long that all others would have no bar.
@@ -91,9 +136,10 @@ fn full_bar(mut durations: Vec<u64>) -> u64 {
     usual.copied().unwrap_or_default().max(1)
 }
 
-fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) -> Row {
+fn row(hit: &TraceHit, shown: &Shown<'_>, full: u64) -> Row {
     let (spans, errors) = totals(hit);
-    let (service, name) = hit.root.clone().unwrap_or_default();
+    let Title { service, name, via } = title(hit, shown.entries);
+    let (palette, start) = (shown.palette, hit.start_unix_nano);
     let id = hit.trace_id.to_string();
     let (spansets, more_sets) = sets::sets(hit);
     Row {
@@ -102,15 +148,18 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) 
         colour: palette.colour(&service),
         service: shown_service(&service),
         name: if name.is_empty() { "(no name)".to_owned() } else { name },
-        rootless: hit.root.is_none(),
+        rootless: hit.root.is_none() && !shown.entries.contains_key(&hit.trace_id),
+        via,
         spans: format::count(spans),
         errors: usize::try_from(errors).unwrap_or(usize::MAX),
         chips: chips(&hit.services, palette),
         more_services: hit.services.len().saturating_sub(CHIPS),
         duration: format::duration(hit.duration_nanos),
         width: width(hit.duration_nanos, full),
-        start: Moment::new(hit.start_unix_nano, zone),
-        age: format::age(hit.start_unix_nano, now),
+        start: Moment::new(start, shown.zone),
+        time: format::time_of_day(start, shown.zone),
+        day: format::day(start, shown.zone),
+        age: format::age(start, shown.now),
         sets: spansets,
         more_sets,
         fields: vec![],
@@ -118,8 +167,8 @@ fn row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) 
 }
 
 /// The row of the only span that a hit lists.
-fn span_row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: u64) -> Row {
-    let row = row(hit, palette, zone, now, full);
+fn span_row(hit: &TraceHit, all: &Shown<'_>, full: u64) -> Row {
+    let row = row(hit, all, full);
     let Some(span) = hit.spans().next() else { return row };
     let service = span.fields.iter().find(|(field, _)| *field == Field::service());
     let service = service.and_then(|(_, value)| match value {
@@ -129,20 +178,44 @@ fn span_row(hit: &TraceHit, palette: &Palette, zone: &TimeZone, now: u64, full: 
     let shown = sets::span_row(hit, span, Rows::Spans);
     Row {
         href: shown.href,
-        colour: palette.colour(service.unwrap_or_default()),
+        colour: all.palette.colour(service.unwrap_or_default()),
         service: shown_service(service.unwrap_or_default()),
         name: shown.name,
         rootless: false,
+        via: String::new(),
         chips: vec![],
         more_services: 0,
         duration: shown.duration,
         width: width(span.duration_nanos, full),
-        start: Moment::new(span.start_unix_nano, zone),
-        age: format::age(span.start_unix_nano, now),
+        start: Moment::new(span.start_unix_nano, all.zone),
+        time: format::time_of_day(span.start_unix_nano, all.zone),
+        day: format::day(span.start_unix_nano, all.zone),
+        age: format::age(span.start_unix_nano, all.now),
         sets: vec![],
         more_sets: 0,
         fields: shown.fields,
         ..row
+    }
+}
+
+/// What a trace is called.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Title {
+    pub(super) service: String,
+    pub(super) name: String,
+    /// The service of the root, when the name is that of another service.
+    pub(super) via: String,
+}
+
+/// The name of the root or, when that says little, of the entry.
+pub(super) fn title(hit: &TraceHit, entries: &HashMap<TraceId, Entry>) -> Title {
+    let (service, name) = hit.root.clone().unwrap_or_default();
+    match entries.get(&hit.trace_id) {
+        Some(entry) if hit.root.is_some() && entry.service != service => {
+            Title { service: entry.service.clone(), name: entry.name.clone(), via: shown_service(&service) }
+        }
+        Some(entry) => Title { service: entry.service.clone(), name: entry.name.clone(), via: String::new() },
+        None => Title { service, name, via: String::new() },
     }
 }
 

@@ -1,13 +1,19 @@
 //! Traces by start and duration, as points.
 
-use hoptrail_query::TraceHit;
+use std::collections::HashMap;
+
+use hoptrail_proto::model::TraceId;
+use hoptrail_query::{Steps, TraceHit};
 use jiff::tz::TimeZone;
 
-use super::results::totals;
+use super::entry::Entry;
+use super::results::{title, totals};
 use crate::filters::plain_text;
 use crate::format;
+use crate::plot::Columns;
 
 const SECOND: u64 = 1_000_000_000;
+const MILLISECOND: u64 = 1_000_000;
 /// A minute, an hour, a day and a hundred days, in seconds.
 const LONG: [u64; 4] = [60, 3_600, 86_400, 8_640_000];
 
@@ -78,7 +84,12 @@ fn log(nanos: u64) -> f64 {
 
 /// The plot of these traces; `None` when there are too few to compare. A trace that started before `earliest`, the start of the
 /// search's time range, stands at the left edge, so that one span with a wrong clock does not squeeze all others together.
-pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<Scatter> {
+pub(super) fn plot(
+    hits: &[TraceHit],
+    entries: &HashMap<TraceId, Entry>,
+    earliest: u64,
+    zone: &TimeZone,
+) -> Option<Scatter> {
     if hits.len() < 2 {
         return None;
     }
@@ -87,25 +98,32 @@ pub(super) fn plot(hits: &[TraceHit], earliest: u64, zone: &TimeZone) -> Option<
     let axis = Axis::of(hits.iter().map(|hit| hit.duration_nanos));
     let range = (last - first).max(1);
     let x = |start: u64| 3.0 + 94.0 * (start - first) as f64 / range as f64;
-    let points =
-        hits.iter().map(|hit| point(hit, x(hit.start_unix_nano.max(earliest)), axis.position(hit.duration_nanos)));
-    let times = (0..=4).map(|quarter| {
-        let time = first + (u128::from(range) * quarter / 4) as u64;
-        Tick { at: format!("{:.2}", x(time.min(last))), label: format::axis_time(time, range, zone) }
-    });
+    let points = hits
+        .iter()
+        .map(|hit| point(hit, entries, x(hit.start_unix_nano.max(earliest)), axis.position(hit.duration_nanos)));
     let mut points: Vec<Point> = points.collect();
     points.sort_by_key(|point| point.error);
     Some(Scatter {
         points,
-        times: times.collect(),
+        times: times(first, range, zone),
         durations: axis.ticks(),
         zone: format::zone_between(first, last, zone),
     })
 }
 
-fn point(hit: &TraceHit, x: f64, y: f64) -> Point {
+/// Round times. Where all starts are as good as one, that one.
+fn times(first: u64, range: u64, zone: &TimeZone) -> Vec<Tick> {
+    if range < MILLISECOND {
+        return vec![Tick { at: "50.00".to_owned(), label: format::time_of_day(first, zone) }];
+    }
+    let ticks = Columns(Steps { start: first, step: range, count: 1 }).ticks(zone);
+    ticks.into_iter().map(|tick| Tick { at: format!("{:.2}", 3.0 + 0.94 * tick.at), label: tick.label }).collect()
+}
+
+fn point(hit: &TraceHit, entries: &HashMap<TraceId, Entry>, x: f64, y: f64) -> Point {
     let (spans, errors) = totals(hit);
-    let name = hit.root.as_ref().map_or("root not received", |(_, name)| name.as_str());
+    let name = title(hit, entries).name;
+    let name = if name.is_empty() && hit.root.is_none() { "root not received" } else { &name };
     let errors_text = if errors > 0 { format!(", {errors} errors") } else { String::new() };
     Point {
         x: format!("{x:.2}"),
@@ -142,25 +160,42 @@ mod tests {
     #[test]
     fn points_lie_inside_and_in_order() {
         let hits = [hit(1_000, 5), hit(2_000, 50_000), hit(3_000, 0), hit(1_500, u64::MAX)];
-        let plot = plot(&hits, 0, &TimeZone::UTC).expect("plot");
+        let plot = plot(&hits, &HashMap::new(), 0, &TimeZone::UTC).expect("plot");
         let number = |text: &str| text.parse::<f64>().expect("number");
         let positions: Vec<(f64, f64)> = plot.points.iter().map(|point| (number(&point.x), number(&point.y))).collect();
         assert!(positions.iter().all(|(x, y)| (0.0..=100.0).contains(x) && (0.0..=100.0).contains(y)), "{positions:?}");
         assert!(positions[0].0 < positions[1].0 && positions[1].1 < positions[0].1, "later is right, longer is higher");
         assert!(plot.durations.iter().all(|tick| (0.0..=100.0).contains(&number(&tick.at))));
-        assert_eq!(plot.times.len(), 5);
+        assert_eq!(plot.times.len(), 1);
     }
 
     #[test]
     fn a_single_trace_is_no_plot_and_equal_ones_are_one() {
-        assert_eq!(plot(&[hit(1, 1)], 0, &TimeZone::UTC), None);
-        assert!(plot(&[hit(7, 9), hit(7, 9)], 0, &TimeZone::UTC).is_some_and(|plot| !plot.durations.is_empty()));
+        assert_eq!(plot(&[hit(1, 1)], &HashMap::new(), 0, &TimeZone::UTC), None);
+        assert!(
+            plot(&[hit(7, 9), hit(7, 9)], &HashMap::new(), 0, &TimeZone::UTC)
+                .is_some_and(|plot| !plot.durations.is_empty())
+        );
+    }
+
+    #[test]
+    fn no_time_stands_twice_on_the_axis() {
+        for length in [MILLISECOND, 30 * MILLISECOND, SECOND, 3 * SECOND, 7 * SECOND, 4_000 * SECOND, 900_000 * SECOND]
+        {
+            let start = 1_760_000_000_123_456_789;
+            let plot =
+                plot(&[hit(start, 1), hit(start + length, 1)], &HashMap::new(), 0, &TimeZone::UTC).expect("plot");
+            let mut labels: Vec<&str> = plot.times.iter().map(|tick| tick.label.as_str()).collect();
+            let count = labels.len();
+            labels.dedup();
+            assert!(count > 1 && labels.len() == count, "{length}: {labels:?}");
+        }
     }
 
     #[test]
     fn a_wrong_clock_does_not_squeeze_the_others() {
         let hits = [hit(10, 5), hit(5_000, 5), hit(5_100, 5)];
-        let plot = plot(&hits, 4_900, &TimeZone::UTC).expect("plot");
+        let plot = plot(&hits, &HashMap::new(), 4_900, &TimeZone::UTC).expect("plot");
         let positions: Vec<&str> = plot.points.iter().map(|point| point.x.as_str()).collect();
         assert_eq!(positions, ["3.00", "50.00", "97.00"]);
     }

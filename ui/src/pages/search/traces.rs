@@ -1,12 +1,16 @@
 //! The traces or spans that a search found.
 
+use std::collections::HashMap;
+
 use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, Service, place_text};
 
+use super::choice::Choice;
 use super::form::Form;
+use super::overview::{self, Overview};
 use super::question::Traces;
-use super::results::{self, Row};
+use super::results::{self, Row, Shown};
 use super::scatter::{self, Scatter};
-use super::{WIDER, advice, inspected};
+use super::{WIDER, advice, entry, inspected, order, quiet};
 use crate::context::Visit;
 use crate::error::PageError;
 use crate::format;
@@ -17,10 +21,22 @@ pub(crate) struct Found {
     pub(crate) rows: Vec<Row>,
     pub(crate) scatter: Option<Scatter>,
     pub(crate) heading: String,
-    /// Whether the reader may choose an order: a query that says its own has that one.
-    pub(crate) is_ordered: bool,
+    /// Why the time is not the usual one; empty when it is.
+    pub(crate) widened: String,
+    /// Orders, rows and views to choose from, with their links.
+    pub(crate) orders: Vec<(String, Choice)>,
+    pub(crate) kinds: Vec<(String, Choice)>,
+    pub(crate) views: Vec<(String, Choice)>,
     /// Whether a row is a span.
     pub(crate) is_spans: bool,
+    /// How rows are shown.
+    pub(crate) view: &'static str,
+    /// The zone of the times, and the day when it is the same for all rows.
+    pub(crate) started: String,
+    /// Whether all rows are of one day.
+    pub(crate) is_one_day: bool,
+    /// What the query lists of spans, as columns of a table.
+    pub(crate) columns: Vec<String>,
     /// The next page; empty when there is none.
     pub(crate) next: String,
     /// The first page; empty when this is it.
@@ -31,48 +47,108 @@ pub(crate) struct Found {
     pub(crate) damage: Option<String>,
     /// Wider searches, when nothing was found.
     pub(crate) advice: Vec<(String, &'static str)>,
+    /// All matches, counted.
+    pub(crate) overview: Overview,
 }
 
-/// Asks the store and shows what it says.
+/// Asks the store and shows what it says. When nobody chose the time and there is nothing in the usual one, the form gets the time of the
+/// newest answer.
 pub(super) async fn found(
     visit: &Visit,
     service: &Service,
-    form: &Form,
-    question: Traces,
+    form: &mut Form,
+    mut question: Traces,
     services: &[String],
 ) -> Result<Found, PageError> {
-    let answer = service.search(&visit.tenant, question.request.clone()).await?;
-    Ok(show(visit, form, question, answer, services))
+    let mut answer = service.search(&visit.tenant, question.request.clone()).await?;
+    let mut widened = String::new();
+    if answer.value.hits.is_empty()
+        && question.request.after.is_none()
+        && let Some(quiet) = quiet::wider(visit, form, &question.request).await
+    {
+        question.request.range = Some(quiet.range);
+        widened = quiet.notice;
+        answer = service.search(&visit.tenant, question.request.clone()).await?;
+    }
+    let overview = match answer.value.hits.is_empty() {
+        true => Overview::default(),
+        false => overview::overview(visit, form, &question).await,
+    };
+    let entries = match question.request.rows {
+        Rows::Traces => entry::entries(visit, visit.service(), &answer.value.hits).await,
+        Rows::Spans => HashMap::new(),
+    };
+    let hits = &answer.value.hits;
+    let palette = results::palette(hits, services);
+    let by_time = question.request.order == Order::Newest || form.sort == "oldest";
+    let shown = Shown {
+        rows: question.request.rows,
+        palette: &palette,
+        entries: &entries,
+        zone: &visit.zone,
+        now: visit.now,
+        by_time,
+    };
+    let rows = results::rows(hits, &shown);
+    let earliest = question.request.range.map_or(0, |range| range.start);
+    let scatter = scatter::plot(hits, &entries, earliest, &visit.zone);
+    Ok(show(visit, form, question, answer, Shows { rows, scatter, widened, overview }))
 }
 
-fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswer>, services: &[String]) -> Found {
+/// What the page shows besides words.
+struct Shows {
+    rows: Vec<Row>,
+    scatter: Option<Scatter>,
+    widened: String,
+    overview: Overview,
+}
+
+fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswer>, shows: Shows) -> Found {
     let damage = answer.notice();
-    let SearchAnswer { mut hits, inspected: work, next } = answer.value;
+    let SearchAnswer { hits, inspected: work, next } = answer.value;
     let request = question.request;
     let page = match (&request.after, &next) {
         (None, None) => Page::Whole,
         (None, Some(_)) => Page::First,
         (Some(_), _) => Page::Later,
     };
-    let is_ordered = request.order == Order::Newest && request.rows == Rows::Traces;
     let is_spans = request.rows == Rows::Spans;
-    let scatter = scatter::plot(&hits, request.range.map_or(0, |range| range.start), &visit.zone);
-    if is_ordered {
-        results::sort(&mut hits, &form.sort);
-    }
-    let palette = results::palette(&hits, services);
+    let Shows { rows, scatter, widened, overview } = shows;
+    // All matches say more than those of the page.
+    let is_drawn = overview.heat.is_some() && page != Page::Whole;
+    let free = |choices: Vec<(String, Choice)>| if question.is_free && !hits.is_empty() { choices } else { vec![] };
     Found {
-        scatter: scatter.filter(|_| !is_spans),
-        rows: results::rows(&hits, request.rows, &palette, &visit.zone, visit.now),
+        scatter: scatter.filter(|_| !is_spans && !is_drawn),
         heading: heading(hits.len(), page, &request),
-        is_ordered,
+        widened,
+        orders: free(order::orders(form)),
+        kinds: free(order::linked(form, "rows", &form.rows, order::ROWS)),
+        views: if hits.is_empty() { vec![] } else { order::linked(form, "view", &form.view, order::VIEWS) },
         is_spans,
+        view: order::VIEWS.iter().find(|(word, _)| *word == form.view).map_or("", |(word, _)| word),
+        started: started(&rows, visit),
+        is_one_day: rows.iter().skip(1).all(|row| row.day.is_empty()),
+        columns: results::columns(&rows),
+        rows,
         next: next.map(|place| form.with("after", &place_text(&place))).unwrap_or_default(),
         first: if page == Page::Later { form.with("after", "") } else { String::new() },
         traceql: Some(question.traceql).filter(|traceql| form.is_restricted() && *traceql != form.query),
         inspected: inspected(work),
         damage,
         advice: if hits.is_empty() { advice(form, &WIDER) } else { vec![] },
+        overview: Overview { heat: overview.heat.filter(|_| is_drawn || is_spans), ..overview },
+    }
+}
+
+/// `9 Oct 2025, UTC`
+fn started(rows: &[Row], visit: &Visit) -> String {
+    let zone = rows.first().map(|row| row.start.zone.as_str()).unwrap_or_default();
+    let zone =
+        if rows.iter().all(|row| row.start.zone == zone) { zone.to_owned() } else { format::zone_name(&visit.zone) };
+    let days: Vec<&str> = rows.iter().map(|row| row.day.as_str()).filter(|day| !day.is_empty()).collect();
+    match days.as_slice() {
+        [day] => format!("{day}, {zone}"),
+        _ => zone,
     }
 }
 

@@ -3,12 +3,13 @@
 mod build;
 mod detail;
 mod find;
+mod open;
 mod rows;
 mod value;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
 use hoptrail_proto::otlp::json::TraceWriter;
@@ -19,11 +20,7 @@ use crate::error::PageError;
 use crate::url::{Named, Params};
 use crate::waterfall::View;
 
-/// `GET /trace?id=...`: the box at the top of every page.
-pub(crate) async fn open(params: Params) -> Result<Redirect, PageError> {
-    let id = trace_id(params.first(&["id", "traceID"]))?;
-    Ok(Redirect::to(&format!("/trace/{id}")))
-}
+pub(crate) use self::open::open;
 
 /// `GET /trace/{id}`.
 pub(crate) async fn show(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {

@@ -186,7 +186,7 @@ pub(super) fn frame(axis: &Axis, steps: Steps, zone: &TimeZone) -> Frame {
     Frame { values: axis.ticks.iter().map(value).collect(), times: times(steps, zone) }
 }
 
-pub(super) fn times(steps: Steps, zone: &TimeZone) -> Vec<Tick> {
+pub(crate) fn times(steps: Steps, zone: &TimeZone) -> Vec<Tick> {
     let ticks = Columns(steps).ticks(zone).into_iter();
     ticks.map(|tick| Tick { at: percent(tick.at), label: tick.label, is_zero: false }).collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn heatmaps(asked: &Asked<'_>, entries: &[Entry<'_>]) -> (Vec<Heatmap
 }
 
 /// The upper end of a series' bucket.
-pub(super) fn bucket(labels: &[(String, AnyValue)]) -> Option<f64> {
+pub(crate) fn bucket(labels: &[(String, AnyValue)]) -> Option<f64> {
     labels.iter().find(|(key, _)| key == BUCKET).and_then(|(_, value)| match value {
         AnyValue::Double(upto) => Some(*upto),
         _ => None,
@@ -58,7 +58,7 @@ pub(super) fn bucket(labels: &[(String, AnyValue)]) -> Option<f64> {
 }
 
 /// What is one of the unit in which buckets are counted: a nanosecond, or one.
-pub(super) fn smallest(unit: Unit) -> f64 {
+pub(crate) fn smallest(unit: Unit) -> f64 {
     if unit == Unit::Seconds { 1e-9 } else { 1.0 }
 }
 
@@ -125,7 +125,7 @@ fn heatmap(asked: &Asked<'_>, group: &Group<'_, '_>) -> Heatmap {
 }
 
 /// `1.05 ms to 2.1 ms`
-fn range_text(row: &Row, unit: Unit) -> String {
+pub(crate) fn range_text(row: &Row, unit: Unit) -> String {
     match row.above {
         Some(above) => format!("{} to {}", unit.text(above), unit.text(row.upto)),
         None => format!("up to {}", unit.text(row.upto)),
@@ -133,7 +133,7 @@ fn range_text(row: &Row, unit: Unit) -> String {
 }
 
 /// The upper ends of buckets stand at their upper edges, as far as there is room.
-fn row_ticks(rows: &[Row], unit: Unit) -> Vec<Tick> {
+pub(crate) fn row_ticks(rows: &[Row], unit: Unit) -> Vec<Tick> {
     let labelled = rows.iter().filter(|row| row.is_labelled);
     labelled.map(|row| Tick { at: percent(row.top), label: unit.text(row.upto), is_zero: false }).collect()
 }

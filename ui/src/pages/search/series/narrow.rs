@@ -81,7 +81,7 @@ fn in_bucket(argument: &str, (above, upto): Bucket, unit: Unit) -> impl Iterator
 }
 
 /// A field has a value; `None` for values that TraceQL has no word for.
-fn condition(key: &str, value: &AnyValue) -> Option<String> {
+pub(crate) fn condition(key: &str, value: &AnyValue) -> Option<String> {
     let is_word = |text: &str| match key {
         "status" | "span:status" => StatusCode::ALL.iter().any(|status| status.name() == text),
         "kind" | "span:kind" => SpanKind::ALL.iter().any(|kind| kind.name() == text),

@@ -75,7 +75,7 @@ pub(super) fn numbers(
 }
 
 /// The start of an interval, as exactly as its length needs.
-pub(super) fn time_text(start: u64, step: u64, zone: &TimeZone) -> String {
+pub(crate) fn time_text(start: u64, step: u64, zone: &TimeZone) -> String {
     let text = format::Moment::new(start, zone).text;
     let is_whole = step.is_multiple_of(1_000_000_000);
     text.strip_suffix(".000").filter(|_| is_whole).map_or(text.clone(), str::to_owned)
