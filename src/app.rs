@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use hoptrail_collector::{Collector, Port};
 use hoptrail_query::Service;
 use hoptrail_storage::{Room, Store, SystemClock, Watch, clock};
-use hoptrail_ui::{NoticeSource, Notices, Sources};
+use hoptrail_ui::{NoticeSource, Notices, Sources, Views};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -74,6 +74,7 @@ impl App {
         let sources = Sources {
             notices: notices(Arc::clone(&store), Arc::clone(&collector)),
             system: system::source(Arc::clone(&store), Arc::clone(&collector), &config),
+            views: Arc::new(Views::open(&config.data.join("views.json"))),
         };
         let status = status::router(&config);
         let handlers = Handlers { collector, service, admin, status, prometheus, ui: config.ui.clone(), sources };

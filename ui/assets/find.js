@@ -61,3 +61,30 @@
   });
   addEventListener("keydown", (event) => event.key === "Escape" && stop());
 })();
+
+// New matches as they arrive. Without this file there is a link to look again.
+(() => {
+  "use strict";
+  const list = document.querySelector("[data-tail]");
+  if (!list) return;
+  // More rows than these are dropped at the end.
+  const MOST = 500;
+  const name = (row) => row.querySelector("a.hit-name")?.getAttribute("href");
+  const news = new EventSource(list.dataset.tail);
+  news.addEventListener("message", (event) => {
+    const made = document.createElement("template");
+    made.innerHTML = event.data;
+    const known = new Map([...list.querySelectorAll(".hit")].map((row) => [name(row), row]));
+    for (const row of [...made.content.querySelectorAll(".hit")].reverse()) {
+      const before = known.get(name(row));
+      if (before) {
+        before.replaceWith(row);
+      } else {
+        row.classList.add("fresh");
+        list.querySelector(".hit-head").after(row);
+      }
+    }
+    for (const row of [...list.querySelectorAll(".hit:not(.hit-head)")].slice(MOST)) row.remove();
+  });
+  addEventListener("pagehide", () => news.close());
+})();

@@ -14,7 +14,9 @@ use jiff::tz::TimeZone;
 use crate::Config;
 use crate::error::PageError;
 use crate::links::Links;
+use crate::recent::{self, Recent};
 use crate::system::{System, SystemSource};
+use crate::views::Views;
 
 /// Gives, whenever it is asked, what those who send spans should read.
 pub type NoticeSource = Arc<dyn Fn() -> Notices + Send + Sync>;
@@ -26,11 +28,13 @@ pub struct Sources {
     pub notices: NoticeSource,
     /// What the server knows of itself.
     pub system: SystemSource,
+    /// Searches with a name.
+    pub views: Arc<Views>,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { notices: Arc::new(Notices::default), system: Arc::new(System::default) }
+        Self { notices: Arc::new(Notices::default), system: Arc::new(System::default), views: Arc::default() }
     }
 }
 
@@ -56,6 +60,7 @@ pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) notices: NoticeSource,
     pub(crate) system: SystemSource,
+    pub(crate) views: Arc<Views>,
     pub(crate) links: Links,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
@@ -80,8 +85,13 @@ impl App {
             tracing::warn!(reason, "links cannot be shown");
             Links::default()
         });
-        let Sources { notices, system } = sources;
-        Self { service, notices, system, links, clock, zone }
+        let Sources { notices, system, views } = sources;
+        Self { service, notices, system, views, links, clock, zone }
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now_unix_nano()
     }
 }
 
@@ -91,6 +101,10 @@ pub(crate) struct Visit {
     pub(crate) app: Arc<App>,
     pub(crate) tenant: TenantId,
     pub(crate) zone: TimeZone,
+    /// Whether the reader chose the zone, and has not just that of the browser or of the server.
+    pub(crate) chose_zone: bool,
+    /// The searches that this browser made last.
+    pub(crate) recent: Recent,
     pub(crate) now: u64,
 }
 
@@ -106,15 +120,30 @@ impl FromRequestParts<Arc<App>> for Visit {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
         let names = parts.headers.get_all(TENANT_HEADER).iter().map(HeaderValue::as_bytes);
         let tenant = app.service.config().tenancy.tenant(names)?;
-        let zone = app.zone.clone().or_else(|| cookie_zone(&parts.headers)).unwrap_or(TimeZone::UTC);
-        Ok(Self { app: Arc::clone(app), tenant, zone, now: app.clock.now_unix_nano() })
+        let chosen = cookie_zone(&parts.headers, CHOSEN_ZONE);
+        let chose_zone = chosen.is_some();
+        let usual = || app.zone.clone().or_else(|| cookie_zone(&parts.headers, BROWSER_ZONE));
+        let zone = chosen.or_else(usual).unwrap_or(TimeZone::UTC);
+        let recent = Recent::read(cookie(&parts.headers, recent::COOKIE));
+        let now = app.now();
+        Ok(Self { app: Arc::clone(app), tenant, zone, chose_zone, recent, now })
     }
 }
 
-/// The browser's zone, as the script wrote it: `tz=Europe/Berlin`, slashes possibly as `%2F`.
-fn cookie_zone(headers: &HeaderMap) -> Option<TimeZone> {
+/// The cookie with the zone that the reader chose.
+pub(crate) const CHOSEN_ZONE: &str = "zone";
+/// The cookie with the browser's own, which the script writes.
+const BROWSER_ZONE: &str = "tz";
+
+/// A cookie's value.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-    let name = pairs.filter_map(|pair| pair.trim().strip_prefix("tz=")).next()?.replace("%2F", "/");
+    pairs.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=')).next()
+}
+
+/// The zone that a cookie names: `Europe/Berlin`, slashes possibly as `%2F`.
+fn cookie_zone(headers: &HeaderMap, name: &str) -> Option<TimeZone> {
+    let name = cookie(headers, name)?.replace("%2F", "/");
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
     (name.len() <= 64 && name.chars().all(plain)).then(|| TimeZone::get(&name).ok()).flatten()
 }
@@ -136,7 +165,7 @@ mod tests {
         let zone = |cookie: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, cookie.parse().expect("header"));
-            cookie_zone(&headers).and_then(|zone| zone.iana_name().map(str::to_owned))
+            cookie_zone(&headers, BROWSER_ZONE).and_then(|zone| zone.iana_name().map(str::to_owned))
         };
         assert_eq!(zone("a=b; tz=Europe%2FBerlin").as_deref(), Some("Europe/Berlin"));
         assert_eq!(zone("tz=America/New_York; x=y").as_deref(), Some("America/New_York"));

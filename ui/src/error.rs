@@ -26,8 +26,13 @@ pub(crate) enum PageError {
     },
     #[error("traces {0} and {1} cannot be compared yet")]
     Compare(TraceId, TraceId),
-    #[error("no span of trace {0} is known")]
-    UnknownTrace(TraceId),
+    /// With what retention has dropped; empty when nothing is.
+    #[error("no span of trace {0} is known{1}")]
+    UnknownTrace(TraceId, String),
+    #[error("the form came from a page of another site")]
+    Foreign,
+    #[error("the file of views cannot be used")]
+    Views(#[source] std::io::Error),
     #[error(transparent)]
     NoTenant(#[from] NoTenant),
     #[error("too many queries are running")]
@@ -68,8 +73,9 @@ impl From<Error> for PageError {
 impl PageError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPage(_) | Self::UnknownTrace(_) => StatusCode::NOT_FOUND,
+            Self::NoSuchPage(_) | Self::UnknownTrace(..) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Foreign => StatusCode::FORBIDDEN,
             Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
             Self::BadPath(_) | Self::BadParameter(_) | Self::BadTraceId { .. } | Self::NoTenant(_) => {
@@ -79,7 +85,7 @@ impl PageError {
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Damaged | Self::Store(_) | Self::Query(_) | Self::NotDrawn(_) | Self::Panicked => {
+            Self::Views(_) | Self::Damaged | Self::Store(_) | Self::Query(_) | Self::NotDrawn(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -89,6 +95,7 @@ impl PageError {
     pub(crate) fn log(&self) {
         match self {
             Self::Store(error) => tracing::error!(%error, "the store cannot answer"),
+            Self::Views(error) => tracing::error!(%error, "the file of views cannot be used"),
             Self::Query(error) => tracing::error!(%error, "a query failed"),
             Self::NotDrawn(error) => tracing::error!(%error, "a trace could not be drawn"),
             _ => {}

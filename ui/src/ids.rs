@@ -8,6 +8,8 @@ use hoptrail_proto::model::{SpanId, TraceId};
 pub(crate) const MOST_BYTES: usize = 16 << 10;
 /// Fewest digits of a short form: fewer are in too many ids.
 const SHORT: usize = 8;
+/// What stands between a word and its value, and between the parts of a path.
+const SEPARATORS: [char; 3] = ['=', ':', '/'];
 const DIGITS: usize = 32;
 const SPAN_DIGITS: usize = 16;
 
@@ -62,14 +64,17 @@ fn inside(text: &str) -> Option<Named> {
         if let Some(named) = hexadecimal(piece) {
             keep(&mut best, is_announced, named);
         }
-        for part in piece.split_inclusive(['=', ':', '/']) {
-            let value = part.trim_end_matches(['=', ':', '/']);
-            let found = hexadecimal(value)
-                .or_else(|| if is_announced { of_base64(part).or_else(|| digits(value)) } else { None });
-            if let Some(named) = found {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(rest.find(SEPARATORS).map_or(rest.len(), |at| at + 1));
+            let value = part.trim_end_matches(SEPARATORS);
+            // Base64 may have separators in it.
+            let told = || is_announced.then(|| of_base64(rest).or_else(|| digits(value))).flatten();
+            if let Some(named) = hexadecimal(value).or_else(told) {
                 keep(&mut best, is_announced, named);
             }
             is_announced = if value.is_empty() { is_announced } else { announces(value) };
+            rest = after;
         }
     }
     best.map(|(_, named)| named)

@@ -14,13 +14,16 @@ mod format;
 mod ids;
 mod layers;
 mod links;
+mod origin;
 mod pages;
 mod plot;
+mod recent;
 mod routes;
 mod system;
 #[cfg(test)]
 mod tests;
 mod url;
+mod views;
 mod waterfall;
 
 pub use config::Config;
@@ -29,3 +32,4 @@ pub use format::duration;
 pub use links::{LinkConfig, On, Preset, check_links};
 pub use routes::{router, router_with_clock};
 pub use system::{Attributes, Intake, Refused, Stored, System, SystemSource};
+pub use views::{View, ViewError, Views};

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hoptrail_query::{Clock, Service, SystemClock};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -35,6 +35,7 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .route("/search/complete", get(pages::search::complete::show))
         .route("/search/csv", get(pages::search::csv))
         .route("/search/json", get(pages::search::json))
+        .route("/search/tail", get(pages::search::tail::show))
         .route("/dependencies", get(pages::map::show))
         .route("/services", get(pages::services::show))
         .route("/services/{name}", get(pages::service::show))
@@ -43,6 +44,8 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .route("/trace/{id}", get(pages::trace::show))
         .route("/trace/{id}/json", get(pages::trace::download))
         .route("/help", get(pages::start::show))
+        .route("/zone", get(pages::zone::choose))
+        .merge(views())
         .route("/assets/{hash}/{name}", get(asset))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(not_found)
@@ -56,6 +59,15 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-cache")))
         .layer(CompressionLayer::new().gzip(true))
+}
+
+/// Pages that keep something.
+fn views() -> Router<Arc<App>> {
+    Router::new()
+        .route("/views", get(pages::views::show).post(pages::views::save))
+        .route("/views/delete", post(pages::views::delete))
+        .route("/views/json", get(pages::views::json))
+        .layer(DefaultBodyLimit::max(pages::views::MOST_BYTES))
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod find;
 mod headers;
+mod keep;
 mod links;
 mod lists;
 mod map;

@@ -71,6 +71,13 @@ pub(crate) fn href<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a
     url
 }
 
+/// An address on this server; `None` for one that leads elsewhere.
+pub(crate) fn local_path(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('/')?;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_plain && !rest.starts_with(['/', '\\'])).then_some(text)
+}
+
 /// Text as one part of a path.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

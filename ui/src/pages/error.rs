@@ -75,7 +75,7 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
             ],
         ),
         PageError::Compare(..) => ("Comparison is not there yet", &["Open both traces in two windows meanwhile."]),
-        PageError::UnknownTrace(_) => (
+        PageError::UnknownTrace(..) => (
             "Trace not found",
             &[
                 "It may still be on its way: SDKs send in batches, usually within 5 seconds. Reload in a moment.",
@@ -91,6 +91,11 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
         PageError::BadPath(_) | PageError::BadParameter(_) | PageError::NoTenant(_) => {
             ("The request cannot be understood", &["Change what is named above and try again."])
         }
+        PageError::Foreign => ("Not from here", &["Open the page on this server and send the form from there."]),
+        PageError::Views(_) => (
+            "Views cannot be kept",
+            &["Nothing is wrong with your request. The server’s log says what is wrong with the file views.json."],
+        ),
         PageError::Busy => (
             "Too busy right now",
             &[

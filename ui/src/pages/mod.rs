@@ -9,3 +9,5 @@ pub(crate) mod services;
 pub(crate) mod start;
 pub(crate) mod system;
 pub(crate) mod trace;
+pub(crate) mod views;
+pub(crate) mod zone;

@@ -38,7 +38,7 @@ async fn a_row_can_be_a_span() {
     assert_eq!(page.all(".hit-took .dur"), ["100 ms", "80 ms", "50 ms", "7 ms"]);
     let links = page.attributes(".hit-name", "href");
     assert_eq!(links[1], format!("/trace/{}?span=0000000000000002", trace_id(1)));
-    assert!(page.all(".orders a").is_empty() && page.all(".plot").is_empty(), "the query says the order");
+    assert!(page.all(".sorts a").is_empty() && page.all(".scatter").is_empty(), "the query says the order");
 }
 
 #[tokio::test]

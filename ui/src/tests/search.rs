@@ -22,7 +22,10 @@ async fn recent_traces_are_listed_newest_first() {
     assert_eq!(page.all(".chip")[0], "payment 3 1 error");
     assert_eq!(page.attributes(".points a", "href").len(), 2, "a point for each");
     assert_eq!(page.all(".points .dot.bad").len(), 1);
-    assert_eq!(page.all("#service option"), ["All services", "catalog", "frontend", "payment"]);
+    assert_eq!(
+        page.all("#service option"),
+        ["All services", "catalog (1 span)", "frontend (1 span)", "payment (3 spans)"]
+    );
 }
 
 #[tokio::test]
@@ -186,9 +189,9 @@ async fn a_cut_list_of_names_says_so_and_takes_others() {
     let page = server.get("/search?service=s1001").await;
     assert_eq!(page.attributes("input#service", "value"), ["s1001"]);
     assert_eq!(page.attributes("#services option", "value").len(), 1_001, "with the chosen one");
-    assert!(page.one("#service-help").contains("1 000 services are offered; there are more"));
+    assert!(page.one("#service-help").contains("1 000 of 1 001 services are offered"));
     assert_eq!(page.all(".hit-name").len(), 1);
-    assert!(server.get("/search").await.one("#name-help").contains("there are more"));
+    assert!(server.get("/search").await.one("#name-help").contains("1 000 of 1 001"));
 }
 
 #[tokio::test]

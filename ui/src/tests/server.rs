@@ -102,6 +102,21 @@ impl Server {
         self.ask(Request::get(uri).body(Body::empty()).expect("request")).await
     }
 
+    /// The first part of an answer that goes on.
+    pub(super) async fn first_part(&self, uri: &str) -> (StatusCode, HeaderMap, String) {
+        let request = Request::get(uri).body(Body::empty()).expect("request");
+        let (parts, mut body) = self.0.clone().oneshot(request).await.expect("infallible").into_parts();
+        let frame = body.frame().await.expect("a part").expect("no error");
+        let bytes = frame.into_data().expect("data");
+        (parts.status, parts.headers, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Sends a form.
+    pub(super) async fn post(&self, uri: &str, form: &str, headers: &[(&str, &str)]) -> Page {
+        let request = headers.iter().fold(Request::post(uri), |request, (name, value)| request.header(*name, *value));
+        self.ask(request.body(Body::from(form.to_owned())).expect("request")).await
+    }
+
     pub(super) async fn ask(&self, request: Request<Body>) -> Page {
         let response = self.0.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();

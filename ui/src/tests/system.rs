@@ -39,7 +39,8 @@ fn system() -> System {
 async fn server(tenancy: Tenancy) -> Server {
     let spans = (0..10).map(|number| request(number, ["a", "b"][usize::from(number > 6)], MINUTE, 5, false)).collect();
     let notices = Notices { refused: Some("the disk is full".to_owned()), ..Notices::default() };
-    let sources = Sources { notices: Arc::new(move || notices.clone()), system: Arc::new(system) };
+    let sources =
+        Sources { notices: Arc::new(move || notices.clone()), system: Arc::new(system), ..Sources::default() };
     let config = hoptrail_query::Config { tenancy, ..hoptrail_query::Config::default() };
     Server::with_sources(sources, config, spans).await
 }

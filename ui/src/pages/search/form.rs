@@ -46,6 +46,8 @@ pub(crate) struct Form {
     pub(crate) step: String,
     /// Where the page begins in the order of answers.
     pub(crate) after: String,
+    /// Whether new matches are shown as they arrive: any text means yes.
+    pub(crate) live: String,
     /// Whether the page says how it was answered: any text means yes.
     pub(crate) explain: String,
     /// Whether nobody chose the time.
@@ -78,6 +80,7 @@ impl Form {
             plot: params.text("plot").to_owned(),
             step: params.text("step").to_owned(),
             after: params.text("after").to_owned(),
+            live: params.text("live").to_owned(),
             explain: params.text("explain").to_owned(),
             any_time: ["lookback", "from", "to", "start", "end"].iter().all(|name| params.text(name).is_empty()),
         };
@@ -140,6 +143,7 @@ impl Form {
             ("plot", &self.plot),
             ("step", &self.step),
             ("after", ""),
+            ("live", ""),
             ("overview", ""),
             ("explain", ""),
         ];

@@ -6,6 +6,8 @@ pub(crate) mod complete;
 mod entry;
 pub(crate) mod field_error;
 pub(crate) mod form;
+mod memory;
+mod names;
 mod order;
 mod overview;
 pub(crate) mod question;
@@ -15,18 +17,19 @@ mod results;
 mod scatter;
 pub(crate) mod series;
 mod sets;
+pub(crate) mod tail;
 mod text;
 mod traces;
 
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use hoptrail_proto::model::AnyValue;
-use hoptrail_query::{CompareOp, Explanation, Field, FieldValuesRequest, Filter, Inspected, Intrinsic, Value};
+use hoptrail_query::{Explanation, Inspected};
 
 use self::choice::{Choice, choices};
 use self::field_error::FieldError;
 use self::form::{Form, write_name};
+use self::names::Names;
 use self::question::{Question, Series};
 use self::range::{Edge, TimeInput};
 use self::series::Plotted;
@@ -37,12 +40,13 @@ use crate::context::Visit;
 use crate::error::PageError;
 use crate::ids::{self, Named};
 use crate::url::Params;
+use crate::views::View;
 use crate::{filters, format};
 
+pub(crate) use self::memory::label;
+pub(crate) use self::names::store_is_empty;
 pub(crate) use self::results::shown_service;
 
-/// Most services and span names offered.
-const MOST_NAMES: usize = 1_000;
 const LOOKBACKS: [(&str, &str); 9] = [
     ("5m", "Last 5 minutes"),
     ("15m", "Last 15 minutes"),
@@ -76,21 +80,6 @@ const KINDS: [(&str, &str); 6] = [
     ("internal", "Internal"),
 ];
 
-/// The names that a field has, as many as are offered.
-#[derive(Debug, Default)]
-struct Names {
-    names: Vec<String>,
-    /// Whether there are more.
-    cut: bool,
-}
-
-impl Names {
-    /// How many there are, when there are more.
-    fn count_when_cut(&self) -> Option<String> {
-        self.cut.then(|| format::count(self.names.len() as u64))
-    }
-}
-
 /// The search page.
 #[derive(Debug, Template)]
 #[template(path = "search.html")]
@@ -104,7 +93,8 @@ struct SearchPage {
     services_cut: Option<String>,
     /// The span name as its field holds it.
     name: String,
-    names: Vec<String>,
+    /// Span names, each with how many spans have it.
+    names: Vec<(String, String)>,
     /// How many span names are offered, when there are more.
     names_cut: Option<String>,
     statuses: Vec<Choice>,
@@ -123,6 +113,14 @@ struct SearchPage {
     explained: Option<String>,
     /// Why new spans are refused.
     refused: Option<String>,
+    /// The other zone to see times in, and the page that does; empty when there is none.
+    other_zone: (&'static str, String),
+    /// Searches of this browser, with their links.
+    recent: Vec<(String, String)>,
+    /// Named searches, with their links.
+    views: Vec<View>,
+    /// The address of this page.
+    here: String,
 }
 
 /// What came of a search.
@@ -181,8 +179,9 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     if let Some(redirect) = typed_trace_id(&form) {
         return Ok(redirect);
     }
-    let services = values(&visit, Field::service(), Filter::True).await?;
-    if services.names.is_empty() && store_is_empty(&visit).await? {
+    let range = form.range(visit.now, &visit.zone).unwrap_or_default();
+    let services = names::services(&visit, range).await?;
+    if services.names.is_empty() && names::store_is_empty(&visit).await? {
         return Ok(page(StatusCode::OK, &StartPage::empty_store(&visit)));
     }
     let notes = (!form.explain.is_empty()).then(Explanation::default);
@@ -229,7 +228,7 @@ fn series_question(form: &Form, visit: &Visit) -> Result<Series, Vec<FieldError>
 
 /// The page that says what is wrong.
 async fn wrong(visit: &Visit, form: Form, errors: Vec<FieldError>) -> Result<Response, PageError> {
-    let services = values(visit, Field::service(), Filter::True).await?;
+    let services = names::services(visit, form.range(visit.now, &visit.zone).unwrap_or_default()).await?;
     answer(visit, form, services, Outcome::Errors(errors), None).await
 }
 
@@ -240,47 +239,24 @@ async fn answer(
     outcome: Outcome,
     explained: Option<String>,
 ) -> Result<Response, PageError> {
-    let names = names(visit, &form.service).await?;
+    let range = form.range(visit.now, &visit.zone).unwrap_or_default();
+    let names = names::span_names(visit, &form.service, range).await?;
     let status = if matches!(outcome, Outcome::Errors(_)) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let explain = form.with("explain", "1");
+    let here = form.with("after", &form.after);
+    let kept = Some(&outcome).filter(|outcome| !matches!(outcome, Outcome::Errors(_)) && form.is_restricted());
+    let kept = kept.and_then(|_| visit.recent.with(&form.with("view", "")));
+    let recent = memory::labelled(visit, &here);
+    let other_zone = memory::other_zone(visit, &here);
     let page_of = search_page(visit, form, &services, &names, outcome);
-    Ok(page(status, &SearchPage { explain, explained, ..page_of }))
+    let answer = page(status, &SearchPage { explain, explained, other_zone, recent, here, ..page_of });
+    Ok(memory::keeping(answer, kept))
 }
 
 /// A trace id typed into the query box opens the trace.
 fn typed_trace_id(form: &Form) -> Option<Response> {
     let Named::Trace(id, _) = ids::word(&form.query)? else { return None };
     Some(Redirect::to(&format!("/trace/{id}")).into_response())
-}
-
-/// Whether there is no span at all; spans without a service name are spans, too.
-pub(crate) async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
-    Ok(values(visit, Field::Intrinsic(Intrinsic::Name), Filter::True).await?.names.is_empty())
-}
-
-async fn names(visit: &Visit, service: &str) -> Result<Names, PageError> {
-    let filter = match service {
-        "" => Filter::True,
-        service => Filter::compare(Field::service(), CompareOp::Eq, Value::string(service)),
-    };
-    values(visit, Field::Intrinsic(Intrinsic::Name), filter).await
-}
-
-/// The strings a field has, over all time.
-async fn values(visit: &Visit, field: Field, filter: Filter) -> Result<Names, PageError> {
-    let request = FieldValuesRequest { field, filter, range: None, limit: MOST_NAMES + 1 };
-    let mut values = visit.service().field_values(&visit.tenant, request).await?.value;
-    let cut = values.len() > MOST_NAMES;
-    values.truncate(MOST_NAMES);
-    Ok(Names { names: values.into_iter().filter_map(text_of).collect(), cut })
-}
-
-/// The text of a value; `None` when it is empty or no text.
-fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Any(AnyValue::String(text)) if !text.is_empty() => Some(text),
-        _ => None,
-    }
 }
 
 fn inspected(work: Inspected) -> String {
@@ -315,16 +291,17 @@ fn advice(form: &Form, wider: &[(&'static str, &'static str)]) -> Vec<(String, &
 
 fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outcome: Outcome) -> SearchPage {
     let offered: Vec<String> = services.names.iter().map(|name| write_name(name)).collect();
-    let choosable = offered.iter().map(String::as_str).zip(services.names.iter().map(String::as_str));
+    let labels: Vec<String> = services.names.iter().map(|name| with_count(name, &services.spans(name))).collect();
+    let choosable = offered.iter().map(String::as_str).zip(labels.iter().map(String::as_str));
     let time = |text, edge| range::input(text, &visit.zone, edge);
     SearchPage {
         chrome: Chrome::at(Place::Search),
         services: choices(std::iter::once(("", "All services")).chain(choosable), &write_name(&form.service)),
         service: write_name(&form.service),
-        services_cut: services.count_when_cut(),
-        names_cut: names.count_when_cut(),
+        services_cut: services.cut(),
+        names_cut: names.cut(),
         name: write_name(&form.name),
-        names: names.names.iter().map(|name| write_name(name)).collect(),
+        names: names.names.iter().map(|name| (write_name(name), names.spans(name))).collect(),
         statuses: choices(STATUSES, &form.status),
         kinds: choices(KINDS, &form.kind),
         lookbacks: choices(LOOKBACKS, &form.lookback),
@@ -338,7 +315,16 @@ fn search_page(visit: &Visit, form: Form, services: &Names, names: &Names, outco
         explain: String::new(),
         explained: None,
         refused: (visit.app.notices)().refused,
+        other_zone: ("", String::new()),
+        recent: vec![],
+        views: visit.app.views.of(visit.tenant.as_str()),
+        here: String::new(),
     }
+}
+
+/// `cart (12 spans)`
+fn with_count(name: &str, spans: &str) -> String {
+    if spans.is_empty() { name.to_owned() } else { format!("{name} ({spans})") }
 }
 
 /// Whether the form offers lengths of intervals: for numbers, and while one that was chosen is wrong.

@@ -14,7 +14,7 @@ const HOUR: u64 = 3_600 * SECOND;
 const LOOKBACKS: [(&str, &str); 4] =
     [("6h", "the last 6 hours"), ("24h", "the last 24 hours"), ("2d", "the last 2 days"), ("7d", "the last 7 days")];
 /// How long the search for the newest answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A time that has an answer.
 pub(super) struct Quiet {
@@ -37,7 +37,7 @@ pub(super) async fn wider(visit: &Visit, form: &mut Form, request: &SearchReques
         ..SearchRequest::default()
     };
     let search = visit.service().search(&visit.tenant, newest);
-    let answer = tokio::time::timeout(PATIENCE, search).await.ok()?.ok()?;
+    let answer = tokio::time::timeout(TIMEOUT, search).await.ok()?.ok()?;
     let hit = answer.value.hits.into_iter().next()?;
     let age = format::age(hit.start_unix_nano, visit.now);
     let shows = match usual(hit.start_unix_nano, visit.now) {

@@ -37,6 +37,14 @@ pub(crate) struct Found {
     pub(crate) is_one_day: bool,
     /// What the query lists of spans, as columns of a table.
     pub(crate) columns: Vec<String>,
+    /// Whether new matches are shown as they arrive, and where they come from; empty when there can be none.
+    pub(crate) is_live: bool,
+    pub(crate) tail: String,
+    /// The page that begins to show them, or ends it, and the one that looks again.
+    pub(crate) live: String,
+    pub(crate) refresh: String,
+    /// This search with the times that it has now; empty when it has those already.
+    pub(crate) absolute: String,
     /// The next page; empty when there is none.
     pub(crate) next: String,
     /// The first page; empty when this is it.
@@ -113,6 +121,7 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
         (Some(_), _) => Page::Later,
     };
     let is_spans = request.rows == Rows::Spans;
+    let live = Live::of(form, &request, page);
     let Shows { rows, scatter, widened, overview } = shows;
     // All matches say more than those of the page.
     let is_drawn = overview.heat.is_some() && page != Page::Whole;
@@ -129,6 +138,11 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
         started: started(&rows, visit),
         is_one_day: rows.iter().skip(1).all(|row| row.day.is_empty()),
         columns: results::columns(&rows),
+        is_live: live.is_on,
+        tail: live.tail,
+        live: live.toggle,
+        refresh: form.with("live", "1"),
+        absolute: absolute(visit, form, &request),
         rows,
         next: next.map(|place| form.with("after", &place_text(&place))).unwrap_or_default(),
         first: if page == Page::Later { form.with("after", "") } else { String::new() },
@@ -138,6 +152,33 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
         advice: if hits.is_empty() { advice(form, &WIDER) } else { vec![] },
         overview: Overview { heat: overview.heat.filter(|_| is_drawn || is_spans), ..overview },
     }
+}
+
+/// The links of a list that grows.
+#[derive(Debug, Default)]
+struct Live {
+    is_on: bool,
+    tail: String,
+    toggle: String,
+}
+
+impl Live {
+    /// Nothing for a list that ends before now, or that has another order, and for tables.
+    fn of(form: &Form, request: &SearchRequest, page: Page) -> Self {
+        if request.order != Order::Newest || page == Page::Later || form.lookback == "custom" || form.view == "table" {
+            return Self::default();
+        }
+        let is_on = !form.live.is_empty();
+        let toggle = form.with("live", if is_on { "" } else { "1" });
+        Self { is_on, tail: form.link("/search/tail", &[("limit", "")]), toggle }
+    }
+}
+
+/// This search with its time from one moment to another, for who shares the link.
+fn absolute(visit: &Visit, form: &Form, request: &SearchRequest) -> String {
+    let Some(range) = request.range.filter(|_| form.lookback != "custom") else { return String::new() };
+    let [from, to] = [range.start, range.end.min(visit.now)].map(|time| format::exact_time(time, &visit.zone));
+    form.link(super::form::SEARCH, &[("lookback", ""), ("from", &from), ("to", &to), ("after", &form.after)])
 }
 
 /// `9 Oct 2025, UTC`

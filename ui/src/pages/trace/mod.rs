@@ -2,6 +2,7 @@
 
 mod build;
 mod detail;
+mod dropped;
 mod find;
 mod open;
 mod rows;
@@ -39,7 +40,8 @@ pub(crate) async fn download(visit: Visit, Named(id): Named<String>) -> Result<R
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
     let mut batches = visit.service().download(&visit.tenant, id, write, TraceWriter::END.to_owned()).await?;
     // The first batch tells whether there is such a trace; after it the status is sent.
-    let first = batches.recv().await.ok_or(PageError::UnknownTrace(id))??;
+    let unknown = || PageError::UnknownTrace(id, dropped::dropped(&visit));
+    let first = batches.recv().await.ok_or_else(unknown)??;
     let rest = stream::unfold(batches, async |mut batches| Some((batches.recv().await?, batches)));
     let text = stream::once(async { Ok(first) }).chain(rest);
     let name = format!("attachment; filename=\"trace-{id}.json\"");
@@ -63,7 +65,7 @@ async fn fetch(visit: &Visit, id: &str) -> Result<(Trace, Option<String>), PageE
         Some(trace) => Ok((trace, damage)),
         // Nobody knows whether it was there.
         None if damage.is_some() => Err(PageError::Damaged),
-        None => Err(PageError::UnknownTrace(id)),
+        None => Err(PageError::UnknownTrace(id, dropped::dropped(visit))),
     }
 }
 

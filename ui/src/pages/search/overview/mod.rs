@@ -18,7 +18,7 @@ use crate::context::Visit;
 use crate::{format, plot};
 
 /// How long the page waits.
-const PATIENCE: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 /// About how many columns the heatmap has.
 const COLUMNS: u64 = 60;
 /// Most series of one question. A field with more values is counted in part, and the page says so.
@@ -42,14 +42,14 @@ pub(crate) struct Overview {
 pub(super) async fn overview(visit: &Visit, form: &Form, question: &Traces) -> Overview {
     let Some(count) = Count::of(visit, form, question) else { return Overview::default() };
     let rest = form.with("overview", "1");
-    let is_patient = !form.overview.is_empty();
-    if !is_patient && !visit.service().has_room() {
+    let waits = !form.overview.is_empty();
+    if !waits && !visit.service().has_room() {
         return Overview { rest, is_asked: true, ..Overview::default() };
     }
-    let ends = tokio::time::Instant::now() + PATIENCE;
+    let ends = tokio::time::Instant::now() + TIMEOUT;
     let mut overview = Overview { is_asked: true, ..Overview::default() };
     let work = count.all(&mut overview);
-    let is_whole = if is_patient {
+    let is_whole = if waits {
         work.await;
         true
     } else {
