@@ -164,11 +164,6 @@ pub(crate) async fn ask_all(
 }
 
 impl Kind {
-    /// Whether one question is many questions at once.
-    pub(crate) fn is_of_many(&self) -> bool {
-        self.asked.iter().any(|ask| matches!(ask, Ask::Dashboards(_)))
-    }
-
     fn search(name: &'static str, questions: Vec<Question>) -> Self {
         Self { name, asked: questions.into_iter().map(Ask::Search).collect() }
     }
