@@ -20,6 +20,8 @@ mod typical;
 mod value;
 mod views;
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hoptrail_proto::model::{Trace, TraceId};
@@ -40,6 +42,8 @@ use typical::Typical;
 /// How wide names may be, percent of the page: as the style sheet has classes for.
 const WIDTHS: std::ops::RangeInclusive<u8> = 16..=64;
 const WIDTH_STEP: u8 = 4;
+/// How long percentiles may take; without them the page is the same.
+const PERCENTILES_WITHIN: Duration = Duration::from_secs(1);
 
 /// `GET /trace/{id}`.
 pub(crate) async fn show(
@@ -50,7 +54,8 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     View::check(&params).map_err(PageError::BadParameter)?;
     let (trace, damage) = fetch(&visit, &id).await?;
-    let typical = Typical::ask(&visit, &trace).await;
+    // The trace does not wait for what others took.
+    let typical = tokio::time::timeout(PERCENTILES_WITHIN, Typical::ask(&visit, &trace)).await.unwrap_or_default();
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
     let work = tokio::task::spawn_blocking(move || {

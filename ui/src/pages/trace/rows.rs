@@ -264,7 +264,8 @@ impl Drawing<'_> {
     }
 
     fn rank_text(&self, span: &TraceSpan) -> Option<RankText> {
-        let rank = self.typical.rank(span)?;
+        // Half of all spans need no word.
+        let rank = self.typical.rank(span).filter(|rank| rank.shorter >= 0.5)?;
         Some(RankText { text: rank.text(), title: rank.sentence(), unusual: rank.is_unusual() })
     }
 

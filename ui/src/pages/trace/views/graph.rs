@@ -91,10 +91,13 @@ impl Sum {
     }
 }
 
+/// From one place to another, by index.
+type Call = (usize, usize, Sum);
+
 /// What happens in each place, and between them.
 struct Graph<'t> {
     places: Vec<(Place<'t>, Sum)>,
-    edges: Vec<(usize, usize, Sum)>,
+    edges: Vec<Call>,
 }
 
 fn graph<'t>(tree: &'t TraceTree<'t>) -> Graph<'t> {
@@ -159,14 +162,14 @@ pub(in super::super) fn page(tree: &TraceTree<'_>, view: &View, head: Head) -> G
     let graph = graph(tree);
     let kept = kept(&graph);
     let place_of = |at: usize| kept.iter().position(|&one| one == at);
-    let drawn: Vec<(usize, usize, Sum)> =
+    let drawn: Vec<Call> =
         graph.edges.iter().filter_map(|(from, to, sum)| Some((place_of(*from)?, place_of(*to)?, *sum))).collect();
     let ends = drawn.iter().map(|(from, to, _)| (*from, *to)).collect();
     let placed = layout(&layers::Graph { nodes: kept.len(), edges: ends }, SIZES);
     let most = drawn.iter().map(|(.., sum)| sum.count).max().unwrap_or(1).max(1);
     let name = |at: usize| plain_text(&format::shortened(&graph.places[kept[at]].0.name(), 80));
     let edges = drawn.iter().zip(&placed.edges).filter(|(_, points)| !points.is_empty());
-    let edge = |((from, to, sum), points): (&(usize, usize, Sum), &Vec<(f64, f64)>)| DrawnCall {
+    let edge = |((from, to, sum), points): (&Call, &Vec<(f64, f64)>)| DrawnCall {
         path: path(points),
         width: format!("{:.1}", 1.2 + 2.8 * (sum.count as f64 / most as f64).sqrt()),
         title: format!("{} → {}: {}", name(*from), name(*to), words(*sum)),
@@ -224,9 +227,9 @@ fn words(sum: Sum) -> String {
 
 /// Connections, those with the most time first.
 fn rows(graph: &Graph<'_>) -> Vec<Row> {
-    let mut sorted: Vec<&(usize, usize, Sum)> = graph.edges.iter().collect();
+    let mut sorted: Vec<&Call> = graph.edges.iter().collect();
     sorted.sort_by_key(|(from, to, sum)| (std::cmp::Reverse(sum.nanos), *from, *to));
-    let row = |(from, to, sum): &(usize, usize, Sum)| {
+    let row = |(from, to, sum): &Call| {
         let called = &graph.places[*to].0;
         Row {
             caller: format::shortened(&graph.places[*from].0.name(), 100),
