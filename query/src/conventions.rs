@@ -70,6 +70,17 @@ pub const AI_MODEL: Keys = &["gen_ai.response.model", "gen_ai.request.model"];
 pub const AI_INPUT_TOKENS: Keys = &["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"];
 /// Tokens written.
 pub const AI_OUTPUT_TOKENS: Keys = &["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"];
+/// Tokens read that the provider had in its cache. The later keys are of instrumentation that was before the convention.
+pub const AI_CACHED_TOKENS: Keys = &[
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.input_tokens.cached",
+];
+/// Tokens written while the model was thinking.
+pub const AI_REASONING_TOKENS: Keys =
+    &["gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "gen_ai.usage.output_tokens.reasoning"];
+/// The tool that was called.
+pub const AI_TOOL: Keys = &["gen_ai.tool.name"];
 
 /// All keys that were renamed, the current one first. [`AI_MODEL`] is not among them: its keys differ in meaning.
 const RENAMED: [Keys; 42] = [

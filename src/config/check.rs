@@ -94,6 +94,7 @@ pub(super) fn contradictions(config: &Config) -> Result<(), Error> {
         return Err(impossible(&format!("listen.{}", one.key), message));
     }
     hoptrail_ui::check_links(&config.ui.links).map_err(|reason| impossible("ui.links", reason))?;
+    hoptrail_ui::check_prices(&config.ui.ai_prices).map_err(|reason| impossible("ui.ai_prices", reason))?;
     let mut folders = BTreeSet::new();
     for target in &config.remote_write {
         target.check().map_err(|reason| impossible("remote_write", reason))?;
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_an_error_that_names_keys_and_values() {
         let (huge, huge_size, huge_time) = (u64::MAX.to_string(), "2TiB", "20000d");
-        let cases: [(Pairs, &[&str]); 22] = [
+        let cases: [(Pairs, &[&str]); 23] = [
             (&[("listen.ui", "127.0.0.1:3200")], &["listen.tempo: is 127.0.0.1:3200, and listen.ui is 127.0.0.1:3200"]),
             (&[("listen.otlp_http", ":4317")], &["listen.otlp_grpc", "listen.otlp_http is [::]:4317"]),
             (&[("listen.max_connections", "0")], &["listen.max_connections: is 0", "1 or more"]),
@@ -319,6 +320,10 @@ mod tests {
             (&[("metrics.max_series", "10")], &["metrics.max_series: is 10"]),
             (&[("remote_write", "[{\"url\": \"https://h/w\"}]")], &["remote_write: url", "no TLS yet"]),
             (&[("ui.links", "[{\"name\": \"a\"}]")], &["ui.links: the link \"a\"", "either url, or preset"]),
+            (
+                &[("ui.ai_prices", "[{\"model\": \"m\", \"input\": -1, \"output\": 2}]")],
+                &["ui.ai_prices: the prices of \"m\"", "from 0 on"],
+            ),
         ];
         for (pairs, texts) in cases {
             let error = contradictions(&with(pairs)).expect_err(pairs[0].0).to_string();

@@ -145,6 +145,73 @@
     });
   }
 
+  // The border between names and bars: dragged, or moved by arrows, and remembered in steps that the style sheet has.
+  const split = $("[data-split]");
+  if (split) {
+    const section = split.closest(".wf");
+    const own = () => Math.round((100 * split.previousElementSibling.previousElementSibling.offsetWidth) / split.parentElement.offsetWidth);
+    const set = (percent) => {
+      const width = Math.min(64, Math.max(16, 4 * Math.round(percent / 4)));
+      section.className = `${section.className.replace(/ n\d+/, "")} n${width}`;
+      section.style.removeProperty("--name");
+      split.setAttribute("aria-valuenow", width);
+      document.cookie = `names=${width}; path=/trace; max-age=31536000; samesite=lax`;
+    };
+    const names = { role: "separator", "aria-orientation": "vertical", "aria-label": "Width of names", "aria-valuemin": 16, "aria-valuemax": 64, "aria-valuenow": own(), tabindex: 0 };
+    for (const [name, value] of Object.entries(names)) split.setAttribute(name, value);
+    split.hidden = false;
+    const at = (event) => {
+      const box = split.parentElement.getBoundingClientRect();
+      return (100 * (event.clientX - box.left)) / box.width;
+    };
+    split.addEventListener("pointerdown", (event) => split.setPointerCapture(event.pointerId));
+    split.addEventListener("pointermove", (event) => split.hasPointerCapture(event.pointerId) && section.style.setProperty("--name", `${at(event)}%`));
+    split.addEventListener("pointerup", (event) => set(at(event)));
+    split.addEventListener("keydown", (event) => {
+      const by = { ArrowLeft: -4, ArrowRight: 4 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      event.stopPropagation();
+      set(own() + by);
+    });
+  }
+
+  // One row takes part in the order of Tab, arrows go to the others.
+  const rows = $("[data-rows]");
+  if (rows) {
+    const links = [...rows.querySelectorAll("a.name")];
+    for (const link of rows.querySelectorAll("a.name, a.fold")) link.tabIndex = -1;
+    let stop = rows.querySelector(".selected a.name, :target a.name") ?? links[0];
+    if (stop) stop.tabIndex = 0;
+    rows.addEventListener("focusin", (event) => {
+      const name = event.target.closest("a.name, a.fold")?.closest(".item").querySelector("a.name");
+      if (!name || name === stop) return;
+      stop.tabIndex = -1;
+      name.tabIndex = 0;
+      stop = name;
+    });
+  }
+
+  // Menus close by themselves; attributes of a span are filtered.
+  addEventListener("click", (event) => {
+    for (const menu of all(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+  for (const input of all("[data-pairs]")) {
+    input.hidden = false;
+    const pairs = [...input.closest("details").querySelectorAll(".pairs > tbody > tr")];
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      for (const row of pairs) row.hidden = wanted && (row.matches(".namespace") || !row.textContent.toLowerCase().includes(wanted));
+    });
+  }
+  for (const button of all("[data-copy-value]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.closest("tr").querySelector("pre, .value").textContent);
+      button.textContent = "Copied";
+    });
+  }
+
   // Keyboard.
   const help = $("#keys");
   const helpButton = $("[data-help]");
@@ -167,7 +234,7 @@
   const fold = (open) => {
     const item = current();
     const link = item?.querySelector("a.fold");
-    if (link && link.ariaExpanded === String(!open)) return link.click();
+    if (link && item.querySelector("[aria-expanded]")?.ariaExpanded === String(!open)) return link.click();
     if (open) return step(1);
     let up = item;
     while (up && Number(up.dataset.level) >= Number(item.dataset.level)) up = up.previousElementSibling;
@@ -182,12 +249,17 @@
   };
   const inRows = { ArrowDown: () => step(1), ArrowUp: () => step(-1), ArrowRight: () => fold(true), ArrowLeft: () => fold(false) };
   addEventListener("keydown", (event) => {
+    if (event.ctrlKey && event.key === "b" && $("#find")) {
+      event.preventDefault();
+      return $("#find").focus();
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     if (event.target.closest("input, select, textarea")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    const linked = $(`a[data-key="${CSS.escape(event.key)}"]`);
+    if (event.key === "Escape" && $(".menu[open]")) return void ($(".menu[open]").open = false);
+    const linked = $(`a[data-key="${CSS.escape(event.key === "=" ? "+" : event.key)}"]`);
     const action = actions[event.key] ?? (current() && inRows[event.key]);
     if (!linked && (!action || !($("[data-rows]") || "/?".includes(event.key)))) return;
     event.preventDefault();

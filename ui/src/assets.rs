@@ -14,6 +14,8 @@ struct Asset {
 const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("../assets/plot.css"));
 // Only pages of numbers need it.
 const NUMBERS: &str = include_str!("../assets/numbers.css");
+// Only pages of one trace need it.
+const TRACE: &str = include_str!("../assets/trace.css");
 // What the query box does with a key comes first.
 const JS: &str = concat!(
     include_str!("../assets/complete.js"),
@@ -21,10 +23,11 @@ const JS: &str = concat!(
     include_str!("../assets/hoptrail.js")
 );
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset { name: "hoptrail.css", kind: "text/css; charset=utf-8", bytes: CSS.as_bytes() },
     Asset { name: "hoptrail.js", kind: "text/javascript; charset=utf-8", bytes: JS.as_bytes() },
     Asset { name: "numbers.css", kind: "text/css; charset=utf-8", bytes: NUMBERS.as_bytes() },
+    Asset { name: "trace.css", kind: "text/css; charset=utf-8", bytes: TRACE.as_bytes() },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];
 
@@ -40,6 +43,11 @@ pub(crate) fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *HASH)
 }
 
+/// The style of pages of one trace, for a page that has it inside.
+pub(crate) fn trace_css() -> String {
+    format!("{CSS}{TRACE}")
+}
+
 /// The answer for an asset; `None` when there is none of this name.
 pub(crate) fn answer(hash: &str, name: &str) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
@@ -50,5 +58,5 @@ pub(crate) fn answer(hash: &str, name: &str) -> Option<Response> {
 
 /// `GET /favicon.ico`, for browsers that ask although the page names its icon.
 pub(crate) async fn favicon() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[3].bytes)
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], ASSETS[4].bytes)
 }

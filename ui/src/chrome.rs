@@ -12,6 +12,8 @@ pub(crate) struct Chrome {
     pub(crate) css: String,
     /// The style sheet of pages of numbers.
     pub(crate) numbers_css: String,
+    /// The style sheet of pages of one trace.
+    pub(crate) trace_css: String,
     pub(crate) js: String,
     pub(crate) icon: String,
     pub(crate) version: &'static str,
@@ -75,6 +77,7 @@ impl Chrome {
         Self {
             css: assets::url("hoptrail.css"),
             numbers_css: assets::url("numbers.css"),
+            trace_css: assets::url("trace.css"),
             js: assets::url("hoptrail.js"),
             icon: assets::url("icon.svg"),
             version: env!("CARGO_PKG_VERSION"),

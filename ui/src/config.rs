@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::links::LinkConfig;
+use crate::prices::ModelPrice;
 
 /// Settings of the web UI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,4 +14,8 @@ pub struct Config {
     pub time_zone: String,
     /// Links to where more is known of a span or a service.
     pub links: Vec<LinkConfig>,
+    /// What a million tokens of language models cost.
+    pub ai_prices: Vec<ModelPrice>,
+    /// Whether pages hide what is said to language models and by them.
+    pub hide_ai_content: bool,
 }

@@ -62,6 +62,7 @@ pub(crate) struct App {
     pub(crate) system: SystemSource,
     pub(crate) views: Arc<Views>,
     pub(crate) links: Links,
+    pub(crate) config: Config,
     clock: Arc<dyn Clock>,
     /// The zone of everybody, when the configuration names one.
     zone: Option<TimeZone>,
@@ -86,7 +87,7 @@ impl App {
             Links::default()
         });
         let Sources { notices, system, views } = sources;
-        Self { service, notices, system, views, links, clock, zone }
+        Self { service, notices, system, views, links, config: config.clone(), clock, zone }
     }
 
     /// The time of day.
@@ -136,7 +137,7 @@ pub(crate) const CHOSEN_ZONE: &str = "zone";
 const BROWSER_ZONE: &str = "tz";
 
 /// A cookie's value.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
     pairs.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=')).next()
 }

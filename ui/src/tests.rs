@@ -14,3 +14,4 @@ mod service;
 mod services;
 mod system;
 mod trace;
+mod trace_views;

@@ -37,8 +37,10 @@ async function words(locator) {
 async function row(item) {
   const level = Number(await item.getAttribute('data-level'));
   const kind = (await item.getAttribute('class')).split(' ').includes('inferred') ? 'inferred' : 'span';
-  const [svc, op] = [await words(item.locator('.svc')), await words(item.locator('.op').first())];
-  return { level, kind, service: svc, name: op, box: await item.locator('.bar rect.body').first().boundingBox() };
+  const svc = await words(item.locator('.svc'));
+  const op = (await item.locator('.op').first().textContent()).trim();
+  const peers = await item.locator('.peer').allTextContents();
+  return { level, kind, service: svc, name: op, peers, box: await item.locator('.bar rect.body').first().boundingBox() };
 }
 
 async function waterfall(page) {

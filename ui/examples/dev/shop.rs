@@ -112,6 +112,7 @@ impl Maker {
 pub(crate) fn traces(now: u64) -> Vec<Vec<TraceSpan>> {
     let ago = |minutes: u64| now - minutes * 60_000 * MS;
     let mut all = vec![small(ago(1)), checkout(ago(2), 1), broken(ago(3)), fan(ago(4)), chain(ago(5)), bush(ago(6))];
+    all.insert(2, assistant(ago(2)));
     let mut random = Random(42);
     for number in 0..240 {
         let start = now - random.below(55 * 60_000) * MS;
@@ -253,6 +254,36 @@ pub(crate) fn checkout(start: u64, number: u64) -> Vec<TraceSpan> {
     m.with(&[("db.system.name", "oracle.db".into()), ("db.namespace", "LEDGER".into())]);
     let fraud = m.span(Some(publish), "fraud-detection", "process orders", Consumer, 1_190_000, 1_240_000);
     m.span(Some(fraud), "fraud-detection", "score", Internal, 1_196_000, 1_231_000);
+    maker.spans
+}
+
+/// An assistant that asks a model, and a database again and again.
+fn assistant(start: u64) -> Vec<TraceSpan> {
+    let mut maker = Maker::new(904, start);
+    let m = &mut maker;
+    let root = m.span(None, "assistant", "POST /ask", SpanKind::Server, 0, 2_400_000);
+    m.with(&[("http.method", "POST".into()), ("http.status_code", 200.into())]);
+    let history = m.span(Some(root), "assistant", "load history", SpanKind::Internal, 8_000, 420_000);
+    for number in 0..42 {
+        let from = 10_000 + number * 9_500;
+        m.span(Some(history), "assistant", "SELECT orders", SpanKind::Client, from, from + 4_000 + number * 70);
+        m.with(&[
+            ("db.system", "postgresql".into()),
+            ("db.name", "shop".into()),
+            ("db.statement", "SELECT * FROM orders WHERE id = $1".into()),
+        ]);
+    }
+    m.span(Some(root), "assistant", "chat gpt-small", SpanKind::Client, 460_000, 1_900_000);
+    m.with(&[
+        ("gen_ai.operation.name", "chat".into()),
+        ("gen_ai.provider.name", "openai".into()),
+        ("gen_ai.request.model", "gpt-small".into()),
+        ("gen_ai.usage.input_tokens", 1_840.into()),
+        ("gen_ai.usage.output_tokens", 212.into()),
+        ("gen_ai.system_instructions", r#"[{"type":"text","content":"You answer questions about orders. Be brief."}]"#.into()),
+        ("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"Where is my order?"}]},{"role":"assistant","parts":[{"type":"tool_call","id":"1","name":"find_order","arguments":{"customer":"u-48213","newest":true}}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"1","response":{"order":"A-17","state":"shipped"}}]}]"#.into()),
+        ("gen_ai.output.messages", r#"[{"role":"assistant","parts":[{"type":"reasoning","content":"The order has left the warehouse."},{"type":"text","content":"It is on its way and arrives on Tuesday."}]}]"#.into()),
+    ]);
     maker.spans
 }
 

@@ -1,11 +1,13 @@
 //! Numbers and times as a person reads them.
 
+mod name;
 mod number;
 mod value;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(crate) use name::Name;
 pub(crate) use number::Unit;
 pub(crate) use value::value;
 

@@ -9,18 +9,28 @@ async fn page(query: &str) -> super::server::Page {
 }
 
 #[tokio::test]
-async fn the_waterfall_shows_every_span_and_the_hops_that_sent_none() {
+async fn the_waterfall_shows_every_span_and_in_its_row_the_peer_that_sent_none() {
     let page = page("").await;
     assert_eq!((page.status.as_u16(), page.one("h1").as_str()), (200, "frontend POST /order"));
     let facts = page.all(".trace-head dd");
     assert_eq!(facts[..2], ["100 ms", "2025-10-09 08:52:20.000 UTC 1 min ago"]);
-    assert_eq!(page.all(".item .svc"), ["frontend", "payment", "payment", "mainframe", "payment", "postgresql"]);
-    assert_eq!(page.attributes(".item", "data-level"), ["1", "2", "3", "4", "3", "4"]);
-    assert_eq!(page.all(".item.inferred .svc"), ["mainframe", "postgresql"]);
+    assert_eq!(page.all(".item .svc"), ["frontend", "payment", "payment", "payment"]);
+    assert_eq!(page.attributes("[role=treegrid] [role=row]", "aria-level"), ["1", "2", "3", "3"]);
+    assert_eq!(page.attributes("[role=row]", "aria-expanded"), ["true", "true"]);
+    assert_eq!(page.all(".item .peer"), ["mainframe", "postgresql"]);
+    assert_eq!(page.all(".item.inferred").len(), 0);
     assert_eq!(page.all(".item.bad-row .op"), ["charge <card>"]);
-    assert_eq!(page.attributes(".item .body", "x")[..2], ["0.000%", "10.000%"]);
-    assert_eq!(page.attributes(".item .body", "width")[..2], ["100.000%", "80.000%"]);
-    assert_eq!(page.attributes(".item:nth-child(1) .crit", "x"), ["0.000%", "90.000%"], "critical path of the root");
+    assert_eq!(page.attributes(".item.to-error", "id"), ["s-0000000000000001"], "the way to the error");
+    assert_eq!(page.all(".item:nth-child(1) .badge"), ["500"]);
+    assert_eq!(page.attributes(".item .body", "x")[..2], ["0.00%", "10.00%"]);
+    assert_eq!(page.attributes(".item .body", "width")[..2], ["100.00%", "80.00%"]);
+    assert_eq!(page.attributes(".item:nth-child(1) .crit", "x"), ["0.00%", "90.00%"], "critical path of the root");
+    assert_eq!(
+        page.attributes(".item:nth-child(2) .own", "width"),
+        ["10.00%", "2.00%", "11.00%"],
+        "10 to 20, 70 to 72, 79 to 90"
+    );
+    assert_eq!(page.all(".item:nth-child(4) .own").len(), 0, "a leaf is its own work");
     assert_eq!(page.all(".event title"), ["exception at +70 ms"]);
     assert!(page.all(".axis .tick").contains(&"20 ms".to_owned()));
     assert!(!page.attributes(".map rect", "x").is_empty());
@@ -48,6 +58,10 @@ async fn attributes_lead_to_spans_that_share_them() {
     assert_eq!(page.all(".type"), ["int"]);
     let found = Server::of(order()).await.get(&links[0]).await;
     assert_eq!(found.all(".hit-name"), ["frontend POST /order"]);
+    assert_eq!(
+        page.attributes(".others", "href")[0],
+        "/search?q=%7B+span.http.response.status_code+%21%3D+500+%7D&lookback=24h"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +74,7 @@ async fn attributes_of_an_old_trace_lead_to_its_time() {
     }
     let server = Server::of(spans.clone()).await;
     let page = server.get(&format!("/trace/{}?span=0000000000000001", trace_id(1))).await;
-    for link in page.attributes(".pair-search a", "href") {
+    for link in page.attributes(".pair-search a:not(.others)", "href") {
         assert_eq!(server.get(&link).await.all(".hit-name"), ["frontend POST /order"], "{link}");
     }
     // A span whose clock is nowhere near is found all the same.
@@ -73,8 +87,11 @@ async fn attributes_of_an_old_trace_lead_to_its_time() {
 }
 
 #[tokio::test]
-async fn inferred_peers_say_why_they_are_there() {
-    let page = page("?span=0000000000000003~peer").await;
+async fn peers_have_a_row_when_they_are_looked_at_and_say_why_they_are_there() {
+    let server = Server::of(order()).await;
+    let link = server.get(&format!("/trace/{}", trace_id(1))).await.attributes(".peer", "href").remove(0);
+    let page = server.get(&link).await;
+    assert_eq!(page.all(".item.inferred .svc"), ["mainframe"]);
     assert!(page.one(".detail .notice").contains("peer.service"), "{}", page.one(".detail .notice"));
 }
 
@@ -85,17 +102,18 @@ async fn rows_fold_and_unfold_by_links() {
     let folds = page.attributes("a.fold", "href");
     let folded = server.get(&folds[1]).await;
     assert_eq!(folded.all(".item .svc"), ["frontend", "payment"]);
-    assert_eq!(folded.one(".badge"), "4");
+    assert_eq!(folded.all(".item:nth-child(2) .badge"), ["2"]);
     let unfolded = server.get(&folded.attributes("a.fold", "href")[1]).await;
-    assert_eq!(unfolded.all(".item").len(), 6);
+    assert_eq!(unfolded.all(".item").len(), 4);
     let below = server.get(&format!("/trace/{}?root=0000000000000002", trace_id(1))).await;
-    assert_eq!((below.all(".item").len(), below.all(".crumbs a").len()), (5, 2));
+    assert_eq!((below.all(".item").len(), below.all(".crumbs a").len()), (3, 2));
 }
 
 #[tokio::test]
 async fn words_are_found_inside_of_the_trace() {
     let found = |query: &'static str| async move { page(query).await };
-    assert_eq!(found("?find=mainframe").await.all(".matched .svc"), ["payment", "mainframe"]);
+    assert_eq!(found("?find=mainframe").await.all(".matched .op"), ["AUTHORIZE"]);
+    assert_eq!(found("?find=%3Ainferred").await.all(".matched .op"), ["AUTHORIZE", "INSERT"]);
     assert_eq!(found("?find=%3Aerror").await.all(".matched .op"), ["charge <card>"]);
     assert_eq!(found("?uiFind=insert").await.all(".matched .op"), ["INSERT"]);
     let none = found("?find=nowhere").await;
@@ -106,7 +124,7 @@ async fn words_are_found_inside_of_the_trace() {
 async fn zoom_cuts_the_time_shown() {
     let page = page(&format!("?zoom={}-{}", 20 * MS, 70 * MS)).await;
     let widths = page.attributes(".item .body", "width");
-    assert_eq!(widths[2], "100.000%", "20 to 70 ms");
+    assert_eq!(widths[2], "100.00%", "20 to 70 ms");
     assert!(page.text().contains("outside · 7 ms"));
     assert_eq!(page.all(".lens").len(), 1);
 }
@@ -121,10 +139,11 @@ async fn clocks_that_disagree_are_told_and_corrected_on_request() {
     spans.truncate(2);
     let server = Server::of(spans).await;
     let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert!(page.all(".finding").contains(&"clocks disagree".to_owned()));
     assert!(
-        page.one(".trace-head .notice:first-of-type").contains("payment is about 500 ms ahead of that of frontend")
+        page.all(".findings li").iter().any(|text| text.contains("payment is about 500 ms ahead of that of frontend"))
     );
-    let corrected = server.get(&page.attributes(".notice a", "href")[0]).await;
+    let corrected = server.get(&page.attributes(".findings li a", "href")[0]).await;
     assert_eq!(corrected.all(".trace-head dd")[0], "100 ms");
 }
 
@@ -133,7 +152,8 @@ async fn a_trace_without_its_root_is_shown_and_marked() {
     let server = Server::of(vec![span(1, 5, 4, "a", "late", (0, 5))]).await;
     let page = server.get(&format!("/trace/{}", trace_id(1))).await;
     assert_eq!(page.all(".item .svc"), ["not received", "a"]);
-    assert!(page.all(".trace-head .notice")[0].contains("incomplete"));
+    assert_eq!(page.all(".finding")[0], "1 span not received");
+    assert!(page.all(".findings li")[0].contains("incomplete"));
     let found = server.get("/search").await;
     assert_eq!(found.all(".hit-name"), ["Root not received"]);
 }
@@ -143,7 +163,12 @@ async fn large_traces_are_folded_and_paged() {
     let mut spans = vec![span(1, 1, 0, "batch", "import", (0, 10_000))];
     spans.extend((2..=2_000).map(|number| span(1, number, 1, "batch", "row", (number, number + 1))));
     let server = Server::of(spans).await;
-    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    let folded = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert_eq!(folded.all(".item").len(), 2, "one row stands for all of them");
+    assert!(folded.one(".group").contains("999 ×"), "{}", folded.one(".group"));
+    let open = server.get(&folded.attributes(".group a.fold", "href")[0]).await;
+    assert_eq!(open.all(".item:not(.rest)").len(), 22);
+    let page = server.get(&format!("/trace/{}?each=1", trace_id(1))).await;
     assert_eq!(page.all(".item:not(.rest)").len(), 21);
     assert!(page.one(".item.rest").contains("979 more children"), "{}", page.one(".item.rest"));
     let more = server.get(&page.attributes(".rest a", "href")[0]).await;

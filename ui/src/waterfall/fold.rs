@@ -1,28 +1,28 @@
-//! Which nodes of a tree become lines. A small trace is shown whole. Of a large one the upper levels and the first children are
+//! Which rows of an outline become lines. A small trace is shown whole. Of a large one the upper levels and the first children are
 //! shown, as many as a page holds, so that opening it costs the same whatever its size. The reader opens the rest.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use hoptrail_query::assemble::{NodeKey, TraceTree};
+use hoptrail_query::assemble::TraceTree;
 
-use super::{View, Window};
+use super::{Outline, RowKey, View, Window};
 
-/// A tree of at most so many nodes is shown whole.
+/// An outline of at most so many items is shown whole.
 const WHOLE: usize = 500;
-/// Lines shown of a larger tree before the reader opens anything.
+/// Lines shown of a larger one before the reader opens anything.
 const FIRST_LINES: usize = 250;
-/// Children shown of a node in a larger tree.
+/// Children shown of an item in a larger one.
 const FIRST_CHILDREN: usize = 20;
-/// Levels shown of a larger tree.
+/// Levels shown of a larger one.
 const FIRST_LEVELS: usize = 30;
 /// Children that one click adds.
 const STEP: usize = 200;
-/// Children shown of one node at most; beyond that the window moves on.
+/// Children shown of one item at most; beyond that the window moves on.
 const MOST_CHILDREN: usize = WHOLE;
 /// Lines of a page at most.
 const MOST_LINES: usize = 1_000;
-/// A wanted node deeper than this below the top is shown with its nearest ancestors only.
+/// A wanted item deeper than this below the top is shown with its nearest ancestors only.
 const DEEP: usize = 60;
 /// How many of its ancestors.
 const NEAR: usize = 12;
@@ -30,9 +30,9 @@ const NEAR: usize = 12;
 /// A line of the waterfall.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// A node.
-    Node {
-        /// Its index in the tree.
+    /// An item of the outline.
+    Item {
+        /// Its index.
         index: usize,
         /// Steps below the top of the view.
         level: usize,
@@ -43,10 +43,10 @@ pub(crate) enum Line {
     Rest(Rest),
 }
 
-/// Children of one node that are not shown, before or after those that are.
+/// Children of one item that are not shown, before or after those that are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rest {
-    /// The node; `None` for roots.
+    /// The item; `None` for roots.
     pub(crate) parent: Option<usize>,
     pub(crate) level: usize,
     /// The index of the first hidden child among the children.
@@ -63,64 +63,74 @@ pub(crate) struct Rest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folded {
     pub(crate) lines: Vec<Line>,
-    /// The node at the top, when it is not the whole trace.
+    /// The item at the top, when it is not the whole trace.
     pub(crate) top: Option<usize>,
     /// Whether a page's worth of lines was not enough.
     pub(crate) cut: bool,
 }
 
-/// The lines that `view` shows, those of `focus` and its ancestors among them.
-pub(crate) fn fold(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Folded {
-    let top = top(tree, view, focus);
-    let folder = folder(tree, view, top, focus);
+/// The lines that `view` shows, those of the node `focus` and what is above it among them.
+pub(crate) fn fold(tree: &TraceTree<'_>, outline: &Outline, view: &View, focus: Option<usize>) -> Folded {
+    let focus = focus.and_then(|focus| outline.place(focus));
+    let top = top(tree, outline, view, focus);
+    let folder = folder(tree, outline, view, top, focus);
     let first = match top {
         Some(top) => folder.shown(None, std::iter::once(top)),
-        None => folder.shown(None, tree.roots()),
+        None => folder.shown(None, outline.roots()),
     };
     let open = folder.choose(&first);
     let (lines, cut) = folder.emit(&first, &open);
     Folded { lines, top, cut }
 }
 
-fn folder<'t>(tree: &'t TraceTree<'t>, view: &'t View, top: Option<usize>, focus: Option<usize>) -> Folder<'t> {
-    let size = top.map_or(tree.nodes.len(), |top| tree.nodes[top].next - top);
+fn folder<'t>(
+    tree: &'t TraceTree<'t>,
+    outline: &'t Outline,
+    view: &'t View,
+    top: Option<usize>,
+    focus: Option<usize>,
+) -> Folder<'t> {
+    let size = top.map_or(outline.items.len(), |top| outline.items[top].next - top);
     Folder {
         tree,
+        outline,
         view,
         focus,
-        above_focus: focus.map(|focus| tree.ancestors(focus).collect()).unwrap_or_default(),
+        above_focus: focus.map(|focus| outline.ancestors(focus).collect()).unwrap_or_default(),
         opened: view.open.iter().copied().collect(),
         shut: view.shut.iter().copied().collect(),
         windows: view.windows.iter().copied().collect(),
         whole: size <= WHOLE,
-        base: top.map_or(0, |top| tree.nodes[top].depth),
+        base: top.map_or(0, |top| outline.items[top].depth),
     }
 }
 
-/// The node at the top: the one asked for, unless the focus lies elsewhere or too deep below it.
-fn top(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Option<usize> {
-    let asked = view.root.and_then(|key| tree.find(&key));
+/// The item at the top: the one asked for, unless the focus lies elsewhere or too deep below it.
+fn top(tree: &TraceTree<'_>, outline: &Outline, view: &View, focus: Option<usize>) -> Option<usize> {
+    let asked = view.root.and_then(|key| tree.find(&key)).and_then(|node| outline.place(node));
     let Some(focus) = focus else { return asked };
-    let asked = asked.filter(|&top| (top..tree.nodes[top].next).contains(&focus));
-    let base = asked.map_or(0, |top| tree.nodes[top].depth);
-    if tree.nodes[focus].depth - base <= DEEP { asked } else { tree.ancestors(focus).nth(NEAR - 1) }
+    let items = &outline.items;
+    let asked = asked.filter(|&top| (top..items[top].next).contains(&focus));
+    let base = asked.map_or(0, |top| items[top].depth);
+    if items[focus].depth - base <= DEEP { asked } else { outline.ancestors(focus).nth(NEAR - 1) }
 }
 
 struct Folder<'t> {
     tree: &'t TraceTree<'t>,
+    outline: &'t Outline,
     view: &'t View,
     focus: Option<usize>,
     above_focus: HashSet<usize>,
-    opened: HashSet<NodeKey>,
-    shut: HashSet<NodeKey>,
-    windows: HashMap<Option<NodeKey>, Window>,
-    /// Whether the tree is small enough to be shown whole.
+    opened: HashSet<RowKey>,
+    shut: HashSet<RowKey>,
+    windows: HashMap<Option<RowKey>, Window>,
+    /// Whether the outline is small enough to be shown whole.
     whole: bool,
     /// Depth of the top.
     base: usize,
 }
 
-/// The children of a node that are shown, and how many there are before and after.
+/// The children of an item that are shown, and how many there are before and after.
 struct Shown {
     children: Vec<usize>,
     window: Window,
@@ -128,7 +138,7 @@ struct Shown {
 }
 
 impl Folder<'_> {
-    /// The nodes whose children are shown, with these children: first what the reader asked for, then upper levels, then the critical path, then the long.
+    /// The items whose children are shown, with these children: first what the reader asked for, then upper levels, then the critical path, then the long.
     fn choose(&self, first: &Shown) -> HashMap<usize, Shown> {
         let mut open = HashMap::new();
         let mut heap = BinaryHeap::new();
@@ -138,7 +148,7 @@ impl Folder<'_> {
             if !self.may_open(index, wanted) {
                 continue;
             }
-            let shown = self.shown(Some(index), self.tree.children(index));
+            let shown = self.shown(Some(index), self.outline.children(index));
             let cost = shown.children.len() + usize::from(shown.children.len() < shown.total);
             let room = if self.whole || wanted { MOST_LINES } else { FIRST_LINES };
             if lines + cost > room && !wanted {
@@ -155,30 +165,31 @@ impl Folder<'_> {
     }
 
     fn rank(&self, index: usize) -> (bool, Reverse<usize>, bool, u64, Reverse<usize>) {
-        let node = &self.tree.nodes[index];
-        let wanted = self.above_focus.contains(&index)
-            || self.opened.contains(&node.key)
-            || self.windows.contains_key(&Some(node.key));
-        (wanted, Reverse(node.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
+        let item = &self.outline.items[index];
+        let node = &self.tree.nodes[item.node];
+        let key = self.outline.key(self.tree, index);
+        let wanted =
+            self.above_focus.contains(&index) || self.opened.contains(&key) || self.windows.contains_key(&Some(key));
+        (wanted, Reverse(item.depth), !node.critical.is_empty(), node.interval.nanos(), Reverse(index))
     }
 
     fn may_open(&self, index: usize, wanted: bool) -> bool {
-        let node = &self.tree.nodes[index];
-        let level = node.depth - self.base;
+        let item = &self.outline.items[index];
+        let level = item.depth - self.base;
         let most_levels = if self.whole { usize::MAX } else { FIRST_LEVELS };
-        let allowed = level < self.view.level.unwrap_or(most_levels);
-        let by_hand = self.shut.contains(&node.key) && !self.above_focus.contains(&index);
-        node.next > index + 1 && !by_hand && (allowed || wanted)
+        let allowed = item.group.is_none() && level < self.view.level.unwrap_or(most_levels);
+        let by_hand = self.shut.contains(&self.outline.key(self.tree, index)) && !self.above_focus.contains(&index);
+        item.next > index + 1 && !by_hand && (allowed || wanted)
     }
 
-    /// The part of a node's children that is shown. Walks over all of them once and keeps no more than it shows.
+    /// The part of an item's children that is shown. Walks over all of them once and keeps no more than it shows.
     fn shown(&self, parent: Option<usize>, children: impl Iterator<Item = usize> + Clone) -> Shown {
         let (mut total, mut wanted) = (0, None);
         for (place, child) in children.clone().enumerate() {
             total = place + 1;
             wanted = wanted.or((self.focus == Some(child) || self.above_focus.contains(&child)).then_some(place));
         }
-        let key = parent.map(|parent| self.tree.nodes[parent].key);
+        let key = parent.map(|parent| self.outline.key(self.tree, parent));
         let default = Window { start: 0, len: if self.whole { MOST_CHILDREN } else { FIRST_CHILDREN } };
         let mut window = self.windows.get(&key).copied().unwrap_or(default);
         window.len = window.len.min(MOST_CHILDREN);
@@ -201,8 +212,8 @@ impl Folder<'_> {
                 return (lines, true);
             }
             let mut line = line;
-            if let Line::Node { index, level, open: state } = &mut line {
-                let has_children = self.tree.nodes[*index].next > *index + 1;
+            if let Line::Item { index, level, open: state } = &mut line {
+                let has_children = self.outline.items[*index].next > *index + 1;
                 let shown = open.get(index);
                 *state = has_children.then_some(shown.is_some());
                 if let Some(shown) = shown {
@@ -225,7 +236,7 @@ impl Folder<'_> {
             let hidden = shown.total - after;
             stack.push(Line::Rest(Rest { parent, level, first: after, hidden, next, after: true }));
         }
-        stack.extend(shown.children.iter().rev().map(|&index| Line::Node { index, level, open: None }));
+        stack.extend(shown.children.iter().rev().map(|&index| Line::Item { index, level, open: None }));
         if start > 0 {
             let next = Window { start: start.saturating_sub(STEP), len: STEP.min(start) };
             stack.push(Line::Rest(Rest { parent, level, first: 0, hidden: start, next, after: false }));
@@ -238,8 +249,9 @@ mod tests {
     use std::sync::Arc;
 
     use hoptrail_proto::model::{InstrumentationScope, Resource, Span, SpanId, Trace, TraceId, TraceSpan};
-    use hoptrail_query::assemble::{Clocks, assemble};
+    use hoptrail_query::assemble::{Clocks, NodeKey, assemble};
 
+    use super::super::outline;
     use super::*;
 
     fn trace(count: u64, parent: impl Fn(u64) -> u64) -> Trace {
@@ -264,11 +276,21 @@ mod tests {
         NodeKey::of(SpanId(number.to_be_bytes()))
     }
 
+    /// Lines of the view, where equal siblings have a row each.
+    fn fold(tree: &TraceTree<'_>, view: &View, focus: Option<usize>) -> Folded {
+        let each = view.reduced(|reduce| reduce.each = true);
+        super::fold(tree, &outline(tree, &each, &[], focus), &each, focus)
+    }
+
+    fn row(number: u64) -> RowKey {
+        RowKey::of(key(number))
+    }
+
     fn nodes(folded: &Folded) -> Vec<usize> {
         folded
             .lines
             .iter()
-            .filter_map(|line| if let Line::Node { index, .. } = line { Some(*index) } else { None })
+            .filter_map(|line| if let Line::Item { index, .. } = line { Some(*index) } else { None })
             .collect()
     }
 
@@ -291,7 +313,7 @@ mod tests {
             let tree = assemble(&trace, Clocks::AsSent);
             let folded = fold(&tree, &View::default(), None);
             assert!((15..=300).contains(&folded.lines.len()), "{name}: {}", folded.lines.len());
-            let all: Vec<NodeKey> = tree.nodes.iter().map(|node| node.key).collect();
+            let all: Vec<RowKey> = tree.nodes.iter().map(|node| RowKey::of(node.key)).collect();
             let greedy = View { open: all, ..View::default() };
             assert!(fold(&tree, &greedy, None).lines.len() <= MOST_LINES, "{name}");
         }
@@ -306,7 +328,7 @@ mod tests {
             let tree = assemble(&trace, Clocks::AsSent);
             for number in [1, 2, 100, 9_999, 20_000] {
                 let focus = tree.find(&key(number)).expect("node");
-                let hostile = View { level: Some(0), shut: vec![key(1)], root: Some(key(3)), ..View::default() };
+                let hostile = View { level: Some(0), shut: vec![row(1)], root: Some(key(3)), ..View::default() };
                 for view in [View::default(), hostile] {
                     let folded = fold(&tree, &view, Some(focus));
                     assert!(nodes(&folded).contains(&focus), "span {number}");
@@ -320,10 +342,11 @@ mod tests {
     fn a_page_walks_over_the_children_of_a_node_twice_and_keeps_what_it_shows() {
         let trace = trace(50_000, |number| u64::from(number > 1));
         let tree = assemble(&trace, Clocks::AsSent);
-        let view = View { windows: vec![(Some(key(1)), Window { start: 40_000, len: 10 })], ..View::default() };
+        let view = View { windows: vec![(Some(row(1)), Window { start: 40_000, len: 10 })], ..View::default() };
         let walked = std::cell::Cell::new(0);
-        let folder = folder(&tree, &view, None, None);
-        let shown = folder.shown(Some(0), tree.children(0).inspect(|_| walked.set(walked.get() + 1)));
+        let outline = outline(&tree, &view.reduced(|reduce| reduce.each = true), &[], None);
+        let folder = folder(&tree, &outline, &view, None, None);
+        let shown = folder.shown(Some(0), outline.children(0).inspect(|_| walked.set(walked.get() + 1)));
         assert_eq!((shown.total, shown.children.len()), (49_999, 10));
         assert!(walked.get() <= 2 * 49_999 && shown.children.capacity() < 100, "{}", walked.get());
     }
@@ -333,10 +356,10 @@ mod tests {
         let trace = trace(7, |number| number / 2);
         let tree = assemble(&trace, Clocks::AsSent);
         let shown = |view: &View| nodes(&fold(&tree, view, None)).len();
-        assert_eq!(shown(&View { shut: vec![key(2)], ..View::default() }), 5);
+        assert_eq!(shown(&View { shut: vec![row(2)], ..View::default() }), 5);
         assert_eq!(shown(&View { level: Some(0), ..View::default() }), 1);
         assert_eq!(shown(&View { level: Some(1), ..View::default() }), 3);
-        assert_eq!(shown(&View { level: Some(0), open: vec![key(1)], ..View::default() }), 3);
+        assert_eq!(shown(&View { level: Some(0), open: vec![row(1)], ..View::default() }), 3);
         let below = fold(&tree, &View { root: Some(key(3)), ..View::default() }, None);
         assert_eq!((nodes(&below).len(), below.top), (3, tree.find(&key(3))));
     }
@@ -356,7 +379,7 @@ mod tests {
             });
             let Some(next) = next else { break };
             assert_eq!(next.first + next.hidden, 4_999);
-            view = view.windowed(Some(key(1)), next.next);
+            view = view.windowed(Some(row(1)), next.next);
         }
         assert_eq!(seen.len(), 5_000);
         let folded = fold(&tree, &view, None);

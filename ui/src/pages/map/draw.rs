@@ -179,7 +179,7 @@ impl Scale<'_> {
 }
 
 /// The first and the last characters of a name: names often differ at their end.
-fn cut(name: &str, most: usize) -> String {
+pub(crate) fn cut(name: &str, most: usize) -> String {
     let count = name.chars().count();
     if count <= most {
         return name.to_owned();
@@ -189,7 +189,7 @@ fn cut(name: &str, most: usize) -> String {
 }
 
 /// A line through points that bends between layers and runs straight through them.
-fn path(points: &[(f64, f64)]) -> String {
+pub(crate) fn path(points: &[(f64, f64)]) -> String {
     let mut path = String::new();
     for (at, (x, y)) in points.iter().map(|(x, y)| (x + MARGIN, y + MARGIN)).enumerate() {
         let before = at.checked_sub(1).and_then(|before| points.get(before));

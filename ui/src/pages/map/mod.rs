@@ -1,6 +1,6 @@
 //! The map: who calls whom.
 
-mod draw;
+pub(crate) mod draw;
 mod graph;
 mod json;
 mod table;

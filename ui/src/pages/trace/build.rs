@@ -1,52 +1,35 @@
-//! The trace page from a trace and a view.
+//! The waterfall of a trace, from its tree and a view.
 
 use std::collections::HashMap;
 
 use askama::Template;
-use hoptrail_proto::model::Trace;
-use hoptrail_query::assemble::{ClockSkew, Clocks, TraceTree, assemble};
+use hoptrail_query::assemble::TraceTree;
 
-use super::detail::{Detail, detail};
-use super::find;
-use super::rows::{Drawing, Row, RowKind, service_of};
+use super::detail::{Detail, detail, linked_from};
+use super::find::{self, Find};
+use super::findings::Look;
+use super::head::{Head, head};
+use super::rows::{Before, Drawing, Row, RowKind, errors_before, service_of};
+use super::tools::{Tools, tools};
+use super::typical::Typical;
 use crate::chrome::Chrome;
 use crate::colour::Palette;
 use crate::context::Visit;
-use crate::filters::{self, plain_text};
-use crate::format::{self, Moment};
+use crate::filters;
+use crate::format;
 use crate::pages::search::shown_service;
-use crate::waterfall::{Scale, View, fold, minimap, ticks};
+use crate::waterfall::{Outline, Scale, View, fold, gaps, minimap, outline, ticks};
 
 /// The page of one trace.
 #[derive(Debug, Template)]
 #[template(path = "trace.html")]
 pub(super) struct TracePage {
     chrome: Chrome,
-    id: String,
-    service: String,
-    name: String,
-    start: Moment,
-    age: String,
-    duration: String,
-    spans: String,
-    errors: usize,
-    errors_href: String,
+    head: Head,
     services: Vec<ServiceRow>,
-    depth: String,
-    /// What the store could not read.
-    damage: Option<String>,
-    missing: usize,
-    inferred: usize,
-    warned: usize,
-    warnings_href: String,
-    skews: Vec<String>,
-    clocks_href: String,
-    corrected: bool,
-    json_href: String,
     blocks: Vec<MapBlock>,
     lanes: usize,
     lens: Option<(String, String)>,
-    zoomed: Option<String>,
     /// Start and length of the time shown, in nanoseconds from the start of the trace: for the script's zoom.
     range: (u64, u64),
     /// Length of the whole trace, nanoseconds.
@@ -54,8 +37,7 @@ pub(super) struct TracePage {
     zoom_base: String,
     ticks: Vec<Tick>,
     find: Find,
-    hidden_fields: Vec<(&'static str, String)>,
-    fold_links: Vec<(String, &'static str)>,
+    tools: Tools,
     crumbs: Vec<Crumb>,
     top: bool,
     above: usize,
@@ -63,8 +45,9 @@ pub(super) struct TracePage {
     cut: bool,
     shown: String,
     detail: Option<Detail>,
-    /// Whether the URL names a span that is not in the trace.
-    lost_span: bool,
+    side: bool,
+    /// The class of the width of names; empty for the usual.
+    width: String,
 }
 
 /// A service of the trace.
@@ -98,113 +81,82 @@ struct Tick {
     last: bool,
 }
 
-/// The words looked for and where they are.
-#[derive(Debug, Default)]
-struct Find {
-    words: String,
-    text: String,
-    previous: String,
-    next: String,
-    clear: String,
-}
-
 #[derive(Debug)]
 struct Crumb {
     href: String,
     name: String,
 }
 
-pub(super) fn trace_page(trace: &Trace, view: &View, visit: &Visit, damage: Option<String>) -> TracePage {
-    let tree = assemble(trace, view.clocks);
+/// What the page is made of besides the tree.
+pub(super) struct Given<'g> {
+    pub(super) view: &'g View,
+    pub(super) visit: &'g Visit,
+    pub(super) typical: &'g Typical,
+    pub(super) damage: Option<&'g str>,
+    /// Percent of the page that names take, when the reader moved the border.
+    pub(super) names: Option<u8>,
+}
+
+pub(super) fn trace_page(tree: &TraceTree<'_>, given: &Given<'_>) -> TracePage {
+    let Given { view, visit, typical, damage, names } = *given;
     let id = tree.id.to_string();
     let selected = view.span.and_then(|key| tree.find(&key));
-    let matches = find::matches(&tree, &view.find);
-    let folded = fold(&tree, view, selected.or_else(|| matches.first().copied()));
+    let matches = find::matches(tree, &view.find);
+    let focus = selected.or_else(|| matches.first().copied().map(|first| find::shown_in(tree, first)));
+    let outline = outline(tree, view, &matches, selected);
+    let folded = fold(tree, &outline, view, focus);
     let palette = Palette::of(tree.summary.services.iter().map(|service| service.name.as_str()));
     let range = view.range(tree.interval);
+    let gaps = gaps(tree);
     let drawing = Drawing {
-        tree: &tree,
+        tree,
+        outline: &outline,
         view,
         scale: Scale::new(range),
         palette: &palette,
+        typical,
         selected,
         matches: &matches,
-        errors_before: errors_before(&tree),
+        gaps: &gaps,
+        before: Before::of(tree, &outline),
+        errors: errors_before(tree),
         id: id.clone(),
     };
-    let rows: Vec<Row> = folded.lines.iter().map(|line| drawing.row(line)).collect();
-    let (blocks, lanes) = map(&tree, &palette);
-    let (crumbs, above) = crumbs(&tree, view, folded.top, &id);
-    let summary = &tree.summary;
-    let (service, name) = summary.root.clone().unwrap_or_default();
-    let start = tree.interval.start;
-    let offset = (range.start - start, range.end - start);
-    let link = |view: &View, fragment: &str| view.href(&id, fragment);
+    let rows = drawing.rows(&folded.lines);
+    let findings = Look { tree, view, gaps: &gaps, outline: &outline, typical, damage, id: &id }.findings();
+    let (blocks, lanes) = map(tree, &palette);
+    let (crumbs, above) = crumbs(tree, &outline, view, folded.top, &id);
+    let offset = range.start - tree.interval.start;
     TracePage {
         chrome: Chrome::new(),
-        service: if summary.root.is_some() { shown_service(&service) } else { "root not received".to_owned() },
-        name: if summary.root.is_some() && name.is_empty() { "(no name)".to_owned() } else { name },
-        start: Moment::new(start, &visit.zone),
-        age: format::age(start, visit.now),
-        duration: format::duration(summary.duration_nanos),
-        spans: format::count(summary.spans as u64),
-        errors: summary.errors,
-        errors_href: link(&View { find: ":error".into(), span: None, ..view.clone() }, "waterfall"),
-        services: services(&tree, &palette),
-        depth: format::count(summary.depth as u64),
-        damage,
-        missing: summary.missing,
-        inferred: summary.inferred,
-        warned: summary.warned,
-        warnings_href: link(&View { find: ":warning".into(), span: None, ..view.clone() }, "waterfall"),
-        skews: tree.skews.iter().map(skew_text).collect(),
-        clocks_href: link(&View { clocks: other(view.clocks), ..view.clone() }, ""),
-        corrected: view.clocks == Clocks::Corrected,
-        json_href: format!("/trace/{id}/json"),
+        head: head(tree, view, visit, findings),
+        services: services(tree, &palette),
         blocks,
         lanes,
         lens: view.zoom.map(|_| Scale::new(tree.interval)).and_then(|whole| whole.bar(range)).map(percent_pair),
-        zoomed: view.zoom.map(|_| link(&View { zoom: None, ..view.clone() }, "")),
-        range: (offset.0, range.nanos()),
+        range: (offset, range.nanos()),
         total: tree.interval.nanos(),
-        zoom_base: link(&View { zoom: None, ..view.clone() }, ""),
-        ticks: axis(offset.0, range.nanos()),
-        find: found(&tree, view, &matches, selected, &id),
-        hidden_fields: hidden_fields(view),
-        fold_links: fold_links(view, &id),
+        zoom_base: View { zoom: None, ..view.clone() }.href(&id, ""),
+        ticks: axis(offset, range.nanos()),
+        find: find::found(tree, view, &matches, selected),
+        tools: tools(tree, view, range),
         crumbs,
         top: folded.top.is_some(),
         above,
-        shown: shown(&rows, &tree),
+        shown: shown(&rows, tree, &outline),
         rows,
         cut: folded.cut,
-        detail: selected.map(|index| detail(&tree, index, view, visit)),
-        lost_span: view.span.is_some() && selected.is_none(),
-        id,
-    }
-}
-
-fn other(clocks: Clocks) -> Clocks {
-    match clocks {
-        Clocks::AsSent => Clocks::Corrected,
-        Clocks::Corrected => Clocks::AsSent,
+        detail: selected.map(|index| Detail {
+            linked_from: linked_from(tree, index, view),
+            ..detail(tree, index, view, visit, typical)
+        }),
+        side: view.side && selected.is_some(),
+        width: names.map(|names| format!(" n{names}")).unwrap_or_default(),
     }
 }
 
 fn percent_pair((x, width): (f64, f64)) -> (String, String) {
     (format!("{x:.3}"), format!("{width:.3}"))
-}
-
-/// How many errors stand before each node, and in all.
-fn errors_before(tree: &TraceTree<'_>) -> Vec<u32> {
-    let mut sum = 0;
-    let mut before = Vec::with_capacity(tree.nodes.len() + 1);
-    before.push(0);
-    for node in &tree.nodes {
-        sum += u32::from(node.is_error());
-        before.push(sum);
-    }
-    before
 }
 
 fn map(tree: &TraceTree<'_>, palette: &Palette) -> (Vec<MapBlock>, usize) {
@@ -251,18 +203,6 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.3}", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
-fn skew_text(skew: &ClockSkew) -> String {
-    let direction = if skew.offset_nanos < 0 { "ahead of" } else { "behind" };
-    format!(
-        "The clock of {} is about {} {direction} that of {} (at least {}, measured from {}).",
-        plain_text(&skew.host),
-        format::duration(skew.offset_nanos.unsigned_abs()),
-        plain_text(&skew.reference),
-        format::duration(skew.at_least_nanos),
-        format::counted(skew.calls, "call", "calls"),
-    )
-}
-
 /// Marks at round times since the start of the trace.
 fn axis(offset: u64, length: u64) -> Vec<Tick> {
     // Round numbers count from the start of the trace, also when only a later part is shown.
@@ -278,87 +218,46 @@ fn axis(offset: u64, length: u64) -> Vec<Tick> {
     (first..=last.min(first.saturating_add(20))).map(tick).collect()
 }
 
-fn found(tree: &TraceTree<'_>, view: &View, matches: &[usize], selected: Option<usize>, id: &str) -> Find {
-    if view.find.is_empty() {
-        return Find::default();
-    }
-    let at = selected.and_then(|index| matches.binary_search(&index).ok());
-    let link = |match_at: Option<&usize>| {
-        let key = match_at.map(|&index| tree.nodes[index].key);
-        key.map(|key| view.selecting(Some(key)).href(id, &format!("s-{key}"))).unwrap_or_default()
-    };
-    let next = match (at, selected) {
-        (Some(at), _) => matches.get(at + 1).or(matches.first()),
-        (None, Some(index)) => matches.iter().find(|&&one| one > index).or(matches.first()),
-        (None, None) => matches.first(),
-    };
-    let previous = match at {
-        Some(0) | None => matches.last(),
-        Some(at) => matches.get(at - 1),
-    };
-    let count = format::count(matches.len() as u64);
-    Find {
-        text: match at {
-            _ if matches.is_empty() => "No match".to_owned(),
-            Some(at) => format!("{} of {count}", format::count(at as u64 + 1)),
-            None => format::counted(matches.len(), "match", "matches"),
-        },
-        next: link(next),
-        previous: link(previous),
-        clear: View { find: String::new(), ..view.clone() }.href(id, ""),
-        words: view.find.clone(),
-    }
-}
-
-/// What the find form carries along.
-fn hidden_fields(view: &View) -> Vec<(&'static str, String)> {
-    let mut fields = Vec::new();
-    if let Some(root) = view.root {
-        fields.push(("root", root.to_string()));
-    }
-    if view.clocks == Clocks::Corrected {
-        fields.push(("clocks", "corrected".to_owned()));
-    }
-    if let Some((from, to)) = view.zoom {
-        fields.push(("zoom", format!("{from}-{to}")));
-    }
-    fields
-}
-
-fn fold_links(view: &View, id: &str) -> Vec<(String, &'static str)> {
-    let plain = |level| View { level, open: vec![], shut: vec![], windows: vec![], ..view.clone() };
-    let level = |level, text| (plain(level).href(id, "waterfall"), text);
-    let mut links = vec![level(Some(1), "Collapse"), level(None, "Expand")];
-    let current = view.level.unwrap_or(0);
-    links.insert(1, level(Some(current.max(1).saturating_add(1)), "One more level"));
-    links
-}
-
-/// The ancestors of the top, the farthest first; of many only the nearest, and how many are left out.
-fn crumbs(tree: &TraceTree<'_>, view: &View, top: Option<usize>, id: &str) -> (Vec<Crumb>, usize) {
+/// What is above the top, the farthest first; of much only the nearest, and how many are left out.
+fn crumbs(tree: &TraceTree<'_>, outline: &Outline, view: &View, top: Option<usize>, id: &str) -> (Vec<Crumb>, usize) {
     const MOST: usize = 6;
     let Some(top) = top else { return (vec![], 0) };
-    let ancestors: Vec<usize> = tree.ancestors(top).collect();
+    let above: Vec<usize> = outline
+        .ancestors(top)
+        .filter(|&at| outline.items[at].group.is_none())
+        .map(|at| outline.items[at].node)
+        .collect();
     let crumb = |index: &usize| {
         let node = &tree.nodes[*index];
         let name = node.span().map_or("not received", |span| span.span.name.as_str());
         let href = view.rooted(Some(node.key)).selecting(None).href(id, "waterfall");
         Crumb { href, name: format::shortened(name, 32) }
     };
-    let shown: Vec<Crumb> = ancestors.iter().take(MOST).rev().map(crumb).collect();
+    let shown: Vec<Crumb> = above.iter().take(MOST).rev().map(crumb).collect();
     let mut crumbs =
         vec![Crumb { href: view.rooted(None).selecting(None).href(id, "waterfall"), name: "Whole trace".into() }];
     crumbs.extend(shown);
-    (crumbs, ancestors.len().saturating_sub(MOST))
+    (crumbs, above.len().saturating_sub(MOST))
 }
 
 /// How much of the trace is on the page.
-fn shown(rows: &[Row], tree: &TraceTree<'_>) -> String {
-    let is_span = |row: &&Row| matches!(row, Row::Span(span) if span.kind == RowKind::Span);
-    let spans = rows.iter().filter(is_span).count();
+fn shown(rows: &[Row], tree: &TraceTree<'_>, outline: &Outline) -> String {
+    let count = |row: &Row| match row {
+        Row::Span(span) => usize::from(span.kind == RowKind::Span),
+        Row::Group(group) if !group.toggle.open => group.members,
+        Row::Group(_) | Row::Event(_) | Row::Rest(_) => 0,
+    };
+    let spans: usize = rows.iter().map(count).sum();
     if spans == tree.summary.spans {
-        String::new()
-    } else {
-        format!("{} of {} spans shown", format::count(spans as u64), format::count(tree.summary.spans as u64))
+        return String::new();
     }
+    let left_out = (0..tree.nodes.len())
+        .filter(|&node| tree.nodes[node].span().is_some() && outline.place(node).is_none())
+        .count();
+    let mut text =
+        format!("{} of {} spans shown", format::count(spans as u64), format::count(tree.summary.spans as u64));
+    if left_out > 0 {
+        text.push_str(&format!(", {} left out", format::count(left_out as u64)));
+    }
+    text
 }

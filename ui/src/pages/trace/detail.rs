@@ -5,6 +5,9 @@ use hoptrail_query::AttributeScope;
 use hoptrail_query::assemble::{Node, NodeKind, Peer, TraceTree};
 use jiff::tz::TimeZone;
 
+use super::advice::advice;
+use super::ai::{self, Conversation};
+use super::typical::Typical;
 use super::value::{Pair, SearchTime, pairs};
 use crate::context::Visit;
 use crate::format::{self, Moment};
@@ -23,12 +26,21 @@ pub(crate) struct Detail {
     pub(crate) facts: Vec<Fact>,
     pub(crate) status: &'static str,
     pub(crate) status_message: String,
-    pub(crate) warnings: Vec<String>,
+    /// What to know of it, and what to do about that.
+    pub(crate) warnings: Vec<(String, &'static str)>,
+    /// What is said in it, when it is a request to a language model.
+    pub(super) conversation: Option<Conversation>,
     pub(crate) sections: Vec<Section>,
     pub(crate) events: Vec<Event>,
     pub(crate) more_events: usize,
     pub(crate) links: Vec<Link>,
     pub(crate) more_links: usize,
+    /// Spans of this trace that link to it.
+    pub(crate) linked_from: Vec<Fact>,
+    /// A search for spans of all traces that link to it.
+    pub(crate) links_search: String,
+    /// The span alone as OTLP/JSON.
+    pub(crate) json: String,
     pub(crate) close: String,
     /// Shows this subtree alone; empty for a leaf.
     pub(crate) focus: String,
@@ -74,6 +86,8 @@ pub(crate) struct Event {
     pub(crate) offset: String,
     pub(crate) name: String,
     pub(crate) exception: bool,
+    /// What it says in one line.
+    pub(crate) text: String,
     pub(crate) pairs: Vec<Pair>,
 }
 
@@ -88,16 +102,16 @@ pub(crate) struct Link {
 }
 
 /// The detail of the node at `index`.
-pub(super) fn detail(tree: &TraceTree<'_>, index: usize, view: &View, visit: &Visit) -> Detail {
+pub(super) fn detail(tree: &TraceTree<'_>, index: usize, view: &View, visit: &Visit, typical: &Typical) -> Detail {
     let node = &tree.nodes[index];
     let id = tree.id.to_string();
     let mut detail = match &node.kind {
-        NodeKind::Span(span) => of_span(tree, index, span, view, visit),
+        NodeKind::Span(span) => of_span(tree, index, span, view, visit, typical),
         NodeKind::Missing => of_missing(tree, index),
         NodeKind::Inferred(peer) => of_peer(tree, index, peer, view),
     };
     let dom_id = format!("s-{}", node.key);
-    detail.warnings = node.warnings.iter().map(ToString::to_string).collect();
+    detail.warnings = node.warnings.iter().map(|warning| (warning.to_string(), advice(warning))).collect();
     detail.close = view.selecting(None).href(&id, &dom_id);
     detail.share = View { span: Some(node.key), ..View::default() }.href(&id, &dom_id);
     if node.next > index + 1 && view.root != Some(node.key) {
@@ -126,11 +140,15 @@ fn empty(title: String, service: String) -> Detail {
         status: "",
         status_message: String::new(),
         warnings: vec![],
+        conversation: None,
         sections: vec![],
         events: vec![],
         more_events: 0,
         links: vec![],
         more_links: 0,
+        linked_from: vec![],
+        links_search: String::new(),
+        json: String::new(),
         close: String::new(),
         focus: String::new(),
         zoom: String::new(),
@@ -178,11 +196,21 @@ fn caller(tree: &TraceTree<'_>, parent: usize, view: &View, name: &'static str) 
     Fact { href, ..Fact::new(name, format::shortened(title, 60)) }
 }
 
-fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, visit: &Visit) -> Detail {
+fn of_span(
+    tree: &TraceTree<'_>,
+    index: usize,
+    span: &TraceSpan,
+    view: &View,
+    visit: &Visit,
+    typical: &Typical,
+) -> Detail {
     let model = &span.span;
     let title = if model.name.is_empty() { "(no name)" } else { &model.name };
     let mut detail = empty(title.to_owned(), shown_service(span.resource.service_name()));
     detail.facts = facts(tree, index, span, view, &visit.zone);
+    detail.facts.extend(typical.rank(span).map(|rank| Fact::new("Among its kind", rank.sentence())));
+    detail.json = format!("/trace/{}/json?span={}", tree.id, model.span_id);
+    detail.links_search = links_search(span);
     let node = &tree.nodes[index];
     let time = if node.outlier { SearchTime::all() } else { SearchTime::around(tree.interval, visit.now) };
     detail.status = match model.status.code {
@@ -190,7 +218,9 @@ fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, vi
         code => code.name(),
     };
     detail.status_message.clone_from(&model.status.message);
+    detail.conversation = ai::conversation(span, tree.id, &visit.app.config);
     detail.sections = sections(span, &time);
+    let hides = visit.app.config.hide_ai_content;
     detail.elsewhere = elsewhere(span, visit);
     let shift = node.shift_nanos;
     let mut events: Vec<&SpanEvent> = model.events.iter().collect();
@@ -202,6 +232,12 @@ fn of_span(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, vi
         .take(MOST_LISTED)
         .map(|event| self::event(event, start, event.time_unix_nano.saturating_add_signed(shift), &time))
         .collect();
+    if hides && ai::is_ai(model) {
+        let of_sections = detail.sections.iter_mut().flat_map(|section| section.pairs.iter_mut());
+        let of_events = detail.events.iter_mut().flat_map(|event| event.pairs.iter_mut());
+        of_sections.chain(of_events).filter(|pair| ai::is_content(&pair.key)).for_each(Pair::hide);
+        detail.events.iter_mut().for_each(|event| event.text.clear());
+    }
     detail.more_links = model.links.len().saturating_sub(MOST_LISTED);
     detail.links = model.links.iter().take(MOST_LISTED).map(|link| self::link(link, tree.id, &time)).collect();
     detail
@@ -239,6 +275,27 @@ fn facts(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone
         facts.push(Fact::code("Trace state", format::shortened(&model.trace_state, 600)));
     }
     facts
+}
+
+/// The spans of the trace that link to a node.
+pub(super) fn linked_from(tree: &TraceTree<'_>, index: usize, view: &View) -> Vec<Fact> {
+    let Some(span) = tree.nodes.get(index).and_then(Node::span) else { return vec![] };
+    let leads_here = |link: &SpanLink| link.span_id == span.span.span_id && link.trace_id == tree.id;
+    let links = |index: &usize| {
+        let other = tree.nodes.get(*index).and_then(Node::span);
+        other.is_some_and(|other| other.span.links.iter().any(leads_here))
+    };
+    (0..tree.nodes.len())
+        .filter(links)
+        .take(MOST_LISTED)
+        .map(|index| caller(tree, index, view, "Linked from"))
+        .collect()
+}
+
+/// Spans of all traces and all times that link to this one.
+fn links_search(span: &TraceSpan) -> String {
+    let query = format!("{{ link:traceID = \"{}\" && link:spanID = \"{}\" }}", span.span.trace_id, span.span.span_id);
+    crate::url::href("/search", [("q", query.as_str()), ("lookback", "all")])
 }
 
 /// The links of the settings that fit the span.
@@ -283,6 +340,7 @@ fn event(event: &SpanEvent, start: u64, time: u64, search: &SearchTime) -> Event
         offset: format::signed_duration(offset),
         name: if event.name.is_empty() { "(no name)".to_owned() } else { event.name.clone() },
         exception: event.name == "exception",
+        text: if event.name == "exception" { super::rows::said(event) } else { String::new() },
         pairs: pairs(&event.attributes, AttributeScope::Event, search),
     }
 }

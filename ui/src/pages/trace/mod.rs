@@ -1,52 +1,101 @@
-//! One trace: its facts, its waterfall, and the detail of a span.
+//! One trace: its facts, its waterfall, other views of it, the detail of a span, and downloads.
 
+mod advice;
+mod ai;
+mod badges;
 mod build;
 mod detail;
+mod download;
 mod dropped;
+mod file;
 mod find;
+mod findings;
+mod head;
+mod jaeger;
 mod open;
+mod pretty;
 mod rows;
+mod tools;
+mod typical;
 mod value;
+mod views;
 
-use axum::body::Body;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
-use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
-use hoptrail_proto::otlp::json::TraceWriter;
+use std::time::Duration;
 
-use crate::chrome::page;
-use crate::context::Visit;
-use crate::error::PageError;
-use crate::url::{Named, Params};
-use crate::waterfall::View;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use hoptrail_proto::model::{Trace, TraceId};
+use hoptrail_query::assemble::{TraceTree, assemble};
 
 pub(crate) use self::open::open;
+pub(crate) use download::{as_html, as_jaeger, as_json, as_protobuf, raw_value};
+
+use crate::chrome::page;
+use crate::context::{Visit, cookie};
+use crate::error::PageError;
+use crate::url::{Named, Params};
+use crate::waterfall::{Tab, View, gaps, outline};
+use build::Given;
+use findings::{Findings, Look};
+use typical::Typical;
+
+/// How wide names may be, percent of the page: as the style sheet has classes for.
+const WIDTHS: std::ops::RangeInclusive<u8> = 16..=64;
+const WIDTH_STEP: u8 = 4;
+/// How long percentiles may take; without them the page is the same.
+const PERCENTILES_WITHIN: Duration = Duration::from_secs(1);
 
 /// `GET /trace/{id}`.
-pub(crate) async fn show(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {
+pub(crate) async fn show(
+    visit: Visit,
+    params: Params,
+    headers: HeaderMap,
+    Named(id): Named<String>,
+) -> Result<Response, PageError> {
+    View::check(&params).map_err(PageError::BadParameter)?;
     let (trace, damage) = fetch(&visit, &id).await?;
+    // The trace does not wait for what others took.
+    let typical = tokio::time::timeout(PERCENTILES_WITHIN, Typical::ask(&visit, &trace)).await.unwrap_or_default();
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
-    let work =
-        tokio::task::spawn_blocking(move || page(StatusCode::OK, &build::trace_page(&trace, &view, &visit, damage)));
-    work.await.map_err(PageError::NotDrawn)
+    let work = tokio::task::spawn_blocking(move || {
+        let tree = assemble(&trace, view.clocks);
+        let names = names(&headers);
+        let given = Given { view: &view, visit: &visit, typical: &typical, damage: damage.as_deref(), names };
+        draw(&tree, &given, &params).map_err(PageError::BadParameter)
+    });
+    work.await.map_err(PageError::NotDrawn)?
 }
 
-/// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
-pub(crate) async fn download(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
-    let id = asked_for(&id)?;
-    let mut writer = TraceWriter::default();
-    let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
-    let mut batches = visit.service().download(&visit.tenant, id, write, TraceWriter::END.to_owned()).await?;
-    // The first batch tells whether there is such a trace; after it the status is sent.
-    let unknown = || PageError::UnknownTrace(id, dropped::dropped(&visit));
-    let first = batches.recv().await.ok_or_else(unknown)??;
-    let rest = stream::unfold(batches, async |mut batches| Some((batches.recv().await?, batches)));
-    let text = stream::once(async { Ok(first) }).chain(rest);
-    let name = format!("attachment; filename=\"trace-{id}.json\"");
-    let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, Body::from_stream(text)).into_response())
+/// The page in its view, or what is wrong with a parameter of that view.
+fn draw(tree: &TraceTree<'_>, given: &Given<'_>, params: &Params) -> Result<Response, String> {
+    let view = given.view;
+    let head = || head::head(tree, view, given.visit, findings(tree, given));
+    let ok = StatusCode::OK;
+    Ok(match view.tab {
+        Tab::Waterfall => page(ok, &build::trace_page(tree, given)),
+        Tab::Flame => page(ok, &views::flame::page(tree, view, params, head())?),
+        Tab::Statistics => page(ok, &views::statistics::page(tree, view, params, head())?),
+        Tab::Spans => page(ok, &views::spans::page(tree, view, params, head())?),
+        Tab::Graph => page(ok, &views::graph::page(tree, view, head())),
+        Tab::Events => page(ok, &views::events::page(tree, view, params, head())?),
+        Tab::Messages => page(ok, &views::messages::page(tree, view, &given.visit.app.config, head())),
+    })
+}
+
+/// What stands out, whatever view of the trace is shown.
+fn findings(tree: &TraceTree<'_>, given: &Given<'_>) -> Findings {
+    let whole = View { clocks: given.view.clocks, ..View::default() };
+    let outline = outline(tree, &whole, &[], None);
+    let id = tree.id.to_string();
+    let Given { typical, damage, .. } = *given;
+    Look { tree, view: &whole, gaps: &gaps(tree), outline: &outline, typical, damage, id: &id }.findings()
+}
+
+/// How wide the reader made the names: `names=36` in a cookie of the script.
+fn names(headers: &HeaderMap) -> Option<u8> {
+    let width: u8 = cookie(headers, "names")?.parse().ok()?;
+    (WIDTHS.contains(&width) && width.is_multiple_of(WIDTH_STEP)).then_some(width)
 }
 
 fn asked_for(text: &str) -> Result<TraceId, PageError> {
@@ -72,4 +121,22 @@ async fn fetch(visit: &Visit, id: &str) -> Result<(Trace, Option<String>), PageE
 fn trace_id(text: &str) -> Result<TraceId, PageError> {
     let text = text.trim();
     text.parse().map_err(|reason| PageError::BadTraceId { text: crate::format::shortened(text, 100), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_widths_that_have_a_class_are_taken() {
+        let width = |cookie: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("cookie", cookie.parse().expect("header"));
+            names(&headers)
+        };
+        assert_eq!((width("names=36"), width("tz=UTC; names=16")), (Some(36), Some(16)));
+        for none in ["names=37", "names=8", "names=999", "names=\" x", "x=36"] {
+            assert_eq!(width(none), None, "{none}");
+        }
+    }
 }

@@ -1,26 +1,31 @@
 //! Lines of the waterfall as the template wants them.
 
-use std::collections::HashMap;
+mod draw;
+mod group;
 
-use hoptrail_query::assemble::{Node, NodeKind, TraceTree, Warning};
+use hoptrail_proto::model::TraceSpan;
+use hoptrail_query::assemble::{Node, NodeKind, PeerKind, TraceTree, Warning};
 
+pub(super) use draw::{Bar, said};
+pub(super) use group::{GroupRow, repeated, times};
+
+use super::badges::{self, Badge};
+use super::typical::Typical;
 use crate::colour::Palette;
 use crate::filters::plain_text;
-use crate::format;
+use crate::format::{self, Name};
 use crate::pages::search::shown_service;
-use crate::waterfall::{Line, Rest, Scale, View};
+use crate::waterfall::{Gap, Line, Outline, Rest, RowKey, Scale, View};
 
 /// Levels that are indented; deeper ones are not indented further, and say which level they are.
 const MOST_INDENTED: usize = 20;
-/// Gaps in the critical path narrower than this are not drawn: about a pixel, in percent.
-const NARROW: f64 = 0.12;
-/// Events drawn on a bar.
-const MOST_EVENTS: usize = 40;
 
 /// A line of the waterfall.
 #[derive(Debug)]
 pub(crate) enum Row {
     Span(Box<SpanRow>),
+    Group(Box<GroupRow>),
+    Event(EventRow),
     Rest(RestRow),
 }
 
@@ -32,19 +37,46 @@ pub(crate) struct SpanRow {
     pub(crate) indent: usize,
     pub(crate) toggle: Option<Toggle>,
     pub(crate) service: String,
-    pub(crate) name: String,
+    /// Whether the row above it says the service already.
+    pub(crate) same_service: bool,
+    pub(crate) full_name: String,
+    pub(crate) name: Name,
     pub(crate) colour: usize,
     pub(crate) kind: RowKind,
     pub(crate) href: String,
     pub(crate) selected: bool,
     pub(crate) matched: bool,
     pub(crate) error: bool,
+    /// Whether an error is below it.
+    pub(crate) leads_to_error: bool,
+    /// Whether another process took over here.
+    pub(crate) boundary: bool,
     pub(crate) skewed: bool,
     pub(crate) warned: bool,
+    pub(crate) badges: Vec<Badge>,
+    pub(crate) peer: Option<PeerChip>,
     pub(crate) bar: Bar,
     pub(crate) duration: String,
+    pub(crate) rank: Option<RankText>,
     /// What a screen reader says besides service and name.
     pub(crate) spoken: String,
+}
+
+/// Where a duration lies among its kind.
+#[derive(Debug)]
+pub(crate) struct RankText {
+    pub(crate) text: String,
+    pub(crate) title: String,
+    pub(crate) unusual: bool,
+}
+
+/// The other side of a call, which sends no spans.
+#[derive(Debug)]
+pub(crate) struct PeerChip {
+    pub(crate) name: String,
+    pub(crate) icon: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) href: String,
 }
 
 /// What a row stands for.
@@ -55,7 +87,7 @@ pub(crate) enum RowKind {
     Inferred(&'static str),
 }
 
-/// The mark that opens or shuts a node.
+/// The mark that opens or shuts a row.
 #[derive(Debug)]
 pub(crate) struct Toggle {
     pub(crate) href: String,
@@ -64,23 +96,25 @@ pub(crate) struct Toggle {
     pub(crate) hidden_errors: usize,
 }
 
-/// A bar; numbers are percent of the width.
+/// Something that happened in a span.
 #[derive(Debug)]
-pub(crate) struct Bar {
+pub(crate) struct EventRow {
+    pub(crate) level: usize,
+    pub(crate) indent: usize,
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) offset: String,
+    pub(crate) exception: bool,
+    /// Where it is, percent; empty outside of the time shown.
     pub(crate) x: String,
-    pub(crate) width: String,
-    /// Whether any of it lies in the time shown.
-    pub(crate) visible: bool,
-    pub(crate) critical: Vec<(String, String)>,
-    pub(crate) events: Vec<(String, String)>,
-    /// Where the duration stands.
-    pub(crate) label_x: String,
+    pub(crate) href: String,
 }
 
 /// Nodes that are not shown.
 #[derive(Debug)]
 pub(crate) struct RestRow {
     pub(crate) dom_id: String,
+    pub(crate) level: usize,
     pub(crate) indent: usize,
     pub(crate) text: String,
     pub(crate) errors: usize,
@@ -92,104 +126,163 @@ pub(crate) struct RestRow {
 /// What rows are drawn from.
 pub(super) struct Drawing<'t> {
     pub(super) tree: &'t TraceTree<'t>,
+    pub(super) outline: &'t Outline,
     pub(super) view: &'t View,
     pub(super) scale: Scale,
     pub(super) palette: &'t Palette,
+    pub(super) typical: &'t Typical,
     pub(super) selected: Option<usize>,
     /// Sorted.
     pub(super) matches: &'t [usize],
-    /// Errors before each node, for the errors of any range of nodes.
-    pub(super) errors_before: Vec<u32>,
+    pub(super) gaps: &'t [Gap],
+    /// Errors and spans before each item, for those of any range of items.
+    pub(super) before: Before,
+    /// Errors before each node.
+    pub(super) errors: Vec<u32>,
     pub(super) id: String,
 }
 
-impl Drawing<'_> {
-    pub(super) fn row(&self, line: &Line) -> Row {
-        match line {
-            Line::Node { index, level, open } => Row::Span(Box::new(self.span_row(*index, *level, *open))),
-            Line::Rest(rest) => Row::Rest(self.rest_row(rest)),
+/// How many errors and spans stand before each item, and in all.
+pub(super) struct Before {
+    errors: Vec<u32>,
+    spans: Vec<u32>,
+}
+
+impl Before {
+    pub(super) fn of(tree: &TraceTree<'_>, outline: &Outline) -> Self {
+        let (mut errors, mut spans) = (vec![0], vec![0]);
+        let (mut error, mut span) = (0, 0);
+        for item in &outline.items {
+            let node = &tree.nodes[item.node];
+            if item.group.is_none() {
+                error += u32::from(node.is_error());
+                span += 1;
+            }
+            errors.push(error);
+            spans.push(span);
         }
+        Self { errors, spans }
     }
 
-    fn span_row(&self, index: usize, level: usize, open: Option<bool>) -> SpanRow {
+    fn errors(&self, from: usize, to: usize) -> usize {
+        (self.errors[to] - self.errors[from]) as usize
+    }
+
+    fn spans(&self, from: usize, to: usize) -> usize {
+        (self.spans[to] - self.spans[from]) as usize
+    }
+}
+
+/// How many errors stand before each node, and in all.
+pub(super) fn errors_before(tree: &TraceTree<'_>) -> Vec<u32> {
+    let mut sum = 0;
+    let counts = tree.nodes.iter().map(|node| {
+        sum += u32::from(node.is_error());
+        sum
+    });
+    std::iter::once(0).chain(counts).collect()
+}
+
+impl Drawing<'_> {
+    /// All rows, those of events among them where the view asks for them.
+    pub(super) fn rows(&self, lines: &[Line]) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(lines.len());
+        for line in lines {
+            match line {
+                Line::Rest(rest) => rows.push(Row::Rest(self.rest_row(rest))),
+                Line::Item { index, level, open } => match self.outline.items[*index].group {
+                    Some(group) => rows.push(Row::Group(Box::new(self.group_row(*index, group, *level, *open)))),
+                    None => {
+                        let node = self.outline.items[*index].node;
+                        rows.push(Row::Span(Box::new(self.span_row(*index, *level, *open))));
+                        if self.view.events {
+                            rows.extend(self.event_rows(node, *level + 1).into_iter().map(Row::Event));
+                        }
+                    }
+                },
+            }
+        }
+        rows
+    }
+
+    pub(super) fn span_row(&self, item: usize, level: usize, open: Option<bool>) -> SpanRow {
+        let index = self.outline.items[item].node;
         let node = &self.tree.nodes[index];
         let (service, name, kind) = titles(self.tree, index);
         let dom_id = format!("s-{}", node.key);
         let selected = self.selected == Some(index);
         let target = self.view.selecting(Some(node.key).filter(|_| !selected));
         let owner = if let NodeKind::Inferred(_) = node.kind { node.parent.unwrap_or(index) } else { index };
+        let above = node.parent.and_then(|parent| self.tree.nodes[parent].span());
+        let own = node.span();
+        let peer = self.peer(index);
+        let rank = own.and_then(|span| self.rank_text(span));
         SpanRow {
             level: level + 1,
             indent: level.min(MOST_INDENTED),
-            toggle: open.map(|open| self.toggle(index, open)),
+            toggle: open.map(|open| self.toggle(item, open)),
+            same_service: above.zip(own).is_some_and(|(a, b)| a.resource.service_name() == b.resource.service_name()),
+            boundary: own.is_some_and(|span| hoptrail_query::conventions::has_remote_parent(&span.span)),
             colour: self.palette.colour(service_of(&self.tree.nodes[owner])),
             kind,
             href: target.href(&self.id, &dom_id),
             selected,
-            matched: self.matches.binary_search(&index).is_ok(),
+            matched: self.is_match(index),
             error: node.is_error(),
+            leads_to_error: self.errors[node.next] > self.errors[index + 1],
             skewed: node.warnings.iter().any(|warning| matches!(warning, Warning::ClockSkew { .. })),
             warned: node.warnings.iter().any(|warning| !warning.is_remark() && *warning != Warning::NotReceived),
-            bar: self.bar(node),
+            badges: own.map(|span| badges::badges(&span.span, peer.is_some())).unwrap_or_default(),
+            bar: self.bar(index),
             duration: format::duration(node.interval.nanos()),
-            spoken: spoken(node, level, self.tree.interval.start),
+            spoken: spoken(node, self.tree.interval.start, peer.as_ref(), rank.as_ref()),
+            peer,
+            rank,
             dom_id,
             service,
-            name,
+            name: Name::of(&name),
+            full_name: name,
         }
     }
 
-    fn toggle(&self, index: usize, open: bool) -> Toggle {
-        let node = &self.tree.nodes[index];
+    /// Whether the node was found, or the peer in its row.
+    fn is_match(&self, index: usize) -> bool {
+        let has = |index: usize| self.matches.binary_search(&index).is_ok();
+        has(index) || peer_of(self.tree, index).is_some_and(has)
+    }
+
+    fn peer(&self, index: usize) -> Option<PeerChip> {
+        let at = peer_of(self.tree, index).filter(|&at| self.outline.place(at).is_none())?;
+        let NodeKind::Inferred(peer) = &self.tree.nodes[at].kind else { return None };
+        let key = self.tree.nodes[at].key;
+        Some(PeerChip {
+            name: peer.name.clone(),
+            icon: peer_icon(peer.kind),
+            kind: peer.kind.name(),
+            href: self.view.selecting(Some(key)).href(&self.id, &format!("s-{key}")),
+        })
+    }
+
+    fn rank_text(&self, span: &TraceSpan) -> Option<RankText> {
+        // Half of all spans need no word.
+        let rank = self.typical.rank(span).filter(|rank| rank.shorter >= 0.5)?;
+        Some(RankText { text: rank.text(), title: rank.sentence(), unusual: rank.is_unusual() })
+    }
+
+    fn toggle(&self, item: usize, open: bool) -> Toggle {
+        let key = self.outline.key(self.tree, item);
+        let next = self.outline.items[item].next;
         Toggle {
-            href: self.view.toggled(node.key, open).href(&self.id, &format!("s-{}", node.key)),
+            href: self.view.toggled(key, open).href(&self.id, &dom_id(key)),
             open,
-            hidden: format::count((node.next - index - 1) as u64),
-            hidden_errors: self.errors(index + 1, node.next),
+            hidden: format::count(self.before.spans(item + 1, next) as u64),
+            hidden_errors: self.before.errors(item + 1, next),
         }
-    }
-
-    fn errors(&self, from: usize, to: usize) -> usize {
-        (self.errors_before[to] - self.errors_before[from]) as usize
-    }
-
-    fn bar(&self, node: &Node<'_>) -> Bar {
-        let placed = self.scale.bar(node.interval).filter(|_| !node.outlier);
-        let (x, width) = placed.unwrap_or_default();
-        let critical = merged(node.critical.iter().filter_map(|part| self.scale.bar(*part)));
-        Bar {
-            visible: placed.is_some(),
-            critical: critical.into_iter().map(|(x, width)| (percent(x), percent(width))).collect(),
-            events: self.events(node),
-            label_x: percent(x + width),
-            x: percent(x),
-            width: percent(width),
-        }
-    }
-
-    fn events(&self, node: &Node<'_>) -> Vec<(String, String)> {
-        let Some(span) = node.span() else { return vec![] };
-        let inside = |time: &u64| (self.scale.range.start..=self.scale.range.end).contains(time);
-        let events = span.span.events.iter().map(|event| {
-            let time = event.time_unix_nano.saturating_add_signed(node.shift_nanos);
-            (time, &event.name)
-        });
-        events
-            .filter(|(time, _)| inside(time))
-            .take(MOST_EVENTS)
-            .map(|(time, name)| {
-                let after = format::duration(time.saturating_sub(node.interval.start));
-                (
-                    percent(self.scale.position(time)),
-                    format!("{} at +{after}", plain_text(&format::shortened(name, 60))),
-                )
-            })
-            .collect()
     }
 
     fn rest_row(&self, rest: &Rest) -> RestRow {
         let hidden = self.hidden(rest);
-        let key = rest.parent.map(|parent| self.tree.nodes[parent].key);
+        let key = rest.parent.map(|parent| self.outline.key(self.tree, parent));
         let dom_id = format!(
             "{}-{}",
             if rest.after { "more" } else { "less" },
@@ -197,14 +290,16 @@ impl Drawing<'_> {
         );
         let noun = if rest.parent.is_some() { ("child", "children") } else { ("root", "roots") };
         let direction = if rest.after { "more" } else { "earlier" };
+        let errors = |&item: &usize| self.before.errors(item, self.outline.items[item].next);
         RestRow {
+            level: rest.level + 1,
             indent: rest.level.min(MOST_INDENTED),
             text: format!(
                 "{} {direction} {}",
                 format::count(rest.hidden as u64),
                 if rest.hidden == 1 { noun.0 } else { noun.1 }
             ),
-            errors: hidden.iter().map(|&index| self.errors(index, self.tree.nodes[index].next)).sum(),
+            errors: hidden.iter().map(errors).sum(),
             groups: self.groups(&hidden),
             href: self.view.windowed(key, rest.next).href(&self.id, &dom_id),
             action: format!("Show {}", format::count(rest.hidden.min(200) as u64)),
@@ -212,48 +307,31 @@ impl Drawing<'_> {
         }
     }
 
-    /// Indexes of the children that a rest stands for.
+    /// Indexes of the items that a rest stands for.
     fn hidden(&self, rest: &Rest) -> Vec<usize> {
         match rest.parent {
-            Some(parent) => self.tree.children(parent).skip(rest.first).take(rest.hidden).collect(),
-            None => self.tree.roots().skip(rest.first).take(rest.hidden).collect(),
+            Some(parent) => self.outline.children(parent).skip(rest.first).take(rest.hidden).collect(),
+            None => self.outline.roots().skip(rest.first).take(rest.hidden).collect(),
         }
-    }
-
-    /// The most frequent kinds of nodes: `4 210 × stock SELECT, 12 × GET`.
-    fn groups(&self, nodes: &[usize]) -> String {
-        let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
-        for node in nodes.iter().map(|&index| &self.tree.nodes[index]) {
-            let name = node.span().map_or("not received", |span| span.span.name.as_str());
-            *counts.entry((service_of(node), name)).or_default() += 1;
-        }
-        let mut sorted: Vec<_> = counts.into_iter().collect();
-        sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        let named = sorted.iter().take(3).map(|((service, name), count)| {
-            let name = format::shortened(name, 40);
-            format!("{} × {} {}", format::count(*count as u64), plain_text(service), plain_text(&name))
-        });
-        let more = sorted.len().saturating_sub(3);
-        let tail = (more > 0).then(|| format!("{more} other names"));
-        named.chain(tail).collect::<Vec<_>>().join(" · ")
     }
 }
 
-/// A number of percent, for the style of a bar.
-fn percent(value: f64) -> String {
-    format!("{value:.3}")
+/// The part of the page that has a row.
+pub(super) fn dom_id(key: RowKey) -> String {
+    format!("s-{key}")
 }
 
-/// Stretches (left edge and width, percent, ascending) without gaps too narrow to be seen, so that there are few of them.
-fn merged(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    let mut merged: Vec<(f64, f64)> = Vec::new();
-    for (x, width) in stretches {
-        match merged.last_mut() {
-            Some((left, length)) if x - (*left + *length) < NARROW => *length = x + width - *left,
-            _ => merged.push((x, width)),
-        }
+/// The node of the peer that was inferred from a span.
+pub(super) fn peer_of(tree: &TraceTree<'_>, index: usize) -> Option<usize> {
+    tree.children(index).find(|&child| matches!(tree.nodes[child].kind, NodeKind::Inferred(_)))
+}
+
+pub(super) fn peer_icon(kind: PeerKind) -> &'static str {
+    match kind {
+        PeerKind::Database => "i-database",
+        PeerKind::Queue => "i-queue",
+        PeerKind::Service => "i-service",
     }
-    merged
 }
 
 /// Service, name and kind of a node as shown.
@@ -265,9 +343,11 @@ fn titles(tree: &TraceTree<'_>, index: usize) -> (String, String, RowKind) {
             (shown_service(span.resource.service_name()), name.to_owned(), RowKind::Span)
         }
         NodeKind::Missing => ("not received".to_owned(), format!("span {}", node.key.span_id), RowKind::Missing),
-        NodeKind::Inferred(peer) => {
-            (peer.name.clone(), format!("{}, sends no spans", peer.kind.name()), RowKind::Inferred(peer.kind.name()))
-        }
+        NodeKind::Inferred(peer) => (
+            peer.name.clone(),
+            format!("{}, sends no spans", peer.kind.name()),
+            RowKind::Inferred(peer_icon(peer.kind)),
+        ),
     }
 }
 
@@ -276,12 +356,13 @@ pub(super) fn service_of<'a>(node: &Node<'a>) -> &'a str {
     node.span().map_or("", |span| span.resource.service_name())
 }
 
-fn spoken(node: &Node<'_>, level: usize, start: u64) -> String {
+fn spoken(node: &Node<'_>, start: u64, peer: Option<&PeerChip>, rank: Option<&RankText>) -> String {
     let mut parts = vec![
-        format!("level {}", level.saturating_add(1)),
         format!("takes {}", format::duration(node.interval.nanos())),
         format!("starts after {}", format::duration(node.interval.start.saturating_sub(start))),
     ];
+    parts.extend(peer.map(|peer| format!("calls {} {}", peer.kind, plain_text(&peer.name))));
+    parts.extend(rank.filter(|rank| rank.unusual).map(|rank| rank.title.clone()));
     if node.is_error() {
         parts.push("error".to_owned());
     }
@@ -292,16 +373,4 @@ fn spoken(node: &Node<'_>, level: usize, start: u64) -> String {
         parts.push(format::counted(node.warnings.len(), "remark", "remarks"));
     }
     parts.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_of_very_many_stretches_is_drawn_with_few() {
-        assert_eq!(merged([(0.0, 10.0), (10.05, 5.0), (50.0, 1.0)].into_iter()), [(0.0, 15.05), (50.0, 1.0)]);
-        let many = (0..100_000).map(|at| (f64::from(at) / 1_000.0, 0.000_5));
-        assert!(merged(many).len() <= 1_000);
-    }
 }
