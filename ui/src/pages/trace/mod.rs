@@ -2,7 +2,6 @@
 
 mod build;
 mod detail;
-mod dropped;
 mod find;
 mod open;
 mod rows;
@@ -12,9 +11,11 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use hoptrail_proto::model::{Trace, TraceId, TraceSpan};
+use hoptrail_proto::model::TraceSpan;
 use hoptrail_proto::otlp::json::TraceWriter;
 
+use super::{compare, dropped};
+use super::known::{known, trace_id};
 use crate::chrome::page;
 use crate::context::Visit;
 use crate::error::PageError;
@@ -25,7 +26,10 @@ pub(crate) use self::open::open;
 
 /// `GET /trace/{id}`.
 pub(crate) async fn show(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {
-    let (trace, damage) = fetch(&visit, &id).await?;
+    if let Some((base, compare)) = id.split_once("...") {
+        return compare::show(visit, params, (trace_id(base)?, trace_id(compare)?)).await;
+    }
+    let (trace, damage) = known(&visit, trace_id(&id)?).await?;
     let view = View::read(&params);
     // A large trace takes a while to assemble: not on a thread that serves others.
     let work =
@@ -35,7 +39,7 @@ pub(crate) async fn show(visit: Visit, params: Params, Named(id): Named<String>)
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, to keep or to load elsewhere.
 pub(crate) async fn download(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
-    let id = asked_for(&id)?;
+    let id = trace_id(&id)?;
     let mut writer = TraceWriter::default();
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans);
     let mut batches = visit.service().download(&visit.tenant, id, write, TraceWriter::END.to_owned()).await?;
@@ -47,29 +51,4 @@ pub(crate) async fn download(visit: Visit, Named(id): Named<String>) -> Result<R
     let name = format!("attachment; filename=\"trace-{id}.json\"");
     let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(text)).into_response())
-}
-
-fn asked_for(text: &str) -> Result<TraceId, PageError> {
-    if let Some((first, second)) = text.split_once("...") {
-        return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
-    }
-    trace_id(text)
-}
-
-/// The trace, and what of it the store could not read.
-async fn fetch(visit: &Visit, id: &str) -> Result<(Trace, Option<String>), PageError> {
-    let id = asked_for(id)?;
-    let answer = visit.service().trace(&visit.tenant, id).await?;
-    let damage = answer.notice();
-    match answer.value.filter(|trace| !trace.spans.is_empty()) {
-        Some(trace) => Ok((trace, damage)),
-        // Nobody knows whether it was there.
-        None if damage.is_some() => Err(PageError::Damaged),
-        None => Err(PageError::UnknownTrace(id, dropped::dropped(visit))),
-    }
-}
-
-fn trace_id(text: &str) -> Result<TraceId, PageError> {
-    let text = text.trim();
-    text.parse().map_err(|reason| PageError::BadTraceId { text: crate::format::shortened(text, 100), reason })
 }
