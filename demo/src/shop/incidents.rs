@@ -63,7 +63,7 @@ impl Incident {
     #[must_use]
     pub fn query(self) -> &'static str {
         match self {
-            Self::SlowNode => "{ span:parentID = nil && duration > 500ms }",
+            Self::SlowNode => "{ parent = nil && duration > 500ms }",
             Self::BadRelease => "{ resource.service.name = \"pricing\" && status = error }",
             Self::AcquirerDown => "{ resource.service.name = \"payment\" && status = error }",
             Self::RetryStorm => "{ resource.service.name = \"inventory\" && status = error }",

@@ -14,7 +14,7 @@ use crate::url::{Params, href};
 pub(super) const ALL: &str = "{ }";
 pub(super) const FAILED: &str = "{ status = error }";
 /// Roots that last longer than 95 of 100 are slow.
-const SLOW: &str = "{ span:parentID = nil } | quantile_over_time(duration, 0.95)";
+const SLOW: &str = "{ parent = nil } | quantile_over_time(duration, 0.95)";
 
 /// A page that asks about sets.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +104,7 @@ impl Asked {
         let answer = visit.service().metrics(&visit.tenant, request).await?;
         let seconds = answer.value.series.first().and_then(|series| series.values.first().copied());
         let seconds = seconds.filter(|seconds| seconds.is_finite());
-        Ok(seconds.map(|seconds| format!("{{ span:parentID = nil && duration > {:.0}us }}", seconds * 1e6)))
+        Ok(seconds.map(|seconds| format!("{{ parent = nil && duration > {:.0}us }}", seconds * 1e6)))
     }
 
     /// The other side, when it is not the usual one.

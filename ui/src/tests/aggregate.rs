@@ -25,7 +25,7 @@ fn trace(number: u64) -> Vec<TraceSpan> {
     for query in 0..=number % 3 {
         spans.push(made(2 + query, 1, "db", "SELECT", (10 + 20 * query, 20 + 20 * query + number / 10)));
     }
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         spans.push(made(9, 1, "cache", "GET", (90, 95)));
         spans[0].span.status = Status { code: StatusCode::Error, ..Status::default() };
     }
@@ -93,7 +93,7 @@ async fn two_sides_stand_side_by_side() {
     assert_eq!(page.all(".facts dd"), ["10", "90"]);
     let rows = page.all(".steps tbody tr");
     assert_eq!(rows.len(), 3);
-    assert!(rows[2].starts_with("cache GET 100 % –"), "{}", rows[2]);
+    assert!(rows[2].starts_with("cache GET 100 %–"), "{}", rows[2]);
     let links = page.attributes(".ways a", "href");
     for href in &links {
         assert_eq!(server.get(href).await.status.as_u16(), 200, "{href}");

@@ -68,7 +68,7 @@ fn server_of(is_slow: impl Fn(&Planted) -> bool) -> impl Future<Output = Server>
     Server::of(traces.flat_map(|own| own.spans(is_slow(&own), Vec::new())).collect())
 }
 
-const SLOW: &str = "/why?format=json&q=%7B+span:parentID+%3D+nil+%26%26+duration+%3E+500ms+%7D";
+const SLOW: &str = "/why?format=json&q=%7B+parent+%3D+nil+%26%26+duration+%3E+500ms+%7D";
 
 async fn json(server: &Server, uri: &str) -> Value {
     let page = server.get(uri).await;
@@ -156,7 +156,7 @@ async fn findings_lead_to_their_traces_and_to_narrower_questions() {
     assert_eq!(example.status.as_u16(), 200, "{}", ways[2]);
     let slow = server.get("/why?set=slow").await;
     let [selected] = slow.all("#q").try_into().expect("one box");
-    assert!(selected.starts_with("{ span:parentID = nil && duration > "), "{selected}");
+    assert!(selected.starts_with("{ parent = nil && duration > "), "{selected}");
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn what_cannot_be_compared_says_so() {
     assert!(page.one(".wrong pre").contains('^'));
     assert_eq!(page.attributes("#q", "aria-invalid"), ["true"]);
     let page = server.get("/why?set=other").await;
-    assert!(page.one(".wrong").contains("There are failed and slow"));
+    assert!(page.one(".wrong").contains("There are failed, slow"));
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn hostile_values_are_shown_and_not_run() {
     let spans = traces.flat_map(|own| {
         let is_failed = own.number % 4 == 0;
         let values = hostile.iter().enumerate().filter(|_| is_failed);
-        let attributes = values.map(|(key, value)| Attribute::new(&format!("k<{key}>"), AnyValue::from(*value)));
+        let attributes = values.map(|(key, value)| Attribute::new(format!("k<{key}>"), AnyValue::from(*value)));
         let mut spans = own.spans(false, if own.number < 8 || is_failed { attributes.collect() } else { Vec::new() });
         if is_failed {
             spans[0].span.status = Status { code: StatusCode::Error, message: hostile[0].to_owned() };

@@ -90,16 +90,11 @@ struct Node<K> {
 }
 
 /// Traces as one, by codes.
+#[derive(Default)]
 struct Fold {
     nodes: Vec<Node<Key>>,
     known: FxHashMap<(Option<u32>, Key), u32>,
     traces: u32,
-}
-
-impl Default for Fold {
-    fn default() -> Self {
-        Self { nodes: Vec::new(), known: FxHashMap::default(), traces: 0 }
-    }
 }
 
 impl Fold {

@@ -10,7 +10,7 @@ use crate::pages::asked::Asked;
 use crate::pages::red::milliseconds;
 
 /// Times are milliseconds; a parent is an index.
-pub(super) fn answer(asked: &Asked, found: &CallPaths, notice: Option<String>) -> Response {
+pub(super) fn answer(asked: &Asked, found: &CallPaths, notice: Option<&str>) -> Response {
     let time = |nanos| format::exact_time(nanos, &jiff::tz::TimeZone::UTC);
     let range = asked.question.range;
     let body = json!({

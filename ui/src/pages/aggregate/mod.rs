@@ -75,7 +75,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     };
     let answer = visit.service().call_paths(&visit.tenant, request).await?;
     if is_json {
-        return Ok(json::answer(&asked, &answer.value, answer.notice()));
+        return Ok(json::answer(&asked, &answer.value, answer.notice().as_deref()));
     }
     let mut made = AggregatePage::of(&visit, &asked, &answer.value);
     made.notices.extend(answer.notice().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))));

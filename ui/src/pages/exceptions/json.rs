@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::format;
 use crate::pages::red::Window;
 
-pub(super) fn answer(window: &Window, groups: &[&ExceptionGroup], notice: Option<String>) -> Response {
+pub(super) fn answer(window: &Window, groups: &[&ExceptionGroup], notice: Option<&str>) -> Response {
     let range = window.range();
     let body = json!({
         "from": time(range.start),

@@ -110,7 +110,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let answer = ask(&visit, &question, window).await?;
     let groups = wanted(&answer.value.groups, &question);
     if is_json {
-        return Ok(json::answer(&window, &groups, answer.notice()));
+        return Ok(json::answer(&window, &groups, answer.notice().as_deref()));
     }
     let mut made = ExceptionsPage::empty(&visit, &question, None);
     made.notices.extend(answer.notice().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))));

@@ -79,7 +79,12 @@ fn row(group: &ExceptionGroup, times: &Times, window: &Window, visit: &Visit) ->
         message: format::shortened(&group.template, MESSAGE),
         service: format::shortened(&shown_service(&group.service), 80),
         service_href: service_href(&group.service, times.pairs()),
-        only_service: href(EXCEPTIONS, only.chain(times.pairs())),
+        // Nobody follows an address that long.
+        only_service: if group.service.len() > 1_000 {
+            String::new()
+        } else {
+            href(EXCEPTIONS, only.chain(times.pairs()))
+        },
         colour: 0,
         count: format::count(group.count()),
         spark: spark(&[], &numbers, &window.steps),

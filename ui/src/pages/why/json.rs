@@ -11,7 +11,7 @@ use crate::format;
 use crate::pages::asked::Asked;
 
 /// Counts are traces.
-pub(super) fn answer(asked: &Asked, found: &Findings, notice: Option<String>) -> Response {
+pub(super) fn answer(asked: &Asked, found: &Findings, notice: Option<&str>) -> Response {
     let time = |nanos| format::exact_time(nanos, &jiff::tz::TimeZone::UTC);
     let range = asked.question.range;
     let findings = |list: &[Finding]| list.iter().map(|own| finding(own, found)).collect::<Vec<_>>();

@@ -83,7 +83,7 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let answer = visit.service().contrast(&visit.tenant, request).await?;
     let found = findings(&asked.question, &answer.value);
     if is_json {
-        return Ok(json::answer(&asked, &found, answer.notice()));
+        return Ok(json::answer(&asked, &found, answer.notice().as_deref()));
     }
     let mut made = WhyPage::of(&visit, &asked, found).await;
     made.notices.extend(answer.notice().map(|damage| format::sentence(&format!("this is incomplete: {damage}"))));
