@@ -11,4 +11,4 @@ pub mod send;
 mod shop;
 
 pub use runner::{Clock, Progress, Runner};
-pub use shop::Shop;
+pub use shop::{Incident, Shop, incidents};

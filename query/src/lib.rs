@@ -8,6 +8,7 @@ pub mod checks;
 pub mod conventions;
 pub mod diff;
 mod error;
+pub mod exceptions;
 mod http;
 mod invisible;
 pub mod metrics;
@@ -22,6 +23,7 @@ mod slow;
 pub mod tempo;
 pub mod traceql;
 mod values;
+pub mod why;
 
 pub use error::Error;
 pub use hoptrail_storage::{

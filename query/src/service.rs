@@ -7,8 +7,9 @@ use std::time::Duration;
 use hoptrail_proto::model::{Tenancy, TenantId, Tenants, Trace, TraceId, TraceSpan};
 use hoptrail_proto::units::{self, Size};
 use hoptrail_storage::{
-    AttributeKeysRequest, AttributeScope, Explanation, FieldValuesRequest, QueryContext, ReadError, RollupRequest,
-    Rollups, SearchAnswer, SearchRequest, TraceReader, Union, Value, clock,
+    AttributeKeysRequest, AttributeScope, CallPaths, Contrast, ContrastRequest, Exceptions, ExceptionsRequest,
+    Explanation, FieldValuesRequest, PathsRequest, QueryContext, ReadError, RollupRequest, Rollups, SearchAnswer,
+    SearchRequest, TraceReader, Union, Value, clock,
 };
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -21,7 +22,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::slow::{SlowQueries, SlowQuery};
-use crate::{Error, rollups};
+use crate::{Error, rollups, why};
 
 /// Bounds of queries.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub max_limit: usize,
     /// Whether searches of the Tempo API answer trace ids with all their digits, or as Tempo does without leading zeros.
     pub left_pad_trace_ids: bool,
+    /// Attribute keys that are no answer to why some traces differ: ids and times. A `*` at either end stands for anything.
+    pub why_ignored: Vec<String>,
     /// Whether there are tenants. Not a setting of this section: collector and queries must agree.
     #[serde(skip)]
     pub tenancy: Tenancy,
@@ -55,6 +58,7 @@ impl Default for Config {
             waiting: 200,
             max_limit: 262_144,
             left_pad_trace_ids: false,
+            why_ignored: why::ignored(),
             tenancy: Tenancy::Single,
         }
     }
@@ -323,6 +327,45 @@ impl Service {
             requests.iter().map(|request| reader.rollups(tenant, request, context)).collect()
         };
         self.run_worded("rollups", &text, tenants.into(), rollups).await
+    }
+
+    /// What tells the traces of one search apart from those of another.
+    pub async fn contrast(
+        &self,
+        tenants: impl Into<Tenants>,
+        request: ContrastRequest,
+    ) -> Result<Answer<Contrast>, Error> {
+        let text = format!("{} against {}", request.selected, request.others);
+        let contrast = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.contrast(tenant, &request, context)
+        };
+        self.run_worded("contrast", &text, tenants.into(), contrast).await
+    }
+
+    /// The traces that a search finds as one.
+    pub async fn call_paths(
+        &self,
+        tenants: impl Into<Tenants>,
+        request: PathsRequest,
+    ) -> Result<Answer<CallPaths>, Error> {
+        let text = request.selected.to_string();
+        let paths = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.call_paths(tenant, &request, context)
+        };
+        self.run_worded("call_paths", &text, tenants.into(), paths).await
+    }
+
+    /// The exceptions that spans recorded, in groups.
+    pub async fn exceptions(
+        &self,
+        tenants: impl Into<Tenants>,
+        request: ExceptionsRequest,
+    ) -> Result<Answer<Exceptions>, Error> {
+        let text = request.spans.to_string();
+        let exceptions = move |reader: &dyn TraceReader, tenant: &TenantId, context: &QueryContext| {
+            reader.exceptions(tenant, &request, context)
+        };
+        self.run_worded("exceptions", &text, tenants.into(), exceptions).await
     }
 
     /// The attribute keys in use.

@@ -1,5 +1,7 @@
 //! `hoptrail demo`.
 
+mod incidents;
+
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +46,10 @@ pub(super) struct Flags {
     /// The same seed makes the same shop, pods and ids [default: another one each time]
     #[arg(long)]
     seed: Option<u64>,
+    /// Send nothing; say what goes wrong in the shop and when: since --backfill (at least 3h) until an hour from now. Each shop has the
+    /// same incidents at the same times
+    #[arg(long)]
+    incidents: bool,
     /// Header to send with each request, for example X-Scope-OrgID=team-a; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     header: Vec<Header>,
@@ -79,6 +85,9 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
+    if flags.incidents {
+        return incidents::print(flags.backfill);
+    }
     let endpoint = Endpoint::new(&flags.endpoint, flags.protocol.map(Into::into), &flags.header)
         .map_err(|message| Error::Value { origin: "--endpoint".to_owned(), message })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;

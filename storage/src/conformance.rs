@@ -113,8 +113,13 @@ fn step(batch: impl Strategy<Value = Vec<TraceSpan>>) -> impl Strategy<Value = S
 fn questions(count: usize) -> impl Strategy<Value = Questions> {
     use prop::collection::vec;
     let (searches, values) = (vec(questions::search(), count), vec(questions::values(), count.div_ceil(2)));
-    let all = (searches, values, vec(questions::metrics(), count.div_ceil(2)));
-    all.prop_map(|(searches, values, metrics)| Questions { searches, values, metrics })
+    let numbers = (vec(questions::metrics(), count.div_ceil(2)), vec(questions::contrasts(), count.div_ceil(2)));
+    (searches, values, numbers).prop_map(|(searches, values, (metrics, contrasts))| Questions {
+        searches,
+        values,
+        metrics,
+        contrasts,
+    })
 }
 
 /// The number of cases that proptest runs by default.

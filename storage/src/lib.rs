@@ -27,9 +27,11 @@ mod codec;
 #[cfg(all(test, feature = "rocksdb"))]
 mod conformance;
 mod context;
+mod contrast;
 mod copies;
 mod describe;
 mod error;
+mod exceptions;
 mod explain;
 mod filter;
 mod first_values;
@@ -40,6 +42,7 @@ mod log;
 mod matcher;
 mod memory;
 mod names;
+mod paths;
 mod pattern;
 mod pipeline;
 mod rollup;
@@ -58,10 +61,13 @@ mod union;
 
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use context::{QueryContext, Reserved};
+pub use contrast::{Bar, Contrast, ContrastRequest, Sides, TellingPair, TellingValue};
 pub use error::{Cause, ReadError, WriteError};
+pub use exceptions::{ExceptionExample, ExceptionGroup, Exceptions, ExceptionsRequest};
 pub use explain::{Counted, Explanation, TimedStep};
 pub use filter::{ArithmeticOp, AttributeScope, CompareOp, Expr, Field, Filter, Intrinsic, Value};
 pub use memory::MemoryStore;
+pub use paths::{CallPath, CallPaths, PathNumbers, PathsRequest};
 pub use pattern::Pattern;
 pub use pipeline::{Aggregate, Pipeline, Relation, Scalar, SetExpr, Stage, StructuralMode};
 pub use rollup::{

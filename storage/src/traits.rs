@@ -7,6 +7,9 @@ use std::pin::Pin;
 use bytes::Bytes;
 use hoptrail_proto::model::{TenantId, Trace, TraceId, TraceSpan};
 
+use crate::contrast::{Contrast, ContrastRequest};
+use crate::exceptions::{Exceptions, ExceptionsRequest};
+use crate::paths::{CallPaths, PathsRequest};
 use crate::rollup::{RollupRequest, Rollups};
 use crate::search::{AttributeKeysRequest, FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest};
 use crate::series::{MetricsAnswer, MetricsRequest};
@@ -109,6 +112,39 @@ pub trait TraceReader: Send + Sync + Debug {
     ) -> Result<Rollups, ReadError> {
         _ = (tenant, request, context);
         Err(ReadError::Unsupported("this store has no rollups".to_owned()))
+    }
+
+    /// What tells the traces of one search apart from those of another, counted over all of them.
+    fn contrast(
+        &self,
+        tenant: &TenantId,
+        request: &ContrastRequest,
+        context: &QueryContext,
+    ) -> Result<Contrast, ReadError> {
+        _ = (tenant, request, context);
+        Err(ReadError::Unsupported("this store does not compare traces".to_owned()))
+    }
+
+    /// The exceptions that spans recorded, in groups.
+    fn exceptions(
+        &self,
+        tenant: &TenantId,
+        request: &ExceptionsRequest,
+        context: &QueryContext,
+    ) -> Result<Exceptions, ReadError> {
+        _ = (tenant, request, context);
+        Err(ReadError::Unsupported("this store does not group exceptions".to_owned()))
+    }
+
+    /// The traces that a search finds as one, folded by call path.
+    fn call_paths(
+        &self,
+        tenant: &TenantId,
+        request: &PathsRequest,
+        context: &QueryContext,
+    ) -> Result<CallPaths, ReadError> {
+        _ = (tenant, request, context);
+        Err(ReadError::Unsupported("this store does not put traces together".to_owned()))
     }
 
     /// The attribute keys of the spans that match, sorted by scope and key.

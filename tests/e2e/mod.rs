@@ -16,6 +16,7 @@ mod browser;
 mod capture;
 mod care;
 mod content;
+mod explain;
 mod journey;
 mod life;
 mod listeners;

@@ -13,7 +13,7 @@ struct Asset {
 
 const CSS: &str = concat!(include_str!("../assets/hoptrail.css"), include_str!("../assets/plot.css"));
 // Only pages of numbers need it.
-const NUMBERS: &str = include_str!("../assets/numbers.css");
+const NUMBERS: &str = concat!(include_str!("../assets/numbers.css"), include_str!("../assets/explain.css"));
 // Only pages of one trace need it.
 const TRACE: &str = include_str!("../assets/trace.css");
 // What the query box does with a key comes first.

@@ -17,7 +17,7 @@ pub(crate) struct Chrome {
     pub(crate) js: String,
     pub(crate) icon: String,
     pub(crate) version: &'static str,
-    pub(crate) pages: [Link; 5],
+    pub(crate) pages: [Link; 6],
 }
 
 /// A page that every page leads to.
@@ -37,6 +37,7 @@ pub(crate) enum Place {
     /// Below the services.
     Service,
     Map,
+    Exceptions,
     System,
     Help,
     Elsewhere,
@@ -50,6 +51,7 @@ impl Place {
             Self::Services => ("/services", "page"),
             Self::Service => ("/services", "true"),
             Self::Map => ("/dependencies", "page"),
+            Self::Exceptions => ("/exceptions", "page"),
             Self::System => ("/system", "page"),
             Self::Help => ("/help", "page"),
             Self::Elsewhere => ("", ""),
@@ -58,10 +60,11 @@ impl Place {
 }
 
 /// The navigation.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("/search", "Search"),
     ("/services", "Services"),
     ("/dependencies", "Map"),
+    ("/exceptions", "Exceptions"),
     ("/system", "System"),
     ("/help", "Send spans"),
 ];

@@ -24,8 +24,6 @@ pub(crate) enum PageError {
         #[source]
         reason: ParseIdError,
     },
-    #[error("traces {0} and {1} cannot be compared yet")]
-    Compare(TraceId, TraceId),
     /// With what retention has dropped; empty when nothing is.
     #[error("no span of trace {0} is known{1}")]
     UnknownTrace(TraceId, String),
@@ -76,7 +74,6 @@ impl PageError {
             Self::NoSuchPage(_) | Self::UnknownTrace(..) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Foreign => StatusCode::FORBIDDEN,
-            Self::Compare(..) => StatusCode::NOT_IMPLEMENTED,
             Self::NoTenant(NoTenant::Missing) => StatusCode::UNAUTHORIZED,
             Self::BadPath(_) | Self::BadParameter(_) | Self::BadTraceId { .. } | Self::NoTenant(_) => {
                 StatusCode::BAD_REQUEST

@@ -1,6 +1,9 @@
 //! Routes, asked like a browser asks: status, headers, and what stands on the page.
 
+mod aggregate;
 mod bad_input;
+mod compare;
+mod exceptions;
 mod find;
 mod headers;
 mod keep;
@@ -15,3 +18,4 @@ mod services;
 mod system;
 mod trace;
 mod trace_views;
+mod why;

@@ -4,6 +4,7 @@ use hoptrail_proto::model::{Attribute, SpanKind};
 
 use super::cluster::{Library, Platform, Service};
 use super::dice::{MS, US};
+use super::incidents::{Incident, lasted};
 use super::story::{Context, Fault, Outcome, Story};
 
 /// A database that reports nothing itself.
@@ -102,7 +103,7 @@ impl Story<'_> {
             s.attr("db.query.text", statement.text.clone());
             s.attr("server.address", database.host);
             s.attr("server.port", 5432_i64);
-            let took = s.dice.log_normal(statement.median, 0.6);
+            let took = s.dice.log_normal(statement.median, 0.6) * s.slowness();
             // A checkpoint or a lock now and then: the slow tail that averages hide.
             let stalled = s.dice.chance(0.004);
             let stall = if stalled { s.dice.log_normal(220 * MS, 0.6) } else { 0 };
@@ -172,7 +173,10 @@ impl Story<'_> {
     ) {
         let pod = self.cluster.pod(by, self.dice);
         let name = format!("process {}", message.topic);
-        self.now = message.sent + self.dice.log_normal(delay, 0.8);
+        // A queue that leaks loses a third of the time that it lasts.
+        let is_leaking = by == Service::OrderWorker && self.is(Incident::LeakingQueue);
+        let behind = if is_leaking { lasted(message.sent) / 3 } else { 0 };
+        self.now = message.sent + self.dice.log_normal(delay, 0.8) + behind;
         self.continued(message.context, |s| {
             s.span(&pod, Library::Messaging, SpanKind::Consumer, name, |s| {
                 s.attr("messaging.operation.name", "process");

@@ -119,11 +119,17 @@ const NODES: [(&str, i64); 6] = [
     ("worker-06", 18 * MS as i64),
 ];
 
+/// The machine that is slow at times.
+pub(super) const SLOW_NODE: &str = "worker-03";
+
 /// One running instance of a service.
 #[derive(Debug)]
 pub(super) struct Pod {
     pub(super) service: Service,
     pub(super) resource: Arc<Resource>,
+    pub(super) node: &'static str,
+    /// Whether it runs the next version, which only one pod has.
+    pub(super) is_canary: bool,
     /// Its address inside the cluster.
     pub(super) ip: String,
     /// How far its clock is ahead, in nanoseconds.
@@ -139,7 +145,8 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(dice: &mut Dice) -> Self {
-        let pods = SERVICES.iter().map(|facts| (0..facts.pods).map(|_| Arc::new(pod(facts, dice))).collect());
+        let pods =
+            SERVICES.iter().map(|facts| (0..facts.pods).map(|number| Arc::new(pod(facts, number, dice))).collect());
         Self { pods: pods.collect(), scopes: SCOPES.iter().map(|scope| Arc::new(scope.build())).collect() }
     }
 
@@ -254,12 +261,14 @@ fn sdk(platform: Platform) -> [&'static str; 5] {
     }
 }
 
-fn pod(facts: &Facts, dice: &mut Dice) -> Pod {
+fn pod(facts: &Facts, number: usize, dice: &mut Dice) -> Pod {
+    let is_canary = facts.service == Service::Pricing && number == 0;
+    let version = if is_canary { "2.15.0" } else { facts.version };
     let (node, clock_ahead) = NODES[dice.weighted(&[20, 20, 20, 20, 16, 4])];
     let ip = format!("10.42.{}.{}", dice.between(0, 5), dice.between(2, 250));
     let mut attributes = vec![
         Attribute::new("service.name", facts.name),
-        Attribute::new("service.version", facts.version),
+        Attribute::new("service.version", version),
         Attribute::new("service.namespace", "shop"),
         Attribute::new("service.instance.id", dice.uuid()),
         Attribute::new("deployment.environment.name", "production"),
@@ -267,15 +276,15 @@ fn pod(facts: &Facts, dice: &mut Dice) -> Pod {
     let in_cluster = facts.platform != Platform::Browser;
     let clock_ahead = if in_cluster { clock_ahead } else { 0 };
     if in_cluster {
-        attributes.extend(kubernetes(facts, node, dice));
+        attributes.extend(kubernetes(facts, (node, version), dice));
     }
     attributes.extend(process(facts.platform));
     let schema_url = "https://opentelemetry.io/schemas/1.37.0".to_owned();
     let resource = Arc::new(Resource { attributes, schema_url, ..Resource::default() });
-    Pod { service: facts.service, resource, ip, clock_ahead }
+    Pod { service: facts.service, resource, node, is_canary, ip, clock_ahead }
 }
 
-fn kubernetes(facts: &Facts, node: &str, dice: &mut Dice) -> Vec<Attribute> {
+fn kubernetes(facts: &Facts, (node, version): (&str, &str), dice: &mut Dice) -> Vec<Attribute> {
     let pod = format!("{}-{}-{}", facts.name, dice.hex(10), dice.hex(5));
     vec![
         Attribute::new("k8s.cluster.name", "prod-eu-1"),
@@ -286,7 +295,7 @@ fn kubernetes(facts: &Facts, node: &str, dice: &mut Dice) -> Vec<Attribute> {
         Attribute::new("k8s.node.name", node),
         Attribute::new("k8s.container.name", facts.name),
         Attribute::new("container.image.name", format!("images.shop.example/{}", facts.name)),
-        Attribute::new("container.image.tags", AnyValue::Array(vec![facts.version.into()])),
+        Attribute::new("container.image.tags", AnyValue::Array(vec![version.into()])),
         Attribute::new("host.name", pod),
         Attribute::new("host.arch", dice.pick(&["amd64", "amd64", "arm64"])),
         Attribute::new("cloud.availability_zone", dice.pick(&["eu-1a", "eu-1b", "eu-1c"])),

@@ -19,6 +19,7 @@ use self::backends::Message;
 use self::cluster::Cluster;
 use self::dice::{Dice, SECOND};
 use self::flows::FLOWS;
+pub use self::incidents::{Incident, incidents};
 use self::incidents::{incident, traffic};
 use self::people::Person;
 use self::story::{LOST, Story};
@@ -29,7 +30,6 @@ const BATCH: usize = 40;
 /// Makes one trace after the other, each a little later than the one before.
 #[derive(Debug)]
 pub struct Shop {
-    seed: u64,
     cluster: Cluster,
     dice: Dice,
     /// When the next trace begins, in nanoseconds since 1970.
@@ -47,7 +47,7 @@ impl Shop {
         let mut dice = Dice::new(seed);
         let cluster = Cluster::new(&mut dice);
         let spans_per_second = spans_per_second.max(0.01);
-        Self { seed, cluster, dice, next: start_unix_nano, spans_per_second, uncounted: VecDeque::new() }
+        Self { cluster, dice, next: start_unix_nano, spans_per_second, uncounted: VecDeque::new() }
     }
 
     /// When the next trace begins, in nanoseconds since 1970.
@@ -61,7 +61,7 @@ impl Shop {
         let now = self.next;
         let person = Person::random(&mut self.dice);
         let flow = FLOWS[self.dice.weighted(&FLOWS.map(|(_, weight)| weight))].0;
-        let mut story = Story::new(&self.cluster, &mut self.dice, incident(self.seed, now), person, now);
+        let mut story = Story::new(&self.cluster, &mut self.dice, incident(now), person, now);
         if self.uncounted.len() >= BATCH {
             let batch: Vec<Message> = self.uncounted.drain(..BATCH).collect();
             let sent = batch.iter().map(|message| message.sent).max().unwrap_or_default();

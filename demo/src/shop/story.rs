@@ -6,7 +6,7 @@ use hoptrail_proto::model::{
     AnyValue, Attribute, Span, SpanEvent, SpanId, SpanKind, SpanLink, Status, StatusCode, TraceId, TraceSpan,
 };
 
-use super::cluster::{Cluster, Library, Pod};
+use super::cluster::{Cluster, Library, Pod, SLOW_NODE};
 use super::dice::Dice;
 use super::incidents::Incident;
 use super::people::Person;
@@ -61,7 +61,7 @@ pub(super) struct Context {
 pub(super) struct Story<'w> {
     pub(super) cluster: &'w Cluster,
     pub(super) dice: &'w mut Dice,
-    pub(super) incident: Incident,
+    pub(super) incident: Option<Incident>,
     pub(super) person: Person,
     /// Nanoseconds since 1970.
     pub(super) now: u64,
@@ -81,7 +81,13 @@ struct Open {
 }
 
 impl<'w> Story<'w> {
-    pub(super) fn new(cluster: &'w Cluster, dice: &'w mut Dice, incident: Incident, person: Person, now: u64) -> Self {
+    pub(super) fn new(
+        cluster: &'w Cluster,
+        dice: &'w mut Dice,
+        incident: Option<Incident>,
+        person: Person,
+        now: u64,
+    ) -> Self {
         let trace_id = TraceId(dice.bytes());
         Self { cluster, dice, incident, person, now, trace_id, parent: None, open: Vec::new(), spans: Vec::new() }
     }
@@ -104,7 +110,18 @@ impl<'w> Story<'w> {
 
     /// Work that takes about `median`, more when the machine is busy.
     pub(super) fn work(&mut self, median: u64) {
-        self.now += self.dice.log_normal(median, 0.45);
+        self.now += self.dice.log_normal(median, 0.45) * self.slowness();
+    }
+
+    /// How much slower than usual the machine is that the pod at work runs on.
+    pub(super) fn slowness(&self) -> u64 {
+        let is_slow = self.is(Incident::SlowNode) && self.here().is_some_and(|pod| pod.node == SLOW_NODE);
+        if is_slow { 25 } else { 1 }
+    }
+
+    /// Whether this is what is wrong.
+    pub(super) fn is(&self, incident: Incident) -> bool {
+        self.incident == Some(incident)
     }
 
     /// Time that passes outside the story's control.

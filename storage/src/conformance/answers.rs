@@ -10,6 +10,7 @@ pub(super) struct Questions {
     pub(super) searches: Vec<SearchRequest>,
     pub(super) values: Vec<FieldValuesRequest>,
     pub(super) metrics: Vec<MetricsRequest>,
+    pub(super) contrasts: Vec<ContrastRequest>,
 }
 
 /// Pages that are asked for one after the other.
@@ -69,6 +70,21 @@ pub(super) fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, ask
         assert_eq!(found.unweighted, expected.unweighted, "{request:?}");
         assert!(found.series.iter().map(|series| series.exemplars.len()).sum::<usize>() <= request.exemplars);
         same_numbers(found, expected, request);
+        let MetricsRequest { spans, steps, exemplars, .. } = request.clone();
+        let request = ExceptionsRequest { spans, steps, examples: exemplars };
+        let groups = |store: &dyn TraceReader| store.exceptions(tenant, &request, &context).expect("exceptions").groups;
+        assert_eq!(groups(store), groups(plain), "{request:?}");
+    }
+    for request in &asked.contrasts {
+        let [found, expected] = both.map(|store| store.contrast(tenant, request, &context).expect("contrast"));
+        assert_eq!(found.traces, expected.traces, "{request:?}");
+        assert_eq!(format!("{:#?}", found.values), format!("{:#?}", expected.values), "{request:?}");
+        assert_eq!(format!("{:#?}", found.pairs), format!("{:#?}", expected.pairs), "{request:?}");
+        let ContrastRequest { selected, others, range, .. } = request.clone();
+        let request = PathsRequest { selected, others: Some(others).filter(|_| !request.ignored.is_empty()), range };
+        let [found, expected] = both.map(|store| store.call_paths(tenant, &request, &context).expect("paths"));
+        assert_eq!(found.traces, expected.traces, "{request:?}");
+        assert_eq!(format!("{:#?}", found.paths), format!("{:#?}", expected.paths), "{request:?}");
     }
     let filters = asked.values.iter().map(|request| (request.filter.clone(), request.range));
     // Without a filter keys of spans outside of the range may be named.

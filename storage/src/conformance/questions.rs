@@ -245,6 +245,23 @@ pub(super) fn values() -> impl Strategy<Value = FieldValuesRequest> {
     })
 }
 
+pub(super) fn contrasts() -> impl Strategy<Value = ContrastRequest> {
+    let others = prop_oneof![2 => Just(Pipeline::from(Filter::True)), 1 => pipeline(1)];
+    let least = (select(vec![0.0, 0.02, 0.5]), select(vec![0.0, 1.0]), select(vec![-1.0, 0.0, 0.3]), 0u64..3);
+    let ignored = select(vec![Vec::new(), vec!["x"], vec!["*x", "y*"]]);
+    let without = vec((field(), constant()), 0..2);
+    (pipeline(1), others, range(), least, ignored, without).prop_map(
+        |(selected, others, range, (difference, surprise, gain, traces), ignored, without)| ContrastRequest {
+            selected,
+            others,
+            range,
+            ignored: ignored.into_iter().map(str::to_owned).collect(),
+            without,
+            bar: Bar { difference, surprise, gain, traces },
+        },
+    )
+}
+
 pub(super) fn metrics() -> impl Strategy<Value = MetricsRequest> {
     let function = prop_oneof![
         4 => Just(MetricsFunction::Count),

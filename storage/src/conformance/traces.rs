@@ -57,11 +57,12 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
 }
 
 fn event() -> impl Strategy<Value = SpanEvent> {
-    ("[e-f]", 0u64..40, attributes()).prop_map(|(name, time, attributes)| SpanEvent {
-        time_unix_nano: EPOCH + time,
-        name,
-        attributes,
-        dropped_attributes_count: 0,
+    let name = prop_oneof![2 => "[e-f]", 1 => Just("exception".to_owned())];
+    let said = ("exception[.](type|message)", prop_oneof![3 => "[pq] [1-3]", 1 => "'[pq]'"]);
+    let said = prop_oneof![4 => said.prop_map(|(key, text)| Attribute::new(&key, text)), 1 => Just(Attribute::new("exception.type", 7))];
+    (name, 0u64..40, attributes(), vec(said, 0..4)).prop_map(|(name, time, mut attributes, said)| {
+        attributes.extend(said);
+        SpanEvent { time_unix_nano: EPOCH + time, name, attributes, dropped_attributes_count: 0 }
     })
 }
 

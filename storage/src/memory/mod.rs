@@ -10,9 +10,12 @@
 )]
 
 mod compare;
+mod contrast;
 mod evaluate;
+mod exceptions;
 mod number;
 mod parents;
+mod paths;
 mod pipeline;
 mod rollups;
 mod search;
@@ -32,7 +35,10 @@ use crate::rollup::{RollupRequest, Rollups};
 use crate::search::{AttributeKeysRequest, FieldValuesRequest, Inspected, SearchAnswer, SearchRequest};
 use crate::series::{MetricsAnswer, MetricsRequest};
 use crate::traits::{SpanBatch, SpanWriter, TraceReader, WriteFuture};
-use crate::{AttributeScope, QueryContext, ReadError, Value, WriteError};
+use crate::{
+    AttributeScope, CallPaths, Contrast, ContrastRequest, Exceptions, ExceptionsRequest, PathsRequest, QueryContext,
+    ReadError, Value, WriteError,
+};
 use compare::SortKey;
 use evaluate::Subject;
 use whole::WholeTrace;
@@ -147,6 +153,48 @@ impl TraceReader for MemoryStore {
     fn rollups(&self, tenant: &TenantId, request: &RollupRequest, _: &QueryContext) -> Result<Rollups, ReadError> {
         let tenants = self.tenants();
         Ok(rollups::rollups(tenants.get(tenant).into_iter().flat_map(BTreeMap::values), request))
+    }
+
+    fn contrast(
+        &self,
+        tenant: &TenantId,
+        request: &ContrastRequest,
+        context: &QueryContext,
+    ) -> Result<Contrast, ReadError> {
+        let tenants = self.tenants();
+        let mut plain = contrast::Plain::new(request);
+        for known in tenants.get(tenant).into_iter().flat_map(BTreeMap::values) {
+            plain.add(&known.spans, context)?;
+        }
+        Ok(plain.finish())
+    }
+
+    fn call_paths(
+        &self,
+        tenant: &TenantId,
+        request: &PathsRequest,
+        context: &QueryContext,
+    ) -> Result<CallPaths, ReadError> {
+        let tenants = self.tenants();
+        let mut plain = paths::Plain::new(request);
+        for known in tenants.get(tenant).into_iter().flat_map(BTreeMap::values) {
+            plain.add(&known.spans, context)?;
+        }
+        Ok(plain.finish())
+    }
+
+    fn exceptions(
+        &self,
+        tenant: &TenantId,
+        request: &ExceptionsRequest,
+        context: &QueryContext,
+    ) -> Result<Exceptions, ReadError> {
+        let tenants = self.tenants();
+        let mut plain = exceptions::Plain::new(request);
+        for known in tenants.get(tenant).into_iter().flat_map(BTreeMap::values) {
+            plain.add(&known.spans, context)?;
+        }
+        Ok(plain.finish())
     }
 
     fn attribute_keys(

@@ -35,8 +35,8 @@ pub use steps::RollupSteps;
 
 pub(crate) use hops::{Hop, HopSpan, Hops};
 pub(crate) use level::Level;
-pub(crate) use names::SpanNames;
 use names::fold;
+pub(crate) use names::{SpanNames, template};
 pub(crate) use of_rows::{RowReader, RowSpan, linked_from};
 pub(crate) use of_spans::{add_spans, hop_span, linked};
 pub(crate) use page::{RollupPage, decode, encode};

@@ -49,7 +49,7 @@ impl SpanNames {
 }
 
 /// A name whose parts that look like ids are holes: `GET /order/17` becomes `GET /order/{}`.
-fn template(name: &str) -> String {
+pub(crate) fn template(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while !rest.is_empty() {

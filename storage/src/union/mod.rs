@@ -6,15 +6,16 @@ mod series;
 mod tests;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use hoptrail_proto::model::{TenantId, Tenants, Trace, TraceId, TraceSpan};
 
 use crate::first_values::FirstValues;
 use crate::{
-    AttributeKeysRequest, AttributeScope, FieldValuesRequest, Inspected, MetricsAnswer, MetricsRequest, Order,
-    QueryContext, ReadError, RollupRequest, Rollups, SearchAnswer, SearchRequest, TraceReader, Value,
+    AttributeKeysRequest, AttributeScope, CallPaths, Contrast, ContrastRequest, ExceptionGroup, Exceptions,
+    ExceptionsRequest, FieldValuesRequest, Inspected, MetricsAnswer, MetricsRequest, Order, PathsRequest, QueryContext,
+    ReadError, RollupRequest, Rollups, SearchAnswer, SearchRequest, TraceReader, Value,
 };
 
 /// A store in which some tenants are one: whichever tenant is asked for, the answer is that of all of them together. Nobody but who names
@@ -84,6 +85,35 @@ impl TraceReader for Union<'_> {
             all.add(self.reader.rollups(tenant, request, context)?);
         }
         Ok(all)
+    }
+
+    fn contrast(&self, _: &TenantId, _: &ContrastRequest, _: &QueryContext) -> Result<Contrast, ReadError> {
+        Err(ReadError::Unsupported("what tells traces apart is found for one tenant at a time".to_owned()))
+    }
+
+    fn call_paths(&self, _: &TenantId, _: &PathsRequest, _: &QueryContext) -> Result<CallPaths, ReadError> {
+        Err(ReadError::Unsupported("traces are put together for one tenant at a time".to_owned()))
+    }
+
+    fn exceptions(
+        &self,
+        _: &TenantId,
+        request: &ExceptionsRequest,
+        context: &QueryContext,
+    ) -> Result<Exceptions, ReadError> {
+        let mut groups: BTreeMap<(String, String, String), ExceptionGroup> = BTreeMap::new();
+        let mut inspected = Inspected::default();
+        for tenant in self.tenants {
+            let found = self.reader.exceptions(tenant, request, context)?;
+            inspected = both(inspected, found.inspected);
+            for group in found.groups {
+                let key = (group.service.clone(), group.kind.clone(), group.template.clone());
+                let known = groups.entry(key.clone()).or_default();
+                (known.service, known.kind, known.template) = key;
+                known.add(group, request.examples);
+            }
+        }
+        Ok(Exceptions { groups: groups.into_values().collect(), inspected })
     }
 
     fn attribute_keys(

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use hoptrail_proto::model::{NoTenant, TraceId};
+use hoptrail_proto::model::NoTenant;
 
 use crate::chrome::{Chrome, page};
 use crate::error::PageError;
@@ -19,8 +19,6 @@ pub(crate) struct ErrorPage {
     title: &'static str,
     text: String,
     advice: Vec<&'static str>,
-    /// Pages that may be what the visitor wanted.
-    links: Vec<(String, String)>,
 }
 
 impl ErrorPage {
@@ -32,7 +30,6 @@ impl ErrorPage {
             title,
             text: sentence(&error.to_string()),
             advice: advice.to_vec(),
-            links: links(error),
         }
     }
 }
@@ -51,17 +48,6 @@ impl IntoResponse for PageError {
     }
 }
 
-fn links(error: &PageError) -> Vec<(String, String)> {
-    match error {
-        PageError::Compare(a, b) => vec![trace_link(a), trace_link(b)],
-        _ => vec![],
-    }
-}
-
-fn trace_link(id: &TraceId) -> (String, String) {
-    (format!("/trace/{id}"), format!("Trace {id}"))
-}
-
 fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
     match error {
         PageError::NoSuchPage(_) => ("No such page", &["Check the address, or start from the search."]),
@@ -74,7 +60,6 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
                 "Copy it from a log line (trace_id), from the traceparent header (its second part), or from the search.",
             ],
         ),
-        PageError::Compare(..) => ("Comparison is not there yet", &["Open both traces in two windows meanwhile."]),
         PageError::UnknownTrace(..) => (
             "Trace not found",
             &[

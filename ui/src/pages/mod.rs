@@ -1,6 +1,12 @@
 //! The pages of the web UI, one folder or file each.
 
+pub(crate) mod aggregate;
+mod asked;
+pub(crate) mod compare;
+mod dropped;
 pub(crate) mod error;
+pub(crate) mod exceptions;
+pub(crate) mod known;
 pub(crate) mod map;
 pub(crate) mod red;
 pub(crate) mod search;
@@ -10,4 +16,5 @@ pub(crate) mod start;
 pub(crate) mod system;
 pub(crate) mod trace;
 pub(crate) mod views;
+pub(crate) mod why;
 pub(crate) mod zone;

@@ -12,7 +12,6 @@ use super::server::{Server, order, shop, span, trace_id};
 async fn errors_have_their_status_and_say_what_to_do() {
     let server = Server::of(shop()).await;
     let unknown = "f".repeat(32);
-    let compare = format!("/trace/{}...{}", trace_id(1), trace_id(2));
     let cases = [
         (format!("/trace/{unknown}"), 404, "Trace not found"),
         (format!("/trace/{unknown}/json"), 404, "Trace not found"),
@@ -22,7 +21,14 @@ async fn errors_have_their_status_and_say_what_to_do() {
         ("/trace".to_owned(), 400, "Not a trace ID"),
         (format!("/trace/{}", "1".repeat(33)), 400, "Not a trace ID"),
         ("/trace/%ff%fe".to_owned(), 400, "The request cannot be understood"),
-        (compare, 501, "Comparison is not there yet"),
+        (format!("/trace/{}...{unknown}", trace_id(1)), 404, "Trace not found"),
+        (format!("/trace/{}...x", trace_id(1)), 400, "Not a trace ID"),
+        (format!("/trace/{}...{}?fold=x", trace_id(1), trace_id(2)), 400, "The request cannot be understood"),
+        (format!("/trace/{}...{}/json", trace_id(1), trace_id(2)), 400, "Not a trace ID"),
+        ("/compare?a=1".to_owned(), 400, "Not a trace ID"),
+        ("/why?format=xml".to_owned(), 400, "The request cannot be understood"),
+        ("/why?format=json&q=%7B".to_owned(), 400, "The request cannot be understood"),
+        ("/exceptions?format=json&sort=x".to_owned(), 400, "The request cannot be understood"),
         ("/nowhere".to_owned(), 404, "No such page"),
         ("/assets/x/nothing.js".to_owned(), 404, "No such page"),
         ("/services?format=xml".to_owned(), 400, "The request cannot be understood"),
@@ -46,6 +52,7 @@ async fn errors_have_their_status_and_say_what_to_do() {
 async fn no_input_causes_a_fault() {
     let server = Server::of(shop()).await;
     let trace = format!("/trace/{}", trace_id(1));
+    let compare = format!("{trace}...{}", trace_id(2));
     let names = [
         "service",
         "name",
@@ -92,6 +99,10 @@ async fn no_input_causes_a_fault() {
         "colour",
         "errors",
         "format",
+        "set",
+        "rest",
+        "fold",
+        "only",
     ];
     let long = "%C3%A9".repeat(3_000);
     let values = [
@@ -141,6 +152,10 @@ async fn no_input_causes_a_fault() {
         "/services/payment",
         "/dependencies",
         "/system",
+        "/why",
+        "/exceptions",
+        "/aggregate",
+        &compare,
         "/nowhere",
     ] {
         for name in names {

@@ -10,7 +10,7 @@ use crate::shop::story::{Fault, Outcome, Story};
 
 /// How much slower the catalog's database is than usual.
 fn database_factor(s: &Story<'_>) -> u64 {
-    if s.incident == Incident::DatabaseSlow { 14 } else { 1 }
+    if s.is(Incident::DatabaseSlow) { 14 } else { 1 }
 }
 
 /// One product out of the catalog.
@@ -55,10 +55,19 @@ pub(super) fn catalog_list(s: &mut Story<'_>, category: &'static str) -> Outcome
             s.internal("hydrateProducts", |s| {
                 s.attr("app.products.count", count as i64);
                 s.work(400 * US);
+                if s.is(Incident::NPlusOne) {
+                    return one_by_one(s, count);
+                }
                 s.sql(CATALOG_DB, &Sql::new("SELECT", "attributes", format!("SELECT product_id, key, value FROM attributes WHERE product_id IN ({})", placeholders(count)), 3 * MS * slow))
             })
         })
     })
+}
+
+/// Reads the attributes of each product by a statement of its own.
+fn one_by_one(s: &mut Story<'_>, count: u64) -> Outcome {
+    let text = "SELECT key, value FROM attributes WHERE product_id = $1";
+    (0..count).try_for_each(|_| s.sql(CATALOG_DB, &Sql::new("SELECT", "attributes", text, 2 * MS)))
 }
 
 /// What `count` things cost this visitor.
@@ -70,8 +79,8 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
         s.step("PriceEngine.evaluate", |s| {
             s.attr("code.function.name", "com.shop.pricing.PriceEngine.evaluate");
             s.work(700 * US + 60 * US * count);
-            let version = s.feature_flag("pricing-engine", &["v2", "v2", "v2", "v3"]);
-            if s.incident == Incident::BadRelease && version == "v3" {
+            s.feature_flag("pricing-engine", &["v2", "v2", "v2", "v3"]);
+            if s.is(Incident::BadRelease) && s.here().is_some_and(|pod| pod.is_canary) {
                 let class = "java.lang.IllegalStateException";
                 let message = format!("no tax rule for region {} in rule set 2026-11", s.person.country);
                 return Err(Fault::new(class, message));
@@ -83,11 +92,28 @@ pub(super) fn quote(s: &mut Story<'_>, count: u64) -> Outcome {
     })
 }
 
-/// Whether things are in stock. The inventory asks the ERP when its own record is old.
+/// Whether things are in stock. Callers try again at once when the inventory refuses.
 pub(super) fn availability(s: &mut Story<'_>, product: &Product) -> Outcome {
+    let mut last = stock(s, product);
+    for _ in 0..3 {
+        if !matches!(&last, Err(fault) if fault.http == 503) {
+            break;
+        }
+        last = stock(s, product);
+    }
+    last
+}
+
+/// The inventory asks the ERP when its own record is old.
+fn stock(s: &mut Story<'_>, product: &Product) -> Outcome {
     let request = Request::new("GET", "/stock/{sku}", format!("/stock/{}", product.id));
     s.http(Service::Inventory, &request, |s| {
         s.attr("app.sku", product.id.clone());
+        if s.is(Incident::RetryStorm) && s.dice.chance(0.6) {
+            let class = "java.util.concurrent.RejectedExecutionException";
+            let waiting = s.dice.between(200, 220);
+            return Err(Fault::new(class, format!("queue is full: {waiting} tasks wait")).codes(503, 14));
+        }
         s.sql(
             CORE_DB,
             &Sql::new(
@@ -100,7 +126,7 @@ pub(super) fn availability(s: &mut Story<'_>, product: &Product) -> Outcome {
         if !s.dice.chance(0.22) {
             return Ok(());
         }
-        let slowness = if s.incident == Incident::ErpDown { 20 } else { 1 };
+        let slowness = if s.is(Incident::ErpDown) { 20 } else { 1 };
         if let Err(fault) = s.erp("GetAvailability", 1_500 * MS, slowness) {
             // Old stock figures are better than no page.
             s.event("erp.fallback", vec![hoptrail_proto::model::Attribute::new("reason", fault.message)]);

@@ -25,7 +25,7 @@ pub(super) fn probe(s: &mut Story<'_>) -> Vec<Message> {
 
 /// Takes stock figures from the ERP, one article after the other: the classic that a waterfall shows at a glance.
 pub(super) fn stock_sync(s: &mut Story<'_>) -> Vec<Message> {
-    let slowness = if s.incident == Incident::ErpDown { 20 } else { 1 };
+    let slowness = if s.is(Incident::ErpDown) { 20 } else { 1 };
     let articles = s.dice.between(20, 68);
     job(s, "stock-sync", |s| {
         s.http(Service::Inventory, &Request::plain("POST", "/jobs/stock-sync"), |s| {

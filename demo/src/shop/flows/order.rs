@@ -150,7 +150,7 @@ fn charge(s: &mut Story<'_>, order: &str, total: i64) -> Outcome {
 }
 
 fn authorise(s: &mut Story<'_>, order: &str) -> Outcome {
-    let (failing, timeout) = if s.incident == Incident::AcquirerDown { (0.6, 1_200 * MS) } else { (0.015, 2_500 * MS) };
+    let (failing, timeout) = if s.is(Incident::AcquirerDown) { (0.6, 1_200 * MS) } else { (0.015, 2_500 * MS) };
     let mut last = Ok(());
     for attempt in 0..3_i64 {
         last = s.step("RetryingClient.execute", |s| {
@@ -230,7 +230,7 @@ fn fulfil(s: &mut Story<'_>, placed: &Message, products: &[Product]) {
                 )
             })?;
         }
-        let slowness = if s.incident == Incident::ErpDown { 20 } else { 2 };
+        let slowness = if s.is(Incident::ErpDown) { 20 } else { 2 };
         s.http(Service::Inventory, &Request::plain("POST", "/picklists"), |s| {
             s.erp("CreatePickList", 4 * SECOND, slowness)
         })?;

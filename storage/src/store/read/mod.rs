@@ -1,6 +1,7 @@
 //! Answers questions from head and segments, newest first, reading no more than the answer needs.
 
 mod attribute_keys;
+mod contrast;
 mod duplicates;
 #[cfg(test)]
 mod explain_tests;
@@ -18,6 +19,7 @@ mod names_tests;
 mod needed_columns;
 mod newest;
 mod parallel;
+mod paths;
 mod ranked;
 #[cfg(test)]
 mod repeated_key_tests;
@@ -40,9 +42,12 @@ use super::Store;
 use super::rollups::rollups;
 use crate::rollup::{RollupRequest, Rollups};
 use crate::search::{AttributeKeysRequest, FieldValuesRequest, SearchAnswer, SearchPart, SearchRequest};
-use crate::series::{MetricsAnswer, MetricsRequest};
+use crate::series::{MetricsAnswer, MetricsFunction, MetricsRequest};
 use crate::traits::TraceReader;
-use crate::{AttributeScope, QueryContext, ReadError, Value};
+use crate::{
+    AttributeScope, CallPaths, Contrast, ContrastRequest, Exceptions, ExceptionsRequest, PathsRequest, QueryContext,
+    ReadError, Value,
+};
 use attribute_keys::KeyQuestion;
 use field_values::Question;
 use metrics::Metrics;
@@ -109,6 +114,50 @@ impl TraceReader for Store {
         context: &QueryContext,
     ) -> Result<Rollups, ReadError> {
         rollups(&self.readers, tenant, request, context)
+    }
+
+    fn contrast(
+        &self,
+        tenant: &TenantId,
+        request: &ContrastRequest,
+        context: &QueryContext,
+    ) -> Result<Contrast, ReadError> {
+        let snapshot = Snapshot::take(&self.readers, tenant);
+        let mut answer = contrast::contrast(&TraceLoader::new(&snapshot, context), request)?;
+        answer.inspected.bytes = snapshot.count_pages(context);
+        Ok(answer)
+    }
+
+    fn call_paths(
+        &self,
+        tenant: &TenantId,
+        request: &PathsRequest,
+        context: &QueryContext,
+    ) -> Result<CallPaths, ReadError> {
+        let snapshot = Snapshot::take(&self.readers, tenant);
+        let mut answer = paths::call_paths(&TraceLoader::new(&snapshot, context), request)?;
+        answer.inspected.bytes = snapshot.count_pages(context);
+        Ok(answer)
+    }
+
+    fn exceptions(
+        &self,
+        tenant: &TenantId,
+        request: &ExceptionsRequest,
+        context: &QueryContext,
+    ) -> Result<Exceptions, ReadError> {
+        let snapshot = Snapshot::take(&self.readers, tenant);
+        let counted = MetricsRequest {
+            spans: request.spans.clone(),
+            function: MetricsFunction::Count,
+            by: Vec::new(),
+            steps: request.steps,
+            exemplars: 0,
+            weighted: false,
+        };
+        let mut answer = Metrics::new(&TraceLoader::new(&snapshot, context), &counted)?.exceptions(request.examples)?;
+        answer.inspected.bytes = snapshot.count_pages(context);
+        Ok(answer)
     }
 
     fn attribute_keys(

@@ -67,6 +67,12 @@ impl Times {
         Ok(Window { steps, end })
     }
 
+    /// Just the range that was asked for, up to now; none when it is open or cannot be read.
+    pub(crate) fn exact(&self, visit: &Visit) -> Option<TimeRange> {
+        let found = self.form.range(visit.now, &visit.zone).ok().flatten()?;
+        Some(TimeRange { start: found.start, end: found.end.min(visit.now).max(found.start.saturating_add(1)) })
+    }
+
     /// What the page shows of the range; `kept` are the other parameters of the page.
     pub(crate) fn bar(
         &self,

@@ -163,7 +163,7 @@ fn text_or(text: &str, default: &str) -> String {
 }
 
 /// A name from a field: in quotes it is that name, whatever it is; without them `all` is any name, as in Jaeger's links.
-fn read_name(text: &str) -> String {
+pub(crate) fn read_name(text: &str) -> String {
     if text == ANY { String::new() } else { pairs::read_name(text) }
 }
 

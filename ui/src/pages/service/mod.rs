@@ -9,8 +9,8 @@ mod versions;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hoptrail_query::TimeRange;
 use hoptrail_query::rollups::{Cell, DAY, RollupKey, RollupRequest, RollupSteps, RollupTable, Rollups};
+use hoptrail_query::{TimeRange, quoted};
 
 use self::charts::RedChart;
 use self::examples::{ExampleRow, Examples};
@@ -187,6 +187,8 @@ fn elsewhere(visit: &Visit, service: &str, window: &Window) -> Vec<Link> {
 
 fn links(service: &str, times: &Times) -> Vec<(String, &'static str)> {
     let name = write_name(service);
+    let own = format!("{{ resource.service.name = {} }}", quoted(service));
+    let failed = format!("{{ resource.service.name = {} && status = error }}", quoted(service));
     let search = |more: &[(&'static str, &'static str)]| {
         let own = [("service", name.as_str())].into_iter().chain(more.iter().copied());
         href("/search", own.chain(times.pairs()))
@@ -196,6 +198,11 @@ fn links(service: &str, times: &Times) -> Vec<(String, &'static str)> {
         (search(&[("status", "error")]), "Failed spans"),
         (search(&[("q", "{ } | histogram_over_time(duration)")]), "Heatmap"),
         (href("/dependencies", [("service", name.as_str())].into_iter().chain(times.pairs())), "Map"),
+        (href("/exceptions", [("service", name.as_str())].into_iter().chain(times.pairs())), "Exceptions"),
+        (
+            href("/why", [("q", failed.as_str()), ("rest", own.as_str())].into_iter().chain(times.pairs())),
+            "Why failures?",
+        ),
     ]
 }
 

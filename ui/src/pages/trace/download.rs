@@ -11,22 +11,24 @@ use hoptrail_proto::otlp;
 use hoptrail_proto::otlp::json::{TraceWriter, write_trace};
 use hoptrail_query::assemble::{Clocks, assemble};
 
-use super::{ai, asked_for, dropped, fetch, file, jaeger};
+use super::{ai, file, jaeger};
 use crate::context::Visit;
 use crate::error::PageError;
 use crate::format;
+use crate::pages::dropped;
+use crate::pages::known::{known, trace_id};
 use crate::url::{Named, Params};
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, or with `span` that span alone.
 pub(crate) async fn as_json(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {
     if let Some(span) = span_of(&params)? {
-        let (mut trace, _) = fetch(&visit, &id).await?;
+        let (mut trace, _) = known(&visit, trace_id(&id)?).await?;
         trace.spans.retain(|one| one.span.span_id == span);
-        known(&trace, span)?;
+        has_span(&trace, span)?;
         let name = format!("span-{span}.json");
         return Ok(attachment("application/json", &name, Body::from(write_trace(&trace))));
     }
-    let id = asked_for(&id)?;
+    let id = trace_id(&id)?;
     let mut writer = TraceWriter::default();
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans).into_bytes();
     let body = streamed(&visit, id, write, TraceWriter::END.into()).await?;
@@ -35,14 +37,14 @@ pub(crate) async fn as_json(visit: Visit, params: Params, Named(id): Named<Strin
 
 /// `GET /trace/{id}/otlp`: the same as protobuf. Messages of the same kind one after the other are one message.
 pub(crate) async fn as_protobuf(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
-    let id = asked_for(&id)?;
+    let id = trace_id(&id)?;
     let body = streamed(&visit, id, |spans: Vec<TraceSpan>| otlp::encode(&spans), vec![]).await?;
     Ok(attachment("application/x-protobuf", &format!("trace-{id}.pb"), body))
 }
 
 /// `GET /trace/{id}/jaeger`: the trace as Jaeger's web UI writes and reads it.
 pub(crate) async fn as_jaeger(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
-    let (trace, _) = fetch(&visit, &id).await?;
+    let (trace, _) = known(&visit, trace_id(&id)?).await?;
     let name = format!("trace-{}-jaeger.json", trace.id);
     let text = drawn(move || jaeger::write(&trace)).await?;
     Ok(attachment("application/json", &name, Body::from(text)))
@@ -50,7 +52,7 @@ pub(crate) async fn as_jaeger(visit: Visit, Named(id): Named<String>) -> Result<
 
 /// `GET /trace/{id}/html`: the trace as one page that needs nothing else.
 pub(crate) async fn as_html(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
-    let (trace, damage) = fetch(&visit, &id).await?;
+    let (trace, damage) = known(&visit, trace_id(&id)?).await?;
     let name = format!("trace-{}.html", trace.id);
     let text = drawn(move || file::write(&assemble(&trace, Clocks::AsSent), &visit, damage.as_deref())).await?;
     Ok(attachment("text/html; charset=utf-8", &name, Body::from(text)))
@@ -58,11 +60,11 @@ pub(crate) async fn as_html(visit: Visit, Named(id): Named<String>) -> Result<Re
 
 /// `GET /trace/{id}/value?span=ID&key=KEY`: the whole of one attribute of a span, or of its events, as plain text.
 pub(crate) async fn raw_value(visit: Visit, params: Params, Named(id): Named<String>) -> Result<Response, PageError> {
-    let (trace, _) = fetch(&visit, &id).await?;
+    let (trace, _) = known(&visit, trace_id(&id)?).await?;
     let span = span_of(&params)?
         .ok_or_else(|| PageError::BadParameter("span is missing: it is the id of a span".to_owned()))?;
     let key = params.text("key");
-    let of_id = known(&trace, span)?;
+    let of_id = has_span(&trace, span)?;
     if visit.app.config.hide_ai_content && ai::is_ai(&of_id.span) && ai::is_content(key) {
         return Err(PageError::BadParameter(format!("{key} is hidden by ui.hide_ai_content")));
     }
@@ -86,7 +88,7 @@ fn span_of(params: &Params) -> Result<Option<SpanId>, PageError> {
     SpanId::from_str(text).map(Some).map_err(wrong)
 }
 
-fn known(trace: &Trace, span: SpanId) -> Result<&TraceSpan, PageError> {
+fn has_span(trace: &Trace, span: SpanId) -> Result<&TraceSpan, PageError> {
     let found = trace.spans.iter().find(|one| one.span.span_id == span);
     found.ok_or_else(|| PageError::BadParameter(format!("span {span} is not in this trace")))
 }

@@ -6,7 +6,6 @@ mod badges;
 mod build;
 mod detail;
 mod download;
-mod dropped;
 mod file;
 mod find;
 mod findings;
@@ -24,12 +23,13 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use hoptrail_proto::model::{Trace, TraceId};
 use hoptrail_query::assemble::{TraceTree, assemble};
 
 pub(crate) use self::open::open;
 pub(crate) use download::{as_html, as_jaeger, as_json, as_protobuf, raw_value};
 
+use super::compare;
+use super::known::{known, trace_id};
 use crate::chrome::page;
 use crate::context::{Visit, cookie};
 use crate::error::PageError;
@@ -52,8 +52,11 @@ pub(crate) async fn show(
     headers: HeaderMap,
     Named(id): Named<String>,
 ) -> Result<Response, PageError> {
+    if let Some((base, compared)) = id.split_once("...") {
+        return compare::show(visit, params, (trace_id(base)?, trace_id(compared)?)).await;
+    }
     View::check(&params).map_err(PageError::BadParameter)?;
-    let (trace, damage) = fetch(&visit, &id).await?;
+    let (trace, damage) = known(&visit, trace_id(&id)?).await?;
     // The trace does not wait for what others took.
     let typical = tokio::time::timeout(PERCENTILES_WITHIN, Typical::ask(&visit, &trace)).await.unwrap_or_default();
     let view = View::read(&params);
@@ -96,31 +99,6 @@ fn findings(tree: &TraceTree<'_>, given: &Given<'_>) -> Findings {
 fn names(headers: &HeaderMap) -> Option<u8> {
     let width: u8 = cookie(headers, "names")?.parse().ok()?;
     (WIDTHS.contains(&width) && width.is_multiple_of(WIDTH_STEP)).then_some(width)
-}
-
-fn asked_for(text: &str) -> Result<TraceId, PageError> {
-    if let Some((first, second)) = text.split_once("...") {
-        return Err(PageError::Compare(trace_id(first)?, trace_id(second)?));
-    }
-    trace_id(text)
-}
-
-/// The trace, and what of it the store could not read.
-async fn fetch(visit: &Visit, id: &str) -> Result<(Trace, Option<String>), PageError> {
-    let id = asked_for(id)?;
-    let answer = visit.service().trace(&visit.tenant, id).await?;
-    let damage = answer.notice();
-    match answer.value.filter(|trace| !trace.spans.is_empty()) {
-        Some(trace) => Ok((trace, damage)),
-        // Nobody knows whether it was there.
-        None if damage.is_some() => Err(PageError::Damaged),
-        None => Err(PageError::UnknownTrace(id, dropped::dropped(visit))),
-    }
-}
-
-fn trace_id(text: &str) -> Result<TraceId, PageError> {
-    let text = text.trim();
-    text.parse().map_err(|reason| PageError::BadTraceId { text: crate::format::shortened(text, 100), reason })
 }
 
 #[cfg(test)]

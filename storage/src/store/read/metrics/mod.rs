@@ -5,6 +5,7 @@ mod buckets;
 mod compare;
 mod copies;
 mod division;
+mod exceptions;
 mod groups;
 mod kept;
 mod quantiles;
