@@ -64,8 +64,8 @@ enum Intervals {
 /// What an answer must say.
 #[derive(Debug, Clone)]
 enum Expected {
-    /// For each value of a label the sum of all numbers, times the length of an interval in seconds.
-    Spans(&'static str, BTreeMap<String, u64>, f64),
+    /// For each value of a label the sum of all numbers.
+    Spans(&'static str, BTreeMap<String, u64>, Per),
     /// For some values of a label, with the greatest counts, the count.
     Top(&'static str, BTreeMap<String, u64>, usize),
     /// For each service one number.
@@ -76,6 +76,13 @@ enum Expected {
     Compared(BTreeMap<String, (u64, u64)>),
     /// The keys of an attribute scope.
     Keys(BTreeSet<String>),
+}
+
+/// What a number of spans is told per.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Per {
+    Interval,
+    Second,
 }
 
 impl Numbers {
@@ -129,7 +136,7 @@ impl Numbers {
     }
 
     /// A question about numbers for all spans: in intervals, or in one.
-    fn asked(&self, query: &str, in_intervals: bool, expected: impl FnOnce(f64) -> Expected) -> Option<Numbered> {
+    fn asked(&self, query: &str, in_intervals: bool, expected: Expected) -> Option<Numbered> {
         let (first, last) = self.starts?;
         let (start, end) = (first / SECOND - 1, last / SECOND + 2);
         let step = (end - start).div_ceil(INTERVALS);
@@ -140,13 +147,13 @@ impl Numbers {
         } else {
             (format!("/api/metrics/query?q={query}&start={start}&maxSeries=0"), Intervals::End(end))
         };
-        Some(Numbered { path, intervals, expected: expected(step as f64) })
+        Some(Numbered { path, intervals, expected })
     }
 
     /// The spans of each service over time.
     pub(crate) fn rates(&self, shape: Shape) -> Option<Numbered> {
         let spans = self.services(shape).into_iter().map(|(service, (spans, _))| (service, spans)).collect();
-        self.asked("{ } | rate() by (resource.service.name)", true, |step| Expected::Spans(SERVICE, spans, step))
+        self.asked("{ } | rate() by (resource.service.name)", true, Expected::Spans(SERVICE, spans, Per::Second))
     }
 
     /// A quantile of each service's durations.
@@ -165,12 +172,12 @@ impl Numbers {
         };
         let expected = by_service.into_iter().map(quantile).collect();
         let query = "{ } | quantile_over_time(duration, .99) by (resource.service.name)";
-        self.asked(query, false, |_| Expected::Seconds(expected))
+        self.asked(query, false, Expected::Seconds(expected))
     }
 
     /// How many durations are in each bucket, over time.
     pub(crate) fn heatmap(&self) -> Option<Numbered> {
-        self.asked("{ } | histogram_over_time(duration)", true, |_| Expected::Buckets(self.buckets.clone()))
+        self.asked("{ } | histogram_over_time(duration)", true, Expected::Buckets(self.buckets.clone()))
     }
 
     /// What failures have more often than other spans.
@@ -178,7 +185,7 @@ impl Numbers {
         let counts =
             self.services(shape).into_iter().map(|(service, (spans, failed))| (service, (spans - failed, failed)));
         let counts = counts.collect();
-        self.asked("{ } | compare({ status = error })", true, |_| Expected::Compared(counts))
+        self.asked("{ } | compare({ status = error })", true, Expected::Compared(counts))
     }
 
     /// The keys of span attributes.
@@ -211,10 +218,15 @@ impl Numbered {
             Intervals::No => {}
             Intervals::Step(length) | Intervals::End(length) => *length += number as u64,
         }
-        if let (Expected::Spans(_, _, seconds), Intervals::Step(length)) = (&mut anew.expected, anew.intervals) {
-            *seconds = length as f64 / 1000.0;
-        }
         anew
+    }
+
+    /// How long an interval is, when numbers are told per second.
+    fn seconds(&self, per: Per) -> f64 {
+        match (per, self.intervals) {
+            (Per::Second, Intervals::Step(milliseconds)) => milliseconds as f64 / 1000.0,
+            _ => 1.0,
+        }
     }
 
     /// Fails when the answer is wrong.
@@ -229,8 +241,8 @@ impl Numbered {
             found.push((&series["labels"], numbers.filter_map(|number| number["value"].as_f64()).sum()));
         }
         match &self.expected {
-            Expected::Spans(key, expected, step) => {
-                let found = counts(&found, key, *step);
+            Expected::Spans(key, expected, per) => {
+                let found = counts(&found, key, self.seconds(*per));
                 ensure!(found == *expected, "{found:?} instead of {expected:?}");
             }
             Expected::Top(key, expected, top) => {
@@ -309,7 +321,7 @@ fn text_of(labels: &Json, key: &str) -> String {
     label(labels, key).and_then(|value| value["stringValue"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// By the values of a label the sums of all numbers, times the length of an interval.
+/// By the values of a label the sums of all numbers, times so many seconds.
 fn counts(found: &[(&Json, f64)], key: &str, step: f64) -> BTreeMap<String, u64> {
     found.iter().map(|(labels, sum)| (text_of(labels, key), (sum * step).round() as u64)).collect()
 }
@@ -325,7 +337,8 @@ mod tests {
         let mut numbers = Numbers::default();
         shape.traces_from(0).take(500).for_each(|trace| trace.spans.iter().for_each(|span| numbers.add(span)));
         let rates = numbers.rates(shape).expect("spans");
-        let Expected::Spans(_, spans, step) = &rates.expected else { panic!("spans") };
+        let Expected::Spans(_, spans, per) = &rates.expected else { panic!("spans") };
+        let step = rates.seconds(*per);
         let answer = |more: f64| {
             let series = |(service, spans): (&String, &u64)| {
                 let labels = serde_json::json!([{"key": "resource.service.name", "value": {"stringValue": service}}]);

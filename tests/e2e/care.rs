@@ -74,16 +74,22 @@ async fn damage_is_found_served_around_and_repaired() {
     // A kill also leaves files that the store does not know: of a merge that was not committed, or was. A copy has none of them.
     let made = on("backup", &data, &[whole.to_str().expect("a name")]);
     assert!(made.status.success(), "{}", text(&made.stderr));
-    let known = largest_table(&whole).expect("a segment");
-    let sealed = data.join(known.file_name().expect("a name"));
-    let mut bytes = std::fs::read(&sealed).expect("read");
-    bytes[100] ^= 1;
-    std::fs::write(&sealed, bytes).expect("written");
-
-    let name = sealed.file_name().expect("a name").to_str().expect("text");
-    let verified = on("verify", &data, &[]);
-    assert_eq!(verified.status.code(), Some(1));
-    assert!(text(&verified.stdout).contains(&format!("{name}: segment ")), "{}", text(&verified.stdout));
+    // Tables of the log may be as large as those of segments.
+    let mut tables = tables_with_spans(&whole).into_iter().rev();
+    loop {
+        let (_, table) = tables.next().expect("a segment");
+        let name = table.file_name().expect("a name").to_str().expect("text").to_owned();
+        let (sealed, mut bytes) = (data.join(&name), std::fs::read(&table).expect("read"));
+        bytes[100] ^= 1;
+        std::fs::write(&sealed, &bytes).expect("written");
+        let verified = on("verify", &data, &[]);
+        assert_eq!(verified.status.code(), Some(1));
+        if text(&verified.stdout).contains(&format!("{name}: segment ")) {
+            break;
+        }
+        bytes[100] ^= 1;
+        std::fs::write(&sealed, &bytes).expect("written");
+    }
     let made = on("backup", &data, &[backup.to_str().expect("a name")]);
     assert!(made.status.success(), "{}", text(&made.stderr));
     let refused = on("restore", &path("restored"), &[backup.to_str().expect("a name")]);
@@ -110,11 +116,17 @@ async fn damage_is_found_served_around_and_repaired() {
 
 /// The largest file with spans, once there is one that a segment fills. A rollup has no key of a resource.
 fn largest_table(data: &Path) -> Option<std::path::PathBuf> {
-    let entries = std::fs::read_dir(data).ok()?.filter_map(Result::ok);
+    tables_with_spans(data).pop().filter(|(bytes, _)| *bytes > 10_000).map(|(_, path)| path)
+}
+
+/// The tables that have spans, with their lengths, ascending.
+fn tables_with_spans(data: &Path) -> Vec<(u64, std::path::PathBuf)> {
+    let entries = std::fs::read_dir(data).into_iter().flatten().filter_map(Result::ok);
     let tables = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sst"));
     let holds =
         |path: &Path| std::fs::read(path).is_ok_and(|bytes| bytes.windows(12).any(|key| key == b"service.name"));
     let spans = tables.filter(|entry| holds(&entry.path()));
-    let sized = spans.filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path())));
-    sized.max().filter(|(bytes, _)| *bytes > 10_000).map(|(_, path)| path)
+    let mut sized: Vec<_> = spans.filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path()))).collect();
+    sized.sort();
+    sized
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Expected, MOST_DURATIONS, Numbered, Numbers, SECOND, SERVICE};
+use super::{Expected, MOST_DURATIONS, Numbered, Numbers, Per, SECOND, SERVICE};
 use crate::shape::Shape;
 
 /// Names that a panel shows.
@@ -23,19 +23,21 @@ impl Numbers {
         let failed = services.values().map(|(_, failed)| failed).sum::<u64>();
         let failed_of_each: BTreeMap<String, u64> =
             services.into_iter().map(|(service, (_, failed))| (service, failed)).filter(|(_, n)| *n > 0).collect();
-        let whole = |count| Expected::Spans("", BTreeMap::from([(String::new(), count)]), 1.0);
+        let whole = |count| Expected::Spans("", BTreeMap::from([(String::new(), count)]), Per::Interval);
         let of_names: BTreeMap<String, u64> = self.names.iter().map(|(name, count)| (name.clone(), *count)).collect();
         let top = Expected::Top("name", of_names.clone(), TOP);
         let mut panels = vec![
             self.rates(shape)?,
             self.heatmap()?,
-            self.asked(&format!("{{ status = error }} | rate() {BY_SERVICE}"), true, |step| {
-                Expected::Spans(SERVICE, failed_of_each, step)
-            })?,
-            self.asked("{ } | rate() by (name)", true, |step| Expected::Spans("name", of_names, step))?,
-            self.asked("{ } | count_over_time()", true, |_| whole(spans))?,
-            self.asked("{ status = error } | count_over_time()", true, |_| whole(failed))?,
-            self.asked(&format!("{{ }} | count_over_time() by (name) | topk({TOP})"), false, |_| top)?,
+            self.asked(
+                &format!("{{ status = error }} | rate() {BY_SERVICE}"),
+                true,
+                Expected::Spans(SERVICE, failed_of_each, Per::Second),
+            )?,
+            self.asked("{ } | rate() by (name)", true, Expected::Spans("name", of_names, Per::Second))?,
+            self.asked("{ } | count_over_time()", true, whole(spans))?,
+            self.asked("{ status = error } | count_over_time()", true, whole(failed))?,
+            self.asked(&format!("{{ }} | count_over_time() by (name) | topk({TOP})"), false, top)?,
         ];
         let durations = self.sorted_durations(shape);
         let of_durations: [OfDurations; 5] = [
@@ -47,8 +49,7 @@ impl Numbers {
         ];
         for (function, of) in of_durations {
             let expected = durations.iter().map(|(service, own)| (service.clone(), of(own))).collect();
-            panels
-                .push(self.asked(&format!("{{ }} | {function} {BY_SERVICE}"), false, |_| Expected::Seconds(expected))?);
+            panels.push(self.asked(&format!("{{ }} | {function} {BY_SERVICE}"), false, Expected::Seconds(expected))?);
         }
         Some(panels)
     }

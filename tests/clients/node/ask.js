@@ -14,12 +14,14 @@ function watch(page) {
   return problems;
 }
 
+// The pickers of the form have options as well.
+const offers = (page) => page.getByRole('listbox').getByRole('option');
 const box = (page) => page.getByLabel('Attributes or TraceQL');
 
 /** Types a part of a query, and takes a suggestion with some keys. */
 async function suggested(page, text, ...keys) {
   await page.keyboard.type(text);
-  const options = page.getByRole('option');
+  const options = offers(page);
   await options.first().waitFor();
   const offered = await options.allInnerTexts();
   const expanded = await box(page).getAttribute('aria-expanded');
@@ -40,7 +42,7 @@ async function byKeyboard(page) {
     await suggested(page, ' && na', 'Escape'),
   ];
   for (let i = 0; i < ' && na'.length; i++) await page.keyboard.press('Backspace');
-  await page.getByRole('option').first().waitFor({ timeout: 2000 }).catch(() => {});
+  await offers(page).first().waitFor({ timeout: 2000 }).catch(() => {});
   await page.keyboard.type(' }');
   await page.keyboard.press('Enter');
   return steps;

@@ -3,11 +3,12 @@
 //! One segment has no copies. Those of two segments never change, so they are looked for once and remembered. The head changes often: few
 //! of its spans can have copies, and a look at the bits of a hash tells which. What was found stays known until something changes.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use hoptrail_proto::model::{SpanId, TraceId};
 
+use super::head_copies::InChunks;
 use crate::ReadError;
 use crate::catalog::SegmentEntry;
 use crate::codec::bits::Bitmap;
@@ -21,53 +22,11 @@ use crate::store::read::trace_loader::{KeyedRow, TraceLoader};
 /// Memory of a span of the head while it is looked at, about.
 const SPAN_BYTES: usize = 16;
 
-/// Heads that are remembered: there is one for each tenant.
-const MOST_HEADS: usize = 16;
-
 /// The copies among the units of a query.
 pub(super) struct Copies<'s, 'a> {
     loader: &'s TraceLoader<'s, 'a>,
     segments: Vec<Arc<SegmentEntry>>,
     chunks: Arc<InChunks>,
-}
-
-/// For each chunk how many rows count, and which of them are copies.
-type InChunks = HashMap<UnitId, (usize, Vec<u32>)>;
-
-/// The copies in heads, as they were when somebody looked for them.
-#[derive(Debug, Default)]
-pub(in crate::store) struct HeadCopies(Mutex<Vec<KnownHead>>);
-
-/// A head, and its copies.
-#[derive(Debug)]
-struct KnownHead {
-    /// Its chunks with their lengths. Names that are weak: the head is sealed meanwhile.
-    chunks: Vec<(Weak<Chunk>, usize)>,
-    segments: Vec<u64>,
-    copies: Arc<InChunks>,
-}
-
-impl HeadCopies {
-    fn get(&self, chunks: &[(UnitId, &Arc<Chunk>, usize)], segments: &[u64]) -> Option<Arc<InChunks>> {
-        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |known: &&KnownHead| {
-            let pairs = || known.chunks.iter().zip(chunks);
-            known.segments == segments
-                && known.chunks.len() == chunks.len()
-                && pairs().all(|((chunk, len), (_, other, now))| chunk.as_ptr() == Arc::as_ptr(other) && len == now)
-        };
-        heads.iter().find(is_same).map(|known| Arc::clone(&known.copies))
-    }
-
-    fn keep(&self, chunks: &[(UnitId, &Arc<Chunk>, usize)], segments: Vec<u64>, copies: &Arc<InChunks>) {
-        let chunks = chunks.iter().map(|(_, chunk, len)| (Arc::downgrade(chunk), *len)).collect();
-        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.retain(|known| known.chunks.iter().all(|(chunk, _)| chunk.strong_count() > 0));
-        if heads.len() >= MOST_HEADS {
-            heads.remove(0);
-        }
-        heads.push(KnownHead { chunks, segments, copies: Arc::clone(copies) });
-    }
 }
 
 impl<'s, 'a> Copies<'s, 'a> {
