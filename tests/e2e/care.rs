@@ -79,12 +79,13 @@ async fn damage_is_found_served_around_and_repaired() {
     loop {
         let (_, table) = tables.next().expect("a segment");
         let name = table.file_name().expect("a name").to_str().expect("text").to_owned();
-        let (sealed, mut bytes) = (data.join(&name), std::fs::read(&table).expect("read"));
+        let sealed = data.join(&name);
+        let Ok(mut bytes) = std::fs::read(&sealed) else { continue };
         bytes[100] ^= 1;
         std::fs::write(&sealed, &bytes).expect("written");
         let verified = on("verify", &data, &[]);
-        assert_eq!(verified.status.code(), Some(1));
         if text(&verified.stdout).contains(&format!("{name}: segment ")) {
+            assert_eq!(verified.status.code(), Some(1));
             break;
         }
         bytes[100] ^= 1;
