@@ -58,7 +58,7 @@ impl Planted {
         }
         let mut select = made(2, 1, "orders", "SELECT orders", node(self.node()));
         select.span.attributes = vec![Attribute::new("rows", (self.number % 3) as i64)];
-        let insert = made(3, 1, "orders", "INSERT orders", node((self.node() + self.number) % 10));
+        let insert = made(3, 1, "orders", "INSERT orders", node((self.node() + self.number / 10) % 10));
         vec![front, select, insert]
     }
 }
@@ -104,7 +104,7 @@ async fn a_cause_on_a_descendant_comes_first() {
     // Other statements on the node are on both sides.
     let inserts = |number: &u64| {
         let own = Planted { number: *number };
-        own.node() != 7 && (own.node() + number) % 10 == 7
+        own.node() != 7 && (own.node() + number / 10) % 10 == 7
     };
     let others = (0..TRACES).filter(inserts).count() as u64;
     assert_eq!(all[1], (vec!["resource.k8s.node.name = node-7".to_owned()], slow, others), "{all:?}");
