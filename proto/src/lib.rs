@@ -16,6 +16,7 @@
 
 #[doc(hidden)]
 pub mod checks;
+pub mod file;
 pub mod model;
 pub mod otlp;
 pub mod tempo;

@@ -88,3 +88,20 @@
   });
   addEventListener("pagehide", () => news.close());
 })();
+
+// A file dropped on a page is opened, as if it were chosen on the page for files.
+(() => {
+  "use strict";
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && !event.target.closest?.("input[type=file]");
+  addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    const form = document.createElement("form");
+    Object.assign(form, { method: "post", action: "/file", enctype: "multipart/form-data", hidden: true });
+    const input = form.appendChild(document.createElement("input"));
+    Object.assign(input, { type: "file", name: "file", files: event.dataTransfer.files });
+    document.body.append(form);
+    form.submit();
+  });
+})();

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use crate::Config;
 use crate::error::PageError;
 use crate::links::Links;
+use crate::opened::Opened;
 use crate::recent::{self, Recent};
 use crate::system::{System, SystemSource};
 use crate::views::Views;
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) notices: NoticeSource,
     pub(crate) system: SystemSource,
     pub(crate) views: Arc<Views>,
+    pub(crate) opened: Opened,
     pub(crate) links: Links,
     pub(crate) config: Config,
     clock: Arc<dyn Clock>,
@@ -87,7 +89,8 @@ impl App {
             Links::default()
         });
         let Sources { notices, system, views } = sources;
-        Self { service, notices, system, views, links, config: config.clone(), clock, zone }
+        let opened = Opened::default();
+        Self { service, notices, system, views, opened, links, config: config.clone(), clock, zone }
     }
 
     /// The time of day.

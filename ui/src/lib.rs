@@ -14,6 +14,7 @@ mod format;
 mod ids;
 mod layers;
 mod links;
+mod opened;
 mod origin;
 mod pages;
 mod plot;

@@ -15,7 +15,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::context::{App, Sources};
 use crate::error::PageError;
 use crate::url::Named;
-use crate::{Config, assets, pages};
+use crate::{Config, assets, opened, pages};
 
 /// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -54,6 +54,7 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .route("/help", get(pages::start::show))
         .route("/zone", get(pages::zone::choose))
         .merge(views())
+        .merge(files())
         .route("/assets/{hash}/{name}", get(asset))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(not_found)
@@ -76,6 +77,12 @@ fn views() -> Router<Arc<App>> {
         .route("/views/delete", post(pages::views::delete))
         .route("/views/json", get(pages::views::json))
         .layer(DefaultBodyLimit::max(pages::views::MOST_BYTES))
+}
+
+/// Files that are looked at without being stored.
+fn files() -> Router<Arc<App>> {
+    let limit = DefaultBodyLimit::max(opened::MOST_BYTES);
+    Router::new().route("/file", get(pages::file::show).post(pages::file::open)).layer(limit)
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

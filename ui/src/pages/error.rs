@@ -67,6 +67,7 @@ fn say(error: &PageError) -> (&'static str, &'static [&'static str]) {
                 "It may not have been sampled: look for a sampler in the SDK or Collector (OTEL_TRACES_SAMPLER).",
                 "It may be past the retention time, or belong to another tenant.",
                 "Check that all digits were copied.",
+                "A trace from a file can be opened on the page /file, for an hour.",
             ],
         ),
         PageError::NoTenant(NoTenant::Missing) => (

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 mod dropped;
 pub(crate) mod error;
 pub(crate) mod exceptions;
+pub(crate) mod file;
 pub(crate) mod known;
 pub(crate) mod map;
 pub(crate) mod red;

@@ -149,3 +149,43 @@ async fn a_link_to_share_has_absolute_times() {
         "{link}"
     );
 }
+
+#[tokio::test]
+async fn a_file_is_opened_as_a_trace_and_not_stored() {
+    let server = Server::of(shop()).await;
+    let zipkin = r#"[{"traceId":"463ac35c9f6413ad","id":"a1","kind":"SERVER","name":"get /<b>","timestamp":1760000000000000,"duration":2000,
+        "localEndpoint":{"serviceName":"old"}},{"traceId":"463ac35c9f6413ad","id":"b2","parentId":"a1","name":"child","timestamp":1760000000000100}]"#;
+    let form = |text: &str| {
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n{text}\r\n--b--\r\n"
+        )
+    };
+    let multipart = ("content-type", "multipart/form-data; boundary=b");
+    let opened = server.post("/file", &form(zipkin), &[multipart, ("sec-fetch-site", "same-origin")]).await;
+    let place = "/trace/0000000000000000463ac35c9f6413ad";
+    assert_eq!((opened.status.as_u16(), opened.headers["location"].to_str().ok()), (303, Some(place)));
+    let page = server.get(place).await;
+    assert_eq!((page.status.as_u16(), page.all(".item").len()), (200, 2));
+    assert!(page.text().contains("get /&lt;b&gt;"));
+    assert_eq!(server.get(&format!("{place}/json")).await.status, 200);
+    assert_eq!(server.get("/search?service=old&lookback=all").await.all(".hit-name").len(), 0, "it is not stored");
+    let two = zipkin.replacen("463ac35c9f6413ad", "1", 1);
+    let list = server.post("/file", &two, &[]).await;
+    assert_eq!(
+        (list.status.as_u16(), list.all(".view-list a").len(), list.one(".views h2")),
+        (200, 2, "Zipkin’s JSON: 2 traces".into())
+    );
+    for (file, headers, status, says) in [
+        (form(""), &[multipart][..], 400, "Choose a file"),
+        ("{}".to_owned(), &[], 400, "none of the forms"),
+        (form("<script>"), &[multipart], 400, "none of the forms"),
+    ] {
+        let page = server.post("/file", &file, headers).await;
+        assert_eq!(page.status, status);
+        assert!(page.one(".notice").contains(says), "{}", page.one(".notice"));
+    }
+    let large = server.post("/file", &" ".repeat((32 << 20) + 1), &[]).await;
+    assert!(large.status == 413 && large.one(".notice").contains("32MiB"), "{}", large.one(".notice"));
+    assert_eq!(server.post("/file", zipkin, &[("sec-fetch-site", "cross-site")]).await.status, 403);
+    assert_eq!(server.get("/file").await.one("h1"), "Open a file");
+}

@@ -16,7 +16,7 @@ use crate::context::Visit;
 use crate::error::PageError;
 use crate::format;
 use crate::pages::dropped;
-use crate::pages::known::{known, trace_id};
+use crate::pages::known::{known, opened, trace_id};
 use crate::url::{Named, Params};
 
 /// `GET /trace/{id}/json`: the trace as OTLP/JSON, or with `span` that span alone.
@@ -31,14 +31,16 @@ pub(crate) async fn as_json(visit: Visit, params: Params, Named(id): Named<Strin
     let id = trace_id(&id)?;
     let mut writer = TraceWriter::default();
     let write = move |spans: Vec<TraceSpan>| writer.batch(&spans).into_bytes();
-    let body = streamed(&visit, id, write, TraceWriter::END.into()).await?;
+    let whole = |trace: &Trace| write_trace(trace).into_bytes();
+    let body = streamed(&visit, id, write, TraceWriter::END.into(), whole).await?;
     Ok(attachment("application/json", &format!("trace-{id}.json"), body))
 }
 
 /// `GET /trace/{id}/otlp`: the same as protobuf. Messages of the same kind one after the other are one message.
 pub(crate) async fn as_protobuf(visit: Visit, Named(id): Named<String>) -> Result<Response, PageError> {
     let id = trace_id(&id)?;
-    let body = streamed(&visit, id, |spans: Vec<TraceSpan>| otlp::encode(&spans), vec![]).await?;
+    let write = |spans: Vec<TraceSpan>| otlp::encode(&spans);
+    let body = streamed(&visit, id, write, vec![], |trace| otlp::encode(&trace.spans)).await?;
     Ok(attachment("application/x-protobuf", &format!("trace-{id}.pb"), body))
 }
 
@@ -97,17 +99,21 @@ async fn drawn(draw: impl FnOnce() -> String + Send + 'static) -> Result<String,
     tokio::task::spawn_blocking(draw).await.map_err(PageError::NotDrawn)
 }
 
-/// All spans of the trace, batch by batch.
+/// All spans of the trace, batch by batch; of a file's trace at once, as `whole` writes it.
 async fn streamed(
     visit: &Visit,
     id: TraceId,
     make: impl FnMut(Vec<TraceSpan>) -> Vec<u8> + Send + 'static,
     end: Vec<u8>,
+    whole: impl FnOnce(&Trace) -> Vec<u8>,
 ) -> Result<Body, PageError> {
     let mut batches = visit.service().download(&visit.tenant, id, make, end).await?;
     // The first batch tells whether there is such a trace; after it the status is sent.
-    let unknown = || PageError::UnknownTrace(id, dropped::dropped(visit));
-    let first = batches.recv().await.ok_or_else(unknown)??;
+    let Some(first) = batches.recv().await else {
+        let trace = opened(visit, id).ok_or_else(|| PageError::UnknownTrace(id, dropped::dropped(visit)))?;
+        return Ok(Body::from(whole(&trace)));
+    };
+    let first = first?;
     let rest = stream::unfold(batches, async |mut batches| Some((batches.recv().await?, batches)));
     Ok(Body::from_stream(stream::once(async { Ok(first) }).chain(rest)))
 }
