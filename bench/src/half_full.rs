@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::http::Connection;
-use crate::ingest;
+use crate::pages::{self, Pages};
 use crate::queries::{self, Answered, Kind};
+use crate::report::Page;
 use crate::server::{Launch, Server};
 use crate::spool::{self, Source};
 use crate::transport::Transport;
+use crate::{ingest, shape};
 
 /// Half of `storage.head_spans`.
 const HALF_A_HEAD: u64 = 131_072;
@@ -25,6 +27,8 @@ pub(crate) struct HalfFull {
     pub(crate) kinds: Vec<Kind>,
     /// How they were answered.
     pub(crate) answered: Vec<Answered>,
+    /// Pages of the web UI.
+    pub(crate) pages: Vec<Page>,
 }
 
 /// Spans that come after the first `spans` and stay in memory.
@@ -50,8 +54,14 @@ pub(crate) async fn measure(
     let head_spans = settled_head(&mut connection).await?;
     let answered = queries::ask_all(&mut connection, server.pid(), &kinds, "queries with a half-full head").await?;
     drop(connection);
+    let is_ordinary = matches!(source.shape().kind, shape::Kind::Shop | shape::Kind::OtelDemo);
+    let pages = is_ordinary.then(|| Pages::new(source.shape(), &source.truth));
+    let pages = match pages {
+        Some(pages) => pages::measure(&server, &pages, repetitions).await?,
+        None => Vec::new(),
+    };
     server.stop()?;
-    Ok(HalfFull { head_spans, kinds, answered })
+    Ok(HalfFull { head_spans, kinds, answered, pages })
 }
 
 /// Waits until what is full is sealed. Returns the spans that stay in memory.

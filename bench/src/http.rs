@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderName, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -37,7 +37,16 @@ impl Connection {
 
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
-        let request = Request::get(path).header(header::HOST, &self.host).header(header::ACCEPT, accept);
+        self.ask(path, header::ACCEPT, accept).await
+    }
+
+    /// Asks as browsers do, for a compressed answer; the time from sending to the last byte.
+    pub(crate) async fn get_compressed(&mut self, path: &str) -> Result<Duration> {
+        Ok(self.ask(path, header::ACCEPT_ENCODING, "gzip").await?.1)
+    }
+
+    async fn ask(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(Bytes, Duration)> {
+        let request = Request::get(path).header(header::HOST, &self.host).header(name, value);
         let request = request.body(Full::default())?;
         if self.sender.is_closed() {
             // The server closes connections on which nothing is asked for a while.

@@ -17,6 +17,7 @@ mod http;
 mod ingest;
 #[cfg(test)]
 mod late_calls;
+mod pages;
 mod progress;
 mod queries;
 mod report;

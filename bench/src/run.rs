@@ -152,10 +152,10 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
         after_kill_head_spans: crash.head_spans,
     };
     let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, &half_full.answered, cold)).collect();
-    let half_full_spans = half_full.head_spans;
+    let (half_full_spans, pages) = (half_full.head_spans, half_full.pages);
     let beside_ordinary = Vec::new();
     let report =
-        Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, restart, beside_ordinary };
+        Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, pages, restart, beside_ordinary };
     Ok(Stored { launch, kinds: half_full.kinds, report })
 }
 

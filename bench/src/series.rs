@@ -17,8 +17,6 @@ const MOST_DURATIONS: usize = 8_000_000;
 const MOST_VALUES: usize = 64;
 /// Intervals of a question.
 const INTERVALS: u64 = 60;
-/// OTLP's status code of a failure.
-const ERROR: i32 = 2;
 const SECOND: u64 = 1_000_000_000;
 /// The label of a service.
 const SERVICE: &str = "resource.service.name";
@@ -90,7 +88,7 @@ impl Numbers {
     pub(crate) fn add(&mut self, span: &Span) {
         let (start, end) = (span.otlp.start_time_unix_nano, span.otlp.end_time_unix_nano);
         let nanos = end.saturating_sub(start);
-        let failed = span.otlp.status.as_ref().is_some_and(|status| status.code == ERROR);
+        let failed = span.has_failed();
         let (spans, failures) = self.resources.entry(span.resource).or_default();
         *spans += 1;
         *failures += u64::from(failed);

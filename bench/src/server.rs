@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) http: String,
     /// Where the Tempo API and the metrics are.
     pub(crate) tempo: String,
+    /// Where the web UI is.
+    pub(crate) ui: String,
     /// From the start of the process to `ready`.
     pub(crate) start_up: Duration,
     _stdout: BufReader<ChildStdout>,
@@ -57,7 +59,7 @@ impl Server {
         let mut child = child.with_context(|| format!("cannot start {}", launch.binary.display()))?;
         let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
         let announced = read_addresses(&mut stdout);
-        let [grpc, http, tempo] = match announced {
+        let [grpc, http, tempo, ui] = match announced {
             Ok(addresses) => addresses,
             Err(error) => {
                 let _ = child.kill();
@@ -65,7 +67,7 @@ impl Server {
                 return Err(error.context(format!("the server did not start; see {}", launch.log.display())));
             }
         };
-        Ok(Self { child, grpc, http, tempo, start_up: started.elapsed(), _stdout: stdout })
+        Ok(Self { child, grpc, http, tempo, ui, start_up: started.elapsed(), _stdout: stdout })
     }
 
     /// The process id.
@@ -99,23 +101,20 @@ impl Drop for Server {
     }
 }
 
-/// Reads `listening NAME ADDRESS` lines until `ready`; the addresses of `otlp-grpc`, `otlp-http` and `tempo`.
-fn read_addresses(stdout: &mut impl BufRead) -> Result<[String; 3]> {
+/// Reads `listening NAME ADDRESS` lines until `ready`; the addresses of these names.
+fn read_addresses(stdout: &mut impl BufRead) -> Result<[String; 4]> {
     let mut known: HashMap<String, String> = HashMap::new();
     for line in stdout.lines() {
         let line = line?;
         if line == "ready" {
-            return Ok([take(&mut known, "otlp-grpc")?, take(&mut known, "otlp-http")?, take(&mut known, "tempo")?]);
+            let mut own = |name| known.remove(name).with_context(|| format!("no address of {name}"));
+            return Ok([own("otlp-grpc")?, own("otlp-http")?, own("tempo")?, own("ui")?]);
         }
         if let Some((name, address)) = line.strip_prefix("listening ").and_then(|rest| rest.split_once(' ')) {
             known.insert(name.to_owned(), address.to_owned());
         }
     }
     bail!("the server ended")
-}
-
-fn take(addresses: &mut HashMap<String, String>, name: &str) -> Result<String> {
-    addresses.remove(name).with_context(|| format!("no address of {name}"))
 }
 
 /// The binary that was built together with this one.

@@ -42,6 +42,8 @@ pub(crate) struct Truth {
     shape: Shape,
     traces: u64,
     spans: u64,
+    /// Traces with a span that failed.
+    failed: u64,
     /// Rare values that will be asked for. There are too many to know the answers for all.
     chosen: BTreeSet<Mark>,
     known: HashMap<Mark, Newest>,
@@ -68,6 +70,7 @@ impl Truth {
             shape,
             traces: 0,
             spans: 0,
+            failed: 0,
             chosen,
             known: HashMap::new(),
             names: BTreeMap::new(),
@@ -79,6 +82,7 @@ impl Truth {
     pub(crate) fn add(&mut self, trace: &Trace) {
         self.traces += 1;
         self.spans += trace.spans.len() as u64;
+        self.failed += u64::from(trace.spans.iter().any(|span| span.has_failed()));
         let start = trace.start();
         for span in &trace.spans {
             self.numbers.add(span);
@@ -98,6 +102,12 @@ impl Truth {
     #[must_use]
     pub(crate) fn traces(&self) -> u64 {
         self.traces
+    }
+
+    /// Of these, traces with a span that failed.
+    #[must_use]
+    pub(crate) fn failed_traces(&self) -> u64 {
+        self.failed
     }
 
     /// Spans counted.

@@ -93,8 +93,12 @@ pub(super) fn contradictions(config: &Config) -> Result<(), Error> {
         );
         return Err(impossible(&format!("listen.{}", one.key), message));
     }
-    hoptrail_ui::check_links(&config.ui.links).map_err(|reason| impossible("ui.links", reason))?;
-    hoptrail_ui::check_prices(&config.ui.ai_prices).map_err(|reason| impossible("ui.ai_prices", reason))?;
+    let ui = &config.ui;
+    hoptrail_ui::check_base_path(&ui.base_path).map_err(|reason| impossible("ui.base_path", reason))?;
+    hoptrail_ui::check_frame_ancestors(&ui.frame_ancestors)
+        .map_err(|reason| impossible("ui.frame_ancestors", reason))?;
+    hoptrail_ui::check_links(&ui.links).map_err(|reason| impossible("ui.links", reason))?;
+    hoptrail_ui::check_prices(&ui.ai_prices).map_err(|reason| impossible("ui.ai_prices", reason))?;
     let mut folders = BTreeSet::new();
     for target in &config.remote_write {
         target.check().map_err(|reason| impossible("remote_write", reason))?;

@@ -98,7 +98,7 @@
     if (!hasFiles(event)) return;
     event.preventDefault();
     const form = document.createElement("form");
-    Object.assign(form, { method: "post", action: "/file", enctype: "multipart/form-data", hidden: true });
+    Object.assign(form, { method: "post", action: `${document.querySelector(".brand").href}file`, enctype: "multipart/form-data", hidden: true });
     const input = form.appendChild(document.createElement("input"));
     Object.assign(input, { type: "file", name: "file", files: event.dataTransfer.files });
     document.body.append(form);

@@ -12,6 +12,10 @@ pub struct Config {
     /// IANA name of the zone in which times are shown, for example `Europe/Berlin`. Empty: the browser's zone, which its
     /// script sends in a cookie, and UTC without it.
     pub time_zone: String,
+    /// The path below which a proxy shows the pages, for example `/hoptrail`. The proxy may keep it or strip it.
+    pub base_path: String,
+    /// Origins whose pages may show these pages in a frame, for example `https://grafana.example`; `self` for this one.
+    pub frame_ancestors: Vec<String>,
     /// Links to where more is known of a span or a service.
     pub links: Vec<LinkConfig>,
     /// What a million tokens of language models cost.

@@ -58,17 +58,27 @@ fn marked(text: &str, unseen: impl Fn(char) -> bool) -> String {
             (false, false) => {}
         }
         in_mark = unseen(c);
-        match c {
-            c if in_mark => out.push_str(&number(c)),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
+        if in_mark { out.push_str(&number(c)) } else { escape(c, &mut out) }
     }
     out.push_str(if in_mark { "</mark></bdi>" } else { "</bdi>" });
+    out
+}
+
+fn escape(c: char, out: &mut String) {
+    match c {
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '&' => out.push_str("&amp;"),
+        '"' => out.push_str("&#34;"),
+        '\'' => out.push_str("&#39;"),
+        c => out.push(c),
+    }
+}
+
+/// A text as it can stand in markup.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| escape(c, &mut out));
     out
 }
 

@@ -3,6 +3,7 @@
 //! A page is a struct, a template and a handler in `pages/`. What is drawn where is decided in `waterfall/`, which is pure.
 //! They keep Jaeger's URLs (`/search`, `/trace/{id}`) and their parameters.
 
+mod adapt;
 mod assets;
 mod chrome;
 mod colour;
@@ -28,6 +29,7 @@ mod url;
 mod views;
 mod waterfall;
 
+pub use adapt::{check_base_path, check_frame_ancestors};
 pub use config::Config;
 pub use context::{NoticeSource, Notices, Sources};
 pub use format::duration;

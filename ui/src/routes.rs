@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use hoptrail_query::{Clock, Service, SystemClock};
@@ -15,11 +16,11 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::context::{App, Sources};
 use crate::error::PageError;
 use crate::url::Named;
-use crate::{Config, assets, opened, pages};
+use crate::{Config, adapt, assets, opened, pages};
 
 /// Nothing from elsewhere, nothing inline: what an attribute's value says can never run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+     form-action 'self'; base-uri 'none'; frame-ancestors";
 
 /// The web UI over `service`. Pages also show what `sources` give.
 pub fn router(service: Arc<Service>, config: &Config, sources: Sources) -> Router {
@@ -28,7 +29,16 @@ pub fn router(service: Arc<Service>, config: &Config, sources: Sources) -> Route
 
 /// The web UI over `service`, with the time of day from `clock`.
 pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Sources, clock: Arc<dyn Clock>) -> Router {
-    let app = Arc::new(App::new(service, config, sources, clock));
+    let base = adapt::base(&config.base_path);
+    let pages = pages_below(base, config, Arc::new(App::new(service, config, sources, clock)));
+    if base.is_empty() {
+        return pages;
+    }
+    // A proxy may keep the path or strip it.
+    Router::new().nest_service(base, pages.clone()).merge(pages)
+}
+
+fn pages_below(base: &str, config: &Config, app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/search", get(pages::search::show))
@@ -53,6 +63,7 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .route("/trace/{id}/value", get(pages::trace::raw_value))
         .route("/help", get(pages::start::show))
         .route("/zone", get(pages::zone::choose))
+        .route("/theme", get(pages::theme::choose))
         .merge(views())
         .merge(files())
         .route("/assets/{hash}/{name}", get(asset))
@@ -62,12 +73,24 @@ pub fn router_with_clock(service: Arc<Service>, config: &Config, sources: Source
         .with_state(app)
         .layer(DefaultBodyLimit::max(0))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
-        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, policy(&config.frame_ancestors)))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(fixed(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-cache")))
+        .layer(from_fn_with_state(Arc::from(base), adapt::adapt))
         .layer(CompressionLayer::new().gzip(true))
+}
+
+/// What a page may do, and where it may be shown.
+fn policy(frame_ancestors: &[String]) -> HeaderValue {
+    let origin = |origin: &String| if origin == "self" { "'self'".to_owned() } else { origin.clone() };
+    let mut origins: Vec<String> = frame_ancestors.iter().map(origin).collect();
+    if origins.is_empty() {
+        origins.push("'none'".to_owned());
+    }
+    let policy = format!("{CONTENT_SECURITY_POLICY} {}", origins.join(" "));
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
 /// Pages that keep something.
@@ -85,8 +108,8 @@ fn files() -> Router<Arc<App>> {
     Router::new().route("/file", get(pages::file::show).post(pages::file::open)).layer(limit)
 }
 
-fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+fn fixed(name: HeaderName, value: HeaderValue) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, value)
 }
 
 async fn home() -> Redirect {

@@ -1,5 +1,6 @@
 //! Routes, asked like a browser asks: status, headers, and what stands on the page.
 
+mod adapt;
 mod aggregate;
 mod bad_input;
 mod compare;

@@ -29,6 +29,9 @@ pub struct Report {
     pub half_full_spans: u64,
     /// Questions, in the order they were asked.
     pub queries: Vec<Query>,
+    /// Pages of the web UI with a half-full head; none where data is not ordinary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Page>,
     /// Starts with everything stored.
     pub restart: Restart,
     /// Each question beside the same to a store of ordinary data, where there was one.
@@ -165,6 +168,21 @@ pub struct Query {
     pub cold_next_ms: f64,
     /// What the first question read from the disk.
     pub cold_read_kb: f64,
+}
+
+/// One kind of page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    /// For people.
+    pub name: String,
+    /// How often.
+    pub asked: usize,
+    /// From sending to the last byte, milliseconds.
+    pub p50_ms: f64,
+    /// Milliseconds.
+    pub p99_ms: f64,
+    /// CPU time of the server for one, milliseconds.
+    pub cpu_ms: f64,
 }
 
 /// Starts with everything stored.

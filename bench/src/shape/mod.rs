@@ -14,6 +14,7 @@ pub(crate) use tree::{Node, tree};
 use hoptrail_proto::otlp::types::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use hoptrail_proto::otlp::types::resource::v1::Resource;
 use hoptrail_proto::otlp::types::trace::v1::Span as OtlpSpan;
+use hoptrail_proto::otlp::types::trace::v1::status::StatusCode;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -100,6 +101,13 @@ pub(crate) struct Span {
     pub(crate) slot: usize,
     /// The questions to which it belongs.
     pub(crate) marks: Vec<Mark>,
+}
+
+impl Span {
+    /// Whether its status is an error.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.otlp.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32)
+    }
 }
 
 /// What questions are about.

@@ -15,6 +15,7 @@ pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod start;
 pub(crate) mod system;
+pub(crate) mod theme;
 pub(crate) mod trace;
 pub(crate) mod views;
 pub(crate) mod why;

@@ -8,8 +8,8 @@ use crate::context::CHOSEN_ZONE;
 use crate::error::PageError;
 use crate::url::{Params, local_path};
 
-/// A year, in seconds.
-const KEPT: u32 = 365 * 86_400;
+/// How long a browser keeps what a reader chose: a year, in seconds.
+pub(super) const KEPT: u32 = 365 * 86_400;
 
 /// Keeps the zone in a cookie, or without one forgets it, and goes back to the page that asked.
 pub(crate) async fn choose(params: Params) -> Result<Response, PageError> {
