@@ -1,7 +1,8 @@
 //! Call paths: many traces as one, folded by the services, names and kinds of their spans from the root down. The question, the answer, and
 //! what a trace adds to it.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 
 use hoptrail_proto::model::SpanKind;
 
@@ -24,8 +25,12 @@ pub struct PathsRequest {
 pub struct CallPaths {
     /// How many traces there are.
     pub traces: Sides,
-    /// Depth first; those with one parent by when they mostly start.
+    /// Depth first; those with one parent by when they mostly start. Those that fewest traces have are left out when there are very many.
     pub paths: Vec<CallPath>,
+    /// How many are left out.
+    pub left_out: usize,
+    /// How long the critical paths of all traces are together, nanoseconds: of the selected and of the others.
+    pub critical: [u64; 2],
     /// What it took.
     pub inspected: Inspected,
 }
@@ -78,6 +83,35 @@ pub(crate) struct Step<K> {
     pub(crate) is_real: bool,
 }
 
+/// Most paths that are told.
+const MOST: usize = if cfg!(test) { 40 } else { 10_000 };
+
+/// Which paths are told: those that most traces have, and of these the ones nearer to the root; all that are alike in both, or none of
+/// them. No path is in more traces than the one above it, so each that is told has what it hangs on.
+#[derive(Debug)]
+pub(crate) struct Told {
+    last: Option<(Reverse<u64>, u32)>,
+}
+
+impl Told {
+    /// Of paths with these numbers of traces and depths.
+    pub(crate) fn of(ranks: impl Iterator<Item = (u64, u32)>) -> Self {
+        let mut alike: BTreeMap<(Reverse<u64>, u32), usize> = BTreeMap::new();
+        ranks.for_each(|(traces, depth)| *alike.entry((Reverse(traces), depth)).or_default() += 1);
+        let mut sum = 0;
+        let fits = |(_, count): &(&(Reverse<u64>, u32), &usize)| {
+            sum += **count;
+            sum <= MOST
+        };
+        Self { last: alike.iter().take_while(fits).last().map(|(rank, _)| *rank) }
+    }
+
+    /// Whether a path is told.
+    pub(crate) fn has(&self, (traces, depth): (u64, u32)) -> bool {
+        self.last.is_some_and(|last| (Reverse(traces), depth) <= last)
+    }
+}
+
 /// The quantiles that are told.
 const QUANTILES: [f64; 2] = [0.5, 0.95];
 
@@ -92,12 +126,17 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.traces += other.traces;
-        self.errors += other.errors;
-        self.critical = self.critical.saturating_add(other.critical);
-        self.starts.extend(other.starts);
-        self.durations.extend(other.durations);
+    /// Nothing yet of so many spans, of which so many failed, in so many traces.
+    pub(crate) fn with_capacity(traces: u64, errors: u64, spans: usize) -> Self {
+        let room = || Vec::with_capacity(spans);
+        Self { traces, errors, critical: 0, starts: room(), durations: room() }
+    }
+
+    /// A span: when it starts after its trace, how long it takes, and how much of that is on the critical path.
+    pub(crate) fn push(&mut self, start: u64, duration: u64, critical: u64) {
+        self.starts.push(start);
+        self.durations.push(duration);
+        self.critical = self.critical.saturating_add(critical);
     }
 
     /// The numbers; `None` of nothing.
@@ -288,6 +327,21 @@ mod tests {
         assert_eq!(nanos(&queue), [10, 10], "time in which nobody ran belongs to nobody");
         let unreal = [step(None, 0, 10), Step { is_real: false, ..step(Some(0), 0, u64::MAX) }];
         assert_eq!(nanos(&unreal), [10, 0]);
+    }
+
+    #[test]
+    fn paths_that_most_traces_have_are_told_with_what_is_above_them() {
+        let told = |few: usize| {
+            let ranks: Vec<(u64, u32)> = [(9, 0), (7, 1)]
+                .into_iter()
+                .chain((0..MOST - 3).map(|_| (7, 2)))
+                .chain((0..few).map(|_| (1, 2)))
+                .collect();
+            let told = Told::of(ranks.iter().copied());
+            ranks.into_iter().filter(|rank| told.has(*rank)).count()
+        };
+        assert_eq!((told(1), told(2)), (MOST, MOST - 1), "all that are alike, or none");
+        assert!(!Told::of(std::iter::empty()).has((1, 0)));
     }
 
     #[test]

@@ -85,6 +85,7 @@ pub(super) fn same_answers(store: &dyn TraceReader, plain: &dyn TraceReader, ask
         let [found, expected] = both.map(|store| store.call_paths(tenant, &request, &context).expect("paths"));
         assert_eq!(found.traces, expected.traces, "{request:?}");
         assert_eq!(format!("{:#?}", found.paths), format!("{:#?}", expected.paths), "{request:?}");
+        assert_eq!((found.left_out, found.critical), (expected.left_out, expected.critical), "{request:?}");
     }
     let filters = asked.values.iter().map(|request| (request.filter.clone(), request.range));
     // Without a filter keys of spans outside of the range may be named.

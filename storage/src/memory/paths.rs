@@ -6,8 +6,9 @@ use hoptrail_proto::model::{Extent, SpanKind, StatusCode, TraceSpan};
 
 use super::pipeline::{spansets, union};
 use super::whole::WholeTrace;
+use crate::codec::len_u32;
 use crate::contrast::Sides;
-use crate::paths::{CallPath, CallPaths, Collected, PathsRequest, Step, arranged, critical, start_of, top_down};
+use crate::paths::{CallPath, CallPaths, Collected, PathsRequest, Step, Told, arranged, critical, start_of, top_down};
 use crate::{Inspected, Pipeline, QueryContext, ReadError};
 
 /// Service, name and kind.
@@ -59,22 +60,26 @@ impl<'r> Plain<'r> {
             let own = &mut self.paths.entry(path.clone()).or_default()[side];
             own.traces += u64::from(seen.insert(path));
             own.errors += u64::from(step.is_error);
-            own.critical += on_path[index];
-            own.starts.push(step.start.saturating_sub(start));
-            own.durations.push(step.end - step.start);
+            own.push(step.start.saturating_sub(start), step.end - step.start, on_path[index]);
+            self.answer.critical[side] += on_path[index];
         }
     }
 
     pub(super) fn finish(self) -> CallPaths {
-        let places: BTreeMap<Vec<Key>, usize> = self.paths.keys().cloned().zip(0..).collect();
+        let rank = |path: &[Key], sides: &[Collected; 2]| (sides[0].traces + sides[1].traces, len_u32(path.len()));
+        let told = Told::of(self.paths.iter().map(|(path, sides)| rank(path, sides)));
+        let all = self.paths.len();
+        let paths: Vec<_> = self.paths.into_iter().filter(|(path, sides)| told.has(rank(path, sides))).collect();
+        let places: BTreeMap<Vec<Key>, usize> = paths.iter().map(|(path, _)| path.clone()).zip(0..).collect();
+        let left_out = all - paths.len();
         let path = |(path, sides): (Vec<Key>, [Collected; 2])| {
             let (service, name, kind) = path[path.len() - 1].clone();
             let parent = places.get(&path[..path.len() - 1]).copied();
             CallPath { parent, service, name, kind, sides: sides.map(Collected::numbers) }
         };
-        let paths = arranged(self.paths.into_iter().map(path).collect());
+        let paths = arranged(paths.into_iter().map(path).collect());
         let inspected = Inspected { segments: 1, ..self.answer.inspected };
-        CallPaths { paths, inspected, ..self.answer }
+        CallPaths { paths, left_out, inspected, ..self.answer }
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn answer(asked: &Asked, found: &CallPaths, notice: Option<&str>) -> 
         "from": range.map(|range| time(range.start)),
         "to": range.map(|range| time(range.end)),
         "steps": found.paths.iter().map(step).collect::<Vec<_>>(),
+        "left_out": found.left_out,
         "notice": notice,
     });
     ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()

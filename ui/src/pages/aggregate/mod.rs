@@ -25,7 +25,7 @@ const ASKING: Asking = Asking {
     sets: &[("all", ALL, "All"), ("failed", FAILED, "Failed"), ("slow", "", "Slowest 5 %")],
 };
 
-/// Most steps that are shown: those that most traces have. The JSON has all.
+/// Most steps that are shown: those that most traces have. The JSON has more.
 const MOST: usize = 300;
 
 /// The page.
@@ -49,6 +49,8 @@ struct AggregatePage {
     is_double: bool,
     rows: Vec<Row>,
     left_out: usize,
+    /// Steps that the answer does not have.
+    untold: usize,
     /// How long the drawing is.
     scale: String,
     json: String,
@@ -100,6 +102,7 @@ impl AggregatePage {
             is_double,
             rows: Vec::new(),
             left_out: 0,
+            untold: 0,
             scale: String::new(),
             json: asked.link("json"),
             list: asked.search(&asked.question.selected),
@@ -115,6 +118,7 @@ impl AggregatePage {
             traces: Some([format::count(found.traces.selected), format::count(found.traces.others)]),
             is_empty: found.paths.is_empty(),
             left_out: found.paths.len().saturating_sub(rows.len()),
+            untold: found.left_out,
             rows,
             scale: format::duration(scale),
             inspected: format!("{} spans looked at", format::count(found.inspected.spans)),

@@ -50,10 +50,6 @@ pub(super) fn rows(found: &CallPaths, asked: &Asked) -> (Vec<Row>, u64) {
         || shown.iter().filter_map(|index| found.paths.get(*index)).flat_map(|path| path.sides.iter().flatten());
     let end = |own: &PathNumbers| own.start[0].saturating_add(own.duration[1]);
     let scale = numbers().map(end).max().unwrap_or_default();
-    let critical = [0, 1].map(|side| {
-        let all = found.paths.iter().filter_map(|path| path.sides[side]);
-        all.map(|own| own.critical).fold(0u64, u64::saturating_add)
-    });
     let palette = Palette::of(found.paths.iter().map(|path| path.service.as_str()));
     let count = if asked.question.others.is_empty() { 1 } else { 2 };
     let totals = [found.traces.selected, found.traces.others];
@@ -64,7 +60,8 @@ pub(super) fn rows(found: &CallPaths, asked: &Asked) -> (Vec<Row>, u64) {
     let row = |index: usize| {
         let path = found.paths.get(index)?;
         let side = |side: usize| {
-            path.sides[side].map_or_else(Side::default, |own| shown_side(&own, totals[side], critical[side], scale))
+            path.sides[side]
+                .map_or_else(Side::default, |own| shown_side(&own, totals[side], found.critical[side], scale))
         };
         Some(Row {
             depth: depths.get(index).copied().unwrap_or_default().min(DEEPEST),

@@ -220,7 +220,15 @@ struct Parts<'p> {
     values: FxHashMap<(Field, u64), u32>,
     list: Vec<(Field, u64)>,
     stamped: Stamped,
-    of_parts: FxHashMap<Part, Box<[u32]>>,
+}
+
+/// The codes of the values that each of several parts has, once they are asked for.
+struct Known(Vec<Option<Box<[u32]>>>);
+
+impl Known {
+    fn of(parts: usize) -> Self {
+        Self(vec![None; parts])
+    }
 }
 
 /// A part of a shape, or of a root.
@@ -244,7 +252,6 @@ impl<'p> Parts<'p> {
             values: FxHashMap::default(),
             list: Vec::new(),
             stamped: Stamped::new(0),
-            of_parts: FxHashMap::default(),
         })
     }
 
@@ -255,6 +262,9 @@ impl<'p> Parts<'p> {
         let mut of_shapes = vec![u32::MAX; shapes.shapes.len()];
         let mut of_resources = vec![u32::MAX; group.resources().len()];
         let mut of_scopes = vec![u32::MAX; group.scopes().len()];
+        let [mut root_services, mut resources] = [(); 2].map(|()| Known::of(group.resources().len()));
+        let [mut root_names, mut scopes] = [table.names(), group.scopes().len()].map(Known::of);
+        let mut alone = Known::of(shapes.shapes.len());
         let mut last = u32::MAX;
         let is_new = |stamps: &mut [u32], place: u32, trace: u32| {
             stamps.get_mut(place as usize).is_some_and(|stamp| std::mem::replace(stamp, trace) != trace)
@@ -264,39 +274,44 @@ impl<'p> Parts<'p> {
                 && let Some((resource, name)) = traces.roots.get(trace)
                 && mark.count().is_some()
             {
-                self.add(Part::RootService(resource), trace, mark);
-                self.add(Part::RootName(name), trace, mark);
+                self.add(&mut root_services, resource, &[Part::RootService(resource)], trace, mark);
+                self.add(&mut root_names, name, &[Part::RootName(name)], trace, mark);
             }
             let Some(code) = codes.get(row).filter(|code| is_new(&mut of_shapes, **code, trace)) else { return };
             let Some(shape) = shapes.get(*code) else { return };
             if is_new(&mut of_resources, shape.resource, trace) {
-                self.add(Part::Resource(shape.resource), trace, mark);
+                self.add(&mut resources, shape.resource, &[Part::Resource(shape.resource)], trace, mark);
             }
             if is_new(&mut of_scopes, shape.scope, trace) {
-                self.add(Part::Scope(shape.scope), trace, mark);
+                self.add(&mut scopes, shape.scope, &[Part::Scope(shape.scope)], trace, mark);
             }
-            self.add(Part::Name(shape.name), trace, mark);
-            self.add(Part::Kind(shape.kind), trace, mark);
-            self.add(Part::Status(shape.status), trace, mark);
+            let own = [Part::Name(shape.name), Part::Kind(shape.kind), Part::Status(shape.status)];
+            self.add(&mut alone, *code, &own, trace, mark);
         });
         Ok(())
     }
 
-    fn add(&mut self, part: Part, trace: u32, mark: Mark) {
-        let Self { group, table, is_wanted, values, list, stamped, of_parts } = self;
-        let codes = of_parts.entry(part).or_insert_with(|| {
-            let fields = values_of_part(*group, &**table, part).into_iter().filter(|(field, _)| is_wanted(field));
-            let mut code = |(field, value): (Field, Value)| {
-                let key = (field, hash_of(&value));
-                *values.entry(key).or_insert_with_key(|key| {
-                    list.push(key.clone());
-                    stamped.push();
-                    len_u32(list.len() - 1)
-                })
-            };
-            fields.map(&mut code).collect()
-        });
-        codes.iter().for_each(|code| stamped.add(*code, trace, mark));
+    /// A trace has the values of what stands at `place` in `known`: of these parts.
+    #[inline]
+    fn add(&mut self, known: &mut Known, place: u32, parts: &[Part], trace: u32, mark: Mark) {
+        let Some(codes) = known.0.get_mut(place as usize) else { return };
+        let codes = codes.get_or_insert_with(|| parts.iter().flat_map(|part| self.codes(*part)).collect());
+        codes.iter().for_each(|code| self.stamped.add(*code, trace, mark));
+    }
+
+    /// The codes of the values of a part.
+    fn codes(&mut self, part: Part) -> Vec<u32> {
+        let Self { group, table, is_wanted, values, list, stamped } = self;
+        let fields = values_of_part(*group, &**table, part).into_iter().filter(|(field, _)| is_wanted(field));
+        let mut code = |(field, value): (Field, Value)| {
+            let key = (field, hash_of(&value));
+            *values.entry(key).or_insert_with_key(|key| {
+                list.push(key.clone());
+                stamped.push();
+                len_u32(list.len() - 1)
+            })
+        };
+        fields.map(&mut code).collect()
     }
 
     fn into_found(self) -> Vec<Found> {
