@@ -44,12 +44,14 @@ impl SegmentGroup<'_> {
             return Ok(held);
         }
         let has = self.holders(kind, column)?;
-        let mut held = held.into_iter();
-        let codes = self.shape_codes(kind)?.iter().map(|shape| {
+        let shapes = self.shape_codes(kind)?;
+        let (mut held, mut codes) = (held.into_iter(), Vec::with_capacity(shapes.len()));
+        for shape in shapes.iter() {
             let is_held = has.get(*shape as usize).copied().unwrap_or(false);
-            if is_held { held.next().ok_or(Damaged("fewer codes than rows")) } else { Ok(NO_CODE) }
-        });
-        codes.collect::<Result<_, _>>().map_err(self.corrupt(PageId::column(kind, column)))
+            let code = if is_held { held.next().ok_or(Damaged("fewer codes than rows")) } else { Ok(NO_CODE) };
+            codes.push(code.map_err(self.corrupt(PageId::column(kind, column)))?);
+        }
+        Ok(codes)
     }
 
     /// Those of some rows, from the hashes of the rows that have the column.

@@ -166,11 +166,7 @@ impl Columns<'_> {
         let (mut hashes, mut hasher) = (Vec::new(), ValueHasher::default());
         self.table.dictionary(column, &mut |_, value| hashes.push(hasher.hash(value)))?;
         let mut stamped = Stamped::new(hashes.len());
-        self.traces.each_row(|row, trace, mark| {
-            if let Some(code) = codes.get(row) {
-                stamped.add(*code, trace, mark);
-            }
-        });
+        self.traces.each_code(codes, |code, trace, mark| stamped.add(code, trace, mark));
         let hash = |code: usize| hashes.get(code).copied().unwrap_or_default();
         let mut found = Found::of(field);
         let counts = stamped.counts.into_iter().enumerate().filter(|(_, count)| *count != Count::default());

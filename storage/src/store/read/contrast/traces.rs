@@ -11,7 +11,7 @@ use crate::codec::len_u32;
 use crate::contrast::{ContrastRequest, Sides};
 use crate::explain::Counted;
 use crate::rows::TableKind;
-use crate::scan::{FirstRoot, RowGroup};
+use crate::scan::{FirstRoot, NO_CODE, RowGroup};
 use crate::search::Inspected;
 use crate::store::read::judge::Judge;
 use crate::store::read::newest::Possible;
@@ -85,6 +85,21 @@ impl UnitTraces {
         } else {
             let traces = self.order.iter().map(|row| (*row as usize, self.of_rows.get(*row as usize)));
             traces.for_each(|(row, trace)| give(row, trace.copied().unwrap_or_default()));
+        }
+    }
+
+    /// Calls `visit` with each code that is one, in the same order: code, trace and mark.
+    #[inline]
+    pub(in crate::store::read) fn each_code(&self, codes: &[u32], mut visit: impl FnMut(u32, u32, Mark)) {
+        if !self.order.is_empty() {
+            let code = |row: usize| codes.get(row).copied().unwrap_or(NO_CODE);
+            return self.each_row(|row, trace, mark| visit(code(row), trace, mark));
+        }
+        for (code, trace) in codes.iter().zip(&self.of_rows).filter(|(code, _)| **code != NO_CODE) {
+            let mark = self.marks.get(*trace as usize).copied().unwrap_or_default();
+            if mark.is_on_a_side() {
+                visit(*code, *trace, mark);
+            }
         }
     }
 
