@@ -53,6 +53,8 @@ async fn a_short_bench_gets_right_answers_for_all_data_and_transports() {
         "start after kill -9",
         "`user.id`",
         "10 dashboards of 12 panels",
+        "why: failed traces",
+        "1,000 readers",
     ] {
         assert!(shop.contains(expected), "{expected:?} is not in\n{shop}");
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::http::Connection;
+use crate::ingest;
 use crate::pages::{self, Pages};
 use crate::queries::{self, Answered, Kind};
 use crate::report::Page;
 use crate::server::{Launch, Server};
 use crate::spool::{self, Source};
 use crate::transport::Transport;
-use crate::{ingest, shape};
 
 /// Half of `storage.head_spans`.
 const HALF_A_HEAD: u64 = 131_072;
@@ -36,13 +36,14 @@ pub(crate) fn spans_after(spans: u64) -> u64 {
     HALF_A_HEAD.min(spans / ONE_OF)
 }
 
-/// Sends the spans that `source` has left until there are `until`, and asks before they are sealed.
+/// Sends the spans that `source` has left until there are `until`, and asks before they are sealed; for pages as well, if so wished.
 pub(crate) async fn measure(
     original: &Launch,
     source: &mut Source,
     path: &Path,
     until: u64,
     repetitions: usize,
+    has_pages: bool,
 ) -> Result<HalfFull> {
     let spool = spool::make(source, path, until)?;
     let kinds = queries::kinds(source.shape(), &source.truth, repetitions);
@@ -54,11 +55,9 @@ pub(crate) async fn measure(
     let head_spans = settled_head(&mut connection).await?;
     let answered = queries::ask_all(&mut connection, server.pid(), &kinds, "queries with a half-full head").await?;
     drop(connection);
-    let is_ordinary = matches!(source.shape().kind, shape::Kind::Shop | shape::Kind::OtelDemo);
-    let pages = is_ordinary.then(|| Pages::new(source.shape(), &source.truth));
-    let pages = match pages {
-        Some(pages) => pages::measure(&server, &pages, repetitions).await?,
-        None => Vec::new(),
+    let pages = match has_pages {
+        true => pages::measure(&server, &Pages::new(source.shape(), &source.truth), repetitions).await?,
+        false => Vec::new(),
     };
     server.stop()?;
     Ok(HalfFull { head_spans, kinds, answered, pages })

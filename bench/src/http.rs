@@ -37,15 +37,23 @@ impl Connection {
 
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
-        self.ask(path, header::ACCEPT, accept).await
+        let (status, body, took) = self.exchange(path, header::ACCEPT, accept).await?;
+        ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok((body, took))
     }
 
-    /// Asks as browsers do, for a compressed answer; the time from sending to the last byte.
-    pub(crate) async fn get_compressed(&mut self, path: &str) -> Result<Duration> {
-        Ok(self.ask(path, header::ACCEPT_ENCODING, "gzip").await?.1)
+    /// Asks as browsers do, for a compressed answer; the time from sending to the last byte. `None` when the server is too busy.
+    pub(crate) async fn get_compressed(&mut self, path: &str) -> Result<Option<Duration>> {
+        let (status, body, took) = self.exchange(path, header::ACCEPT_ENCODING, "gzip").await?;
+        ensure!(
+            status == StatusCode::OK || status == StatusCode::TOO_MANY_REQUESTS,
+            "GET {path}: {status}, {} B",
+            body.len()
+        );
+        Ok((status == StatusCode::OK).then_some(took))
     }
 
-    async fn ask(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(Bytes, Duration)> {
+    async fn exchange(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(StatusCode, Bytes, Duration)> {
         let request = Request::get(path).header(header::HOST, &self.host).header(name, value);
         let request = request.body(Full::default())?;
         if self.sender.is_closed() {
@@ -57,9 +65,7 @@ impl Connection {
         let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        let took = asked.elapsed();
-        ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok((body, took))
+        Ok((status, body, asked.elapsed()))
     }
 
     /// The sum of a metric's series; 0 when there is none.

@@ -126,7 +126,10 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let crash = crash::measure(&launch, &spool, &kinds).await?;
 
     let later = options.folder.join("later-requests");
-    let half_full = half_full::measure(&launch, &mut source, &later, sealed + later_spans, options.repetitions).await?;
+    // The table of many runs shows nothing cold, and no pages.
+    let has_pages = options.cold_starts > 0 && matches!(options.kind, Kind::Shop | Kind::OtelDemo);
+    let (until, repetitions) = (sealed + later_spans, options.repetitions);
+    let half_full = half_full::measure(&launch, &mut source, &later, until, repetitions, has_pages).await?;
 
     units.sort_unstable();
     let decode_unit_us = us(units[units.len() / 2]);

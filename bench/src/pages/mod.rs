@@ -126,6 +126,7 @@ fn row(name: &str, mut latencies: Vec<Duration>, cpu: Duration) -> Page {
     Page {
         name: name.to_owned(),
         asked: latencies.len(),
+        refused: 0,
         p50_ms: ms(percentile(&latencies, 50)),
         p99_ms: ms(percentile(&latencies, 99)),
         cpu_ms: ms(cpu),

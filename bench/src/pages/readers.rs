@@ -37,26 +37,31 @@ pub(super) async fn read(server: &Server, pages: &Pages, stay: Duration) -> Resu
     for (number, connection) in (0..READERS).zip(connections) {
         readers.spawn(reader(number, connection, Arc::clone(&kinds), end));
     }
-    let mut took: [Vec<Duration>; 3] = Default::default();
+    let (mut took, mut refused): ([Vec<Duration>; 3], [usize; 3]) = Default::default();
     while let Some(own) = readers.join_next().await {
         for (kind, latency) in own?? {
-            took.get_mut(kind).context("no such kind")?.push(latency);
+            match latency {
+                Some(latency) => took.get_mut(kind).context("no such kind")?.push(latency),
+                None => *refused.get_mut(kind).context("no such kind")? += 1,
+            }
         }
     }
     stage.end();
     let all = took.concat();
     let cpu = process_cpu(server.pid())?.saturating_sub(before) / u32::try_from(all.len().max(1))?;
     let names = ["1,000 readers, all pages", "of these, search", "of these, trace", "of these, services"];
-    Ok(names.into_iter().zip([all].into_iter().chain(took)).map(|(name, took)| row(name, took, cpu)).collect())
+    let kinds = [(all, refused.iter().sum())].into_iter().chain(took.into_iter().zip(refused));
+    let row = |(name, (took, refused))| Page { refused, ..row(name, took, cpu) };
+    Ok(names.into_iter().zip(kinds).map(row).collect())
 }
 
-/// The pages of one reader: their kinds, and how long they took.
+/// The pages of one reader: their kinds, and how long they took; nothing when the server was too busy.
 async fn reader(
     number: u64,
     mut connection: Connection,
     kinds: Arc<[Vec<Asked>; 3]>,
     end: Instant,
-) -> Result<Vec<(usize, Duration)>> {
+) -> Result<Vec<(usize, Option<Duration>)>> {
     let mut dice = StdRng::seed_from_u64(number);
     let mut seen = Vec::new();
     // They do not all come in the same moment.

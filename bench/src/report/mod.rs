@@ -175,8 +175,10 @@ pub struct Query {
 pub struct Page {
     /// For people.
     pub name: String,
-    /// How often.
+    /// How often it was answered.
     pub asked: usize,
+    /// How often the server was too busy.
+    pub refused: usize,
     /// From sending to the last byte, milliseconds.
     pub p50_ms: f64,
     /// Milliseconds.

@@ -52,9 +52,11 @@ impl Report {
         if self.pages.is_empty() {
             return String::new();
         }
-        let mut out = "\n| page | asked | p50 | p99 | server CPU |\n|---|---|---|---|---|\n".to_owned();
-        for Page { name, asked, p50_ms, p99_ms, cpu_ms } in &self.pages {
-            let _ = writeln!(out, "| {name} | {asked} | {p50_ms:.1} ms | {p99_ms:.1} ms | {cpu_ms:.1} ms |");
+        let mut out =
+            "\n| page | answered | refused | p50 | p99 | server CPU |\n|---|---|---|---|---|---|\n".to_owned();
+        for Page { name, asked, refused, p50_ms, p99_ms, cpu_ms } in &self.pages {
+            let _ =
+                writeln!(out, "| {name} | {asked} | {refused} | {p50_ms:.1} ms | {p99_ms:.1} ms | {cpu_ms:.1} ms |");
         }
         out + "\nPages: of the last hour, with the half-full head; first one after the other, each checked for what it must say, then \
                by 1,000 readers at once who read a page for 2.5 to 7.5 s (60 % searches, 30 % traces, 10 % services; compressed; the \
