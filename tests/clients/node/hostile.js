@@ -13,12 +13,12 @@ function listen() {
 
 /** In the page: what a person meets. Text is taken from where it stands, not from attributes. */
 function judge() {
-  const schemes = [...document.querySelectorAll('[href], [src], [action]')].map((own) => own.href?.baseVal ?? own.href ?? own.src ?? own.action);
+  const addresses = [...document.querySelectorAll('[href], [src], [action]')].map((own) => own.href?.baseVal ?? own.href ?? own.src ?? own.action);
   return {
     ran: window.ran ?? null,
     stopped: window.stopped,
     wide: document.documentElement.scrollWidth - innerWidth,
-    odd: schemes.filter((address) => typeof address === 'string' && !/^(https?:|#|$)/.test(address)),
+    odd: addresses.filter((address) => typeof address === 'string' && !/^(https?:\/\/|#|\/(?!\/)|$)/.test(address)),
     shows: document.body.textContent.includes('<script>ran=1</script>'),
     // What is invisible, or turns the direction of text, is written by its code.
     invisible: /[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f]/.test(document.body.innerText),
@@ -26,24 +26,27 @@ function judge() {
   };
 }
 
-async function look(context, path, width) {
+async function look(context, path) {
   const page = await context.newPage();
-  await page.setViewportSize({ width, height: 900 });
   const problems = problemsOf(page);
   const dialogs = [];
   page.on('dialog', (dialog) => { dialogs.push(dialog.message()); dialog.dismiss(); });
   page.on('pageerror', (error) => problems.push(String(error)));
   await page.addInitScript(listen);
   const answer = await page.goto(ui + path);
-  const seen = await page.evaluate(judge);
+  const seen = [];
+  for (const width of [1280, 400]) {
+    await page.setViewportSize({ width, height: 900 });
+    seen.push({ path, width, status: answer.status(), dialogs, problems, ...await page.evaluate(judge) });
+  }
   await page.close();
-  return { path, width, status: answer.status(), dialogs, problems, ...seen };
+  return seen;
 }
 
 async function all(browser) {
   const context = await browser.newContext();
   const seen = [];
-  for (const path of paths) for (const width of [1280, 400]) seen.push(await look(context, path, width));
+  for (const path of paths) seen.push(...await look(context, path));
   return seen;
 }
 

@@ -30,7 +30,7 @@ struct Row {
     spark: Spark,
 }
 
-/// Every part that pages share, as the pages show it.
+/// Every part that pages share, in the style of all pages.
 #[must_use]
 pub fn components() -> String {
     let page = ComponentsPage { chrome: Chrome::new(), rows: rows(), overview: overview(), form: Form::default() };
