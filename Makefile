@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run release test lint fmt demo bench bench-all bench-growth bench-parts torture fuzz
+.PHONY: help setup setup-tests run release test lint fmt demo screenshots bench bench-all bench-growth bench-parts torture fuzz
 
 CARGO ?= cargo
 DATA ?= ./data
@@ -40,6 +40,10 @@ release: setup ## build what people install: hoptrail, stripped, hoptrail.debug 
 demo: setup ## send the traces of an imaginary shop to it (ARGS="--backfill 1h" to fill the past)
 	$(CARGO) build --workspace
 	@exec "$(BINARY)" demo $(ARGS)
+
+screenshots: setup ## pictures of every page of the demo, for docs/pages.md
+	$(CARGO) build --workspace
+	@sh scripts/screenshots.sh "$(BINARY)" $(ARGS)
 
 bench: setup ## measure it: 2 million spans in, questions, a table in bench-results.md (ARGS="--spans 20000000" for more)
 	$(CARGO) build --workspace

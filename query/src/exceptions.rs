@@ -3,7 +3,7 @@
 use hoptrail_storage::{AttributeScope, CompareOp, Field, Filter, Intrinsic, Pipeline, Value};
 pub use hoptrail_storage::{ExceptionExample, ExceptionGroup, Exceptions, ExceptionsRequest};
 
-use crate::quoted;
+use crate::quoting::{literal_pattern, quoted};
 use crate::traceql::field_text;
 use crate::why::condition;
 
@@ -53,12 +53,7 @@ fn pattern(template: &str) -> String {
     let mut out = "(?s)".to_owned();
     for (index, part) in template.split("{}").enumerate() {
         out.push_str(if index > 0 { ".*" } else { "" });
-        for c in part.chars() {
-            if "\\.+*?()|[]{}^$#&-~".contains(c) {
-                out.push('\\');
-            }
-            out.push(c);
-        }
+        out.push_str(&literal_pattern(part));
     }
     out.push_str(".*");
     out

@@ -28,12 +28,12 @@ pub mod why;
 pub use error::Error;
 pub use hoptrail_storage::{
     ArithmeticOp, AttributeKeysRequest, AttributeScope, Clock, CompareOp, Explanation, Expr, FakeClock, Field,
-    FieldValuesRequest, Filter, Inspected, Intrinsic, MetricsFunction, Order, Pipeline, Place, ReadError, Rows,
-    SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit, Steps, SystemClock, TimeRange, TraceHit, Value,
+    FieldValuesRequest, Filter, Inspected, Intrinsic, MetricsFunction, Order, Pattern, Pipeline, Place, ReadError,
+    Rows, SearchAnswer, SearchRequest, ServiceStats, SetHit, SpanHit, Steps, SystemClock, TimeRange, TraceHit, Value,
 };
 pub use invisible::is_invisible;
 pub use place::{PlaceError, place_from_text, place_text};
-pub use quoting::quoted;
+pub use quoting::{literal_pattern, quoted};
 pub use service::{Answer, Config, Cut, Service};
 pub use slow::SlowQuery;
 pub use values::any_value;

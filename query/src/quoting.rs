@@ -55,6 +55,19 @@ fn code_point(rest: &str, digits: usize) -> Option<(char, usize)> {
     Some((found, 1 + digits))
 }
 
+/// An expression that matches just this text, whatever characters it has.
+#[must_use]
+pub fn literal_pattern(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\.+*?()|[]{}^$#&-~".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ pub struct ExceptionsRequest {
     pub spans: Pipeline,
     /// By when their spans started.
     pub steps: Steps,
-    /// Most examples of a group: those whose spans started last.
+    /// Most examples of a group, one of each trace: those whose spans started last.
     pub examples: usize,
 }
 
@@ -50,7 +50,7 @@ pub struct ExceptionGroup {
     pub seen: (u64, u64),
     /// How many each version of the service had, by version; an empty one where it is missing.
     pub versions: Vec<(String, u64)>,
-    /// The last ones, latest first.
+    /// The last ones of different traces, latest first.
     pub examples: Vec<ExceptionExample>,
 }
 
@@ -90,7 +90,13 @@ impl ExceptionGroup {
         }
         self.examples.extend(other.examples);
         self.examples.sort_by(|one, other| other.cmp(one));
-        self.examples.truncate(examples);
+        // One of each trace says more.
+        let mut seen = Vec::new();
+        self.examples.retain(|own| {
+            let is_new = seen.len() < examples && !seen.contains(&own.trace_id);
+            seen.extend(is_new.then_some(own.trace_id));
+            is_new
+        });
     }
 }
 
@@ -156,7 +162,7 @@ mod tests {
     fn groups_are_put_together() {
         let example = |start| ExceptionExample {
             start_unix_nano: start,
-            trace_id: TraceId([1; 16]),
+            trace_id: TraceId([start as u8 / 4; 16]),
             span_id: SpanId([1; 8]),
             message: String::new(),
         };
@@ -168,9 +174,11 @@ mod tests {
             ..ExceptionGroup::default()
         };
         let mut sum = ExceptionGroup::default();
-        [(5, "b"), (3, "a"), (9, "b")].into_iter().for_each(|(start, version)| sum.add(group(start, version), 2));
-        assert_eq!((sum.count(), sum.seen), (3, (3, 9)));
-        assert_eq!(sum.versions, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
-        assert_eq!(sum.examples, [example(9), example(5)]);
+        [(5, "b"), (3, "a"), (9, "b"), (8, "b")]
+            .into_iter()
+            .for_each(|(start, version)| sum.add(group(start, version), 2));
+        assert_eq!((sum.count(), sum.seen), (4, (3, 9)));
+        assert_eq!(sum.versions, [("a".to_owned(), 1), ("b".to_owned(), 3)]);
+        assert_eq!(sum.examples, [example(9), example(5)], "one of each trace");
     }
 }

@@ -18,6 +18,7 @@ mod care;
 mod content;
 mod explain;
 mod journey;
+mod journeys;
 mod life;
 mod listeners;
 mod matrix;

@@ -62,6 +62,28 @@
   addEventListener("keydown", (event) => event.key === "Escape" && stop());
 })();
 
+// Of more names than are listed, those that have the typed text. Without this file a search for a part of a name lists them.
+(() => {
+  "use strict";
+  for (const input of document.querySelectorAll("[data-offer]")) {
+    const listed = [...input.list.children];
+    let timer = 0;
+    const offer = async () => {
+      const typed = input.value;
+      if (!typed) return input.list.replaceChildren(...listed);
+      const fields = new URLSearchParams(new FormData(input.form));
+      fields.set("of", input.name);
+      const answer = await fetch(`${input.dataset.offer}?${fields}`).catch(() => null);
+      const names = answer?.ok ? await answer.json() : null;
+      if (names && typed === input.value) input.list.replaceChildren(...names.map(([name, spans]) => new Option(spans, name)));
+    };
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(offer, 90);
+    });
+  }
+})();
+
 // New matches as they arrive. Without this file there is a link to look again.
 (() => {
   "use strict";

@@ -34,6 +34,7 @@ pub use config::Config;
 pub use context::{NoticeSource, Notices, Sources};
 pub use format::duration;
 pub use links::{LinkConfig, On, Preset, check_links};
+pub use pages::components::components;
 pub use prices::{ModelPrice, check_prices};
 pub use routes::{router, router_with_clock};
 pub use system::{Attributes, Intake, Refused, Stored, System, SystemSource};

@@ -4,6 +4,7 @@ mod adapt;
 mod aggregate;
 mod bad_input;
 mod compare;
+mod components;
 mod exceptions;
 mod find;
 mod headers;

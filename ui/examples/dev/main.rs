@@ -1,4 +1,5 @@
-//! The pages over made-up traces, for work on the pages: `cargo run --example dev [ADDRESS [empty|many]]`, then open the address it names.
+//! The pages over made-up traces, for work on the pages: `cargo run --example dev [ADDRESS [empty|many]]`, then open the address it
+//! names. `/components` has every part that pages are made of.
 
 mod days;
 mod reader;
@@ -7,6 +8,8 @@ mod shop;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Html;
+use axum::routing::get;
 use hoptrail_query::{Clock, Service, SystemClock};
 use hoptrail_ui::{Attributes, Intake, Refused, Sources, Stored, System};
 use prometheus_client::registry::Registry;
@@ -31,6 +34,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut registry = Registry::default();
     let service = Service::new(&hoptrail_query::Config::default(), Arc::new(shop), &mut registry);
     let router = hoptrail_ui::router(service, &hoptrail_ui::Config::default(), sources());
+    let components = get(async || Html(hoptrail_ui::components()));
+    let router = router.route("/components", components);
     let listener = tokio::net::TcpListener::bind(&address).await?;
     eprintln!("http://{}/", listener.local_addr()?);
     axum::serve(listener, router).await?;

@@ -4,8 +4,17 @@ use super::wishes::Wishes;
 use crate::filters::escaped;
 
 /// Attributes that have addresses.
-const ADDRESSES: [&str; 8] =
-    [" href", " action", " formaction", " src", " data-tail", " data-complete", " data-base", " data-brush"];
+const ADDRESSES: [&str; 9] = [
+    " href",
+    " action",
+    " formaction",
+    " src",
+    " data-tail",
+    " data-complete",
+    " data-offer",
+    " data-base",
+    " data-brush",
+];
 
 /// Whether an address is one of this server.
 pub(super) fn is_local(address: &str) -> bool {

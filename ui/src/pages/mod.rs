@@ -3,6 +3,7 @@
 pub(crate) mod aggregate;
 mod asked;
 pub(crate) mod compare;
+pub(crate) mod components;
 mod dropped;
 pub(crate) mod error;
 pub(crate) mod exceptions;

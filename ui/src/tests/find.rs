@@ -173,6 +173,48 @@ async fn all_matches_are_counted_by_what_they_say() {
 }
 
 #[tokio::test]
+async fn what_a_query_lists_does_not_matter_to_what_is_counted() {
+    let server = Server::of(shop()).await;
+    for stages in ["select(span.peer.service)", "sort(duration)", "select(name)%7Cspans"] {
+        let page = server.get(&format!("/search?limit=1&overview=1&q=%7B%7D%7C{}", stages.replace(' ', "+"))).await;
+        assert_eq!(page.one(".facets h2"), "5 spans", "{stages}");
+    }
+}
+
+#[tokio::test]
+async fn any_value_of_a_row_narrows_the_search() {
+    let server = Server::of(shop()).await;
+    let asked = "q=%7B+span.peer.service+!%3D+nil+%7D+%7C+select(span.peer.service)&overview=1";
+    for view in ["rows=spans", "rows=spans&view=table"] {
+        let page = server.get(&format!("/search?{view}&{asked}")).await;
+        let cell = if view.contains("table") { ".found td a" } else { ".pairs-in-line a" };
+        let links = page.attributes(cell, "href");
+        assert_eq!(page.all(cell)[..2], ["mainframe", "−"], "{view}");
+        let count = async |link: &str| server.get(link).await.all("[href*='span=']").len();
+        assert_eq!((count(&links[0]).await > 0, count(&links[1]).await), (true, 0), "{links:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_name_finds_the_names_that_have_it() {
+    let server = Server::of(shop()).await;
+    let page = server.get("/search?name=ITEMS").await;
+    assert_eq!(page.all(".nothing ul:last-of-type a"), ["GET /items"]);
+    let found = page.attributes(".nothing ul:last-of-type a", "href").remove(0);
+    assert_eq!(server.get(&found).await.all(".hit-name").len(), 1, "{found}");
+    assert_eq!(server.get("/search?name=nothing+like+it").await.all(".nothing ul").len(), 1);
+    let offered = async |asked: &str| {
+        let answer = server.get(&format!("/search/complete?{asked}")).await;
+        let names: Vec<(String, String)> = serde_json::from_str(&answer.text()).expect("names");
+        names.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("of=name&name=item").await, ["GET /items"]);
+    assert_eq!(offered("of=name&name=item&service=frontend").await, Vec::<String>::new());
+    assert_eq!(offered("of=name&name=.*").await, Vec::<String>::new(), "a text and no pattern");
+    assert_eq!(offered("of=service&service=FRONT").await, ["frontend"]);
+}
+
+#[tokio::test]
 async fn the_heatmap_has_all_matches_and_leads_to_them() {
     let server = Server::of(shop()).await;
     let page = server.get("/search?limit=1&overview=1").await;

@@ -24,9 +24,9 @@ async fn sets_of_spans_are_shown_with_what_the_query_says_of_them() {
 #[tokio::test]
 async fn selected_fields_are_listed_of_each_span() {
     let page = Server::of(order()).await.get(&search("{ status = error } | select(resource.service.name)")).await;
-    assert_eq!(page.all(".set-spans a"), ["charge <card>"]);
-    assert!(page.attributes(".set-spans a", "href")[0].ends_with("?span=0000000000000002"));
-    assert!(page.all(".pairs-in-line dd").contains(&"payment".to_owned()));
+    assert_eq!(page.all(".set-spans li > a"), ["charge <card>"]);
+    assert!(page.attributes(".set-spans li > a", "href")[0].ends_with("?span=0000000000000002"));
+    assert_eq!(page.all(".pairs-in-line a"), ["error", "−", "payment", "−"]);
 }
 
 #[tokio::test]

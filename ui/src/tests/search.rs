@@ -189,7 +189,7 @@ async fn a_cut_list_of_names_says_so_and_takes_others() {
     let page = server.get("/search?service=s1001").await;
     assert_eq!(page.attributes("input#service", "value"), ["s1001"]);
     assert_eq!(page.attributes("#services option", "value").len(), 1_001, "with the chosen one");
-    assert!(page.one("#service-help").contains("1 000 of 1 001 services are offered"));
+    assert!(page.one("#service-help").contains("1 000 of 1 001 services are listed"));
     assert_eq!(page.all(".hit-name").len(), 1);
     assert!(server.get("/search").await.one("#name-help").contains("1 000 of 1 001"));
 }

@@ -5,7 +5,7 @@ use hoptrail_query::exceptions::{ExceptionGroup, group_query};
 use super::EXCEPTIONS;
 use crate::colour::Palette;
 use crate::context::Visit;
-use crate::format::{self, Moment};
+use crate::format;
 use crate::pages::red::{Spark, Times, Window, service_href, spark};
 use crate::pages::search::form::write_name;
 use crate::pages::search::shown_service;
@@ -110,8 +110,14 @@ fn row(group: &ExceptionGroup, times: &Times, window: &Window, visit: &Visit) ->
     }
 }
 
-/// `11-29 13:00:05`: the year is that of the page.
+/// `13:00:05` for a time of today, `29 Nov 13:00` for others of this year.
 fn time(nanos: u64, visit: &Visit) -> String {
-    let text = Moment::new(nanos, &visit.zone).text;
-    text.get(5..19).unwrap_or(&text).to_owned()
+    let (day, today) = (format::day(nanos, &visit.zone), format::day(visit.now, &visit.zone));
+    let time = format::time_of_day(nanos, &visit.zone);
+    let year = today.rsplit(' ').next().unwrap_or_default();
+    match day.strip_suffix(year) {
+        _ if day == today => time.get(..8).unwrap_or(&time).to_owned(),
+        Some(day) => format!("{}{}", day, time.get(..5).unwrap_or(&time)),
+        None => day,
+    }
 }

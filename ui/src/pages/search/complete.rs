@@ -11,7 +11,8 @@ use hoptrail_query::{
 };
 use serde::Serialize;
 
-use super::form::Form;
+use super::form::{Form, write_name};
+use super::names::{self, Of};
 use super::text;
 use crate::context::Visit;
 use crate::error::PageError;
@@ -68,8 +69,12 @@ enum Style {
     Pair(Option<AttributeScope>, Word),
 }
 
-/// `GET /search/complete`: the fields of the form, and `at`, where the cursor stands in `q`.
+/// `GET /search/complete`: the fields of the form, and `at`, where the cursor stands in `q`; or `of=service`, `of=name`, for names that have
+/// the text of that field.
 pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageError> {
+    if let of @ ("service" | "name") = params.text("of") {
+        return named(&visit, &params, of).await;
+    }
     // As typed: the form's own text has no spaces at its ends.
     let typed = params.all("q").next().unwrap_or_default();
     let at = byte_at(typed, params.text("at").parse().unwrap_or(usize::MAX));
@@ -81,6 +86,16 @@ pub(crate) async fn show(visit: Visit, params: Params) -> Result<Response, PageE
     let items = words.chain(stored).take(MOST).collect();
     let position = |byte: usize| typed.get(..byte).map_or(0, |before| before.encode_utf16().count());
     let found = Suggestions { from: position(wanted.replaces.start), to: position(wanted.replaces.end), items };
+    Ok(axum::Json(found).into_response())
+}
+
+/// Names with their numbers of spans, as the fields of the form take them.
+async fn named(visit: &Visit, params: &Params, of: &str) -> Result<Response, PageError> {
+    let form = Form::read(params, &visit.zone);
+    let range = form.range(visit.now, &visit.zone).unwrap_or_default();
+    let (of, text) = if of == "name" { (Of::Spans(&form.service), &form.name) } else { (Of::Services, &form.service) };
+    let found = names::like(visit, of, text, range).await?;
+    let found: Vec<(String, String)> = found.into_iter().map(|(name, spans)| (write_name(&name), spans)).collect();
     Ok(axum::Json(found).into_response())
 }
 

@@ -45,6 +45,7 @@ use crate::{filters, format};
 
 pub(crate) use self::memory::label;
 pub(crate) use self::names::store_is_empty;
+pub(crate) use self::overview::{Facet, FacetValue, Overview};
 pub(crate) use self::results::shown_service;
 
 const LOOKBACKS: [(&str, &str); 9] = [

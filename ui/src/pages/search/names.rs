@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use hoptrail_proto::model::AnyValue;
 use hoptrail_query::rollups::{RollupKey, RollupRequest, RollupSteps, RollupTable};
-use hoptrail_query::{CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, TimeRange, Value};
+use hoptrail_query::{
+    CompareOp, Field, FieldValuesRequest, Filter, Intrinsic, Pattern, TimeRange, Value, literal_pattern,
+};
 
 use crate::context::Visit;
 use crate::error::PageError;
@@ -14,6 +16,9 @@ use crate::format;
 const MOST: usize = 1_000;
 /// Most that are known of, so that the page can say how many are not offered.
 const MOST_KNOWN: usize = 10_000;
+
+/// Most names offered for a text.
+const MOST_LIKE: usize = 20;
 
 /// The names that a field has, as many as are offered.
 #[derive(Debug, Default)]
@@ -50,13 +55,57 @@ pub(super) async fn services(visit: &Visit, range: Option<TimeRange>) -> Result<
 
 /// The span names of a service, or of all, over all time.
 pub(super) async fn span_names(visit: &Visit, service: &str, range: Option<TimeRange>) -> Result<Names, PageError> {
-    let filter = match service {
-        "" => Filter::True,
-        service => Filter::compare(Field::service(), CompareOp::Eq, Value::string(service)),
-    };
-    let names = values(visit, Field::Intrinsic(Intrinsic::Name), filter).await?;
+    let names = values(visit, Field::Intrinsic(Intrinsic::Name), of_service(service)).await?;
     let counts = counts(visit, RollupTable::Spans, range, Some(service)).await;
     Ok(offered(names, counts))
+}
+
+fn of_service(service: &str) -> Filter {
+    match service {
+        "" => Filter::True,
+        service => Filter::compare(Field::service(), CompareOp::Eq, Value::string(service)),
+    }
+}
+
+/// Names that have a text, in whatever case, however many names there are: of services or of the spans of a service. Those that begin with
+/// it come first, then those with the most spans.
+pub(super) async fn like(
+    visit: &Visit,
+    of: Of<'_>,
+    text: &str,
+    range: Option<TimeRange>,
+) -> Result<Vec<(String, String)>, PageError> {
+    let (field, service) = match of {
+        Of::Services => (Field::service(), None),
+        Of::Spans(service) => (Field::Intrinsic(Intrinsic::Name), Some(service)),
+    };
+    // A text that is too long for a pattern is no part of a name.
+    let Ok(pattern) = Pattern::new(&format!("(?is).*{}.*", literal_pattern(text))) else { return Ok(vec![]) };
+    let has_text = Filter::Matches { field: field.clone(), pattern, negated: false };
+    let filter = Filter::And(vec![of_service(service.unwrap_or_default()), has_text]);
+    let names = values(visit, field, filter).await?;
+    let table = if service.is_some() { RollupTable::Spans } else { RollupTable::Services };
+    let names = Names { counts: counts(visit, table, range, service).await, names, of: None };
+    Ok(best(&names, text))
+}
+
+/// What names are of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of<'a> {
+    Services,
+    /// Spans of this service; of all without a name.
+    Spans(&'a str),
+}
+
+/// The best of the names that have a text, with their spans.
+fn best(names: &Names, text: &str) -> Vec<(String, String)> {
+    let text = text.to_lowercase();
+    let mut sorted: Vec<&String> = names.names.iter().collect();
+    sorted.sort_by_cached_key(|name| {
+        let spans = names.counts.get(*name).copied().unwrap_or_default();
+        (!name.to_lowercase().starts_with(&text), std::cmp::Reverse(spans), name.len())
+    });
+    sorted.into_iter().take(MOST_LIKE).map(|name| (name.clone(), names.spans(name))).collect()
 }
 
 /// Whether there is no span at all; spans without a service name are spans, too.
@@ -118,6 +167,15 @@ async fn counts(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_begin_with_a_text_come_first_then_the_most_frequent() {
+        let names = ["a get b", "GET /rare", "get /often", "forget"].map(str::to_owned).to_vec();
+        let counts = HashMap::from([("get /often".to_owned(), 9), ("forget".to_owned(), 99)]);
+        let found = best(&Names { names, counts, of: None }, "Get");
+        let found: Vec<(&str, &str)> = found.iter().map(|(name, spans)| (name.as_str(), spans.as_str())).collect();
+        assert_eq!(found, [("get /often", "9 spans"), ("GET /rare", ""), ("forget", "99 spans"), ("a get b", "")]);
+    }
 
     #[test]
     fn of_too_many_names_the_most_frequent_are_offered() {

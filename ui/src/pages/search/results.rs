@@ -7,7 +7,8 @@ use hoptrail_query::{Field, Rows, ServiceStats, TraceHit, Value};
 use jiff::tz::TimeZone;
 
 use super::entry::Entry;
-use super::sets::{self, SetRow};
+use super::form::Form;
+use super::sets::{self, FieldShown, SetRow};
 
 use crate::colour::Palette;
 use crate::format::{self, Moment};
@@ -43,13 +44,13 @@ pub(crate) struct Row {
     pub(crate) sets: Vec<SetRow>,
     pub(crate) more_sets: usize,
     /// What the query lists of the span.
-    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<FieldShown>,
 }
 
 impl Row {
     /// What the query lists of the span under a name.
-    pub(crate) fn field(&self, name: &str) -> &str {
-        self.fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+    pub(crate) fn field(&self, name: &str) -> Option<&FieldShown> {
+        self.fields.iter().find(|own| own.label == name)
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn palette(hits: &[TraceHit], services: &[String]) -> Palette {
 
 /// What all rows need.
 pub(super) struct Shown<'a> {
+    pub(super) form: &'a Form,
     pub(super) rows: Rows,
     pub(super) palette: &'a Palette,
     pub(super) entries: &'a HashMap<TraceId, Entry>,
@@ -103,9 +105,9 @@ pub(super) fn rows(hits: &[TraceHit], shown: &Shown<'_>) -> Vec<Row> {
 /// The names of what the query lists, in the order in which they come.
 pub(super) fn columns(rows: &[Row]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
-    for (name, _) in rows.iter().flat_map(|row| &row.fields) {
-        if !columns.contains(name) {
-            columns.push(name.clone());
+    for field in rows.iter().flat_map(|row| &row.fields) {
+        if !columns.contains(&field.label) {
+            columns.push(field.label.clone());
         }
     }
     columns
@@ -141,7 +143,7 @@ fn row(hit: &TraceHit, shown: &Shown<'_>, full: u64) -> Row {
     let Title { service, name, via } = title(hit, shown.entries);
     let (palette, start) = (shown.palette, hit.start_unix_nano);
     let id = hit.trace_id.to_string();
-    let (spansets, more_sets) = sets::sets(hit);
+    let (spansets, more_sets) = sets::sets(shown.form, hit);
     Row {
         href: format!("/trace/{id}"),
         short_id: id[..8].to_owned(),
@@ -175,7 +177,7 @@ fn span_row(hit: &TraceHit, all: &Shown<'_>, full: u64) -> Row {
         Value::Any(value) => value.as_str(),
         _ => None,
     });
-    let shown = sets::span_row(hit, span, Rows::Spans);
+    let shown = sets::span_row(all.form, hit, span, Rows::Spans);
     Row {
         href: shown.href,
         colour: all.palette.colour(service.unwrap_or_default()),

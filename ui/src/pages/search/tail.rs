@@ -42,8 +42,8 @@ struct TailRows {
 /// Somebody who watches.
 struct Tail {
     visit: Visit,
+    form: Form,
     request: SearchRequest,
-    is_compact: bool,
     /// What was told of each row: how many spans it had.
     told: HashMap<(TraceId, Option<SpanId>), u64>,
     since: u64,
@@ -64,8 +64,7 @@ pub(crate) async fn show(visit: Visit, params: Params, headers: HeaderMap) -> Re
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let request = SearchRequest { limit: MOST, after: None, ..request };
     let since = last.unwrap_or(visit.now).min(visit.now);
-    let is_compact = form.view == "compact";
-    let tail = Tail { visit, request, is_compact, told: HashMap::new(), since, ticks: 0 };
+    let tail = Tail { visit, form, request, told: HashMap::new(), since, ticks: 0 };
     Ok(Sse::new(stream::unfold(tail, async |mut tail| Some((tail.next().await?, tail)))).into_response())
 }
 
@@ -104,8 +103,8 @@ impl Tail {
         };
         let palette = results::palette(hits, &[]);
         let (zone, rows) = (&self.visit.zone, self.request.rows);
-        let shown = Shown { rows, palette: &palette, entries: &entries, zone, now, by_time: true };
-        let page = TailRows { rows: results::rows(hits, &shown), is_compact: self.is_compact };
+        let shown = Shown { form: &self.form, rows, palette: &palette, entries: &entries, zone, now, by_time: true };
+        let page = TailRows { rows: results::rows(hits, &shown), is_compact: self.form.view == "compact" };
         // An event may have no carriage return.
         page.render().unwrap_or_default().replace('\r', "&#13;")
     }

@@ -39,6 +39,14 @@ pub(super) fn selects(text: &str) -> bool {
     stages.iter().any(|stage| matches!(stage.kind, StageKind::Select(_)))
 }
 
+/// The query without stages at its end that only say what is listed, and in which order.
+pub(super) fn matching(text: &str) -> &str {
+    let Ok(query) = traceql::parse(text) else { return text };
+    let lists = |kind: &StageKind| matches!(kind, StageKind::Select(_) | StageKind::Sort { .. } | StageKind::Spans);
+    let last = query.pipeline.stages.iter().rev().find(|stage| !lists(&stage.kind));
+    last.and_then(|last| text.get(..last.range.bytes().end)).unwrap_or(text)
+}
+
 /// The parts of a metrics query that a link to its spans needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Source {
@@ -125,6 +133,19 @@ mod tests {
             assert_eq!(parts(text), Some((spans.to_owned(), argument.map(str::to_owned))), "{text}");
         }
         assert_eq!((parts("({ } | rate()) / ({ } | rate())"), parts("{ }"), parts("{")), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_only_listed_does_not_match() {
+        for (text, whole) in [
+            ("{ .a = 1 } | select(.b)", "{ .a = 1 }"),
+            ("{ } | count() > 2 | select(.b) | sort(duration) | spans", "{ } | count() > 2"),
+            ("{ } | select(.b) | count() > 2", "{ } | select(.b) | count() > 2"),
+            ("{ }", "{ }"),
+            ("{", "{"),
+        ] {
+            assert_eq!(matching(text), whole);
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, Service, place_text};
+use hoptrail_query::{Answer, Order, Rows, SearchAnswer, SearchRequest, Service, TimeRange, place_text};
 
 use super::choice::Choice;
-use super::form::Form;
+use super::form::{Form, write_name};
+use super::names::{self, Of};
 use super::overview::{self, Overview};
 use super::question::Traces;
 use super::results::{self, Row, Shown};
@@ -55,6 +56,8 @@ pub(crate) struct Found {
     pub(crate) damage: Option<String>,
     /// Wider searches, when nothing was found.
     pub(crate) advice: Vec<(String, &'static str)>,
+    /// This search for other span names that have the text of the one that was asked for, with their links and numbers of spans.
+    pub(crate) alike: Vec<(String, String, String)>,
     /// All matches, counted.
     pub(crate) overview: Overview,
 }
@@ -90,6 +93,7 @@ pub(super) async fn found(
     let palette = results::palette(hits, services);
     let by_time = question.request.order == Order::Newest || form.sort == "oldest";
     let shown = Shown {
+        form,
         rows: question.request.rows,
         palette: &palette,
         entries: &entries,
@@ -100,7 +104,22 @@ pub(super) async fn found(
     let rows = results::rows(hits, &shown);
     let earliest = question.request.range.map_or(0, |range| range.start);
     let scatter = scatter::plot(hits, &entries, earliest, &visit.zone);
-    Ok(show(visit, form, question, answer, Shows { rows, scatter, widened, overview }))
+    let alike = if hits.is_empty() { alike(visit, form, question.request.range).await? } else { vec![] };
+    Ok(show(visit, form, question, answer, Shows { rows, scatter, widened, overview, alike }))
+}
+
+/// Names like one that nothing has.
+async fn alike(
+    visit: &Visit,
+    form: &Form,
+    range: Option<TimeRange>,
+) -> Result<Vec<(String, String, String)>, PageError> {
+    if form.name.is_empty() {
+        return Ok(vec![]);
+    }
+    let found = names::like(visit, Of::Spans(&form.service), &form.name, range).await?;
+    let others = found.into_iter().filter(|(name, _)| *name != form.name);
+    Ok(others.map(|(name, spans)| (form.with("name", &write_name(&name)), name, spans)).collect())
 }
 
 /// What the page shows besides words.
@@ -109,6 +128,7 @@ struct Shows {
     scatter: Option<Scatter>,
     widened: String,
     overview: Overview,
+    alike: Vec<(String, String, String)>,
 }
 
 fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswer>, shows: Shows) -> Found {
@@ -122,7 +142,7 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
     };
     let is_spans = request.rows == Rows::Spans;
     let live = Live::of(form, &request, page);
-    let Shows { rows, scatter, widened, overview } = shows;
+    let Shows { rows, scatter, widened, overview, alike } = shows;
     // All matches say more than those of the page.
     let is_drawn = overview.heat.is_some() && page != Page::Whole;
     let free = |choices: Vec<(String, Choice)>| if question.is_free && !hits.is_empty() { choices } else { vec![] };
@@ -150,6 +170,7 @@ fn show(visit: &Visit, form: &Form, question: Traces, answer: Answer<SearchAnswe
         inspected: inspected(work),
         damage,
         advice: if hits.is_empty() { advice(form, &WIDER) } else { vec![] },
+        alike,
         overview: Overview { heat: overview.heat.filter(|_| is_drawn || is_spans), ..overview },
     }
 }

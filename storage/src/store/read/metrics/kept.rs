@@ -46,7 +46,7 @@ pub(super) struct Question {
     pub(super) argument: Option<Expr>,
     pub(super) is_histogram: bool,
     pub(super) by: Vec<Expr>,
-    /// Length of the intervals, and where they begin, as what is left of a division by it.
+    /// Length of the intervals, and where they begin, as what is left of a division by it; nothing when there is one.
     pub(super) intervals: (u64, u64),
     pub(super) has_exemplars: bool,
     pub(super) is_weighted: bool,

@@ -120,7 +120,17 @@ fn numbers_that_are_kept_are_those_of_the_intervals_asked_for() {
         assert!(kept(&later) > 0, "{function:?}");
         later.steps.start += 1;
         assert_eq!(kept(&later), 0, "other intervals");
-        let fewer = MetricsRequest { spans: Filter::True.into(), ..whole };
+        let fewer = MetricsRequest { spans: Filter::True.into(), ..whole.clone() };
         assert_eq!(kept(&fewer), 0, "other spans");
+
+        // One interval: groups that lie in it answer for any other that they lie in.
+        let one = |start: u64, step: u64| MetricsRequest { steps: Steps { start, step, count: 1 }, ..whole.clone() };
+        let all = one(T0 - 1, 140 * SECOND);
+        let first = numbers(&*store, &all);
+        let other = one(T0 - 77, 150 * SECOND);
+        assert!(kept(&other) > 0, "{function:?}");
+        assert_eq!(format!("{:?}", numbers(&*store, &other)), format!("{first:?}"), "{function:?}");
+        let part = numbers(&*store, &one(T0 - 1, 50 * SECOND));
+        assert_ne!(format!("{part:?}"), format!("{first:?}"), "{function:?}: a part of a group is counted anew");
     }
 }

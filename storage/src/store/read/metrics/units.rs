@@ -53,16 +53,23 @@ impl Metrics<'_, '_> {
 
     /// What numbers that are kept depend on; `None` when whole traces tell which rows count.
     fn question(&self) -> Option<Question> {
-        let Steps { start, step, .. } = self.request.steps;
         Some(Question {
             filter: self.filter()?.clone(),
             argument: argument(&self.request.function).cloned(),
             is_histogram: self.is_histogram(),
             by: self.request.by.clone(),
-            intervals: (step, start.checked_rem(step)?),
+            intervals: self.intervals()?,
             has_exemplars: self.request.exemplars > 0,
             is_weighted: self.request.weighted,
         })
+    }
+
+    /// Length of the intervals and where they begin. A group that is asked for whole lies in one interval, whatever that is, if there is one.
+    fn intervals(&self) -> Option<(u64, u64)> {
+        match self.request.steps {
+            Steps { count: 1, .. } => Some((0, 0)),
+            Steps { start, step, .. } => Some((step, start.checked_rem(step)?)),
+        }
     }
 
     /// The key of the numbers of a group that the question asks for whole.
@@ -80,8 +87,10 @@ impl Metrics<'_, '_> {
         key: &Key,
         make: &Make<'_, Found<C>>,
     ) -> Result<Option<(usize, Found<C>)>, ReadError> {
-        let Steps { start, step, .. } = self.request.steps;
-        let first = start.checked_div(step).unwrap_or_default();
+        let first = match self.request.steps {
+            Steps { count: 1, .. } => 0,
+            Steps { start, step, .. } => start.checked_div(step).unwrap_or_default(),
+        };
         let mut is_new = false;
         let made = || {
             is_new = true;

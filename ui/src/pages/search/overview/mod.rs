@@ -10,15 +10,17 @@ use std::time::Duration;
 use hoptrail_query::metrics::{RangeRequest, SeriesSet, range_steps};
 use hoptrail_query::{Steps, TimeRange, traceql};
 
-pub(crate) use self::facets::Facet;
+pub(crate) use self::facets::{Facet, FacetValue};
 pub(crate) use self::heat::HeatOfAll;
+pub(super) use self::narrowed::narrowed;
 use super::form::Form;
 use super::question::Traces;
+use super::text;
 use crate::context::Visit;
 use crate::{format, plot};
 
 /// How long the page waits.
-const TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(150);
 /// About how many columns the heatmap has.
 const COLUMNS: u64 = 60;
 /// Most series of one question. A field with more values is counted in part, and the page says so.
@@ -73,7 +75,7 @@ struct Count<'a> {
 impl<'a> Count<'a> {
     /// `None` for a query behind which no function may stand.
     fn of(visit: &'a Visit, form: &'a Form, question: &'a Traces) -> Option<Self> {
-        let matching = question.matching.as_str();
+        let matching = text::matching(&question.matching);
         traceql::compile_metrics(&format!("{matching} | count_over_time()")).ok()?;
         Some(Self { visit, form, matching, range: question.request.range })
     }

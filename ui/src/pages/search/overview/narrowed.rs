@@ -7,7 +7,7 @@ use crate::pages::search::form::{Form, SEARCH};
 use crate::pages::search::text;
 
 /// The page of this search with one condition more; `None` when that is no query.
-pub(super) fn narrowed(form: &Form, condition: &str) -> Option<String> {
+pub(in crate::pages::search) fn narrowed(form: &Form, condition: &str) -> Option<String> {
     let query = match form.query.trim() {
         "" => format!("{{ {condition} }}"),
         typed if text::is_traceql(typed) => text::joined(&[condition.to_owned()], typed),

@@ -132,8 +132,50 @@ pub(crate) fn range_text(row: &Row, unit: Unit) -> String {
     }
 }
 
-/// The upper ends of buckets stand at their upper edges, as far as there is room.
+/// Powers of ten of a second, where rows follow one another by powers of two; else the upper ends of buckets at their upper edges, as far as
+/// there is room.
 pub(crate) fn row_ticks(rows: &[Row], unit: Unit) -> Vec<Tick> {
+    if let Some(decades) = decades(rows).filter(|_| unit == Unit::Seconds) {
+        return decades;
+    }
     let labelled = rows.iter().filter(|row| row.is_labelled);
     labelled.map(|row| Tick { at: percent(row.top), label: unit.text(row.upto), is_zero: false }).collect()
+}
+
+/// `None` when rows are missing between, or there are too few of them.
+fn decades(rows: &[Row]) -> Option<Vec<Tick>> {
+    let (top, last) = (rows.first()?.upto.log2(), rows.last()?.upto.log2());
+    let bottom = last - 1.0;
+    let is_whole = (top - last).round() as usize + 1 == rows.len();
+    let tick = |power: i32| Tick {
+        at: percent(100.0 * (top - 10_f64.powi(power).log2()) / (top - bottom)),
+        label: Unit::Seconds.text(10_f64.powi(power)),
+        is_zero: false,
+    };
+    let decade = |power: f64| power * 2_f64.log10();
+    let ticks: Vec<Tick> = (decade(bottom).ceil() as i32..=decade(top).floor() as i32).map(tick).collect();
+    (is_whole && ticks.len() > 1).then_some(ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(power: i32, upto: f64) -> Row {
+        Row { above: Some(upto / 2.0), upto, top: f64::from(power), height: 1.0, is_labelled: true }
+    }
+
+    #[test]
+    fn durations_are_marked_by_powers_of_ten() {
+        let rows: Vec<Row> = (-10..=1).rev().map(|power| row(power, 2_f64.powi(power))).collect();
+        let ticks = row_ticks(&rows, Unit::Seconds);
+        let labels: Vec<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
+        assert_eq!(labels, ["1 ms", "10 ms", "100 ms", "1 s"]);
+        let at: Vec<f64> = ticks.iter().map(|tick| tick.at.parse().expect("a number")).collect();
+        // 1 s lies a twelfth below the top, which is 2 s.
+        assert!((at[3] - 100.0 / 12.0).abs() < 0.01 && at[0] > at[1] && at[0] < 100.0, "{at:?}");
+        let gaps = [row(3, 8.0), row(0, 1.0)];
+        assert_eq!(row_ticks(&gaps, Unit::Seconds)[0].label, Unit::Seconds.text(8.0), "rows are missing between");
+        assert_eq!(row_ticks(&rows, Unit::Count).len(), rows.len());
+    }
 }
