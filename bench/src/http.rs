@@ -17,6 +17,16 @@ pub(crate) struct Connection {
     host: String,
 }
 
+/// What the server said, and when.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    /// From sending to the first byte.
+    pub(crate) first_byte: Duration,
+    /// From sending to the last byte.
+    pub(crate) last_byte: Duration,
+}
+
 impl Connection {
     /// Connects.
     pub(crate) async fn open(address: &str) -> Result<Self> {
@@ -37,15 +47,17 @@ impl Connection {
 
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
-        self.ask(path, header::ACCEPT, accept).await
+        let answer = self.ask(path, header::ACCEPT, accept).await?;
+        Ok((answer.body, answer.last_byte))
     }
 
     /// Asks as browsers do, for a compressed answer; the time from sending to the last byte.
     pub(crate) async fn get_compressed(&mut self, path: &str) -> Result<Duration> {
-        Ok(self.ask(path, header::ACCEPT_ENCODING, "gzip").await?.1)
+        Ok(self.ask(path, header::ACCEPT_ENCODING, "gzip").await?.last_byte)
     }
 
-    async fn ask(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(Bytes, Duration)> {
+    /// Asks with this header, and reads the whole answer.
+    pub(crate) async fn ask(&mut self, path: &str, name: HeaderName, value: &str) -> Result<Answer> {
         let request = Request::get(path).header(header::HOST, &self.host).header(name, value);
         let request = request.body(Full::default())?;
         if self.sender.is_closed() {
@@ -55,11 +67,12 @@ impl Connection {
         self.sender.ready().await?;
         let asked = Instant::now();
         let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
+        let first_byte = asked.elapsed();
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        let took = asked.elapsed();
+        let last_byte = asked.elapsed();
         ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok((body, took))
+        Ok(Answer { body, first_byte, last_byte })
     }
 
     /// The sum of a metric's series; 0 when there is none.

@@ -9,7 +9,7 @@ use super::spans::{by_name, pair, text, value};
 use crate::harness::Server;
 
 /// Runs a browser script of `tests/clients/node`; what it prints. None when the browser or its driver is missing.
-async fn drive(script: &str, arguments: &[&str]) -> Option<Value> {
+pub(crate) async fn drive(script: &str, arguments: &[&str]) -> Option<Value> {
     let (node, chromium) = (installed("node")?, chromium()?);
     let mut command = clients::node(&node, &[&sources().join("node").join(script)]);
     command.args(arguments).env("CHROMIUM", chromium).env("PAGE_BUNDLE", node.join("page.bundle.js"));

@@ -25,3 +25,4 @@ mod numbers;
 mod prometheus;
 mod streaming;
 mod torture;
+mod trace;
