@@ -17,6 +17,16 @@ pub(crate) struct Connection {
     host: String,
 }
 
+/// What the server said, and when.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    /// From sending to the first byte.
+    pub(crate) first_byte: Duration,
+    /// From sending to the last byte.
+    pub(crate) last_byte: Duration,
+}
+
 impl Connection {
     /// Connects.
     pub(crate) async fn open(address: &str) -> Result<Self> {
@@ -37,23 +47,28 @@ impl Connection {
 
     /// Asks and reads the whole answer; its body, and the time from sending to the last byte.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> Result<(Bytes, Duration)> {
-        let (status, body, took) = self.exchange(path, header::ACCEPT, accept).await?;
-        ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok((body, took))
+        let answer = self.ask(path, header::ACCEPT, accept).await?;
+        Ok((answer.body, answer.last_byte))
     }
 
     /// Asks as browsers do, for a compressed answer; the time from sending to the last byte. `None` when the server is too busy.
     pub(crate) async fn get_compressed(&mut self, path: &str) -> Result<Option<Duration>> {
-        let (status, body, took) = self.exchange(path, header::ACCEPT_ENCODING, "gzip").await?;
-        ensure!(
-            status == StatusCode::OK || status == StatusCode::TOO_MANY_REQUESTS,
-            "GET {path}: {status}, {} B",
-            body.len()
-        );
-        Ok((status == StatusCode::OK).then_some(took))
+        let (status, answer) = self.exchange(path, header::ACCEPT_ENCODING, "gzip").await?;
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(None);
+        }
+        ensure!(status == StatusCode::OK, "GET {path}: {status}");
+        Ok(Some(answer.last_byte))
     }
 
-    async fn exchange(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(StatusCode, Bytes, Duration)> {
+    /// Asks with this header, and reads the whole answer.
+    pub(crate) async fn ask(&mut self, path: &str, name: HeaderName, value: &str) -> Result<Answer> {
+        let (status, answer) = self.exchange(path, name, value).await?;
+        ensure!(status == StatusCode::OK, "GET {path}: {status} {}", String::from_utf8_lossy(&answer.body));
+        Ok(answer)
+    }
+
+    async fn exchange(&mut self, path: &str, name: HeaderName, value: &str) -> Result<(StatusCode, Answer)> {
         let request = Request::get(path).header(header::HOST, &self.host).header(name, value);
         let request = request.body(Full::default())?;
         if self.sender.is_closed() {
@@ -63,9 +78,10 @@ impl Connection {
         self.sender.ready().await?;
         let asked = Instant::now();
         let answer = self.sender.send_request(request).await.with_context(|| format!("GET {path}"))?;
+        let first_byte = asked.elapsed();
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        Ok((status, body, asked.elapsed()))
+        Ok((status, Answer { body, first_byte, last_byte: asked.elapsed() }))
     }
 
     /// The sum of a metric's series; 0 when there is none.

@@ -17,7 +17,7 @@ use crate::server::{Launch, Server};
 use crate::shape::{Kind, Shape};
 use crate::spool::{self, Source, Spool};
 use crate::transport::Transport;
-use crate::{half_full, ingest, unit};
+use crate::{half_full, ingest, pages, unit};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -125,6 +125,9 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let (cold_ready, cold) = cold::measure(&launch, &kinds, options.cold_starts).await?;
     let crash = crash::measure(&launch, &spool, &kinds).await?;
 
+    let has_large = (options.kind, options.transport) == (Kind::Shop, Transport::Grpc);
+    let large_pages = if has_large { pages::large::measure(options).await? } else { Vec::new() };
+
     let later = options.folder.join("later-requests");
     // The table of many runs shows nothing cold, and no pages.
     let has_pages = options.cold_starts > 0 && matches!(options.kind, Kind::Shop | Kind::OtelDemo);
@@ -157,8 +160,19 @@ pub(crate) async fn measure(options: &Options) -> Result<Stored> {
     let queries = warm.iter().zip(&cold).map(|(warm, cold)| query(warm, &half_full.answered, cold)).collect();
     let (half_full_spans, pages) = (half_full.head_spans, half_full.pages);
     let beside_ordinary = Vec::new();
-    let report =
-        Report { run, decode_unit_us, ingest, disk, memory, half_full_spans, queries, pages, restart, beside_ordinary };
+    let report = Report {
+        run,
+        decode_unit_us,
+        ingest,
+        disk,
+        memory,
+        half_full_spans,
+        queries,
+        pages,
+        large_pages,
+        restart,
+        beside_ordinary,
+    };
     Ok(Stored { launch, kinds: half_full.kinds, report })
 }
 

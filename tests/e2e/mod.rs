@@ -26,3 +26,4 @@ mod numbers;
 mod prometheus;
 mod streaming;
 mod torture;
+mod trace;

@@ -59,6 +59,7 @@
     const position = item ? { id: item.id, top: item.getBoundingClientRect().top } : { y: scrollY };
     position.path = location.pathname;
     position.fold = link.matches(".fold:focus");
+    position.tool = link.matches(".tool:focus") && link.getAttribute("aria-label");
     sessionStorage.setItem(POSITION, JSON.stringify(position));
   };
   addEventListener("click", (event) => {
@@ -68,11 +69,12 @@
   const restore = (position) => {
     const item = position.id && document.getElementById(position.id);
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const focus = item || target;
+    const row = item || (target?.matches(".item") && target);
     if (item) scrollTo(0, scrollY + item.getBoundingClientRect().top - position.top);
     else if (position.y !== undefined && !target) scrollTo(0, position.y);
-    const link = position.fold && focus?.querySelector("a.fold");
-    (link || focus?.querySelector("a.name"))?.focus({ preventScroll: true });
+    const link = (position.fold && row && row.querySelector("a.fold")) || (row && row.querySelector("a.name"));
+    const tool = position.tool && all("a.tool").find((one) => one.getAttribute("aria-label") === position.tool);
+    (tool || link || null)?.focus({ preventScroll: true });
   };
   try {
     const position = JSON.parse(sessionStorage.getItem(POSITION));
@@ -99,12 +101,29 @@
     }
   });
 
+  // The time shown of a trace, nanoseconds from its start.
+  const axis = $(".axis[data-zoom]")?.dataset;
+  const total = Number($("[data-rows]")?.dataset.total);
+  const zoom = (from, to) => {
+    const url = new URL(axis.base, location.href);
+    if (from > 0 || to < total) url.searchParams.set("zoom", `${Math.round(from)}-${Math.round(to)}`);
+    sessionStorage.setItem(POSITION, JSON.stringify({ path: location.pathname, y: scrollY }));
+    location.href = url;
+  };
+  // Earlier or later by a part of what is shown, or more and less of it.
+  const move = (by, factor = 1) => {
+    if (!axis) return;
+    const [offset, length] = [Number(axis.offset), Number(axis.length)];
+    const shown = Math.min(total, length * factor);
+    if (shown < 2) return;
+    const from = Math.min(total - shown, Math.max(0, offset + by * length + (length - shown) / 2));
+    if (shown < total || length < total) zoom(from, from + shown);
+  };
+
   // Zoom by dragging over the overview or the time axis.
   for (const area of all("[data-zoom]")) {
     const svg = area.querySelector("svg");
-    const axis = $(".axis").dataset;
     const whole = !area.dataset.length;
-    const total = Number($("[data-rows]").dataset.total);
     const [offset, length] = whole ? [0, total] : [Number(axis.offset), Number(axis.length)];
     let from = null;
     let mark = null;
@@ -138,10 +157,7 @@
       const [a, b] = [from, at(event)].sort((x, y) => x - y);
       stop();
       if (b - a < 0.005) return;
-      const url = new URL(area.dataset.base, location.href);
-      url.searchParams.set("zoom", `${Math.round(offset + a * length)}-${Math.round(offset + b * length)}`);
-      sessionStorage.setItem(POSITION, JSON.stringify({ path: location.pathname, y: scrollY }));
-      location.href = url;
+      zoom(offset + a * length, offset + b * length);
     });
   }
 
@@ -246,7 +262,11 @@
     l: () => fold(true), h: () => fold(false),
     "/": () => ($("#find") ?? $("#q") ?? $(".jump input"))?.focus(),
     "?": () => help.showModal(),
+    A: () => move(-1), D: () => move(1),
   };
+  // Outside of the rows arrows move the time; with Shift they do so everywhere, and further.
+  const outside = { ArrowUp: "+", ArrowDown: "-", ArrowLeft: "a", ArrowRight: "d", "=": "+" };
+  const shifted = { ArrowUp: () => move(0, 0.1), ArrowDown: () => move(0, 10), ArrowLeft: () => move(-1), ArrowRight: () => move(1) };
   const inRows = { ArrowDown: () => step(1), ArrowUp: () => step(-1), ArrowRight: () => fold(true), ArrowLeft: () => fold(false) };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey && event.key === "b" && $("#find")) {
@@ -259,8 +279,11 @@
       return;
     }
     if (event.key === "Escape" && $(".menu[open]")) return void ($(".menu[open]").open = false);
-    const linked = $(`a[data-key="${CSS.escape(event.key === "=" ? "+" : event.key)}"]`);
-    const action = actions[event.key] ?? (current() && inRows[event.key]);
+    const isFree = !current() && !document.activeElement.matches("[role=separator], [tabindex='0'][role], summary");
+    const name = isFree || event.key === "=" ? (outside[event.key] ?? event.key) : event.key;
+    // What was opened last closes first.
+    const linked = !(event.shiftKey && shifted[event.key]) && all(`a[data-key="${CSS.escape(name)}"]`).at(-1);
+    const action = (axis && event.shiftKey && shifted[event.key]) || (actions[event.key] ?? (current() && inRows[event.key]));
     if (!linked && (!action || !($("[data-rows]") || "/?".includes(event.key)))) return;
     event.preventDefault();
     if (linked) linked.click();

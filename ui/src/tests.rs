@@ -19,5 +19,6 @@ mod service;
 mod services;
 mod system;
 mod trace;
+mod trace_hostile;
 mod trace_views;
 mod why;

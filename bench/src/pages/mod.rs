@@ -1,5 +1,6 @@
 //! Pages of the web UI: some asked for one after the other, and many by a thousand readers at once.
 
+pub(crate) mod large;
 mod readers;
 
 use std::collections::BTreeSet;

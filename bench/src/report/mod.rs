@@ -32,6 +32,9 @@ pub struct Report {
     /// Pages of the web UI with a half-full head; none where data is not ordinary.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Page>,
+    /// Pages of very large traces; none where they were not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub large_pages: Vec<LargePage>,
     /// Starts with everything stored.
     pub restart: Restart,
     /// Each question beside the same to a store of ordinary data, where there was one.
@@ -185,6 +188,23 @@ pub struct Page {
     pub p99_ms: f64,
     /// CPU time of the server for one, milliseconds.
     pub cpu_ms: f64,
+}
+
+/// A view of a very large trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct LargePage {
+    /// The view.
+    pub name: String,
+    /// Spans of the trace.
+    pub spans: u64,
+    /// From sending to the first byte, the middle one, milliseconds.
+    pub first_byte_ms: f64,
+    /// From sending to the last byte, the middle one, milliseconds.
+    pub last_byte_ms: f64,
+    /// CPU time of the server, milliseconds.
+    pub cpu_ms: f64,
+    /// Size of the page before compression, kB.
+    pub kb: f64,
 }
 
 /// Starts with everything stored.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Page, Query, Report, Run, Share};
+use super::{LargePage, Page, Query, Report, Run, Share};
 
 /// The largest shares of the space have a line of their own.
 const SHARES: usize = 25;
@@ -16,7 +16,7 @@ impl Report {
         for (figure, value, how) in self.rows() {
             let _ = writeln!(out, "| {figure} | {value} | {how} |");
         }
-        out + &self.queries() + &self.pages() + &self.split()
+        out + &self.queries() + &self.pages() + &self.large_pages() + &self.split()
     }
 
     fn queries(&self) -> String {
@@ -61,6 +61,23 @@ impl Report {
         out + "\nPages: of the last hour, with the half-full head; first one after the other, each checked for what it must say, then \
                by 1,000 readers at once who read a page for 2.5 to 7.5 s (60 % searches, 30 % traces, 10 % services; compressed; the \
                driver is on the same cores).\n"
+    }
+
+    fn large_pages(&self) -> String {
+        if self.large_pages.is_empty() {
+            return String::new();
+        }
+        let mut out =
+            "\n| page of one trace | spans | first byte | last byte | server CPU | size |\n|---|---|---|---|---|---|\n"
+                .to_owned();
+        for page in &self.large_pages {
+            let LargePage { name, spans, first_byte_ms, last_byte_ms, cpu_ms, kb } = page;
+            let _ = writeln!(
+                out,
+                "| {name} | {spans} | {first_byte_ms:.0} ms | {last_byte_ms:.0} ms | {cpu_ms:.0} ms | {kb:.0} kB |"
+            );
+        }
+        out + "\nPages of one trace: the middle of five, over a store of these two traces alone; none is kept between them.\n"
     }
 
     fn most(&self, count: fn(&Query) -> usize) -> usize {

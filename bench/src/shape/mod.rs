@@ -139,6 +139,11 @@ pub(crate) struct Mark {
 }
 
 impl Trace {
+    fn of(id: u128, mut spans: Vec<Span>) -> Self {
+        spans.iter_mut().for_each(|span| span.otlp.trace_id = id.to_be_bytes().to_vec());
+        Self { id, spans }
+    }
+
     /// The earliest start of its spans.
     #[must_use]
     pub(crate) fn start(&self) -> u64 {
@@ -150,15 +155,10 @@ impl Shape {
     /// The trace with this number.
     #[must_use]
     pub(crate) fn trace(&self, number: u64) -> Trace {
-        let mut dice = Dice::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let id = dice.random::<u128>() | 1;
-        let start = self.start(number) + dice.random_range(0..1_000_000);
+        let (mut dice, id, start) = self.begin(number);
         let spans = match self.kind {
             Kind::Shop => shop::spans(&mut dice, ordinary(start)),
-            Kind::Deep => {
-                let count = self.spans_of_a_trace() as usize;
-                shop::spans(&mut dice, move |dice| tree(dice, count, start, 10 * MINUTE))
-            }
+            Kind::Deep => return self.large_trace(number, self.spans_of_a_trace() as usize),
             Kind::Big => shop::with_documents(&mut dice, ordinary(start)),
             Kind::Late => {
                 let mut spans = shop::spans(&mut dice, |dice| tree::long(dice, start, SLOT * SLOTS_OF_A_TRACE));
@@ -168,9 +168,22 @@ impl Shape {
             Kind::OtelDemo => demo::spans(&mut dice, start),
             Kind::Wide => wide::spans(&mut dice, ordinary(start)),
         };
-        let mut trace = Trace { id, spans };
-        trace.spans.iter_mut().for_each(|span| span.otlp.trace_id = id.to_be_bytes().to_vec());
-        trace
+        Trace::of(id, spans)
+    }
+
+    /// The trace with this number, of so many spans of the shop.
+    #[must_use]
+    pub(crate) fn large_trace(&self, number: u64, count: usize) -> Trace {
+        let (mut dice, id, start) = self.begin(number);
+        Trace::of(id, shop::spans(&mut dice, move |dice| tree(dice, count, start, 10 * MINUTE)))
+    }
+
+    /// What chance gives a trace first: its id, and when it starts.
+    fn begin(&self, number: u64) -> (Dice, u128, u64) {
+        let mut dice = Dice::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let id = dice.random::<u128>() | 1;
+        let start = self.start(number) + dice.random_range(0..1_000_000);
+        (dice, id, start)
     }
 
     /// The slot of time in which a late span arrives that begins at `start`.

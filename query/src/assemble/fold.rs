@@ -1,8 +1,8 @@
 //! Of siblings that are alike a single one is left, which says how many it stands for.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use hashbrown::{DefaultHashBuilder, HashMap};
 use hoptrail_proto::model::{AnyValue, Attribute, SpanKind, StatusCode, TraceSpan};
 
 use super::TraceTree;
@@ -118,7 +118,7 @@ impl TraceTree<'_> {
 
     /// For each node which kinds of spans are below it: equal numbers for equal kinds, however many there are of each.
     fn below(&self) -> Vec<u64> {
-        let hasher = RandomState::new();
+        let hasher = DefaultHashBuilder::default();
         let mut kinds: Vec<Vec<u64>> = vec![Vec::new(); self.nodes.len()];
         let mut below = vec![0; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate().rev() {

@@ -1,7 +1,6 @@
 //! Peers that report no spans get a node below their caller's span.
 
-use std::collections::HashSet;
-
+use hashbrown::HashSet;
 use hoptrail_proto::model::{SpanId, SpanKind, TraceId, TraceSpan};
 use hoptrail_storage::peer_of_span;
 

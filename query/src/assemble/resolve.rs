@@ -1,8 +1,8 @@
 //! Which span is the parent of which, whatever the ids say.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
+use hashbrown::HashMap;
 use hoptrail_proto::model::{SpanId, SpanKind, TraceSpan};
 
 use super::draft::Draft;
@@ -13,7 +13,8 @@ pub(super) fn link(spans: &[TraceSpan]) -> Vec<Draft<'_>> {
     let mut sorted: Vec<&TraceSpan> = spans.iter().collect();
     sorted.sort_by(|a, b| by_identity(a, b));
     let by_id = ById::of(&sorted);
-    let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(spans.len());
+    // Peers and placeholders come later; room that nobody uses costs nothing.
+    let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(2 * spans.len());
     for (index, span) in sorted.iter().enumerate() {
         let key = NodeKey { repeat: by_id.repeat(index), ..NodeKey::of(span.span.span_id) };
         let interval = Interval { start: span.span.start_unix_nano, end: span.span.end_unix_nano };
@@ -63,6 +64,9 @@ impl ById {
     }
 
     fn repeat(&self, index: usize) -> u32 {
+        if self.numbers.is_empty() {
+            return 0;
+        }
         self.numbers.get(&index).copied().unwrap_or_default()
     }
 

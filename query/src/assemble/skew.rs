@@ -4,9 +4,9 @@
 //! one host to another so bounds the difference of the two clocks from both sides, as in NTP; the bounds of all calls of the trace
 //! between the same two hosts are taken together. When they exclude 0, the middle is the estimate.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use hoptrail_proto::model::{AnyValue, Resource, SpanKind, StatusCode, TraceSpan};
 
 use super::draft::Draft;

@@ -1,6 +1,6 @@
 //! A trace in numbers.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{Interval, Node, NodeKind, tree};
 

@@ -1,12 +1,12 @@
 //! Counts the spans of a trace from their model.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hoptrail_proto::model::{AnyValue, Resource, SpanKind, StatusCode, TraceSpan};
 
 use super::hops::{HopSpan, Hops};
-use super::peer::{peer_of, queue_of};
+use super::peer::{KEYS, peer_of, queue_of};
 use super::tally::Counted;
 use super::{Connection, NodeKind, Peer, PeerKind, RollupKey, SpanNames, Tally};
 use crate::copies::Contents;
@@ -136,6 +136,12 @@ pub(crate) fn linked<'s>(spans: impl Iterator<Item = &'s TraceSpan>) -> HashSet<
 /// The peer that a span talks about.
 #[must_use]
 pub fn peer_of_span(span: &TraceSpan) -> Option<Peer> {
+    static NAMING: LazyLock<HashSet<&str>> = LazyLock::new(|| KEYS.into_iter().collect());
+    // Most spans make no call and name nobody: that is seen in one walk over their attributes.
+    let names_one = || span.span.attributes.iter().any(|one| NAMING.contains(one.key.as_str()));
+    if matches!(span.span.kind, SpanKind::Internal | SpanKind::Unspecified) && !names_one() {
+        return None;
+    }
     peer_of(span.span.kind, |key| text(span.span.attribute(key)?))
 }
 

@@ -25,7 +25,10 @@ pub(crate) fn to_value(value: ValueView<'_>) -> AnyValue {
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
 
 fn attribute(name: &[u8], value: AnyValue) -> Attribute {

@@ -168,6 +168,7 @@ impl SegmentGroup<'_> {
             let shape = shapes.get(shape).ok_or_else(missing)?;
             let name = meta.names.get(shape.name as usize).map_or(&[][..], |name| name);
             let mut span = span_of(scalars, shape, name);
+            span.attributes.reserve_exact(values.iter().flatten().count());
             each_value(meta, shapes.layout(shape), values, |key, value| set_on_span(&mut span, key, value));
             let resource = self.meta.resources.get(shape.resource as usize).ok_or_else(missing)?;
             let scope = self.meta.scopes.get(shape.scope as usize).ok_or_else(missing)?;

@@ -1,8 +1,9 @@
 //! Looking at a trace.
 
+use hoptrail_proto::model::{Attribute, SpanEvent, SpanId, SpanKind, SpanLink};
 use hoptrail_proto::otlp::json;
 
-use super::server::{MS, Server, order, span, trace_id};
+use super::server::{MS, NOW, Server, order, span, trace_id};
 
 async fn page(query: &str) -> super::server::Page {
     Server::of(order()).await.get(&format!("/trace/{}{query}", trace_id(1))).await
@@ -208,4 +209,67 @@ async fn list_and_page_agree_on_a_trace_with_times_that_cannot_be() {
         assert_eq!(facts[..2], ["100 ms", "2025-10-09 08:52:20.000 UTC 1 min ago"], "{start} {end}");
         assert_eq!(list.all(".hit-when time"), ["08:52:20.000"], "{start} {end}");
     }
+}
+
+#[tokio::test]
+async fn the_name_of_a_proxy_gives_way_to_what_was_asked() {
+    let mut shop = span(1, 2, 1, "shop", "GET", (1, 99));
+    shop.span.kind = SpanKind::Server;
+    shop.span.attributes =
+        vec![Attribute::new("http.request.method", "GET"), Attribute::new("http.route", "/cart/{id}")];
+    let server = Server::of(vec![span(1, 1, 0, "gateway", "shop.svc:8080/*", (0, 100)), shop]).await;
+    let page = server.get(&format!("/trace/{}", trace_id(1))).await;
+    assert_eq!(page.one("h1"), "shop GET /cart/{id} via gateway");
+    assert_eq!(page.one("head > title"), "shop: GET /cart/{id} · hoptrail");
+    let found = server.get("/search?lookback=1h").await;
+    assert_eq!(found.all(".hit-name"), ["shop GET /cart/{id} via gateway"], "as search says");
+    assert_eq!(self::page("").await.one("h1"), "frontend POST /order", "a root that says something stays");
+}
+
+#[tokio::test]
+async fn a_span_says_who_links_to_it() {
+    let mut spans = order();
+    let mut target = span(2, 5, 0, "cart", "fill", (0, 5));
+    target.span.span_id = SpanId([2; 8]);
+    let mut follower = span(2, 6, 5, "cart", "follow", (6, 9));
+    follower.span.links = vec![SpanLink { trace_id: trace_id(2), span_id: SpanId([2; 8]), ..SpanLink::default() }];
+    spans.extend([target, follower]);
+    let server = Server::of(spans).await;
+    let page = server.get(&format!("/trace/{}?span=0202020202020202", trace_id(2))).await;
+    let lists = page.all(".detail .section:last-of-type li");
+    assert_eq!(lists[0], "cart follow in this trace");
+    assert!(lists[1].starts_with(&format!("payment charge <card> in trace {}, 2025-10-09", trace_id(1))), "{lists:?}");
+    let links = page.attributes(".detail .section:last-of-type li a", "href");
+    assert_eq!(links[1], format!("/trace/{}?span=0000000000000002#s-0000000000000002", trace_id(1)));
+    let search = server.get(&page.attributes(".linked a", "href")[0]).await;
+    assert_eq!(search.all(".hit-name").len(), 2, "both traces");
+    assert_eq!(self::page("?span=0000000000000001").await.all(".detail summary").len(), 2, "nobody links to it");
+}
+
+#[tokio::test]
+async fn events_stand_at_their_place_in_time() {
+    let mut root = span(1, 1, 0, "shop", "order", (0, 100));
+    let event = |ms: u64, name: &str| SpanEvent {
+        time_unix_nano: NOW - 60_000 * MS + ms * MS,
+        name: name.into(),
+        ..SpanEvent::default()
+    };
+    root.span.events = vec![event(95, "last"), event(60, "between"), event(5, "first")];
+    let mut child = span(1, 2, 1, "shop", "pay", (20, 50));
+    child.span.events = vec![event(30, "of the child")];
+    let others = (3..60).map(|ms| event(ms, "tick"));
+    let mut noisy = span(1, 3, 1, "shop", "ship", (70, 90));
+    noisy.span.events = others.collect();
+    let server = Server::of(vec![root, child, noisy]).await;
+    let page = server.get(&format!("/trace/{}?events=1", trace_id(1))).await;
+    let rows: Vec<String> = page.all(".item .name").into_iter().filter(|row| !row.starts_with("tick")).collect();
+    let begins = ["shop order", "first", "shop pay", "of the child", "between", "shop ship", "17 more events", "last"];
+    assert!(
+        rows.len() == begins.len() && rows.iter().zip(begins).all(|(row, begin)| row.starts_with(begin)),
+        "{rows:?}"
+    );
+    assert_eq!(page.attributes(".event-row [role=row]", "aria-level")[..3], ["2", "3", "2"]);
+    assert_eq!(page.all(".event-row .label")[..2], ["+5 ms", "+10 ms"]);
+    let off = server.get(&page.attributes("[data-key=e]", "href")[0]).await;
+    assert_eq!(off.all(".event-row").len(), 0);
 }

@@ -81,7 +81,7 @@ async fn forms_keep_what_they_do_not_ask_for() {
         fields(".find"),
         ["clocks=corrected", "zoom=1-9000000", "min=50", "events=1", "panel=side", "hide=frontend"]
     );
-    assert_eq!(fields(".reduce"), ["find=x", "clocks=corrected", "zoom=1-9000000", "panel=side"]);
+    assert_eq!(fields(".reduce"), ["find=x", "clocks=corrected", "zoom=1-9000000", "events=1", "panel=side"]);
     assert_eq!(page.attributes(".reduce [name=hide][checked]", "value"), ["frontend"]);
 }
 

@@ -197,6 +197,6 @@ impl Pace {
 }
 
 fn has_repeated_id(spans: &[TraceSpan]) -> bool {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(spans.len());
     spans.iter().any(|span| !seen.insert(span.span.span_id))
 }

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use hoptrail_proto::model::{AnyValue, TraceId};
+use hoptrail_proto::model::{AnyValue, Span, SpanKind, TraceId};
+use hoptrail_query::assemble::{Node, TraceTree};
 use hoptrail_query::{Field, SearchRequest, Service, TraceHit, Value, traceql};
 
 use crate::context::Visit;
@@ -11,6 +12,8 @@ use crate::context::Visit;
 /// Spans that say what was asked of their service.
 const TELLING: &str = "{ (kind = server || kind = consumer) && (span.http.route != nil || span.rpc.method != nil || \
                        span.messaging.destination.name != nil || span.faas.trigger != nil) }";
+/// The keys that it asks for.
+const TELLING_KEYS: [&str; 4] = ["http.route", "rpc.method", "messaging.destination.name", "faas.trigger"];
 /// Methods of HTTP, which alone say nothing.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 /// First words of the names that proxies give.
@@ -21,6 +24,65 @@ const PROXY: [&str; 3] = ["ingress", "egress", "router"];
 pub(crate) struct Entry {
     pub(crate) service: String,
     pub(crate) name: String,
+}
+
+/// What a trace is called.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Title {
+    pub(crate) service: String,
+    pub(crate) name: String,
+    /// The service of the root, when the name is that of another service.
+    pub(crate) via: String,
+}
+
+impl Title {
+    /// The name of the root or, when that says little, of the entry.
+    pub(super) fn new(root: Option<&(String, String)>, entry: Option<&Entry>) -> Self {
+        let (service, name) = root.cloned().unwrap_or_default();
+        match entry {
+            Some(entry) if root.is_some() && entry.service != service => {
+                Self { service: entry.service.clone(), name: entry.name.clone(), via: shown_service(&service) }
+            }
+            Some(entry) => Self { service: entry.service.clone(), name: entry.name.clone(), via: String::new() },
+            None => Self { service, name, via: String::new() },
+        }
+    }
+
+    /// The same for a trace whose spans are at hand; `None` when neither its root nor an entry is.
+    pub(crate) fn of(tree: &TraceTree<'_>) -> Option<Self> {
+        let root = tree.summary.root.as_ref();
+        let needs_entry = root.is_none_or(|(_, name)| says_little(name));
+        let entry = needs_entry.then(|| entry_of(tree)).flatten();
+        (root.is_some() || entry.is_some()).then(|| Self::new(root, entry.as_ref()))
+    }
+}
+
+/// A service's name, or a word for a service without one.
+pub(crate) fn shown_service(name: &str) -> String {
+    if name.is_empty() { "unknown service".to_owned() } else { name.to_owned() }
+}
+
+/// The earliest span that says what was asked of its service.
+fn entry_of(tree: &TraceTree<'_>) -> Option<Entry> {
+    let spans = tree.nodes.iter().filter_map(Node::span).filter(|span| tells(&span.span));
+    let first = spans.min_by_key(|span| (span.span.start_unix_nano, span.span.span_id))?;
+    let text = |keys: &str| first.span.attribute(keys).and_then(AnyValue::as_str);
+    let name = entry_name(&first.span.name, text("http.request.method"), text("http.route"));
+    Some(Entry { service: first.resource.service_name().to_owned(), name })
+}
+
+/// As [`TELLING`] asks.
+fn tells(span: &Span) -> bool {
+    let has = |key| span.attribute(key).is_some();
+    matches!(span.kind, SpanKind::Server | SpanKind::Consumer) && TELLING_KEYS.into_iter().any(has)
+}
+
+fn entry_name(name: &str, method: Option<&str>, route: Option<&str>) -> String {
+    let name = match route {
+        Some(route) if says_little(name) => format!("{} {route}", method.unwrap_or_default()),
+        _ => name.to_owned(),
+    };
+    name.trim().to_owned()
 }
 
 /// Whether a span name does not tell one request from another.
@@ -71,11 +133,7 @@ fn entry(hit: &TraceHit) -> Option<Entry> {
         }
     };
     let service = text(&Field::service()).unwrap_or_default().to_owned();
-    let name = match text(&route()) {
-        Some(route) if says_little(&span.name) => format!("{} {route}", text(&method()).unwrap_or_default()),
-        _ => span.name.clone(),
-    };
-    Some(Entry { service, name: name.trim().to_owned() })
+    Some(Entry { service, name: entry_name(&span.name, text(&method()), text(&route())) })
 }
 
 #[cfg(test)]

@@ -43,10 +43,10 @@ use crate::url::Params;
 use crate::views::View;
 use crate::{filters, format};
 
+pub(crate) use self::entry::{Title, shown_service};
 pub(crate) use self::memory::label;
 pub(crate) use self::names::store_is_empty;
 pub(crate) use self::overview::{Facet, FacetValue, Overview};
-pub(crate) use self::results::shown_service;
 
 const LOOKBACKS: [(&str, &str); 9] = [
     ("5m", "Last 5 minutes"),

@@ -6,7 +6,7 @@ use hoptrail_proto::model::TraceId;
 use hoptrail_query::{Field, Rows, ServiceStats, TraceHit, Value};
 use jiff::tz::TimeZone;
 
-use super::entry::Entry;
+use super::entry::{Entry, Title, shown_service};
 use super::form::Form;
 use super::sets::{self, FieldShown, SetRow};
 
@@ -200,25 +200,9 @@ fn span_row(hit: &TraceHit, all: &Shown<'_>, full: u64) -> Row {
     }
 }
 
-/// What a trace is called.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Title {
-    pub(super) service: String,
-    pub(super) name: String,
-    /// The service of the root, when the name is that of another service.
-    pub(super) via: String,
-}
-
 /// The name of the root or, when that says little, of the entry.
 pub(super) fn title(hit: &TraceHit, entries: &HashMap<TraceId, Entry>) -> Title {
-    let (service, name) = hit.root.clone().unwrap_or_default();
-    match entries.get(&hit.trace_id) {
-        Some(entry) if hit.root.is_some() && entry.service != service => {
-            Title { service: entry.service.clone(), name: entry.name.clone(), via: shown_service(&service) }
-        }
-        Some(entry) => Title { service: entry.service.clone(), name: entry.name.clone(), via: String::new() },
-        None => Title { service, name, via: String::new() },
-    }
+    Title::new(hit.root.as_ref(), entries.get(&hit.trace_id))
 }
 
 fn width(nanos: u64, full: u64) -> String {
@@ -236,11 +220,6 @@ fn chips(services: &[ServiceStats], palette: &Palette) -> Vec<Chip> {
         errors: service.errors as usize,
     };
     sorted.iter().take(CHIPS).map(chip).collect()
-}
-
-/// A service's name, or a word for a service without one.
-pub(crate) fn shown_service(name: &str) -> String {
-    if name.is_empty() { "unknown service".to_owned() } else { name.to_owned() }
 }
 
 #[cfg(test)]

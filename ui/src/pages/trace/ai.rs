@@ -33,8 +33,12 @@ pub(super) struct Conversation {
 
 /// Whether a span is a request to a model, or a step of an agent.
 pub(super) fn is_ai(span: &Span) -> bool {
-    // What comes first among areas, and asked of each span of a trace.
-    [conventions::AI_OPERATION, conventions::AI_PROVIDER].iter().any(|keys| conventions::value(span, keys).is_some())
+    // What comes first among areas. Asked of each span of a trace, of which most have no such key at all.
+    let may_be = span.attributes.iter().any(|attribute| attribute.key.starts_with("gen_ai."));
+    may_be
+        && [conventions::AI_OPERATION, conventions::AI_PROVIDER]
+            .iter()
+            .any(|keys| conventions::value(span, keys).is_some())
 }
 
 /// The indexes of the requests of a trace, and how many more there are.

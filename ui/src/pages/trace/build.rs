@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use askama::Template;
 use hoptrail_query::assemble::TraceTree;
 
-use super::detail::{Detail, detail, linked_from};
+use super::detail::{Detail, detail};
 use super::find::{self, Find};
 use super::findings::Look;
 use super::head::{Head, head};
+use super::linked::{Linked, linked};
 use super::rows::{Before, Drawing, Row, RowKind, errors_before, service_of};
 use super::tools::{Tools, tools};
 use super::typical::Typical;
@@ -92,13 +93,15 @@ pub(super) struct Given<'g> {
     pub(super) view: &'g View,
     pub(super) visit: &'g Visit,
     pub(super) typical: &'g Typical,
+    /// Spans of other traces that link to the one that is looked at.
+    pub(super) linking: &'g Linked,
     pub(super) damage: Option<&'g str>,
     /// Percent of the page that names take, when the reader moved the border.
     pub(super) names: Option<u8>,
 }
 
 pub(super) fn trace_page(tree: &TraceTree<'_>, given: &Given<'_>) -> TracePage {
-    let Given { view, visit, typical, damage, names } = *given;
+    let Given { view, visit, typical, linking, damage, names } = *given;
     let id = tree.id.to_string();
     let selected = view.span.and_then(|key| tree.find(&key));
     let matches = find::matches(tree, &view.find);
@@ -122,7 +125,7 @@ pub(super) fn trace_page(tree: &TraceTree<'_>, given: &Given<'_>) -> TracePage {
         errors: errors_before(tree),
         id: id.clone(),
     };
-    let rows = drawing.rows(&folded.lines);
+    let (rows, cut) = drawing.rows(&folded.lines);
     let findings = Look { tree, view, gaps: &gaps, outline: &outline, typical, damage, id: &id }.findings();
     let (blocks, lanes) = map(tree, &palette);
     let (crumbs, above) = crumbs(tree, &outline, view, folded.top, &id);
@@ -145,9 +148,9 @@ pub(super) fn trace_page(tree: &TraceTree<'_>, given: &Given<'_>) -> TracePage {
         above,
         shown: shown(&rows, tree, &outline),
         rows,
-        cut: folded.cut,
+        cut: folded.cut || cut,
         detail: selected.map(|index| Detail {
-            linked_from: linked_from(tree, index, view),
+            linked: linked(tree, index, view, linking),
             ..detail(tree, index, view, visit, typical)
         }),
         side: view.side && selected.is_some(),

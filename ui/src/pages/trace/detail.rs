@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::advice::advice;
 use super::ai::{self, Conversation};
+use super::linked::Linked;
 use super::typical::Typical;
 use super::value::{Pair, SearchTime, pairs};
 use crate::context::Visit;
@@ -35,10 +36,8 @@ pub(crate) struct Detail {
     pub(crate) more_events: usize,
     pub(crate) links: Vec<Link>,
     pub(crate) more_links: usize,
-    /// Spans of this trace that link to it.
-    pub(crate) linked_from: Vec<Fact>,
-    /// A search for spans of all traces that link to it.
-    pub(crate) links_search: String,
+    /// The spans that link to it.
+    pub(crate) linked: Linked,
     /// The span alone as OTLP/JSON.
     pub(crate) json: String,
     pub(crate) close: String,
@@ -146,8 +145,7 @@ fn empty(title: String, service: String) -> Detail {
         more_events: 0,
         links: vec![],
         more_links: 0,
-        linked_from: vec![],
-        links_search: String::new(),
+        linked: Linked::default(),
         json: String::new(),
         close: String::new(),
         focus: String::new(),
@@ -210,7 +208,6 @@ fn of_span(
     detail.facts = facts(tree, index, span, view, &visit.zone);
     detail.facts.extend(typical.rank(span).map(|rank| Fact::new("Among its kind", rank.sentence())));
     detail.json = format!("/trace/{}/json?span={}", tree.id, model.span_id);
-    detail.links_search = links_search(span);
     let node = &tree.nodes[index];
     let time = if node.outlier { SearchTime::all() } else { SearchTime::around(tree.interval, visit.now) };
     detail.status = match model.status.code {
@@ -275,27 +272,6 @@ fn facts(tree: &TraceTree<'_>, index: usize, span: &TraceSpan, view: &View, zone
         facts.push(Fact::code("Trace state", format::shortened(&model.trace_state, 600)));
     }
     facts
-}
-
-/// The spans of the trace that link to a node.
-pub(super) fn linked_from(tree: &TraceTree<'_>, index: usize, view: &View) -> Vec<Fact> {
-    let Some(span) = tree.nodes.get(index).and_then(Node::span) else { return vec![] };
-    let leads_here = |link: &SpanLink| link.span_id == span.span.span_id && link.trace_id == tree.id;
-    let links = |index: &usize| {
-        let other = tree.nodes.get(*index).and_then(Node::span);
-        other.is_some_and(|other| other.span.links.iter().any(leads_here))
-    };
-    (0..tree.nodes.len())
-        .filter(links)
-        .take(MOST_LISTED)
-        .map(|index| caller(tree, index, view, "Linked from"))
-        .collect()
-}
-
-/// Spans of all traces and all times that link to this one.
-fn links_search(span: &TraceSpan) -> String {
-    let query = format!("{{ link:traceID = \"{}\" && link:spanID = \"{}\" }}", span.span.trace_id, span.span.span_id);
-    crate::url::href("/search", [("q", query.as_str()), ("lookback", "all")])
 }
 
 /// The links of the settings that fit the span.

@@ -5,6 +5,7 @@ use hoptrail_query::assemble::TraceTree;
 
 use super::detail::{Detail, detail};
 use super::findings::{Findings, Look};
+use super::head::titled;
 use super::rows::{Before, Drawing, SpanRow, errors_before};
 use super::typical::Typical;
 use crate::assets;
@@ -12,7 +13,7 @@ use crate::colour::Palette;
 use crate::context::Visit;
 use crate::filters;
 use crate::format::{self, Moment};
-use crate::pages::search::shown_service;
+use crate::pages::search::Title;
 use crate::waterfall::{Scale, View, gaps, outline};
 
 /// Most spans of a file; the first of the tree.
@@ -63,10 +64,10 @@ pub(super) fn write(tree: &TraceTree<'_>, visit: &Visit, damage: Option<&str>) -
     };
     let shown = outline.items.len().min(MOST);
     let summary = &tree.summary;
-    let (service, name) = summary.root.clone().unwrap_or_default();
+    let Title { service, name, .. } = titled(tree);
     let file = File {
         css: assets::trace_css(),
-        service: if summary.root.is_some() { shown_service(&service) } else { "root not received".to_owned() },
+        service,
         name,
         start: Moment::new(tree.interval.start, &visit.zone),
         duration: format::duration(summary.duration_nanos),

@@ -5,7 +5,7 @@ use hoptrail_query::assemble::TraceTree;
 use super::findings::Findings;
 use crate::context::Visit;
 use crate::format::{self, Moment};
-use crate::pages::search::shown_service;
+use crate::pages::search::{Title, shown_service};
 use crate::waterfall::{Tab, View};
 
 /// The head of a trace's pages.
@@ -14,16 +14,18 @@ pub(super) struct Head {
     pub(super) id: String,
     pub(super) service: String,
     pub(super) name: String,
+    /// The service of the root, when that says little and the name is of a span below it.
+    pub(super) via: String,
     pub(super) start: Moment,
     pub(super) age: String,
     pub(super) duration: String,
     pub(super) spans: String,
-    pub(super) services: usize,
+    pub(super) services: String,
     pub(super) depth: String,
-    pub(super) errors: usize,
+    pub(super) errors: String,
     pub(super) errors_href: String,
-    /// Peers that send no spans.
-    pub(super) peers: usize,
+    /// Peers that send no spans; empty for none.
+    pub(super) peers: String,
     pub(super) findings: Findings,
     pub(super) tabs: Vec<TabLink>,
     pub(super) downloads: Vec<(String, &'static str)>,
@@ -42,20 +44,21 @@ pub(super) struct TabLink {
 pub(super) fn head(tree: &TraceTree<'_>, view: &View, visit: &Visit, findings: Findings) -> Head {
     let id = tree.id.to_string();
     let summary = &tree.summary;
-    let (service, name) = summary.root.clone().unwrap_or_default();
+    let Title { service, name, via } = titled(tree);
     let errors = View { find: ":error".into(), span: None, tab: Tab::Waterfall, ..view.clone() };
     Head {
-        service: if summary.root.is_some() { shown_service(&service) } else { "root not received".to_owned() },
-        name: if summary.root.is_some() && name.is_empty() { "(no name)".to_owned() } else { name },
+        service,
+        name,
+        via,
         start: Moment::new(tree.interval.start, &visit.zone),
         age: format::age(tree.interval.start, visit.now),
         duration: format::duration(summary.duration_nanos),
         spans: format::count(summary.spans as u64),
-        services: summary.services.len(),
+        services: format::count(summary.services.len() as u64),
         depth: format::count(summary.depth as u64),
-        errors: summary.errors,
+        errors: if summary.errors > 0 { format::count(summary.errors as u64) } else { String::new() },
         errors_href: errors.href(&id, "waterfall"),
-        peers: summary.inferred,
+        peers: if summary.inferred > 0 { format::count(summary.inferred as u64) } else { String::new() },
         findings,
         tabs: tabs(tree, view, &id),
         downloads: [
@@ -69,6 +72,15 @@ pub(super) fn head(tree: &TraceTree<'_>, view: &View, visit: &Visit, findings: F
         lost_span: view.span.is_some_and(|key| tree.find(&key).is_none()),
         id,
     }
+}
+
+/// What the trace is called, as shown.
+pub(super) fn titled(tree: &TraceTree<'_>) -> Title {
+    let Some(title) = Title::of(tree) else {
+        return Title { service: "root not received".to_owned(), ..Title::default() };
+    };
+    let name = if title.name.is_empty() { "(no name)".to_owned() } else { title.name };
+    Title { service: shown_service(&title.service), name, ..title }
 }
 
 fn tabs(tree: &TraceTree<'_>, view: &View, id: &str) -> Vec<TabLink> {

@@ -11,6 +11,7 @@ mod find;
 mod findings;
 mod head;
 mod jaeger;
+mod linked;
 mod open;
 mod pretty;
 mod rows;
@@ -19,11 +20,13 @@ mod typical;
 mod value;
 mod views;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hoptrail_query::assemble::{TraceTree, assemble};
+use tokio::sync::oneshot;
 
 pub(crate) use self::open::open;
 pub(crate) use download::{as_html, as_jaeger, as_json, as_protobuf, raw_value};
@@ -37,7 +40,8 @@ use crate::url::{Named, Params};
 use crate::waterfall::{Tab, View, gaps, outline};
 use build::Given;
 use findings::{Findings, Look};
-use typical::Typical;
+use linked::Linked;
+use typical::{Kinds, Typical};
 
 /// How wide names may be, percent of the page: as the style sheet has classes for.
 const WIDTHS: std::ops::RangeInclusive<u8> = 16..=64;
@@ -57,17 +61,35 @@ pub(crate) async fn show(
     }
     View::check(&params).map_err(PageError::BadParameter)?;
     let (trace, damage) = known(&visit, trace_id(&id)?).await?;
-    // The trace does not wait for what others took.
-    let typical = tokio::time::timeout(PERCENTILES_WITHIN, Typical::ask(&visit, &trace)).await.unwrap_or_default();
     let view = View::read(&params);
-    // A large trace takes a while to assemble: not on a thread that serves others.
+    let (trace, visit) = (Arc::new(trace), Arc::new(visit));
+    let (send, told) = oneshot::channel();
+    let selected = view.span.filter(|key| view.tab == Tab::Waterfall && !key.peer);
+    // A large trace takes a while to assemble: not on a thread that serves others, and while the store says what others took.
+    let (whole, given) = (Arc::clone(&trace), Arc::clone(&visit));
     let work = tokio::task::spawn_blocking(move || {
-        let tree = assemble(&trace, view.clocks);
-        let names = names(&headers);
-        let given = Given { view: &view, visit: &visit, typical: &typical, damage: damage.as_deref(), names };
-        draw(&tree, &given, &params).map_err(PageError::BadParameter)
+        let tree = assemble(&whole, view.clocks);
+        let (visit, names, damage) = (&*given, names(&headers), damage.as_deref());
+        let (typical, linking) = told.blocking_recv().unwrap_or_default();
+        draw(&tree, &Given { view: &view, visit, typical: &typical, linking: &linking, damage, names }, &params)
     });
-    work.await.map_err(PageError::NotDrawn)?
+    let asked = async {
+        // The trace does not wait for it longer than this.
+        let typical = tokio::time::timeout(PERCENTILES_WITHIN, Typical::ask(&visit, Kinds::of(&trace)));
+        let linking = async {
+            match selected {
+                Some(key) => linked::elsewhere(&visit, trace.id, key).await,
+                None => Linked::default(),
+            }
+        };
+        let (typical, linking) = tokio::join!(typical, linking);
+        // Nobody takes it when the page failed.
+        let _ = send.send((typical.unwrap_or_default(), linking));
+    };
+    let (drawn, ()) = tokio::join!(work, asked);
+    // Nobody waits until the memory of a large trace is given back.
+    tokio::task::spawn_blocking(move || drop(trace));
+    drawn.map_err(PageError::NotDrawn)?.map_err(PageError::BadParameter)
 }
 
 /// The page in its view, or what is wrong with a parameter of that view.

@@ -1,12 +1,14 @@
 //! Lines of the waterfall as the template wants them.
 
 mod draw;
+mod events;
 mod group;
 
 use hoptrail_proto::model::TraceSpan;
 use hoptrail_query::assemble::{Node, NodeKind, PeerKind, TraceTree, Warning};
 
-pub(super) use draw::{Bar, said};
+pub(super) use draw::Bar;
+pub(super) use events::said;
 pub(super) use group::{GroupRow, repeated, times};
 
 use super::badges::{self, Badge};
@@ -97,16 +99,19 @@ pub(crate) struct Toggle {
 }
 
 /// Something that happened in a span.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct EventRow {
     pub(crate) level: usize,
     pub(crate) indent: usize,
+    pub(crate) colour: usize,
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) offset: String,
     pub(crate) exception: bool,
     /// Where it is, percent; empty outside of the time shown.
     pub(crate) x: String,
+    /// Whether its words stand before its mark.
+    pub(crate) late: bool,
     pub(crate) href: String,
 }
 
@@ -184,10 +189,14 @@ pub(super) fn errors_before(tree: &TraceTree<'_>) -> Vec<u32> {
 }
 
 impl Drawing<'_> {
-    /// All rows, those of events among them where the view asks for them.
-    pub(super) fn rows(&self, lines: &[Line]) -> Vec<Row> {
-        let mut rows = Vec::with_capacity(lines.len());
+    /// All rows, those of events among them where the view asks for them; and whether there was no room for all of these.
+    pub(super) fn rows(&self, lines: &[Line]) -> (Vec<Row>, bool) {
+        let (mut rows, mut waiting) = (Vec::with_capacity(lines.len()), events::Waiting::default());
         for line in lines {
+            if self.view.events {
+                let (level, start) = self.place_of(line);
+                waiting.before(level, start, &mut rows);
+            }
             match line {
                 Line::Rest(rest) => rows.push(Row::Rest(self.rest_row(rest))),
                 Line::Item { index, level, open } => match self.outline.items[*index].group {
@@ -196,13 +205,14 @@ impl Drawing<'_> {
                         let node = self.outline.items[*index].node;
                         rows.push(Row::Span(Box::new(self.span_row(*index, *level, *open))));
                         if self.view.events {
-                            rows.extend(self.event_rows(node, *level + 1).into_iter().map(Row::Event));
+                            waiting.add(self, node, *level);
                         }
                     }
                 },
             }
         }
-        rows
+        waiting.rest(&mut rows);
+        (rows, waiting.cut)
     }
 
     pub(super) fn span_row(&self, item: usize, level: usize, open: Option<bool>) -> SpanRow {

@@ -1,6 +1,6 @@
 //! The bar above the rows: levels, zoom, and what is left out.
 
-use hoptrail_query::assemble::{Clocks, Interval, TraceTree};
+use hoptrail_query::assemble::{Clocks, Interval, Node, TraceTree};
 
 use crate::pages::search::shown_service;
 use crate::waterfall::{Tab, View};
@@ -24,7 +24,6 @@ pub(super) struct Tools {
     pub(super) services: Vec<HideService>,
     pub(super) only: bool,
     pub(super) each: bool,
-    pub(super) events: bool,
     pub(super) min: String,
     /// What is left out now, with links that end it.
     pub(super) active: Vec<(String, String)>,
@@ -64,13 +63,12 @@ pub(super) fn tools(tree: &TraceTree<'_>, view: &View, range: Interval) -> Tools
         levels: levels(view, deepest, &id),
         level: format!("Level {level} of {deepest}"),
         zoom: zoom(tree, view, range, &id),
-        panel: panel(view, &id),
+        panel: panel(tree, view, &id),
         find_fields: fields(view, &["find"]),
-        reduce_fields: fields(view, &["only", "each", "events", "min", "hide"]),
+        reduce_fields: fields(view, &["only", "each", "min", "hide"]),
         services: tree.summary.services.iter().take(MOST_SERVICES).map(|part| service(&part.name)).collect(),
         only: view.reduce.only,
         each: view.reduce.each,
-        events: view.events,
         min: view.reduce.percent(),
         active: active(view, &id),
         paths: vec![
@@ -121,15 +119,18 @@ fn zoom(tree: &TraceTree<'_>, view: &View, range: Interval, id: &str) -> Vec<Too
     tools
 }
 
-fn panel(view: &View, id: &str) -> Vec<Tool> {
-    let tool = |side, icon, name| Tool {
-        href: View { side, ..view.clone() }.href(id, "waterfall"),
-        icon,
-        name,
-        key: "",
-        current: view.side == side,
-    };
-    vec![tool(false, "i-below", "Detail below its row"), tool(true, "i-side", "Detail beside the rows")]
+fn panel(tree: &TraceTree<'_>, view: &View, id: &str) -> Vec<Tool> {
+    let tool =
+        |view: View, icon, name, key, current| Tool { href: view.href(id, "waterfall"), icon, name, key, current };
+    let side = |side| View { side, ..view.clone() };
+    let has_events = tree.nodes.iter().filter_map(Node::span).any(|span| !span.span.events.is_empty());
+    let events = View { events: !view.events, ..view.clone() };
+    let rows = has_events.then(|| tool(events, "i-event", "Rows for events", "e", view.events));
+    let places = [
+        tool(side(false), "i-below", "Detail below its row", "", !view.side),
+        tool(side(true), "i-side", "Detail beside the rows", "", view.side),
+    ];
+    rows.into_iter().chain(places).collect()
 }
 
 fn active(view: &View, id: &str) -> Vec<(String, String)> {
@@ -152,9 +153,6 @@ fn active(view: &View, id: &str) -> Vec<(String, String)> {
     }
     if view.reduce.each {
         active.push(("each of equal siblings".to_owned(), without(&|view| view.reduce.each = false)));
-    }
-    if view.events {
-        active.push(("rows of events".to_owned(), without(&|view| view.events = false)));
     }
     active
 }

@@ -1,6 +1,7 @@
 //! Where the duration of a span lies among spans of its service, name and kind: from rollups, so no span is read for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use hoptrail_proto::model::{SpanKind, Trace, TraceSpan};
 use hoptrail_query::TimeRange;
@@ -53,19 +54,34 @@ impl Rank {
     }
 }
 
+/// What of a trace is looked up.
+pub(super) struct Kinds {
+    /// Sorted.
+    services: Vec<String>,
+    end: u64,
+}
+
+impl Kinds {
+    pub(super) fn of(trace: &Trace) -> Self {
+        // Spans share their resources.
+        let resources: HashMap<_, _> =
+            trace.spans.iter().map(|span| (Arc::as_ptr(&span.resource), &span.resource)).collect();
+        let mut services: Vec<String> = resources.values().map(|resource| resource.service_name().to_owned()).collect();
+        services.sort_unstable();
+        services.dedup();
+        services.truncate(MOST_SERVICES);
+        Self { services, end: trace.spans.iter().map(|span| span.span.end_unix_nano).max().unwrap_or_default() }
+    }
+}
+
 impl Typical {
     /// What the last day says, or for an older trace the day before its end. Nothing when the store does not say: the trace is shown
     /// without it.
-    pub(super) async fn ask(visit: &Visit, trace: &Trace) -> Self {
-        let names: HashSet<&str> = trace.spans.iter().map(|span| span.resource.service_name()).collect();
-        let end = trace.spans.iter().map(|span| span.span.end_unix_nano).max().unwrap_or_default();
+    pub(super) async fn ask(visit: &Visit, Kinds { services, end }: Kinds) -> Self {
         let end = if end.saturating_add(DAY) < visit.now { end.saturating_add(1) } else { visit.now };
         let steps = RollupSteps::whole(TimeRange { start: end.saturating_sub(DAY), end });
-        let mut names: Vec<&str> = names.into_iter().collect();
-        names.sort_unstable();
-        let request =
-            |name: &&str| RollupRequest { table: RollupTable::Spans, steps, service: Some((*name).to_owned()) };
-        let asked = ask(visit, names.iter().take(MOST_SERVICES).map(request).collect()).await;
+        let request = |name| RollupRequest { table: RollupTable::Spans, steps, service: Some(name) };
+        let asked = ask(visit, services.into_iter().map(request).collect()).await;
         let mut typical = Self::default();
         for series in asked.into_iter().flat_map(|asked| asked.answers).flat_map(|(_, rollups)| rollups.series) {
             let total = series.total();

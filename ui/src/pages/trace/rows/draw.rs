@@ -2,12 +2,12 @@
 
 use hoptrail_query::assemble::{Interval, NodeKind};
 
-use super::{Drawing, EventRow, MOST_INDENTED};
+use super::Drawing;
 use crate::filters::plain_text;
 use crate::format;
 use crate::waterfall::{merged, own};
 
-/// Events drawn on a bar, and rows of them below it.
+/// Events drawn on a bar.
 const MOST_EVENTS: usize = 40;
 
 /// A bar; numbers are percent of the width.
@@ -38,6 +38,15 @@ pub(crate) struct Part {
 /// A number of percent, for the style of a bar.
 pub(super) fn percent(value: f64) -> String {
     format!("{value:.2}")
+}
+
+/// `+12 ms`, or `-3 ms` for one before its span.
+pub(super) fn offset(time: u64, start: u64) -> String {
+    if time < start {
+        format!("-{}", format::duration(start - time))
+    } else {
+        format!("+{}", format::duration(time - start))
+    }
 }
 
 impl Drawing<'_> {
@@ -83,55 +92,10 @@ impl Drawing<'_> {
             (time, &event.name)
         });
         let part = |(time, name): (u64, &String)| {
-            let after = format::duration(time.saturating_sub(node.interval.start));
-            let title = format!("{} at +{after}", plain_text(&format::shortened(name, 60)));
+            let at = offset(time, node.interval.start);
+            let title = format!("{} at {at}", plain_text(&format::shortened(name, 60)));
             Part { x: percent(self.scale.position(time)), width: String::new(), title }
         };
         events.filter(|(time, _)| inside(time)).take(MOST_EVENTS).map(part).collect()
     }
-
-    /// A row for each event of a span, by time.
-    pub(super) fn event_rows(&self, index: usize, level: usize) -> Vec<EventRow> {
-        let node = &self.tree.nodes[index];
-        let Some(span) = node.span() else { return vec![] };
-        let mut events: Vec<_> = span.span.events.iter().collect();
-        events.sort_by_key(|event| event.time_unix_nano);
-        let href = self.view.selecting(Some(node.key)).href(&self.id, &format!("s-{}", node.key));
-        let row = |event: &&hoptrail_proto::model::SpanEvent| {
-            let time = event.time_unix_nano.saturating_add_signed(node.shift_nanos);
-            let inside = self.scale.range.start <= time && time <= self.scale.range.end;
-            EventRow {
-                level: level + 1,
-                indent: level.min(MOST_INDENTED),
-                name: format::shortened(if event.name.is_empty() { "(no name)" } else { &event.name }, 80),
-                text: said(event),
-                offset: format!("+{}", format::duration(time.saturating_sub(node.interval.start))),
-                exception: event.name == "exception",
-                x: if inside { percent(self.scale.position(time)) } else { String::new() },
-                href: href.clone(),
-            }
-        };
-        events.iter().take(MOST_EVENTS).map(row).collect()
-    }
-}
-
-/// The words of an event in one line: what an exception or a log line says, else its attributes.
-pub(crate) fn said(event: &hoptrail_proto::model::SpanEvent) -> String {
-    const MOST: usize = 160;
-    let value =
-        |key: &str| event.attributes.iter().find(|attribute| attribute.key == key).map(|one| format::value(&one.value));
-    let message = ["exception.message", "message", "log.message", "body"].into_iter().find_map(value);
-    let text = match (value("exception.type"), message) {
-        (Some(kind), Some(message)) => format!("{kind}: {message}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => {
-            let pairs = event
-                .attributes
-                .iter()
-                .take(6)
-                .map(|one| format!("{}={}", one.key, format::shortened(&format::value(&one.value), 60)));
-            pairs.collect::<Vec<_>>().join(" ")
-        }
-    };
-    format::shortened(text.lines().next().unwrap_or_default(), MOST)
 }

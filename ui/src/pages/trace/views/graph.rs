@@ -19,6 +19,8 @@ const SIZES: Sizes = Sizes { width: 170.0, height: 42.0, gap: 12.0, lane: 10.0, 
 const MARGIN: f64 = 12.0;
 /// Most boxes: those with the most time.
 const MOST: usize = 80;
+/// Most connections between them: those with the most time.
+const MOST_DRAWN: usize = 300;
 /// Most connections in the table.
 const MOST_EDGES: usize = 300;
 
@@ -34,6 +36,8 @@ pub(in super::super) struct GraphPage {
     edges: Vec<DrawnCall>,
     rows: Vec<Row>,
     left_out: usize,
+    /// Connections with less time that are not drawn.
+    undrawn: usize,
 }
 
 #[derive(Debug)]
@@ -162,8 +166,13 @@ pub(in super::super) fn page(tree: &TraceTree<'_>, view: &View, head: Head) -> G
     let graph = graph(tree);
     let kept = kept(&graph);
     let place_of = |at: usize| kept.iter().position(|&one| one == at);
-    let drawn: Vec<Call> =
+    let mut drawn: Vec<Call> =
         graph.edges.iter().filter_map(|(from, to, sum)| Some((place_of(*from)?, place_of(*to)?, *sum))).collect();
+    let all = drawn.len();
+    drawn.sort_by_key(|(from, to, sum)| (std::cmp::Reverse(sum.nanos), *from, *to));
+    drawn.truncate(MOST_DRAWN);
+    let undrawn = all - drawn.len();
+    drawn.sort_unstable_by_key(|(from, to, _)| (*from, *to));
     let ends = drawn.iter().map(|(from, to, _)| (*from, *to)).collect();
     let placed = layout(&layers::Graph { nodes: kept.len(), edges: ends }, SIZES);
     let most = drawn.iter().map(|(.., sum)| sum.count).max().unwrap_or(1).max(1);
@@ -185,6 +194,7 @@ pub(in super::super) fn page(tree: &TraceTree<'_>, view: &View, head: Head) -> G
         edges: edges.map(edge).collect(),
         rows: rows(&graph),
         left_out: graph.places.len() - kept.len(),
+        undrawn,
         head,
     }
 }
