@@ -122,6 +122,8 @@ async function manyAsOne(page) {
   await says(page, 'h1', 'Many traces as one');
   await says(page, '.steps tbody', 'GET /cart');
   check(number(await text(page, '.summary dd')) > 0, 'traces');
+  const indents = await page.locator('.steps tbody th').evaluateAll((all) => all.map((cell) => parseFloat(getComputedStyle(cell).paddingLeft)));
+  check(Math.max(...indents) > indents[0], 'steps below others stand to the right of them');
 }
 
 async function compareTwo(page) {
