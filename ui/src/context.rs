@@ -10,9 +10,11 @@ use axum::http::{HeaderMap, HeaderValue};
 use hoptrail_proto::model::{TENANT_HEADER, TenantId};
 use hoptrail_query::{Clock, Service};
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
 
 use crate::Config;
 use crate::error::PageError;
+use crate::kept::Kept;
 use crate::links::Links;
 use crate::opened::Opened;
 use crate::recent::{self, Recent};
@@ -63,6 +65,9 @@ pub(crate) struct App {
     pub(crate) system: SystemSource,
     pub(crate) views: Arc<Views>,
     pub(crate) opened: Opened,
+    pub(crate) kept: Kept,
+    /// Who counts all matches of a search, unasked, has a turn.
+    pub(crate) overviews: Semaphore,
     pub(crate) links: Links,
     pub(crate) config: Config,
     clock: Arc<dyn Clock>,
@@ -89,8 +94,10 @@ impl App {
             Links::default()
         });
         let Sources { notices, system, views } = sources;
-        let opened = Opened::default();
-        Self { service, notices, system, views, opened, links, config: config.clone(), clock, zone }
+        let (opened, kept) = (Opened::default(), Kept::default());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let overviews = Semaphore::new(cores.div_ceil(2));
+        Self { service, notices, system, views, opened, kept, overviews, links, config: config.clone(), clock, zone }
     }
 
     /// The time of day.

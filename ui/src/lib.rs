@@ -13,6 +13,7 @@ mod error;
 mod filters;
 mod format;
 mod ids;
+mod kept;
 mod layers;
 mod links;
 mod opened;

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hoptrail_proto::model::{SpanKind, Trace, TraceSpan};
+use hoptrail_proto::model::{Trace, TraceSpan};
 use hoptrail_query::TimeRange;
 use hoptrail_query::rollups::{Bucket, DAY, Durations, RollupKey, RollupRequest, RollupSteps, RollupTable};
 
 use crate::context::Visit;
 use crate::format;
+use crate::kept::OfService;
 use crate::pages::red::ask;
 
+/// In nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
 /// Most services that are asked for.
 const MOST_SERVICES: usize = 40;
 /// Fewer spans than this say nothing about another.
@@ -21,7 +24,7 @@ const UNUSUAL_OF: i64 = 200;
 
 /// How long spans of a service, name and kind took in a day.
 #[derive(Debug, Default)]
-pub(super) struct Typical(HashMap<String, HashMap<String, HashMap<SpanKind, Durations>>>);
+pub(super) struct Typical(HashMap<String, Arc<OfService>>);
 
 /// A duration among others.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,19 +78,38 @@ impl Kinds {
 }
 
 impl Typical {
-    /// What the last day says, or for an older trace the day before its end. Nothing when the store does not say: the trace is shown
-    /// without it.
+    /// What the last day says, or for an older trace the day before its end; to the minute. Nothing when the store does not say: the
+    /// trace is shown without it.
     pub(super) async fn ask(visit: &Visit, Kinds { services, end }: Kinds) -> Self {
         let end = if end.saturating_add(DAY) < visit.now { end.saturating_add(1) } else { visit.now };
-        let steps = RollupSteps::whole(TimeRange { start: end.saturating_sub(DAY), end });
-        let request = |name| RollupRequest { table: RollupTable::Spans, steps, service: Some(name) };
-        let asked = ask(visit, services.into_iter().map(request).collect()).await;
+        let end = end.div_ceil(MINUTE).saturating_mul(MINUTE);
+        let kept = &visit.app.kept;
         let mut typical = Self::default();
-        for series in asked.into_iter().flat_map(|asked| asked.answers).flat_map(|(_, rollups)| rollups.series) {
+        let mut unknown = Vec::new();
+        for service in services {
+            match kept.get(&visit.tenant, &service, end) {
+                Some(known) => _ = typical.0.insert(service, known),
+                None => unknown.push(service),
+            }
+        }
+        let steps = RollupSteps::whole(TimeRange { start: end.saturating_sub(DAY), end });
+        let request = |name: &String| RollupRequest { table: RollupTable::Spans, steps, service: Some(name.clone()) };
+        if unknown.is_empty() {
+            return typical;
+        }
+        let Ok(asked) = ask(visit, unknown.iter().map(request).collect()).await else { return typical };
+        let mut found: HashMap<String, OfService> =
+            unknown.into_iter().map(|service| (service, OfService::new())).collect();
+        for series in asked.answers.into_iter().flat_map(|(_, rollups)| rollups.series) {
             let total = series.total();
             let RollupKey::Span { service, name, kind, .. } = series.key else { continue };
-            let of_service = typical.0.entry(service).or_default();
+            let of_service = found.entry(service).or_default();
             of_service.entry(name).or_default().entry(kind).or_default().add(&total.durations);
+        }
+        for (service, durations) in found {
+            let durations = Arc::new(durations);
+            kept.keep(&visit.tenant, &service, end, &durations);
+            typical.0.insert(service, durations);
         }
         typical
     }

@@ -45,7 +45,9 @@ pub(super) async fn overview(visit: &Visit, form: &Form, question: &Traces) -> O
     let Some(count) = Count::of(visit, form, question) else { return Overview::default() };
     let rest = form.with("overview", "1");
     let waits = !form.overview.is_empty();
-    if !waits && !visit.service().has_room() {
+    // Counting keeps a core busy: readers who come meanwhile see their results at once, and count with the link.
+    let turn = visit.app.overviews.try_acquire().ok().filter(|_| visit.service().has_room());
+    if !waits && turn.is_none() {
         return Overview { rest, is_asked: true, ..Overview::default() };
     }
     let ends = tokio::time::Instant::now() + TIMEOUT;
