@@ -1,5 +1,6 @@
 //! What a page needs besides its parameters: the store, whose data it shows, and the reader's clock.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use axum::extract::FromRequestParts;
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use hoptrail_proto::model::{TENANT_HEADER, TenantId};
+use hoptrail_proto::model::{SpanKind, TENANT_HEADER, TenantId};
+use hoptrail_query::rollups::Durations;
 use hoptrail_query::{Clock, Service};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -58,6 +60,11 @@ pub struct Notices {
     pub notices: Vec<String>,
 }
 
+/// Buckets of durations that are kept: about 16 MB.
+const MOST_BUCKETS: usize = 1 << 20;
+/// Names with counts that are kept: about as much.
+const MOST_NAMES: usize = 1 << 17;
+
 /// What all requests share.
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
@@ -65,7 +72,10 @@ pub(crate) struct App {
     pub(crate) system: SystemSource,
     pub(crate) views: Arc<Views>,
     pub(crate) opened: Opened,
-    pub(crate) kept: Kept,
+    /// How long spans of a service took in a day, by name and kind.
+    pub(crate) durations: Kept<HashMap<String, HashMap<SpanKind, Durations>>>,
+    /// How many spans have each name.
+    pub(crate) counts: Kept<HashMap<String, u64>>,
     /// Who counts all matches of a search, unasked, has a turn.
     pub(crate) overviews: Semaphore,
     pub(crate) links: Links,
@@ -94,10 +104,23 @@ impl App {
             Links::default()
         });
         let Sources { notices, system, views } = sources;
-        let (opened, kept) = (Opened::default(), Kept::default());
+        let (opened, durations, counts) = (Opened::default(), Kept::new(MOST_BUCKETS), Kept::new(MOST_NAMES));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let overviews = Semaphore::new(cores.div_ceil(2));
-        Self { service, notices, system, views, opened, kept, overviews, links, config: config.clone(), clock, zone }
+        Self {
+            service,
+            notices,
+            system,
+            views,
+            opened,
+            durations,
+            counts,
+            overviews,
+            links,
+            config: config.clone(),
+            clock,
+            zone,
+        }
     }
 
     /// The time of day.

@@ -1,51 +1,63 @@
-//! How long spans of a service usually take, kept for a while: every page of a trace asks for it, and it changes slowly.
+//! Answers that change slowly and that many pages ask for, kept for as long as their time is asked for: it is told in minutes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hoptrail_proto::model::{SpanKind, TenantId};
-use hoptrail_query::rollups::Durations;
+use hoptrail_proto::model::TenantId;
 
-/// Durations of a service's spans, by name and kind.
-pub(crate) type OfService = HashMap<String, HashMap<SpanKind, Durations>>;
-
-/// Buckets that are kept at most: about 16 MB.
-const MOST_BUCKETS: usize = if cfg!(test) { 100 } else { 1 << 20 };
-/// What a service and each of its names take beside their buckets, in buckets.
+/// In nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
+/// What an answer takes beside its own size.
 const OWN: usize = 8;
 
-/// Tenant, service, and the end of the day that it is about.
-type Key = (TenantId, String, u64);
-
-/// What is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    services: HashMap<Key, Arc<OfService>>,
-    buckets: usize,
+/// What an answer is about: a tenant, a name, and a time from its first minute to its last.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct About {
+    pub(crate) tenant: TenantId,
+    pub(crate) name: String,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
 }
 
-impl Kept {
-    pub(crate) fn get(&self, tenant: &TenantId, service: &str, end: u64) -> Option<Arc<OfService>> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.services.get(&(tenant.clone(), service.to_owned(), end)).cloned()
+impl About {
+    /// The time is made to be whole minutes.
+    pub(crate) fn new(tenant: &TenantId, name: &str, start: u64, end: u64) -> Self {
+        let (start, end) = (start - start % MINUTE, end.div_ceil(MINUTE).saturating_mul(MINUTE));
+        Self { tenant: tenant.clone(), name: name.to_owned(), start, end }
+    }
+}
+
+/// What is kept, up to a size.
+#[derive(Debug)]
+pub(crate) struct Kept<V> {
+    most: usize,
+    state: Mutex<State<V>>,
+}
+
+#[derive(Debug)]
+struct State<V> {
+    answers: HashMap<About, Arc<V>>,
+    size: usize,
+}
+
+impl<V> Kept<V> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, state: Mutex::new(State { answers: HashMap::new(), size: 0 }) }
     }
 
-    /// Keeps it. When there is too much, all that was kept before is forgotten.
-    pub(crate) fn keep(&self, tenant: &TenantId, service: &str, end: u64, durations: &Arc<OfService>) {
-        let of_name = |kinds: &HashMap<SpanKind, Durations>| {
-            kinds.values().map(|own| own.buckets.len() + OWN).sum::<usize>() + OWN
-        };
-        let buckets = durations.values().map(of_name).sum::<usize>() + OWN;
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.buckets + buckets > MOST_BUCKETS {
-            *state = State::default();
+    pub(crate) fn get(&self, about: &About) -> Option<Arc<V>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).answers.get(about).cloned()
+    }
+
+    /// Keeps an answer of this size. When there is too much, all that was kept before is forgotten.
+    pub(crate) fn keep(&self, about: About, answer: &Arc<V>, size: usize) {
+        let size = size + OWN;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.size + size > self.most {
+            *state = State { answers: HashMap::new(), size: 0 };
         }
-        let key = (tenant.clone(), service.to_owned(), end);
-        if buckets <= MOST_BUCKETS && state.services.insert(key, Arc::clone(durations)).is_none() {
-            state.buckets += buckets;
+        if size <= self.most && state.answers.insert(about, Arc::clone(answer)).is_none() {
+            state.size += size;
         }
     }
 }
@@ -56,17 +68,20 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_found_and_bounded() {
-        let (kept, tenant) = (Kept::default(), TenantId::single());
-        let of_service = Arc::new(OfService::from([("GET /".to_owned(), HashMap::new())]));
-        kept.keep(&tenant, "shop", 60, &of_service);
-        assert!(kept.get(&tenant, "shop", 60).is_some());
-        let others = [(TenantId::new("other").expect("a tenant"), "shop", 60), (tenant.clone(), "cart", 60)];
-        assert!(others.iter().all(|(tenant, service, end)| kept.get(tenant, service, *end).is_none()));
-        assert!(kept.get(&tenant, "shop", 120).is_none());
-        for end in 0..1_000 {
-            kept.keep(&tenant, "shop", end, &of_service);
+        let (kept, tenant) = (Kept::new(100), TenantId::single());
+        let about = |name: &str, end: u64| About::new(&tenant, name, 0, end);
+        kept.keep(about("shop", 1), &Arc::new(7), 1);
+        assert_eq!(kept.get(&about("shop", MINUTE)).as_deref(), Some(&7), "the same minute");
+        let other = About { tenant: TenantId::new("other").expect("a tenant"), ..about("shop", 1) };
+        for unknown in [about("cart", 1), about("shop", MINUTE + 1), other] {
+            assert_eq!(kept.get(&unknown), None, "{unknown:?}");
         }
-        assert!(kept.get(&tenant, "shop", 999).is_some());
-        assert!(kept.0.lock().expect("no panic").services.len() <= MOST_BUCKETS / OWN);
+        kept.keep(about("large", 1), &Arc::new(8), 100);
+        assert_eq!(kept.get(&about("large", 1)), None);
+        for minute in 1..1_000 {
+            kept.keep(about("shop", minute * MINUTE), &Arc::new(minute), 1);
+        }
+        assert_eq!(kept.get(&about("shop", 999 * MINUTE)).as_deref(), Some(&999));
+        assert!(kept.state.lock().expect("no panic").answers.len() <= 100 / OWN);
     }
 }

@@ -1,6 +1,7 @@
 //! The services and span names to choose from, with how many spans each has in the time of the search.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use hoptrail_proto::model::AnyValue;
 use hoptrail_query::rollups::{RollupKey, RollupRequest, RollupSteps, RollupTable};
@@ -11,6 +12,7 @@ use hoptrail_query::{
 use crate::context::Visit;
 use crate::error::PageError;
 use crate::format;
+use crate::kept::About;
 
 /// Most services and span names offered.
 const MOST: usize = 1_000;
@@ -26,7 +28,7 @@ pub(super) struct Names {
     /// In alphabetical order.
     pub(super) names: Vec<String>,
     /// How many spans have them, where that is known.
-    pub(super) counts: HashMap<String, u64>,
+    pub(super) counts: Arc<HashMap<String, u64>>,
     /// How many there are, when there are more than are offered.
     pub(super) of: Option<usize>,
 }
@@ -117,7 +119,7 @@ pub(crate) async fn store_is_empty(visit: &Visit) -> Result<bool, PageError> {
 }
 
 /// When there are too many, those with the most spans.
-fn offered(mut names: Vec<String>, counts: HashMap<String, u64>) -> Names {
+fn offered(mut names: Vec<String>, counts: Arc<HashMap<String, u64>>) -> Names {
     let known = names.len();
     if known > MOST {
         let spans = |name: &String| counts.get(name).copied().unwrap_or_default();
@@ -148,19 +150,27 @@ async fn counts(
     table: RollupTable,
     range: Option<TimeRange>,
     service: Option<&str>,
-) -> HashMap<String, u64> {
-    let end = visit.now.saturating_add(60_000_000_000);
-    let range = range.map_or(TimeRange { start: 0, end }, |range| TimeRange { end: range.end.min(end), ..range });
+) -> Arc<HashMap<String, u64>> {
     let service = service.filter(|service| !service.is_empty()).map(str::to_owned);
-    let request = RollupRequest { table, steps: RollupSteps::whole(range), service };
-    let Ok(answer) = visit.service().rollups(&visit.tenant, vec![request]).await else { return HashMap::new() };
-    let mut counts = HashMap::new();
+    let range = range.unwrap_or(TimeRange { start: 0, end: u64::MAX });
+    let what = format!("{table:?} {}", service.as_deref().unwrap_or_default());
+    let about = About::new(&visit.tenant, &what, range.start, range.end.min(visit.now));
+    if let Some(known) = visit.app.counts.get(&about) {
+        return known;
+    }
+    let steps = RollupSteps::whole(TimeRange { start: about.start, end: about.end });
+    let Ok(answer) = visit.service().rollups(&visit.tenant, vec![RollupRequest { table, steps, service }]).await else {
+        return Arc::default();
+    };
+    let mut counts: HashMap<String, u64> = HashMap::new();
     for series in answer.value.into_iter().flat_map(|rollups| rollups.series) {
         let spans = u64::try_from(series.total().count).unwrap_or_default();
         if let RollupKey::Service { service: name, .. } | RollupKey::Span { name, .. } = series.key {
             *counts.entry(name).or_default() += spans;
         }
     }
+    let counts = Arc::new(counts);
+    visit.app.counts.keep(about, &counts, counts.len());
     counts
 }
 
@@ -171,7 +181,7 @@ mod tests {
     #[test]
     fn names_that_begin_with_a_text_come_first_then_the_most_frequent() {
         let names = ["a get b", "GET /rare", "get /often", "forget"].map(str::to_owned).to_vec();
-        let counts = HashMap::from([("get /often".to_owned(), 9), ("forget".to_owned(), 99)]);
+        let counts = Arc::new(HashMap::from([("get /often".to_owned(), 9), ("forget".to_owned(), 99)]));
         let found = best(&Names { names, counts, of: None }, "Get");
         let found: Vec<(&str, &str)> = found.iter().map(|(name, spans)| (name.as_str(), spans.as_str())).collect();
         assert_eq!(found, [("get /often", "9 spans"), ("GET /rare", ""), ("forget", "99 spans"), ("a get b", "")]);
@@ -181,11 +191,11 @@ mod tests {
     fn of_too_many_names_the_most_frequent_are_offered() {
         let names: Vec<String> = (0..MOST + 5).map(|number| format!("{number:05}")).collect();
         let counts: HashMap<String, u64> = names.iter().rev().take(10).map(|name| (name.clone(), 7)).collect();
-        let offered = offered(names.clone(), counts);
+        let offered = offered(names.clone(), Arc::new(counts));
         assert_eq!((offered.names.len(), offered.names.last()), (MOST, names.last()));
         assert_eq!(offered.cut().as_deref(), Some("1\u{202f}000 of 1\u{202f}005"));
         assert_eq!((offered.spans(&names[MOST + 4]).as_str(), offered.spans("0").as_str()), ("7 spans", ""));
-        let few = super::offered(vec!["a".into()], HashMap::new());
+        let few = super::offered(vec!["a".into()], Arc::default());
         assert_eq!((few.cut(), few.names.len()), (None, 1));
     }
 }

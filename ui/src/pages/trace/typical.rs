@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hoptrail_proto::model::{Trace, TraceSpan};
+use hoptrail_proto::model::{SpanKind, Trace, TraceSpan};
 use hoptrail_query::TimeRange;
 use hoptrail_query::rollups::{Bucket, DAY, Durations, RollupKey, RollupRequest, RollupSteps, RollupTable};
 
 use crate::context::Visit;
 use crate::format;
-use crate::kept::OfService;
+use crate::kept::About;
 use crate::pages::red::ask;
 
-/// In nanoseconds.
-const MINUTE: u64 = 60_000_000_000;
 /// Most services that are asked for.
 const MOST_SERVICES: usize = 40;
 /// Fewer spans than this say nothing about another.
@@ -21,6 +19,9 @@ const FEWEST: i64 = 20;
 /// From this part of shorter ones on a span is unusual, when so many are known.
 const UNUSUAL: f64 = 0.99;
 const UNUSUAL_OF: i64 = 200;
+
+/// Durations of a service's spans, by name and kind.
+type OfService = HashMap<String, HashMap<SpanKind, Durations>>;
 
 /// How long spans of a service, name and kind took in a day.
 #[derive(Debug, Default)]
@@ -82,17 +83,18 @@ impl Typical {
     /// trace is shown without it.
     pub(super) async fn ask(visit: &Visit, Kinds { services, end }: Kinds) -> Self {
         let end = if end.saturating_add(DAY) < visit.now { end.saturating_add(1) } else { visit.now };
-        let end = end.div_ceil(MINUTE).saturating_mul(MINUTE);
-        let kept = &visit.app.kept;
+        let about = |service: &str| About::new(&visit.tenant, service, end.saturating_sub(DAY), end);
+        let kept = &visit.app.durations;
         let mut typical = Self::default();
         let mut unknown = Vec::new();
         for service in services {
-            match kept.get(&visit.tenant, &service, end) {
+            match kept.get(&about(&service)) {
                 Some(known) => _ = typical.0.insert(service, known),
                 None => unknown.push(service),
             }
         }
-        let steps = RollupSteps::whole(TimeRange { start: end.saturating_sub(DAY), end });
+        let About { start, end, .. } = about("");
+        let steps = RollupSteps::whole(TimeRange { start, end });
         let request = |name: &String| RollupRequest { table: RollupTable::Spans, steps, service: Some(name.clone()) };
         if unknown.is_empty() {
             return typical;
@@ -108,7 +110,7 @@ impl Typical {
         }
         for (service, durations) in found {
             let durations = Arc::new(durations);
-            kept.keep(&visit.tenant, &service, end, &durations);
+            kept.keep(about(&service), &durations, buckets(&durations));
             typical.0.insert(service, durations);
         }
         typical
@@ -119,6 +121,11 @@ impl Typical {
         let durations = self.0.get(span.resource.service_name())?.get(&model.name)?.get(&model.kind)?;
         rank(durations, model.duration_nanos())
     }
+}
+
+fn buckets(durations: &OfService) -> usize {
+    let kinds = durations.values().flat_map(HashMap::values);
+    durations.len() + kinds.map(|own| own.buckets.len() + 1).sum::<usize>()
 }
 
 fn rank(durations: &Durations, nanos: u64) -> Option<Rank> {
